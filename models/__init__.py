@@ -1,0 +1,6 @@
+"""Tensors and mathematics of posepipe: skeletons, geometry, losses, metrics and the training methods."""
+
+METHODS: dict[str, str] = {
+    "canonpose": "posepipe.models.canonpose:CanonPose",
+}
+"""Training methods by name; the class is imported only when it is used."""

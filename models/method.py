@@ -1,0 +1,116 @@
+"""The contract of a training method: everything the pipeline knows about a paper.
+
+A method is one ``nn.Module`` in one file, named by one line in ``posepipe.models.METHODS``:
+
+    class MyMethod(Method):
+        Settings = MySettings                # pydantic, a subclass of MethodSettings
+        needs = frozenset({"intrinsics"})    # data it cannot do without
+
+        def phases(self): ...                # what is trained, how long, with which loss weights
+        def losses(self, batch, phase): ...  # unweighted terms by name
+        def predict(self, view): ...         # one camera in, nothing else
+
+It is constructed as ``MyMethod(skeleton, settings)`` under a fixed seed, so that building it draws the
+initial weights. The training loop moves it to a device, minimises ``sum(phase.weights[k] * losses[k])``
+over batches of synchronised instants, phase after phase, and stores ``state_dict()``. ``predict`` is
+called in eval mode without gradients. Prediction must not depend on how frames are batched.
+
+Conventions: pixels with x right and y down, camera axes x right, y down, z forward; a missing joint has
+keypoint 0 and confidence 0, never NaN; a missing view is one whose joints are all missing.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+from torch import Tensor, nn
+
+from .skeleton import Skeleton
+
+
+class MethodSettings(BaseModel):
+    """Settings that every method has; a method adds its own."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    epochs: int = Field(100, ge=1, description="passes over the training instants")
+
+
+@dataclass(frozen=True)
+class Phase:
+    """One stretch of training: schedules are data, not code."""
+
+    name: str
+    epochs: int
+    weights: Mapping[str, float]
+    """Loss term -> weight; terms not named here are monitored, not minimised."""
+    batch_size: int
+    """Synchronised instants in a step."""
+    learning_rate: float
+    optimizer: Literal["adam", "adamw"] = "adam"
+    weight_decay: float = 0.0
+    schedule: Literal["steps", "one_cycle"] = "steps"
+    milestones: tuple[int, ...] = ()
+    """Epochs of this phase after which the learning rate falls tenfold (schedule ``steps``)."""
+    min_steps: int = 1
+    """Steps of an epoch at least: short footage is passed over several times."""
+
+
+@dataclass(frozen=True)
+class Batch:
+    """Synchronised instants (B) seen by cameras (V): joints (J) in pixels."""
+
+    keypoint: Tensor  # (B, V, J, 2) px, 0 where missing
+    confidence: Tensor  # (B, V, J) in 0..1, 0 where missing
+    rig: Tensor  # (B) int64: instants of one rig were filmed by cameras that did not move between them; -1: they did
+    K: Tensor | None = None  # (B, V, 3, 3) px
+    R: Tensor | None = None  # (B, V, 3, 3) camera_from_world
+    t: Tensor | None = None  # (B, V, 3) m
+
+
+@dataclass(frozen=True)
+class View:
+    """Frames (N) of one camera."""
+
+    keypoint: Tensor  # (N, J, 2) px, 0 where missing
+    confidence: Tensor  # (N, J) in 0..1
+    K: Tensor | None = None  # (N, 3, 3) px
+
+
+@dataclass(frozen=True)
+class Prediction:
+    """Root-relative 3D poses of one camera's frames, in body scale."""
+
+    joint: Tensor  # (N, J, 3) camera axes
+    canonical: Tensor  # (N, J, 3) axes of the person
+    camera_from_canonical: Tensor  # (N, 3, 3)
+    parity: Tensor  # (N) evidence of right-handedness that the network itself shows, before any mirroring
+
+
+class Method(nn.Module, ABC):
+    """Network, unweighted losses, phases and prediction of one training method."""
+
+    Settings: ClassVar[type[MethodSettings]]
+    needs: ClassVar[frozenset[str]] = frozenset()
+    """Among "intrinsics", "extrinsics", "crops", "labelled_2d"."""
+
+    def __init__(self, skeleton: Skeleton, settings: MethodSettings) -> None:
+        super().__init__()
+        self.skeleton = skeleton
+        self.settings = settings
+
+    @abstractmethod
+    def phases(self) -> tuple[Phase, ...]:
+        """Phases of training in order."""
+
+    @abstractmethod
+    def losses(self, batch: Batch, phase: Phase) -> dict[str, Tensor]:
+        """Unweighted scalar loss terms of a batch."""
+
+    @abstractmethod
+    def predict(self, view: View) -> Prediction:
+        """3D poses of one camera's frames from that camera alone."""
