@@ -1,0 +1,46 @@
+"""2D pose detectors: what a detector is, and the ones there are."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+import numpy as np
+
+from ...models.skeleton import Skeleton
+
+DETECTORS: dict[str, str] = {
+    "mediapipe": "posepipe.pipeline.detectors.mediapipe:MediapipeDetector",
+    "mmpose": "posepipe.pipeline.detectors.mmpose:MMPoseDetector",
+}
+"""Detectors by name; the class is imported only when it is used."""
+
+
+@dataclass(frozen=True)
+class People:
+    """The people (P) found in one image."""
+
+    box: np.ndarray  # (P, 4) float32 px: left, top, right, bottom
+    keypoint: np.ndarray  # (P, J, 2) float32 px
+    confidence: np.ndarray  # (P, J) float32 in 0..1
+
+
+class Detector(Protocol):
+    """Finds people and their joints in images.
+
+    A detector keeps nothing between two calls of ``detect``: the same images give the same people,
+    bit by bit, so that detection can be resumed at any chunk.
+    """
+
+    skeleton: Skeleton
+    confidence_kind: str
+    """What its confidences are: "heatmap maximum", "SimCC score", "visibility"."""
+    description: str
+    """For people: which model, from which file, with boxes from where."""
+    key: str
+    """Content digest of everything that its output depends on: model, weights, settings, library version."""
+
+    def detect(self, images: Sequence[np.ndarray]) -> list[People]:
+        """People in consecutive images of one video, each (H, W, 3) uint8 BGR."""
+        ...

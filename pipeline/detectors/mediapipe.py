@@ -1,0 +1,52 @@
+"""MediaPipe BlazePose: the embedded detector, which needs no download.
+
+Its weights are part of the wheel. It follows one person only, and looks again for a person at the
+first image of each call.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Sequence
+from importlib.metadata import version
+
+import numpy as np
+
+os.environ.setdefault("GLOG_minloglevel", "2")  # its C++ logs are not for users
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+
+import mediapipe  # noqa: E402
+
+from ...models.skeleton import BLAZEPOSE33  # noqa: E402
+from . import People  # noqa: E402
+
+
+class MediapipeDetector:
+    """BlazePose full, 33 landmarks of one person per image."""
+
+    skeleton = BLAZEPOSE33
+    confidence_kind = "visibility"
+
+    def __init__(self) -> None:
+        release = version("mediapipe")
+        self.description = f"MediaPipe {release} BlazePose full (embedded weights, one person, finds its own box)"
+        self.key = hashlib.sha256(f"mediapipe {release} blazepose-full unsmoothed".encode()).hexdigest()
+
+    def detect(self, images: Sequence[np.ndarray]) -> list[People]:
+        """The person that BlazePose follows through consecutive images, from a fresh start."""
+        with mediapipe.solutions.pose.Pose(model_complexity=1, smooth_landmarks=False) as pose:
+            return [self._detect(pose, image) for image in images]
+
+    def _detect(self, pose: mediapipe.solutions.pose.Pose, image: np.ndarray) -> People:
+        found = pose.process(np.ascontiguousarray(image[..., ::-1])).pose_landmarks
+        if found is None:
+            joints = len(self.skeleton.joints)
+            return People(
+                np.zeros((0, 4), np.float32), np.zeros((0, joints, 2), np.float32), np.zeros((0, joints), np.float32)
+            )
+        height, width = image.shape[:2]
+        landmarks = np.array([[p.x * width, p.y * height, p.visibility] for p in found.landmark], np.float32)
+        keypoint = landmarks[None, :, :2]
+        box = np.concatenate([keypoint.min(1), keypoint.max(1)], 1)
+        return People(box, keypoint, np.clip(landmarks[None, :, 2], 0, 1))
