@@ -1,0 +1,233 @@
+"""Hand-overs: what one stage gives to the next, as frozen dataclasses of checked arrays.
+
+An array field is annotated with its dimensions, dtype and unit; construction refuses anything else.
+On disk each is one ``.npy`` file that numpy alone can open; the other fields (names, descriptions)
+are plain JSON in the manifest beside them.
+
+Conventions: image axes x right, y down; camera axes x right, y down, z forward; seconds, pixels, metres.
+A missing keypoint is NaN with confidence 0.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+import json
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cache, cached_property
+from pathlib import Path
+from typing import Annotated, Any, Self, get_args, get_origin, get_type_hints
+
+import numpy as np
+
+FIXED_SIZES = {"xy": 2, "xyz": 3, "corner": 4}
+"""Dimensions that always have the same size; all others must agree within one hand-over."""
+
+
+@dataclass(frozen=True)
+class Dims:
+    """What an array field must be: named dimensions, dtype, unit."""
+
+    names: str
+    dtype: str
+    unit: str
+
+
+class HandOver:
+    """Base of all hand-overs: checked when made, saved field by field, loaded memory-mapped."""
+
+    def __post_init__(self) -> None:
+        sizes: dict[str, tuple[int, str]] = {name: (size, "") for name, size in FIXED_SIZES.items()}
+        for field, dims in array_fields(type(self)).items():
+            array = getattr(self, field)
+            if array is not None:
+                self._check(field, np.asarray(array), dims, sizes)
+
+    def _check(self, field: str, array: np.ndarray, dims: Dims, sizes: dict[str, tuple[int, str]]) -> None:
+        where, names = f"{type(self).__name__}.{field}", dims.names.split()
+        if array.dtype != np.dtype(dims.dtype):
+            raise ValueError(f"{where} is {array.dtype}; expected {dims.dtype}")
+        if array.ndim != len(names):
+            raise ValueError(f"{where} has {array.ndim} dimensions; expected ({', '.join(names)})")
+        for name, size in zip(names, array.shape, strict=True):
+            expected, first = sizes.setdefault(name, (size, field))
+            if size != expected:
+                because = f" as in {first}" if first else ""
+                raise ValueError(f"{where} has {size} along '{name}'; expected {expected}{because}")
+        if dims.unit == "0..1" and not isinstance(array, np.memmap) and array.size:
+            low, high = float(array.min()), float(array.max())
+            if not (low >= 0 and high <= 1):  # also false for NaN
+                raise ValueError(f"{where} runs from {low:g} to {high:g}; expected 0..1 without NaN")
+
+    @cached_property
+    def key(self) -> str:
+        """Digest that stands for this hand-over in the keys of what is made from it.
+
+        The cache sets it to the key of the stage's run; for arrays made elsewhere it is that of their content.
+        """
+        digest = hashlib.sha256(json.dumps(self.notes(), sort_keys=True).encode())
+        for field in array_fields(type(self)):
+            array = getattr(self, field)
+            digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
+        return digest.hexdigest()
+
+    def with_key(self, key: str) -> Self:
+        """The same hand-over, standing in keys for the run that made it."""
+        self.__dict__["key"] = key
+        return self
+
+    def notes(self) -> dict[str, Any]:
+        """All fields that are not arrays."""
+        arrays = array_fields(type(self))
+        fields = dataclasses.fields(self)  # type: ignore[arg-type]
+        return {field.name: getattr(self, field.name) for field in fields if field.name not in arrays}
+
+    def save(self, folder: Path) -> None:
+        """Write each array as ``<field>.npy``, flushed to the disk."""
+        for field in array_fields(type(self)):
+            array = getattr(self, field)
+            if array is not None:
+                with durable(folder / f"{field}.npy") as file:
+                    np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+
+    @classmethod
+    def load(cls, folder: Path, notes: dict[str, Any]) -> Self:
+        """Read what ``save`` wrote; arrays are memory-mapped."""
+        paths = {field: folder / f"{field}.npy" for field in array_fields(cls)}
+        arrays = {
+            field: np.load(path, mmap_mode="r", allow_pickle=False) if path.exists() else None
+            for field, path in paths.items()
+        }
+        return cls(**arrays, **notes)
+
+
+@cache
+def array_fields(kind: type) -> dict[str, Dims]:
+    """The array fields of a hand-over class, by name."""
+    return dict(_array_fields(kind))
+
+
+def _array_fields(kind: type) -> Iterator[tuple[str, Dims]]:
+    for name, hint in get_type_hints(kind, include_extras=True).items():
+        if get_origin(hint) is Annotated:
+            _, *extras = get_args(hint)
+            yield from ((name, extra) for extra in extras if isinstance(extra, Dims))
+
+
+class durable:  # noqa: N801 - used as a function
+    """Open a file for writing; on leaving, its bytes are on the disk."""
+
+    def __init__(self, path: Path) -> None:
+        self._file = path.open("wb")
+
+    def __enter__(self) -> Any:
+        return self._file
+
+    def __exit__(self, *exception: object) -> None:
+        if exception[0] is None:
+            self._file.flush()
+            os.fsync(self._file.fileno())
+        self._file.close()
+
+
+@dataclass(frozen=True)
+class Frames(HandOver):
+    """One video's timestamps and properties, read without decoding its pictures."""
+
+    time: Annotated[np.ndarray, Dims("frame", "float64", "s")]
+    image_size: Annotated[np.ndarray, Dims("xy", "int32", "px")]
+    """Width and height as displayed, rotation applied."""
+    audio_envelope: Annotated[np.ndarray | None, Dims("audio", "float32", "1")]
+    """Root mean square of the sound in steps of 10 ms from time 0, if there is sound."""
+    rate: str
+    """Average frames per second as an exact fraction."""
+    codec: str
+    rotation: int
+    """Clockwise degrees by which the stored pictures are turned for display."""
+    missing_s: float
+    """Seconds that the container promises but the file does not hold (a truncated file)."""
+
+
+@dataclass(frozen=True)
+class Detections(HandOver):
+    """All people found in one video; a person refers to its frame."""
+
+    time: Annotated[np.ndarray, Dims("frame", "float64", "s")]
+    camera_motion: Annotated[np.ndarray, Dims("frame", "float32", "1")]
+    """Displacement of the background per second in image widths; NaN where it was not looked at."""
+    frame: Annotated[np.ndarray, Dims("person", "int32", "frame index")]
+    box: Annotated[np.ndarray, Dims("person corner", "float32", "px")]
+    keypoint: Annotated[np.ndarray, Dims("person joint xy", "float32", "px")]
+    confidence: Annotated[np.ndarray, Dims("person joint", "float32", "0..1")]
+    skeleton: str
+    confidence_kind: str
+    detector: str
+
+
+@dataclass(frozen=True)
+class Track(HandOver):
+    """One athlete in one video."""
+
+    time: Annotated[np.ndarray, Dims("frame", "float64", "s")]
+    keypoint: Annotated[np.ndarray, Dims("frame joint xy", "float32", "px")]
+    confidence: Annotated[np.ndarray, Dims("frame joint", "float32", "0..1")]
+    box: Annotated[np.ndarray, Dims("frame corner", "float32", "px")]
+    skeleton: str
+    camera_moves: bool | None
+    """Whether the background moves in the picture; None if it could not be told."""
+    dropped: int
+    """Detections of other people that were left out."""
+
+
+@dataclass(frozen=True)
+class Timeline(HandOver):
+    """Common instants of one take, and which frame of each camera shows each of them."""
+
+    time: Annotated[np.ndarray, Dims("instant", "float64", "s")]
+    offset: Annotated[np.ndarray, Dims("camera", "float64", "s")]
+    """Add it to a camera's own time to get the take's time."""
+    rate: Annotated[np.ndarray, Dims("camera", "float64", "1")]
+    """Seconds of the take's time per second of the camera's clock."""
+    frame: Annotated[np.ndarray, Dims("instant camera", "float64", "frame index")]
+    """Fractional frame index; NaN where the camera shows nothing."""
+    lag: Annotated[np.ndarray, Dims("camera", "float64", "s")]
+    """Remaining lag that the motion of the 2D poses suggests; NaN if it could not be told."""
+    score: Annotated[np.ndarray, Dims("camera", "float32", "0..1")]
+    """Correlation of the motion with that of the other cameras at that lag."""
+    warnings: list[str]
+
+
+@dataclass(frozen=True)
+class Samples(HandOver):
+    """Synchronised instants of all takes, as the training methods see them; missing is 0, never NaN."""
+
+    keypoint: Annotated[np.ndarray, Dims("sample view joint xy", "float32", "px")]
+    confidence: Annotated[np.ndarray, Dims("sample view joint", "float32", "0..1")]
+    instant: Annotated[np.ndarray, Dims("sample", "int64", "instant index in its take")]
+    take: Annotated[np.ndarray, Dims("sample", "int64", "take index")]
+    rig: Annotated[np.ndarray, Dims("sample", "int64", "rig index, -1 if cameras move")]
+    K: Annotated[np.ndarray | None, Dims("sample view xyz xyz", "float32", "px")]
+    R: Annotated[np.ndarray | None, Dims("sample view xyz xyz", "float32", "1")]
+    t: Annotated[np.ndarray | None, Dims("sample view xyz", "float32", "m")]
+    skeleton: str
+    takes: list[str]
+
+
+@dataclass(frozen=True)
+class Pose3D(HandOver):
+    """3D poses of one clip, lifted from that clip alone."""
+
+    time: Annotated[np.ndarray, Dims("frame", "float64", "s")]
+    joint: Annotated[np.ndarray, Dims("frame joint xyz", "float32", "body scale, or m")]
+    """Root-relative, camera axes; NaN where there was no person."""
+    canonical: Annotated[np.ndarray, Dims("frame joint xyz", "float32", "body scale, or m")]
+    """The same pose in axes that turn with the person."""
+    camera_from_canonical: Annotated[np.ndarray, Dims("frame xyz xyz", "float32", "1")]
+    confidence: Annotated[np.ndarray, Dims("frame joint", "float32", "0..1")]
+    keypoint: Annotated[np.ndarray, Dims("frame joint xy", "float32", "px")]
+    """The 2D poses that were lifted."""
+    skeleton: str
+    unit: str
+    """"m" if the body height was given, else "body scale": the skeleton's median size is 1."""

@@ -1,0 +1,218 @@
+"""What was filmed: a folder of takes, each a set of cameras that saw the same moments.
+
+A folder with two or more videos is one take; otherwise each of its sub-folders with two or more
+videos is a take. ``posepipe.toml`` in a take's folder (or above it, for all takes) may say more:
+
+    moving = false               # do the cameras move? true, false, or leave it out to have it measured
+    rig = "hall"                 # takes of one rig were filmed by cameras that stayed where they were
+    slow_motion = 1.0            # how many times slower than life the clips play
+    calibration = "calib.toml"   # Pose2Sim's format: [name] size, matrix, distortions, rotation, translation
+
+    [cameras.left]               # by default each video is a camera named like the file
+    video = "GX010042.MP4"
+    offset_s = -0.25             # add it to the camera's time to get the take's time
+    moving = true                # all of the above but rig and calibration, for this camera alone
+    slow_motion = 4.0
+"""
+
+from __future__ import annotations
+
+import os
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+from pydantic import Field
+
+from .errors import PosepipeError
+from .settings import StageSettings, parse, read_toml
+from .video import VIDEO_SUFFIXES
+
+DESCRIPTION = "posepipe.toml"
+
+
+class CameraDescription(StageSettings):
+    """What ``[cameras.NAME]`` may say."""
+
+    video: str = Field("", description="file name, by default NAME with any video suffix")
+    offset_s: float | None = Field(None, description="add it to the camera's time to get the take's time")
+    moving: bool | None = Field(None, description="whether this camera moves")
+    slow_motion: float | None = Field(None, gt=0, description="how many times slower than life the clip plays")
+
+
+class TakeDescription(StageSettings):
+    """What ``posepipe.toml`` may say."""
+
+    moving: bool | None = Field(None, description="whether the cameras move")
+    rig: str = Field("", description="takes of one rig were filmed by cameras that stayed where they were")
+    slow_motion: float = Field(1.0, gt=0, description="how many times slower than life the clips play")
+    calibration: str = Field("", description="calibration file")
+    cameras: dict[str, CameraDescription] = Field({}, description="cameras by name")
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Where one camera stands: x_camera = R @ x_world + t."""
+
+    K: np.ndarray  # (3, 3) float64 px
+    R: np.ndarray  # (3, 3) float64 camera_from_world
+    t: np.ndarray  # (3,) float64 m
+
+
+@dataclass(frozen=True)
+class Camera:
+    """One video of a take."""
+
+    name: str
+    video: Path
+    offset_s: float | None
+    moving: bool | None
+    slow_motion: float
+    calibration: Calibration | None
+
+
+@dataclass(frozen=True)
+class Take:
+    """Cameras that saw the same moments."""
+
+    name: str
+    cameras: tuple[Camera, ...]
+    rig: str
+
+
+@dataclass(frozen=True)
+class Recording:
+    """All takes of a folder."""
+
+    folder: Path
+    takes: tuple[Take, ...]
+
+    @staticmethod
+    def open(folder: Path) -> Recording:
+        """Find the takes and cameras of a folder.
+
+        Raises:
+            PosepipeError: no such folder, nothing in it that could be a take, or a wrong ``posepipe.toml``.
+        """
+        if not folder.exists():
+            raise PosepipeError(f"there is no folder {folder}")
+        if not folder.is_dir():
+            raise PosepipeError(f"{folder} is a file; give the folder of the take's videos, or use `posepipe infer`")
+        inside = read_description(folder / DESCRIPTION, {})
+        if len(videos_in(folder)) >= 2 or inside.get("cameras"):
+            return Recording(folder, (_take(folder, folder.resolve().name, inside),))
+        takes = [
+            _take(sub, sub.name, description)
+            for sub in sorted(path for path in folder.iterdir() if path.is_dir() and not _is_hidden(path))
+            if len(videos_in(sub)) >= 2 or (sub / DESCRIPTION).exists()
+            for description in [read_description(sub / DESCRIPTION, inside)]
+        ]
+        if not takes:
+            raise PosepipeError(_nothing_found(folder))
+        return Recording(folder, tuple(takes))
+
+
+def videos_in(folder: Path) -> list[Path]:
+    """Files named like videos, in natural order of their names (cam2 before cam10)."""
+    found = [
+        path
+        for path in folder.iterdir()
+        if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES and not _is_hidden(path)
+    ]
+    return sorted(found, key=lambda path: _natural(path.name))
+
+
+def read_description(path: Path, outer: dict[str, Any]) -> dict[str, Any]:
+    """A ``posepipe.toml``, if there is one, over what the one above it says."""
+    return {**outer, **(read_toml(path) if path.exists() else {})}
+
+
+def _natural(name: str) -> list[tuple[int, str]]:
+    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name.lower())]
+
+
+def _is_hidden(path: Path) -> bool:
+    return path.name.startswith(".") or path.name.endswith("_posepipe")
+
+
+def _nothing_found(folder: Path) -> str:
+    videos = videos_in(folder)
+    if len(videos) == 1:
+        return (
+            f"{folder} holds one video ({videos[0].name}), and training needs two or more cameras of the same "
+            "moments; to get 3D poses of one clip with a trained model use `posepipe infer`"
+        )
+    return (
+        f"{folder} holds no take: put two or more videos of the same moments into it, one per camera, "
+        "or one such folder per take"
+    )
+
+
+def _take(folder: Path, name: str, tree: dict[str, Any]) -> Take:
+    where = folder / DESCRIPTION
+    description: TakeDescription = parse(TakeDescription, tree, str(where))
+    videos = {path.stem: path for path in videos_in(folder)}
+    if description.cameras:
+        videos = {camera: _video_of(folder, camera, said) for camera, said in description.cameras.items()}
+    elif len({path.stem for path in videos_in(folder)}) < len(videos_in(folder)):
+        raise PosepipeError(f"{folder} holds videos that differ only in their suffix; name the cameras in {where}")
+    if len(videos) < 2:
+        raise PosepipeError(f"{where} names one camera; training needs two or more cameras of the same moments")
+    known = _read_calibration(folder, description.calibration) if description.calibration else {}
+    if missing := sorted(set(videos) - set(known)) if known else []:
+        raise PosepipeError(f"{folder / description.calibration} has no camera {missing[0]!r}; it has {', '.join(known)}")
+    cameras = []
+    for camera, video in videos.items():
+        said = description.cameras.get(camera, CameraDescription())
+        cameras.append(
+            Camera(
+                camera,
+                video,
+                said.offset_s,
+                description.moving if said.moving is None else said.moving,
+                said.slow_motion or description.slow_motion,
+                known.get(camera),
+            )
+        )
+    return Take(name, tuple(cameras), description.rig)
+
+
+def _video_of(folder: Path, camera: str, said: CameraDescription) -> Path:
+    if said.video:
+        path = folder / said.video
+        if not path.is_file():
+            raise PosepipeError(f"{folder / DESCRIPTION}: camera {camera!r} has no file {path}")
+        return path
+    found = [path for path in videos_in(folder) if path.stem == camera]
+    if len(found) != 1:
+        raise PosepipeError(f"{folder / DESCRIPTION}: say which file camera {camera!r} is: video = \"...\"")
+    return found[0]
+
+
+def _read_calibration(folder: Path, name: str) -> dict[str, Calibration]:
+    """Cameras of a Pose2Sim calibration file by name; those whose section has no ``matrix`` are left out."""
+    path = folder / name
+    cameras = {}
+    for section, values in read_toml(path).items():
+        if not isinstance(values, dict) or "matrix" not in values:
+            continue
+        try:
+            K, rotation, t = (np.array(values[key], np.float64) for key in ("matrix", "rotation", "translation"))
+            if K.shape != (3, 3) or rotation.shape != (3,) or t.shape != (3,):
+                raise ValueError("matrix must be 3x3, rotation and translation 3 numbers")
+        except (KeyError, ValueError, TypeError) as error:
+            raise PosepipeError(f"{path}: camera {section!r} is not a Pose2Sim calibration: {error}") from error
+        cameras[str(values.get("name", section))] = Calibration(K, cv2.Rodrigues(rotation)[0], t)
+    if not cameras:
+        raise PosepipeError(f"{path} holds no camera with a matrix, rotation and translation")
+    return cameras
+
+
+def results_folder(source: Path) -> Path:
+    """Where results go by default: beside the footage, named after it."""
+    resolved = Path(os.path.abspath(source))
+    stem = resolved.name if source.is_dir() else resolved.stem
+    return resolved.with_name(f"{stem}_posepipe")

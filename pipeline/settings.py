@@ -1,0 +1,244 @@
+"""Settings: the same words in the Python API, in TOML files and behind ``--set``.
+
+One class per stage; ``[train]`` holds the settings of the chosen method (its ``Settings`` class)
+beside those that all methods share. What is said wins in this order: ``--set`` and options, the
+file given with ``--config``, the defaults.
+"""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable, Mapping
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+import tomli_w
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..models import METHODS
+from .detectors import DETECTORS
+from .errors import PosepipeError
+
+if TYPE_CHECKING:
+    from ..models.method import Method, MethodSettings
+
+UNKEYED = {"keyed": False}
+"""Marks a setting that says how to compute, not what: it does not count in cache keys."""
+
+
+class StageSettings(BaseModel):
+    """Base of all settings: unknown words are errors, values do not change."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
+
+
+class DetectSettings(StageSettings):
+    """2D detection. What identifies the detector counts in keys by the detector's own digest."""
+
+    detector: Literal["auto", "mediapipe", "mmpose"] = Field(
+        "auto",
+        description="auto: mmpose if a checkpoint is configured or on disk, else mediapipe",
+        json_schema_extra=UNKEYED,
+    )
+    mmpose_config: str = Field(
+        "", description="MMPose top-down config: a file, or a name that MMPose knows", json_schema_extra=UNKEYED
+    )
+    mmpose_checkpoint: str = Field("", description="local MMPose checkpoint file", json_schema_extra=UNKEYED)
+    box_every: int = Field(
+        5, ge=1, description="mmpose: look for the person's box in every n-th frame", json_schema_extra=UNKEYED
+    )
+    batch_size: int = Field(16, ge=1, description="mmpose: crops in one network pass", json_schema_extra=UNKEYED)
+    chunk_frames: int = Field(
+        300, ge=1, description="frames in a stored chunk, which a kill can lose; the detector starts afresh at each"
+    )
+
+
+class TrackSettings(StageSettings):
+    """Which of the people is the athlete."""
+
+    gap_s: float = Field(0.5, gt=0, description="a person who vanishes for longer starts a new piece of track")
+    min_confidence: float = Field(0.1, ge=0, le=1, description="joints below this count as missing")
+    slow_motion: float = Field(1.0, gt=0, description="how many times slower than life the clip plays")
+
+
+class MorphSettings(StageSettings):
+    """Skeleton of the results."""
+
+    skeleton: Literal["h36m17", "native"] = Field(
+        "h36m17", description="h36m17, or native: the detector's own joints, feet included"
+    )
+
+
+class SynchronizeSettings(StageSettings):
+    """Alignment of the cameras in time."""
+
+    max_gap_s: float = Field(0.1, gt=0, description="2D poses are interpolated between frames at most this far apart")
+    max_lag_s: float = Field(1.0, gt=0, description="how far the check looks for a wrong offset")
+
+
+class SampleSettings(StageSettings):
+    """Choice of training instants."""
+
+    min_views: int = Field(2, ge=2, description="cameras that must see the athlete at an instant")
+    min_joints: float = Field(0.5, ge=0, le=1, description="share of joints that a view must show")
+
+
+class TrainSettings(StageSettings):
+    """What all training methods share."""
+
+    method: str = Field("canonpose", description="training method")
+    seed: int = Field(0, ge=0, description="seed of all random draws")
+
+
+class Settings(StageSettings):
+    """All settings of a fit."""
+
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    detect: DetectSettings = DetectSettings()
+    track: TrackSettings = TrackSettings()
+    morph: MorphSettings = MorphSettings()
+    synchronize: SynchronizeSettings = SynchronizeSettings()
+    samples: SampleSettings = SampleSettings()
+    train: TrainSettings = TrainSettings()
+    method: dict[str, Any] = Field({}, description="settings of the chosen method, validated by its own class")
+
+
+def load_settings(config: Path | None = None, overrides: Iterable[str] = (), options: Mapping[str, Any] = {}) -> Settings:
+    """Settings from a TOML file, then ``section.name=value`` overrides, then options by dotted name.
+
+    Raises:
+        PosepipeError: unreadable file, unknown name (with the nearest valid one), or a value that does not fit.
+    """
+    tree: dict[str, Any] = read_toml(config) if config else {}
+    for override in overrides:
+        name, equals, value = override.partition("=")
+        if not equals:
+            raise PosepipeError(f"--set {override!r} has no '='; write it as --set train.epochs=50")
+        _put(tree, name.strip(), _parse_value(value.strip()))
+    for name, value in options.items():
+        if value is not None:
+            _put(tree, name, value)
+    return settings_from(tree, str(config or "settings"))
+
+
+def settings_from(tree: dict[str, Any], where: str) -> Settings:
+    """Settings from nested plain values.
+
+    Raises:
+        PosepipeError: unknown name (with the nearest valid one), or a value that does not fit.
+    """
+    tree = {section: dict(values) if isinstance(values, dict) else values for section, values in tree.items()}
+    train = tree.get("train", {})
+    if isinstance(train, dict):  # in the file one section, here two: what is shared, and what is the method's own
+        shared = {name: train.pop(name) for name in list(train) if name in TrainSettings.model_fields}
+        tree["train"], tree["method"] = shared, train
+        check_name("method", shared.get("method", TrainSettings().method), METHODS)
+    check_name("detector", tree.get("detect", {}).get("detector", "auto"), ["auto", *DETECTORS])
+    return parse(Settings, tree, where)
+
+
+def method_class(name: str) -> type[Method]:
+    """The class of a training method (imports torch).
+
+    Raises:
+        PosepipeError: unknown method.
+    """
+    check_name("method", name, METHODS)
+    module, _, attribute = METHODS[name].partition(":")
+    return getattr(import_module(module), attribute)
+
+
+def method_settings(settings: Settings) -> MethodSettings:
+    """The chosen method's own settings, defaults filled in (imports torch).
+
+    Raises:
+        PosepipeError: unknown name (with the nearest valid one), or a value that does not fit.
+    """
+    return parse(method_class(settings.train.method).Settings, settings.method, "settings", section="train")
+
+
+def to_toml(settings: Settings, method: MethodSettings) -> str:
+    """All settings as a TOML file that ``--config`` reads back."""
+    tree = settings.model_dump(mode="json", exclude={"method"})
+    tree["train"] |= method.model_dump(mode="json")
+    return tomli_w.dumps(tree)
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file as nested plain values.
+
+    Raises:
+        PosepipeError: missing or not TOML.
+    """
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError as error:
+        raise PosepipeError(f"there is no file {path}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PosepipeError(f"{path} is not valid TOML: {error}") from error
+    except OSError as error:
+        raise PosepipeError(f"cannot read {path}: {error.strerror}") from error
+
+
+def check_name(kind: str, name: Any, valid: Iterable[str]) -> None:
+    """Check that a name is a known one.
+
+    Raises:
+        PosepipeError: it is not; the sentence names the nearest valid one and lists all.
+    """
+    names = list(valid)
+    if name not in names:
+        near = difflib.get_close_matches(str(name), names, 1, 0.4)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise PosepipeError(f"unknown {kind} {name!r}; {hint}valid: {', '.join(names)}")
+
+
+def parse(kind: type[Any], tree: Any, where: str, section: str = "") -> Any:
+    """Validate nested plain values by a pydantic model.
+
+    Raises:
+        PosepipeError: one sentence about the first thing that is wrong.
+    """
+    try:
+        return kind.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = [str(part) for part in first["loc"]]
+        name = ".".join([section, *place] if section else place)
+        if first["type"] == "extra_forbidden":
+            valid = [".".join(filter(None, [section, path])) for path in setting_names(kind)]
+            near = difflib.get_close_matches(name, valid, 1, 0.4)
+            raise PosepipeError(
+                f"{where}: unknown setting {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"valid: {', '.join(valid)}")
+            ) from error
+        raise PosepipeError(f"{where}: {name} = {first['input']!r}: {first['msg'].lower()}") from error
+
+
+def setting_names(kind: type[BaseModel], prefix: str = "") -> list[str]:
+    """Dotted names of all settings of a class."""
+    names = []
+    for name, field in kind.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            names += setting_names(inner, f"{prefix}{name}.")
+        else:
+            names.append(prefix + name)
+    return names
+
+
+def _put(tree: dict[str, Any], dotted: str, value: Any) -> None:
+    *sections, name = dotted.split(".")
+    for section in sections:
+        tree = tree.setdefault(section, {})
+    tree[name] = value
+
+
+def _parse_value(text: str) -> Any:
+    """A TOML value; bare words are strings, so that --set train.method=canonpose needs no quotes."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text

@@ -1,0 +1,272 @@
+"""Video in and out: pictures in decode order with true timestamps, streamed; H.264 out.
+
+PyAV reads (any container and codec of FFmpeg's); the display rotation, which it leaves to the
+caller, is applied here and nowhere else. Nothing ever seeks by frame number.
+"""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import av.error
+import ffmpeg
+import imageio_ffmpeg
+import numpy as np
+from av.container import InputContainer
+from av.video.frame import VideoFrame
+from av.video.stream import VideoStream
+
+from .errors import PosepipeError
+
+VIDEO_SUFFIXES = frozenset(
+    ".mp4 .mov .m4v .avi .mkv .webm .mts .m2ts .ts .mpg .mpeg .wmv .flv .3gp .mxf .ogv .vob .insv .lrv .mjpeg".split()
+)
+"""File names taken for videos in a folder; a file named in posepipe.toml may have any."""
+
+AUDIO_RATE = 100
+"""Values of the audio envelope per second."""
+
+
+@dataclass(frozen=True)
+class VideoFacts:
+    """What a video file says of itself, read without decoding pictures."""
+
+    time: np.ndarray  # (F) float64 s, from the first frame on
+    image_size: tuple[int, int]  # px, width and height as displayed
+    rate: Fraction
+    codec: str
+    rotation: int  # clockwise degrees that display needs
+    missing_s: float
+    audio_envelope: np.ndarray | None  # (A) float32, AUDIO_RATE values a second from time 0
+
+
+def probe(path: Path) -> VideoFacts:
+    """Timestamps, properties and sound of a video in one pass over its packets.
+
+    Raises:
+        PosepipeError: not a readable video.
+    """
+    with _open(path) as (container, stream):
+        sound = container.streams.audio[0] if container.streams.audio else None
+        envelope = _Envelope() if sound else None
+        stamps: list[int] = []
+        rotation: int | None = None  # known from the first decoded picture
+        with _readable_part(path):
+            for packet in container.demux([s for s in (stream, sound) if s]):
+                if packet.stream is sound and envelope is not None:
+                    envelope.add(packet)
+                    continue
+                if rotation is None:
+                    rotation = next((-_quarter_turns(frame) * 90 % 360 for frame in _frames(packet)), None)
+                if packet.size and not packet.is_discard:
+                    stamps.append(packet.pts if packet.pts is not None else packet.dts or 0)
+        if not stamps or rotation is None:
+            raise PosepipeError(f"{path} holds no readable picture; is it damaged or still being written?")
+        rate = stream.average_rate or stream.guessed_rate or Fraction(30)
+        unit = stream.time_base or 1 / rate
+        ticks = np.unique(np.array(stamps, np.int64))
+        time = (ticks - ticks[0]) * float(unit) if len(ticks) > 1 else np.arange(len(stamps)) / float(rate)
+        period = float(np.median(np.diff(time))) if len(time) > 1 else 1 / float(rate)
+        missing = max(0.0, _promised_s(container, stream) - float(time[-1]) - period)
+        size = (stream.width, stream.height) if rotation % 180 == 0 else (stream.height, stream.width)
+        return VideoFacts(
+            time, size, rate, stream.codec_context.name, rotation,
+            missing if missing > max(2 * period, 0.1) else 0.0,
+            envelope.values(float(ticks[0] * unit)) if envelope else None,
+        )  # fmt: skip
+
+
+def read_frames(path: Path, *, ahead: int = 8) -> Iterator[tuple[float, np.ndarray]]:
+    """Time (s, from the first frame on) and picture (H, W, 3) uint8 BGR of each frame, upright.
+
+    Decoding runs in its own thread, at most ``ahead`` pictures in advance, so that memory does not
+    grow with the length of the clip. Pictures that cannot be decoded are left out.
+
+    Raises:
+        PosepipeError: not a readable video.
+    """
+    ready: queue.Queue[tuple[float, np.ndarray] | BaseException | None] = queue.Queue(ahead)
+    stop = threading.Event()
+
+    def put(item: tuple[float, np.ndarray] | BaseException | None) -> None:
+        while not stop.is_set():
+            try:
+                return ready.put(item, timeout=0.1)
+            except queue.Full:
+                continue
+
+    def decode() -> None:
+        try:
+            for item in _decode(path):
+                put(item)
+                if stop.is_set():
+                    return
+            put(None)
+        except BaseException as error:  # noqa: BLE001 - raised again in the reader's thread
+            put(error)
+
+    worker = threading.Thread(target=decode, name=f"decode {path.name}", daemon=True)
+    worker.start()
+    try:
+        while (item := ready.get()) is not None:
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stop.set()
+        worker.join()
+
+
+def write_video(path: Path, rate: Fraction, pictures: Iterator[np.ndarray]) -> None:
+    """Write pictures (H, W, 3) uint8 BGR of one even size as H.264 that browsers play."""
+    first = next(pictures)
+    height, width = first.shape[:2]
+    process = (
+        ffmpeg.input("pipe:", format="rawvideo", pix_fmt="bgr24", s=f"{width}x{height}", r=str(rate))
+        .output(str(path), format="mp4", vcodec="libx264", pix_fmt="yuv420p", preset="veryfast", crf=23,
+                movflags="+faststart", loglevel="error")
+        .overwrite_output()
+        .run_async(cmd=imageio_ffmpeg.get_ffmpeg_exe(), pipe_stdin=True, pipe_stderr=True)
+    )  # fmt: skip
+    try:
+        process.stdin.write(first)
+        for picture in pictures:
+            process.stdin.write(np.ascontiguousarray(picture))
+        process.stdin.close()
+    except BrokenPipeError:
+        pass  # its own words follow
+    except BaseException:
+        process.kill()
+        raise
+    finally:
+        complaint = process.stderr.read().decode(errors="replace").strip()
+        status = process.wait()
+    if status:
+        raise PosepipeError(f"cannot write {path}: {complaint.splitlines()[-1] if complaint else 'ffmpeg failed'}")
+
+
+@contextmanager
+def _open(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
+    """A container and its first video stream.
+
+    Raises:
+        PosepipeError: missing, empty, not a video, or sound only.
+    """
+    try:
+        if path.stat().st_size == 0:
+            raise PosepipeError(f"{path} is empty (0 bytes); copy it from the camera again")
+        container = av.open(str(path))
+    except FileNotFoundError as error:
+        raise PosepipeError(f"there is no file {path}") from error
+    except (av.error.FFmpegError, ValueError) as error:
+        raise PosepipeError(
+            f"{path} is not a video that FFmpeg can read ({_reason(error)}); "
+            "if it is one, it may be damaged or cut off: copy it from the camera again"
+        ) from error
+    except OSError as error:
+        raise PosepipeError(f"cannot read {path}: {error.strerror}") from error
+    with container:
+        streams = [s for s in container.streams.video if not s.disposition & _COVER]
+        if not streams:
+            raise PosepipeError(f"{path} holds sound but no picture; leave it out of the folder")
+        streams[0].thread_type = "AUTO"
+        yield container, streams[0]
+
+
+_COVER = av.stream.Disposition.attached_pic
+
+
+def _decode(path: Path) -> Iterator[tuple[float, np.ndarray]]:
+    with _open(path) as (container, stream):
+        rate = float(stream.average_rate or stream.guessed_rate or 30)
+        first: float | None = None
+        count = 0
+        with _readable_part(path):
+            for packet in container.demux(stream):
+                for frame in _frames(packet):
+                    time = count / rate if frame.pts is None else float(frame.pts * frame.time_base)
+                    first = time if first is None else first
+                    count += 1
+                    yield time - first, _upright(frame)
+
+
+def _frames(packet: av.Packet) -> list[VideoFrame]:
+    try:
+        return packet.decode()
+    except av.error.InvalidDataError:
+        return []  # a damaged packet: what follows may be readable again
+
+
+def _upright(frame: VideoFrame) -> np.ndarray:
+    picture = frame.to_ndarray(format="bgr24")
+    turns = _quarter_turns(frame)
+    return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
+
+
+def _quarter_turns(frame: VideoFrame) -> int:
+    """Counter-clockwise quarter turns that the display matrix asks for."""
+    return round(frame.rotation / 90) % 4
+
+
+@contextmanager
+def _readable_part(path: Path) -> Iterator[None]:
+    """Let a file that breaks off end there: what could be read is used, and the report says how much."""
+    try:
+        yield
+    except (av.error.InvalidDataError, av.error.EOFError):
+        return
+    except av.error.FFmpegError as error:
+        raise PosepipeError(f"reading {path} failed: {_reason(error)}") from error
+
+
+def _reason(error: Exception) -> str:
+    return str(getattr(error, "strerror", None) or error).lower()
+
+
+def _promised_s(container: InputContainer, stream: VideoStream) -> float:
+    if stream.duration is not None and stream.time_base is not None:
+        return float(stream.duration * stream.time_base)
+    return container.duration / av.time_base if container.duration else 0.0
+
+
+class _Envelope:
+    """Root mean square of a sound in steps of 1 / AUDIO_RATE, gathered packet by packet."""
+
+    def __init__(self) -> None:
+        self._pieces: list[tuple[int, np.ndarray, np.ndarray]] = []  # first step, energy and samples in each step
+        self._start: float | None = None
+
+    def add(self, packet: av.Packet) -> None:
+        try:
+            frames = packet.decode()
+        except av.error.InvalidDataError:
+            return
+        for frame in frames:
+            samples = frame.to_ndarray()
+            scale = np.iinfo(samples.dtype).max if samples.dtype.kind == "i" else 1
+            power = (samples.astype(np.float64) / scale) ** 2
+            channels = len(frame.layout.channels)
+            power = power.mean(0) if frame.format.is_planar else power.reshape(-1, channels).mean(1)
+            start = float(frame.pts * frame.time_base) if frame.pts is not None else 0.0
+            self._start = start if self._start is None else self._start
+            seconds = max(start - self._start, 0.0) + np.arange(len(power)) / frame.sample_rate
+            step = (seconds * AUDIO_RATE).astype(int)
+            self._pieces.append((step[0], np.bincount(step - step[0], power), np.bincount(step - step[0])))
+
+    def values(self, origin_s: float) -> np.ndarray:
+        """The envelope from ``origin_s`` of the container's clock on."""
+        energy = np.zeros(max((first + len(sums) for first, sums, _ in self._pieces), default=0))
+        count = np.zeros(len(energy))
+        for first, sums, samples in self._pieces:
+            energy[first : first + len(sums)] += sums
+            count[first : first + len(sums)] += samples
+        rms = np.sqrt(energy / np.maximum(count, 1)).astype(np.float32)
+        shift = round(((self._start or 0.0) - origin_s) * AUDIO_RATE)
+        return np.pad(rms, (shift, 0)) if shift >= 0 else rms[-shift:]
