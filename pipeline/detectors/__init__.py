@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -41,6 +41,9 @@ class Detector(Protocol):
     key: str
     """Content digest of everything that its output depends on: model, weights, settings, library version."""
 
-    def detect(self, images: Sequence[np.ndarray]) -> list[People]:
-        """People in consecutive images of one video, each (H, W, 3) uint8 BGR."""
+    def detect(self, images: Iterable[np.ndarray]) -> Iterator[People]:
+        """People in consecutive images of one video, each (H, W, 3) uint8 BGR.
+
+        Images are taken as they are needed and let go, so that memory stays flat.
+        """
         ...

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from importlib.metadata import version
 
 import numpy as np
@@ -33,10 +33,11 @@ class MediapipeDetector:
         self.description = f"MediaPipe {release} BlazePose full (embedded weights, one person, finds its own box)"
         self.key = hashlib.sha256(f"mediapipe {release} blazepose-full unsmoothed".encode()).hexdigest()
 
-    def detect(self, images: Sequence[np.ndarray]) -> list[People]:
+    def detect(self, images: Iterable[np.ndarray]) -> Iterator[People]:
         """The person that BlazePose follows through consecutive images, from a fresh start."""
         with mediapipe.solutions.pose.Pose(model_complexity=1, smooth_landmarks=False) as pose:
-            return [self._detect(pose, image) for image in images]
+            for image in images:
+                yield self._detect(pose, image)
 
     def _detect(self, pose: mediapipe.solutions.pose.Pose, image: np.ndarray) -> People:
         found = pose.process(np.ascontiguousarray(image[..., ::-1])).pose_landmarks

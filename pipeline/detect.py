@@ -1,0 +1,122 @@
+"""2D detection: who is in each picture, where the joints are, and whether the camera moves."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import closing
+from itertools import islice
+
+import cv2
+import numpy as np
+
+from .arrays import Detections, Frames
+from .cache import SourceFile, Work, stage
+from .detectors import Detector, People
+from .progress import progress
+from .settings import DetectSettings
+from .video import read_frames
+
+LOOK_EVERY_S = 0.25
+LOOK_WIDTH_PX = 320
+MIN_CORNERS = 12
+
+
+@stage(version=1)
+def detect_poses(
+    video: SourceFile, frames: Frames, detector: Detector, settings: DetectSettings, *, work: Work
+) -> Detections:
+    """People in every picture of a video, chunk by chunk; each finished chunk survives a kill.
+
+    The detector starts afresh at each chunk, so that a resumed run gives the same bits.
+    """
+    done = sum(len(part.time) for part in work.parts(Detections))
+    with (
+        closing(read_frames(video.path)) as pictures,
+        progress(f"detect {video.path.name}", len(frames.time)) as advance,
+    ):
+        for _ in islice(pictures, done):  # decoded again, because seeking is not exact; that is the cheap part
+            advance(1)
+        while True:
+            chunk = _Chunk(islice(pictures, settings.chunk_frames), advance)
+            people = list(detector.detect(chunk.pictures()))
+            if not people:
+                break
+            work.keep(_detections(chunk, people, detector))
+    return _joined(work.parts(Detections), detector)
+
+
+class _Chunk:
+    """Pictures on their way to the detector: notes their times, and small copies for the camera's motion."""
+
+    def __init__(self, pictures: Iterator[tuple[float, np.ndarray]], advance) -> None:
+        self._pictures, self._advance = pictures, advance
+        self.times: list[float] = []
+        self.looks: list[tuple[int, np.ndarray]] = []  # frame in the chunk, small grey picture
+        self.scale = 1.0
+
+    def pictures(self) -> Iterator[np.ndarray]:
+        for time, picture in self._pictures:
+            if not self.looks or time - self.times[self.looks[-1][0]] >= LOOK_EVERY_S:
+                self.scale = LOOK_WIDTH_PX / picture.shape[1]
+                small = cv2.resize(picture, None, fx=self.scale, fy=self.scale, interpolation=cv2.INTER_AREA)
+                self.looks.append((len(self.times), cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)))
+            self.times.append(time)
+            yield picture
+            self._advance(1)
+
+
+def _detections(chunk: _Chunk, people: list[People], detector: Detector) -> Detections:
+    motion = np.full(len(people), np.nan, np.float32)
+    for (before, grey), (now, next_grey) in zip(chunk.looks, chunk.looks[1:], strict=False):
+        shift = background_shift(grey, next_grey, np.concatenate([people[before].box, people[now].box]) * chunk.scale)
+        motion[now] = shift / LOOK_WIDTH_PX / (chunk.times[now] - chunk.times[before])
+    return Detections(
+        time=np.array(chunk.times[: len(people)]),
+        camera_motion=motion,
+        frame=np.repeat(np.arange(len(people), dtype=np.int32), [len(found.box) for found in people]),
+        box=np.concatenate([found.box for found in people]),
+        keypoint=np.concatenate([found.keypoint for found in people]),
+        confidence=np.concatenate([found.confidence for found in people]),
+        skeleton=detector.skeleton.name,
+        confidence_kind=detector.confidence_kind,
+        detector=detector.description,
+    )
+
+
+def background_shift(before: np.ndarray, after: np.ndarray, people: np.ndarray) -> float:
+    """Median displacement in px of the corners outside people's boxes; NaN where too few can be followed.
+
+    Args:
+        before, after: grey pictures (H, W) uint8.
+        people: boxes (P, 4) px in which corners do not count.
+    """
+    mask = np.full(before.shape, 255, np.uint8)
+    for left, top, right, bottom in people:
+        pad = 0.15 * (bottom - top)
+        area = np.array([top - pad, bottom + pad, left - pad, right + pad]).clip(0).astype(int)
+        mask[area[0] : area[1], area[2] : area[3]] = 0
+    corners = cv2.goodFeaturesToTrack(before, 200, 0.01, 6, mask=mask)
+    if corners is None or len(corners) < MIN_CORNERS:
+        return float("nan")
+    moved, found, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, None)
+    back, found_back, _ = cv2.calcOpticalFlowPyrLK(after, before, moved, None)
+    returned = np.linalg.norm(back - corners, axis=-1)[:, 0] < 0.5
+    good = (found[:, 0] == 1) & (found_back[:, 0] == 1) & returned
+    if good.sum() < MIN_CORNERS:
+        return float("nan")
+    return float(np.median(np.linalg.norm(moved - corners, axis=-1)[good]))
+
+
+def _joined(parts: list[Detections], detector: Detector) -> Detections:
+    first = np.cumsum([0, *(len(part.time) for part in parts)])
+    return Detections(
+        time=np.concatenate([part.time for part in parts]),
+        camera_motion=np.concatenate([part.camera_motion for part in parts]),
+        frame=np.concatenate([part.frame + np.int32(start) for part, start in zip(parts, first, strict=False)]),
+        box=np.concatenate([part.box for part in parts]),
+        keypoint=np.concatenate([part.keypoint for part in parts]),
+        confidence=np.concatenate([part.confidence for part in parts]),
+        skeleton=detector.skeleton.name,
+        confidence_kind=detector.confidence_kind,
+        detector=detector.description,
+    )

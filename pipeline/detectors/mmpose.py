@@ -1,0 +1,160 @@
+"""MMPose top-down models: any of its configs with a checkpoint on disk, crops of many images in one pass.
+
+A config is a Python program: give only configs that you trust. Checkpoints are read safely.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterator, Sequence
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...models.skeleton import COCO17, H36M17, HALPE26, MPII16, Skeleton
+from ..errors import PosepipeError
+from . import People
+from .boxes import BoxSource, mediapipe_boxes
+from .checkpoint import file_digest, load_weights
+from .model_zoo import find_config, find_config_of, why_not
+from .openmmlab import openmmlab_imports, quiet
+
+if reason := why_not():
+    raise PosepipeError(f"mmpose cannot run, because {reason}; or set detect.detector = mediapipe")
+
+with openmmlab_imports():
+    import mmpose
+    from mmengine.config import Config
+    from mmengine.dataset import Compose, pseudo_collate
+    from mmpose.apis import init_model
+    from mmpose.models import TopdownPoseEstimator
+    from mmpose.models.heads import RegressionHead, RLEHead, RTMCCHead, SimCCHead
+
+_KNOWN = (HALPE26, COCO17, H36M17, MPII16)
+_OUR_NAMES = {
+    "head_top": "head", "upper_neck": "neck",  # mpii
+    "root": "pelvis", "left_foot": "left_ankle", "right_foot": "right_ankle", "neck_base": "nose",  # h36m
+}  # fmt: skip
+"""MMPose's names of joints that are called otherwise here."""
+
+
+class MMPoseDetector:
+    """A top-down model: finds the joints of the person in each box.
+
+    Args:
+        config: file of an MMPose top-down config, or a name that MMPose knows; "" takes the one that the
+            checkpoint's file name tells.
+        checkpoint: file of its weights.
+        device: where torch computes, "cpu" or "cuda".
+        batch_size: crops in one pass of the network.
+        box_every: images between two looks for the person's box, if ``boxes`` is not given.
+        boxes: where boxes come from; MediaPipe by default.
+
+    Raises:
+        PosepipeError: unknown or unusable config, unknown joints, or a checkpoint that does not fit.
+    """
+
+    def __init__(
+        self,
+        config: str | Path,
+        checkpoint: Path,
+        *,
+        device: str = "cpu",
+        batch_size: int = 16,
+        box_every: int = 5,
+        boxes: BoxSource | None = None,
+    ) -> None:
+        checkpoint = Path(checkpoint).expanduser()
+        path = find_config(config) if config else find_config_of(checkpoint)
+        with quiet():
+            settings = Config.fromfile(path)
+            text = json.dumps(settings.to_dict(), sort_keys=True, default=str)
+            self._model = _build(settings, path)
+            load_weights(self._model, checkpoint, path.stem)
+            self._model.to(device)
+            self._pipeline = Compose(settings.test_dataloader.dataset.pipeline)
+        self.skeleton, self._joints = _skeleton(self._model.dataset_meta)
+        self.confidence_kind = _confidence_kind(self._model.head)
+        self._batch_size = batch_size
+        self._boxes = boxes or mediapipe_boxes(box_every)
+        release = mmpose.__version__
+        self.description = f"MMPose {release} {path.stem}, weights {checkpoint.name}; {self._boxes.description}"
+        parts = ["mmpose", release, text, file_digest(checkpoint), self._boxes.key]
+        self.key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    def detect(self, images: Sequence[np.ndarray]) -> list[People]:
+        """People in consecutive images (H, W, 3) uint8 BGR of one video."""
+        return self.detect_in_boxes(images, self._boxes.boxes(images))
+
+    def detect_in_boxes(self, images: Sequence[np.ndarray], boxes: Sequence[np.ndarray]) -> list[People]:
+        """The people in given boxes, (P, 4) px per image: left, top, right, bottom."""
+        crops = [(image, box) for image, its in zip(images, boxes, strict=True) for box in its]
+        poses = self._poses(crops)
+        return [self._people(its, list(islice(poses, len(its)))) for its in boxes]
+
+    def _poses(self, crops: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[np.ndarray]:
+        """For each image and box the joints (J, 3) float32 of this skeleton: x, y in px and confidence."""
+        for start in range(0, len(crops), self._batch_size):
+            batch = pseudo_collate([self._crop(*crop) for crop in crops[start : start + self._batch_size]])
+            with torch.inference_mode(), quiet():
+                samples = self._model.test_step(batch)
+            for sample in samples:
+                pose = sample.pred_instances
+                score = np.clip(pose.keypoint_scores[0], 0, 1)
+                yield np.column_stack([pose.keypoints[0], score])[self._joints].astype(np.float32)
+
+    def _crop(self, image: np.ndarray, box: np.ndarray) -> dict[str, Any]:
+        """What the model's own test pipeline makes of one person."""
+        person = {"img": image, "bbox": np.asarray(box, np.float32)[None], "bbox_score": np.ones(1, np.float32)}
+        return self._pipeline(person | self._model.dataset_meta)
+
+    def _people(self, box: np.ndarray, poses: list[np.ndarray]) -> People:
+        pose = np.array(poses, np.float32).reshape(len(poses), len(self.skeleton.joints), 3)
+        keypoint, confidence = pose[..., :2], pose[..., 2]
+        keypoint[confidence == 0] = np.nan  # the heatmap has no maximum
+        return People(np.asarray(box, np.float32).reshape(-1, 4), keypoint, confidence)
+
+
+def _build(config: Config, path: Path) -> Any:
+    """The model of a config, without weights.
+
+    Raises:
+        PosepipeError: no top-down 2D model, or it needs packages that are not there.
+    """
+    if "model" not in config or "test_dataloader" not in config:
+        raise PosepipeError(f"{path} is no MMPose config of a model: it lacks 'model' or 'test_dataloader'")
+    try:
+        model = init_model(config, None, device="cpu")
+    except (ImportError, KeyError) as error:
+        raise PosepipeError(f"MMPose cannot build the model of {path}: {error}") from error
+    if not isinstance(model, TopdownPoseEstimator):
+        raise PosepipeError(f"{path} is not a top-down model but a {type(model).__name__}; name a top-down config")
+    return model
+
+
+def _skeleton(dataset_meta: dict[str, Any]) -> tuple[Skeleton, list[int]]:
+    """The largest known skeleton whose joints a model finds, and where they are among the model's keypoints.
+
+    Raises:
+        PosepipeError: none.
+    """
+    names = [_OUR_NAMES.get(name, name) for _, name in sorted(dataset_meta["keypoint_id2name"].items())]
+    for skeleton in _KNOWN:
+        if set(skeleton.joints) <= set(names):
+            return skeleton, [names.index(joint) for joint in skeleton.joints]
+    raise PosepipeError(
+        f"the model's {len(names)} keypoints are of the set {dataset_meta['dataset_name']!r} "
+        f"({', '.join(names[:4])}, ...), which holds none of {', '.join(sorted(s.name for s in _KNOWN))}; "
+        "name a config that was trained on one of these"
+    )
+
+
+def _confidence_kind(head: Any) -> str:
+    """What a head's scores are."""
+    if isinstance(head, (RTMCCHead, SimCCHead)):
+        return "SimCC score"
+    return "regression score" if isinstance(head, (RegressionHead, RLEHead)) else "heatmap maximum"

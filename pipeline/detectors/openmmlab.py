@@ -1,0 +1,103 @@
+"""What OpenMMLab needs to be importable beside a current torch and without its compiled parts.
+
+MMPose imports, for models that nobody asked for, compiled operators of the full mmcv, mmdet and
+torchvision. Where one of them is there it is used; where not, an empty module stands in while MMPose
+is imported, and whatever it was asked for says, when called, what is missing.
+"""
+
+from __future__ import annotations
+
+import importlib
+import logging
+import sys
+import warnings
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from types import ModuleType
+from typing import Any, NoReturn
+
+import torch
+
+from ..errors import PosepipeError
+
+_STAND_INS = {
+    "torchvision": ("torchvision", "torchvision.transforms"),
+    "mmcv._ext": ("mmcv._ext",),
+    "mmdet": ("mmdet", "mmdet.utils"),
+}
+"""Modules that may be missing, and what MMPose imports of them without using it."""
+
+_kept: list[torch.library.Library] = []  # operators vanish with the library that defined them
+
+
+class _StandIn(ModuleType):
+    """A module whose every name is a function that says, when called, what is missing."""
+
+    def __init__(self, name: str, missing: str) -> None:
+        super().__init__(name)
+        self.__spec__ = ModuleSpec(name, None)
+        self._missing = "the full mmcv (not mmcv-lite)" if missing == "mmcv._ext" else missing
+
+    def __getattr__(self, name: str) -> Callable[..., NoReturn]:
+        if name.startswith("__"):
+            raise AttributeError(name)
+
+        def missing(*_: Any, **__: Any) -> NoReturn:
+            raise PosepipeError(f"this model uses {self.__name__}.{name}, which needs {self._missing}; install it")
+
+        return missing
+
+
+@contextmanager
+def openmmlab_imports() -> Iterator[None]:
+    """Makes MMPose importable inside the block, in silence; afterwards no stand-in is left to be found."""
+    with quiet():
+        _mend_torchvision()
+        missing = [name for name in _STAND_INS if find_spec(name) is None]
+        stand_ins = {name: _StandIn(name, of) for of in missing for name in _STAND_INS[of]}
+        before = {name: sys.modules[name] for name in stand_ins if name in sys.modules}
+        sys.modules.update(stand_ins)
+        try:
+            yield
+        finally:
+            for name in stand_ins:
+                del sys.modules[name]
+            sys.modules.update(before)
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Holds back OpenMMLab's warnings and log lines below errors: they speak to its developers."""
+    from mmengine.logging import MMLogger
+
+    logger = MMLogger.get_current_instance()
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        logger.setLevel(level)
+
+
+def _mend_torchvision() -> None:
+    """Lets torchvision be imported although its compiled part does not fit the installed torch.
+
+    Its import then fails on the first operator for which it registers a shape function; with the
+    operators declared, all that is written in Python works.
+    """
+    if find_spec("torchvision") is None:
+        return
+    try:
+        importlib.import_module("torchvision")
+    except RuntimeError:
+        for name in [name for name in sys.modules if name.partition(".")[0] == "torchvision"]:
+            del sys.modules[name]
+        library = torch.library.Library("torchvision", "DEF")
+        for operator in ("nms", "qnms"):
+            library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
+        _kept.append(library)
+        importlib.import_module("torchvision")
