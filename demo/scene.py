@@ -1,0 +1,363 @@
+"""The surroundings: a moving ski mat on a snow slope, with trees, banners, gates, mountains and sky.
+
+A tripod turns but does not travel, so all that stands still is painted once per camera, on a plate that is
+then warped to every frame; only the mat and the athletes' shadows are drawn anew.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from .athlete import SLOPE, SlalomSkier
+from .cameras import Shot
+from .renderer import Colour, Light, Solid
+
+MAT = (5.4, 6.6)
+"""Width across and length down the slope of the moving mat, m."""
+_MAT_SCALE = 90  # texture pixels per metre
+_HAZE = np.array([236, 222, 205], np.float32)
+
+
+def cloud_noise(rng: np.random.Generator, size: int, steepness: float = 1.2) -> np.ndarray:
+    """Tileable noise (size, size) float32, mean 0 and deviation 1, whose spectrum falls with frequency."""
+    frequency = np.hypot(np.fft.fftfreq(size)[:, None], np.fft.rfftfreq(size)[None]) * size
+    spectrum = np.fft.rfft2(rng.standard_normal((size, size))) / np.maximum(frequency, 1) ** steepness
+    spectrum[0, 0] = 0
+    noise = np.fft.irfft2(spectrum, (size, size))
+    return (noise / noise.std()).astype(np.float32)
+
+
+def _sample(texture: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+    """A tileable texture at pixel positions x, y of any shape."""
+    x, y = (np.mod(v, side).astype(np.float32) for v, side in ((x, texture.shape[1]), (y, texture.shape[0])))
+    return cv2.remap(texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+
+
+@dataclass(frozen=True)
+class Tree:
+    """A fir: where it stands on the slope (across, down; m), its height in metres and its look."""
+
+    place: np.ndarray
+    height: float
+    seed: int
+
+
+class Plate:
+    """What one camera sees of the still world, wide enough for all of its frames."""
+
+    def __init__(self, scene: Scene, shot: Shot) -> None:
+        self.R = shot.R[len(shot.R) // 2]
+        self.focal = float(shot.K[:, 0, 0].max())
+        corners = np.array([[-2, -2, 1], [-2, 1, 1], [1, -2, 1], [1, 1, 1]]) * 1.0
+        corners = np.where(corners > 0, [*shot.size, 1], corners)
+        rays = np.einsum("fij,cj->fci", self.R @ shot.R.transpose(0, 2, 1) @ np.linalg.inv(shot.K), corners)
+        reach = rays[..., :2] / rays[..., 2:] * self.focal
+        low, high = np.floor(reach.min((0, 1))) - 2, np.ceil(reach.max((0, 1))) + 2
+        self.size = tuple(int(v) for v in high - low)
+        self.K = np.array([[self.focal, 0, -low[0]], [0, self.focal, -low[1]], [0, 0, 1]])
+        self.t = -self.R @ shot.centre
+        self.image = scene.paint(self.K, self.R, self.t, self.size)
+
+    def seen_by(self, K: np.ndarray, R: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """The image (H, W, 3) uint8 for a camera at the same place."""
+        homography = K @ R @ self.R.T @ np.linalg.inv(self.K)
+        return cv2.warpPerspective(
+            self.image, homography, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+
+
+class Scene:
+    """The world around the athlete; ``keep_clear`` are camera positions (C, 3) whose view nothing may block."""
+
+    def __init__(self, seed: int, keep_clear: np.ndarray, light: Light | None = None) -> None:
+        self.light = light or Light()
+        rng = np.random.default_rng([seed, 2])
+        self._noise = cloud_noise(rng, 512)
+        self._fine = cloud_noise(rng, 512, 0.6)
+        self._ridge = rng.uniform(0, 2 * np.pi, 8)
+        self._clear = keep_clear @ SLOPE[:, :2]
+        self.trees = self._plant(rng, 420)
+        self.mat = self._weave(rng)
+
+    def _blocks(self, place: np.ndarray, margin: float) -> bool:
+        """Whether something at a place (across, down) would stand in front of the athlete for any camera."""
+        for camera in self._clear:
+            share = np.clip(place @ camera / (camera @ camera), 0, 1.1)
+            if np.linalg.norm(place - share * camera) < margin + 1.5 * (1 - min(share, 1.0)):
+                return True
+        return False
+
+    def _plant(self, rng: np.random.Generator, number: int) -> list[Tree]:
+        trees = []
+        for seed in range(number):
+            distance, angle = 24 + 110 * rng.random() ** 1.1, rng.uniform(0, 2 * np.pi)
+            place = distance * np.array([np.sin(angle), np.cos(angle)])
+            height = rng.uniform(3.0, 6.5)
+            if not self._blocks(place, 3.2):
+                trees.append(Tree(place, height, seed))
+        return trees
+
+    def _weave(self, rng: np.random.Generator) -> np.ndarray:
+        """Texture of the mat (L, W, 3) uint8, tileable along its length of 12 mat lengths."""
+        width, length = (int(v * _MAT_SCALE) for v in (MAT[0], 12 * MAT[1]))
+        weave = np.tile(self._fine, (length // 512 + 1, 2))[:length, :width] * 4
+        weave += cv2.resize(rng.standard_normal((length // 12, width // 12)).astype(np.float32), (width, length)) * 3
+        mat = np.float32([222, 214, 205]) + weave[..., None]
+        rows = np.arange(length)
+        mat[(rows % _MAT_SCALE) < 3] -= 16
+        return np.clip(mat, 0, 255).astype(np.uint8)
+
+    def mark_turns(self, skier: SlalomSkier, time: np.ndarray) -> None:
+        """Paint a disc on the mat at the inside of every turn that the skier will make at these times (T) s."""
+        phase = skier.phase(time)
+        for apex in np.arange(np.ceil(phase[0] / np.pi - 0.5), phase[-1] / np.pi - 0.5):
+            moment = np.interp((apex + 0.5) * np.pi, phase, time)
+            side = 1.0 if int(apex) % 2 == 0 else -1.0
+            across = skier.across(np.array([moment]))[0] - 0.75 * side
+            down = skier.along(np.array([moment]))[0] + skier.SPEED * moment
+            colour = (60, 50, 215) if side > 0 else (205, 90, 30)
+            for wrap in (-len(self.mat), 0, len(self.mat)):
+                row = down * _MAT_SCALE % len(self.mat) + wrap
+                centre = (int((across + MAT[0] / 2) * _MAT_SCALE * 16), int(row * 16))
+                cv2.circle(self.mat, centre, int(0.16 * _MAT_SCALE * 16), colour, -1, cv2.LINE_AA, 4)
+                cv2.circle(self.mat, centre, int(0.07 * _MAT_SCALE * 16), (240, 240, 240), -1, cv2.LINE_AA, 4)
+
+    def lay_mat(self, image: np.ndarray, camera: np.ndarray, time: float, solids: list[Solid], travel: float) -> None:
+        """Draw the mat after it has run for ``travel`` metres, and the shadows on the snow, in place.
+
+        ``camera`` is the projection (3, 4) of world points.
+        """
+        half = np.array([MAT[0] / 2 + 1.5, MAT[1] / 2 + 1.5])
+        shade = self._shadow(solids, half)
+        width, length = (int(v * _MAT_SCALE) for v in MAT)
+        rows = (int(round((travel - MAT[1] / 2) * _MAT_SCALE)) + np.arange(length)) % len(self.mat)
+        to_world = np.zeros((4, 3))
+        to_world[:3, :2], to_world[3, 2] = SLOPE[:, :2], 1
+        project = camera @ to_world
+        size = (image.shape[1], image.shape[0])
+        texture = project @ np.array([[1 / _MAT_SCALE, 0, -MAT[0] / 2], [0, 1 / _MAT_SCALE, -MAT[1] / 2], [0, 0, 1]])
+        outline = cv2.perspectiveTransform(np.float32([[[0, 0], [width, 0], [width, length], [0, length]]]), texture)
+        mask = np.zeros(image.shape[:2], np.uint8)
+        cv2.fillPoly(mask, np.int32(np.round(outline * 16)), 255, cv2.LINE_AA, 4)
+        mat = cv2.warpPerspective(
+            self.mat[rows], texture, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
+        )
+        inside = mask > 0
+        weight = mask[inside][:, None].astype(np.float32) / 255
+        image[inside] = (weight * mat[inside] + (1 - weight) * image[inside]).astype(np.uint8)
+        scale = _SHADOW_SCALE
+        texture = project @ np.array([[1 / scale, 0, -half[0]], [0, 1 / scale, -half[1]], [0, 0, 1]])
+        dark = cv2.warpPerspective(shade, texture, size, flags=cv2.INTER_LINEAR)
+        inside = dark > 2
+        level = dark[inside][:, None].astype(np.float32) / 255
+        image[inside] = (image[inside] * (1 - level * np.float32([0.36, 0.46, 0.54]))).astype(np.uint8)
+
+    def _shadow(self, solids: list[Solid], half: np.ndarray) -> np.ndarray:
+        """Darkness (rows down the slope, columns across) uint8 that solids cast on the slope."""
+        scale = _SHADOW_SCALE
+        shade = np.zeros(tuple(int(2 * v * scale) for v in half[::-1]), np.uint8)
+        sun = self.light.sun @ SLOPE
+        for solid in solids:
+            ends = np.stack([solid.start, solid.end]) @ SLOPE
+            ends = (ends[:, :2] - ends[:, 2:] * sun[:2] / sun[2] + half) * scale * 8
+            (a, b), thickness = (
+                np.int32(ends),
+                max(1, int(2 * scale * np.mean(solid.radius) * np.mean(solid.stretch))),
+            )
+            cv2.line(shade, a.tolist(), b.tolist(), 255, thickness, cv2.LINE_AA, 3)
+        return cv2.GaussianBlur(shade, (0, 0), 1.6)
+
+    def paint(self, K: np.ndarray, R: np.ndarray, t: np.ndarray, size: tuple[int, int]) -> np.ndarray:
+        """The still world (H, W, 3) uint8 seen by one camera, painted at twice the resolution."""
+        K = np.diag([2.0, 2.0, 1.0]) @ K
+        width, height = 2 * size[0], 2 * size[1]
+        v, u = np.mgrid[:height, :width].astype(np.float32)
+        x, y = (u - np.float32(K[0, 2])) / np.float32(K[0, 0]), (v - np.float32(K[1, 2])) / np.float32(K[1, 1])
+        ray = np.stack([x, y, np.ones_like(x)], -1) @ (R.astype(np.float32) @ SLOPE.astype(np.float32))
+        ray /= np.linalg.norm(ray, axis=-1, keepdims=True)
+        eye = -R.T @ t @ SLOPE
+        image = self._sky_and_mountains(ray)
+        self._snow(image, ray, eye)
+        painter = _Painter(image, K @ np.column_stack([R @ SLOPE, t]), eye)
+        painter.forest(self.trees)
+        painter.banners(self._blocks)
+        return cv2.resize(painter.image, size, interpolation=cv2.INTER_AREA)
+
+    def _sky_and_mountains(self, ray: np.ndarray) -> np.ndarray:
+        """Background (H, W, 3) float32 for unit rays (H, W, 3) in slope axes."""
+        rise, azimuth = np.arcsin(np.clip(ray[..., 2], -1, 1)), np.arctan2(ray[..., 0], ray[..., 1])
+        blend = np.clip(rise / 0.5, 0, 1)[..., None]
+        image = (1 - blend) * np.float32([245, 225, 200]) + blend * np.float32([225, 150, 80])
+        cloud = _sample(self._noise, azimuth * 160, rise * 420)[..., None]
+        image += np.clip(cloud - 0.5, 0, 1.5) * np.float32([10, 32, 55])
+        for layer, (base, rough, colour) in enumerate(_RANGES):
+            p = self._ridge[layer : layer + 4]
+            ridge = base + rough * (
+                0.5 * np.sin(5 * azimuth + p[0])
+                + 0.35 * np.sin(11 * azimuth + p[1])
+                + 0.2 * np.sin(27 * azimuth + p[2])
+            )
+            ridge = ridge + rough * 0.10 * _sample(self._noise, azimuth * 400 + 90 * layer, 0 * azimuth + 40 * layer)
+            inside = np.clip((ridge - rise) * 700, 0, 1)[..., None]
+            rock = _sample(self._noise, azimuth * 900 + 70 * layer, rise * 1500 + azimuth * 500)[..., None]
+            snow = np.clip(0.5 + 0.9 * rock + (rise - ridge)[..., None] * 6 + 0.3, 0, 1)
+            tone = snow * np.float32([250, 242, 232]) + (1 - snow) * np.float32(colour)
+            tone = 0.55 * tone + 0.45 * _HAZE if layer == 0 else 0.8 * tone + 0.2 * _HAZE
+            image += inside * (tone - image)
+        return image.astype(np.float32)
+
+    def _snow(self, image: np.ndarray, ray: np.ndarray, eye: np.ndarray) -> None:
+        """Paint the slope where rays meet it, in place."""
+        below = ray[..., 2] < -1e-4
+        distance = np.where(below, -eye[2] / np.where(below, ray[..., 2], -1), 1e4)
+        x, y = eye[0] + distance * ray[..., 0], eye[1] + distance * ray[..., 1]
+        near = np.clip(1.3 - distance / 70, 0.15, 1)
+        tone = 5 * _sample(self._noise, x * 9, y * 9) + 6 * near * _sample(self._noise, x * 70, y * 45)
+        tone += 9 * near * _sample(self._fine, x * 130, y * 130)
+        tracks = np.zeros_like(tone)
+        for k in range(9):
+            centre = 5.0 * k - 21 + 0.9 * np.sin(0.55 * y + self._ridge[k % 8]) + 0.4 * np.sin(0.21 * y + k)
+            tracks -= 22 * near * np.exp(-(((x - centre) / 0.11) ** 2)) + 22 * near * np.exp(
+                -(((x - centre - 0.4) / 0.11) ** 2)
+            )
+        clumps = np.clip(_sample(self._noise, x * 33 + 200, y * 33) - 1.6, 0, 1) * near
+        colour = np.float32([238, 228, 218]) + tone[..., None] * np.float32([0.7, 1.0, 1.15])
+        colour += tracks[..., None] * np.float32([0.7, 1.0, 1.2]) - clumps[..., None] * np.float32([60, 85, 105])
+        edge = np.maximum(np.abs(x) - MAT[0] / 2, np.abs(y) - MAT[1] / 2)
+        frame = (edge < 0.28)[..., None]
+        stripes = np.where(np.sin(3.2 * (x + y)) > 0, 1.0, 0.0)[..., None]
+        colour = np.where(
+            frame, stripes * np.float32([40, 190, 240]) + (1 - stripes) * np.float32([70, 66, 62]), colour
+        )
+        haze = np.clip(distance / 260, 0, 0.8)[..., None]
+        colour = (1 - haze) * colour + haze * _HAZE
+        image[below] = colour[below]
+
+
+_RANGES = ((0.20, 0.09, (150, 125, 110)), (0.085, 0.05, (96, 84, 70)))
+"""Two mountain ranges: height and roughness of their ridges in radians, colour of the rock."""
+_SHADOW_SCALE = 50  # shadow map pixels per metre
+
+
+class _Painter:
+    """Paints upright things on a plate, far ones first. Positions are in slope axes."""
+
+    def __init__(self, image: np.ndarray, camera: np.ndarray, eye: np.ndarray) -> None:
+        self.image = np.clip(image, 0, 255).astype(np.uint8)
+        self.camera, self.eye = camera, eye
+        self.up = SLOPE.T @ np.array([0.0, 0.0, 1.0])
+
+    def _pixel(self, point: np.ndarray) -> np.ndarray | None:
+        """Pixels (N, 2) of points (N, 3), or None if any is behind the camera."""
+        image = point @ self.camera[:, :3].T + self.camera[:, 3]
+        if (image[:, 2] < 1.0).any():
+            return None
+        return image[:, :2] / image[:, 2:]
+
+    def _fill(self, polygon: np.ndarray, colour: Colour) -> None:
+        cv2.fillPoly(self.image, [np.int32(np.round(polygon * 8))], colour, cv2.LINE_AA, 3)
+
+    def forest(self, trees: list[Tree]) -> None:
+        """Firs with snow on their branches."""
+        ground = [np.array([*tree.place, 0.0]) for tree in trees]
+        order = np.argsort([-np.linalg.norm(place - self.eye) for place in ground])
+        for i in order:
+            ends = self._pixel(np.stack([ground[i], ground[i] + trees[i].height * self.up]))
+            if ends is not None:
+                haze = min(0.75, np.linalg.norm(ground[i] - self.eye) / 190)
+                self._fir(ends[0], ends[1], np.random.default_rng([trees[i].seed, 3]), haze)
+
+    def _fir(self, foot: np.ndarray, top: np.ndarray, rng: np.random.Generator, haze: float) -> None:
+        height = float(foot[1] - top[1])
+        if height < 2:
+            return
+
+        def tone(colour: tuple[float, float, float]) -> Colour:
+            return tuple(((1 - haze) * np.array(colour) + haze * _HAZE).tolist())
+
+        lean, tint = rng.uniform(-0.01, 0.01), rng.uniform(-12, 12)
+
+        def at(x: float, y: float) -> list[float]:
+            return [float(foot[0]) + (x + lean * y) * height, float(foot[1]) - y * height]
+
+        self._fill(np.array([at(-0.022, 0), at(0.022, 0), at(0.012, 0.3), at(-0.012, 0.3)]), tone((45, 58, 74)))
+        layers = 7
+        for k in range(layers):
+            low, high = 0.08 + 0.80 * k / layers, 0.30 + 0.70 * (k + 1) / layers
+            wide = 0.23 * (1 - 0.88 * k / layers) * rng.uniform(0.88, 1.1)
+            rim = np.linspace(-1, 1, 11)
+            drop = rng.uniform(-0.012, 0.035, 11) * (1 - 0.4 * np.abs(rim))
+            edge = [at(wide * x, low + d) for x, d in zip(rim, drop, strict=True)]
+            self._fill(np.array([*edge, at(0, min(high, 1.0))]), tone((48 + tint, 72 + tint, 44)))
+            shade = [at(wide * x, low + d) for x, d in zip(rim[:6], drop[:6], strict=True)]
+            self._fill(np.array([*shade, at(0, min(high, 1.0))]), tone((38 + tint, 56 + tint, 32)))
+            for _ in range(5):
+                x, y = rng.uniform(-0.75, 0.85) * wide, low + rng.uniform(0.01, 0.05)
+                size = rng.uniform(0.010, 0.024)
+                snow = [
+                    at(x - 2 * size, y - size),
+                    at(x + 2 * size, y - size),
+                    at(x + size, y + 0.6 * size),
+                    at(x, y + size),
+                ]
+                self._fill(np.array(snow), tone((246, 240, 234)))
+
+    def banners(self, blocks) -> None:
+        """A ring of banners around the mat, open where a camera looks in, and a pair of slalom gates."""
+        count, radius = 26, 8.4
+        corner = [radius * np.array([np.sin(a), np.cos(a), 0]) for a in np.arange(count + 1) * 2 * np.pi / count]
+        panels = [(i, corner[i], corner[i + 1]) for i in range(count)]
+        panels.sort(key=lambda panel: -np.linalg.norm((panel[1] + panel[2]) / 2 - self.eye))
+        for i, left, right in panels:
+            if not blocks(((left + right) / 2)[:2], 2.4):
+                self._banner(left, right, _BANNERS[i % len(_BANNERS)])
+
+    def _banner(self, left: np.ndarray, right: np.ndarray, look: tuple[Colour, Colour, str]) -> None:
+        ground, ink, text = look
+        if np.cross(right - left, left - self.eye)[2] < 0:
+            left, right = right, left  # seen from outside the ring, its print still reads from left to right
+        inner = 0.04 * (right - left)
+        quad = self._pixel(np.stack([
+            left + inner + 0.85 * self.up, right - inner + 0.85 * self.up,
+            right - inner + 0.1 * self.up, left + inner + 0.1 * self.up,
+        ]))  # fmt: skip
+        posts = self._pixel(np.stack([left, left + 1.0 * self.up, right, right + 1.0 * self.up]))
+        if quad is None or posts is None:
+            return
+        print_ = np.full((150, 380, 3), ground, np.uint8)
+        cv2.rectangle(print_, (6, 6), (373, 143), ink, 5)
+        size = cv2.getTextSize(text, cv2.FONT_HERSHEY_DUPLEX, 2.1, 5)[0][0]
+        cv2.putText(print_, text, ((380 - size) // 2, 95), cv2.FONT_HERSHEY_DUPLEX, 2.1, ink, 5, cv2.LINE_AA)
+        homography = cv2.getPerspectiveTransform(
+            np.float32([[0, 0], [380, 0], [380, 150], [0, 150]]), np.float32(quad)
+        )
+        height, width = self.image.shape[:2]
+        low = np.clip(np.floor(quad.min(0)), 0, [width, height]).astype(int)
+        high = np.clip(np.ceil(quad.max(0)), 0, [width, height]).astype(int)
+        if (high <= low).any():
+            return
+        shift = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1.0]])
+        size = tuple(int(v) for v in high - low)
+        part = self.image[low[1] : high[1], low[0] : high[0]]
+        warped = cv2.warpPerspective(
+            print_, shift @ homography, size, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE
+        )
+        mask = np.zeros(part.shape[:2], np.uint8)
+        cv2.fillPoly(mask, [np.int32(np.round((quad - low) * 8))], 255, cv2.LINE_AA, 3)
+        part[mask > 127] = warped[mask > 127]
+        for a, b in ((posts[0], posts[1]), (posts[2], posts[3])):
+            cv2.line(
+                self.image, *(np.int32(np.round(p * 8)).tolist() for p in (a, b)), (60, 60, 215), 6, cv2.LINE_AA, 3
+            )
+
+
+_BANNERS = (
+    ((190, 80, 30), (250, 250, 250), "posepipe"),
+    ((245, 245, 245), (60, 50, 200), "SLALOM"),
+    ((60, 50, 200), (250, 250, 250), "SKI TEAM"),
+    ((245, 245, 245), (150, 110, 20), "open 3D"),
+    ((60, 150, 60), (250, 250, 250), "17 joints"),
+)
