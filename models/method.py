@@ -83,7 +83,7 @@ class View:
 
 @dataclass(frozen=True)
 class Prediction:
-    """Root-relative 3D poses of one camera's frames, in body scale."""
+    """Root-relative 3D poses of one camera's frames, in body scale; NaN where a frame cannot be lifted."""
 
     joint: Tensor  # (N, J, 3) camera axes
     canonical: Tensor  # (N, J, 3) axes of the person
@@ -97,6 +97,11 @@ class Method(nn.Module, ABC):
     Settings: ClassVar[type[MethodSettings]]
     needs: ClassVar[frozenset[str]] = frozenset()
     """Among "intrinsics", "extrinsics", "crops", "labelled_2d"."""
+
+    @property
+    def settles_handedness(self) -> bool:
+        """Whether every prediction is turned right-handed by its own parity, so that only its size matters."""
+        return False
 
     def __init__(self, skeleton: Skeleton, settings: MethodSettings) -> None:
         super().__init__()

@@ -1,0 +1,110 @@
+"""Rotations, similarity alignment, projections and the normalisation of 2D poses."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+
+SMALL_ANGLE = 1e-3
+"""Below this angle (rad) Rodrigues' coefficients come from their Taylor series."""
+
+SMALLEST_NORM = 1e-6
+"""A 2D pose of a smaller Frobenius norm (px) has no shape that could be lifted."""
+
+
+def rotation_from_axis_angle(axis_angle: Tensor) -> Tensor:
+    """Rotation matrices (..., 3, 3) of axis-angle vectors (..., 3) in rad, by Rodrigues' formula.
+
+    ``R = I + sin(a)/a W + (1 - cos(a))/a^2 W^2`` with ``W`` the cross-product matrix; value and gradient are
+    finite at the zero vector.
+    """
+    square = axis_angle.square().sum(-1)[..., None, None]
+    small = square < SMALL_ANGLE**2
+    angle = torch.where(small, 1.0, square).sqrt()
+    sine = torch.where(small, 1 - square / 6, angle.sin() / angle)
+    # (1 - cos a) / a^2 written without the cancellation of 1 - cos a.
+    cosine = torch.where(small, 0.5 - square / 24, 0.5 * ((angle / 2).sin() / (angle / 2)).square())
+    cross = cross_product_matrix(axis_angle)
+    identity = torch.eye(3, dtype=axis_angle.dtype, device=axis_angle.device)
+    return identity + sine * cross + cosine * cross @ cross
+
+
+def cross_product_matrix(vector: Tensor) -> Tensor:
+    """Matrices (..., 3, 3) that turn ``w`` into ``vector x w``, of vectors (..., 3)."""
+    x, y, z = vector.unbind(-1)
+    zero = torch.zeros_like(x)
+    return torch.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).unflatten(-1, (3, 3))
+
+
+def rotation_from_two_columns(columns: Tensor) -> Tensor:
+    """Rotation matrices (..., 3, 3) whose first two columns are (..., 6) made orthonormal by Gram-Schmidt.
+
+    A representation without jumps, hence easier to regress than axis-angle (Zhou et al., CVPR 2019, Eq. 15).
+    """
+    first, second = columns.unflatten(-1, (2, 3)).unbind(-2)
+    x = torch.nn.functional.normalize(first, dim=-1)
+    y = torch.nn.functional.normalize(second - (x * second).sum(-1, keepdim=True) * x, dim=-1)
+    return torch.stack([x, y, torch.linalg.cross(x, y)], -1)
+
+
+class Similarity(NamedTuple):
+    """The map ``x -> scale R x + t``."""
+
+    scale: Tensor  # (...)
+    R: Tensor  # (..., 3, 3)
+    t: Tensor  # (..., 3)
+
+    def apply(self, points: Tensor) -> Tensor:
+        """Image (..., J, 3) of points (..., J, 3)."""
+        return self.scale[..., None, None] * points @ self.R.mT + self.t[..., None, :]
+
+
+def procrustes(source: Tensor, target: Tensor) -> Similarity:
+    """Similarity that brings points (..., J, 3) closest to their targets; a rotation, never a reflection.
+
+    Least squares after Umeyama (PAMI 1991): the smallest singular value turns negative where the best
+    orthogonal matrix would mirror.
+    """
+    source_centre, target_centre = source.mean(-2, keepdim=True), target.mean(-2, keepdim=True)
+    centred = source - source_centre
+    U, singular, Vt = torch.linalg.svd((target - target_centre).mT @ centred)
+    sign = torch.ones_like(singular)
+    sign[..., -1] = torch.where(torch.linalg.det(U @ Vt) < 0, -1.0, 1.0).to(sign)
+    R = (U * sign[..., None, :]) @ Vt
+    spread = centred.square().sum((-2, -1)).clamp_min(torch.finfo(source.dtype).tiny)
+    scale = (singular * sign).sum(-1) / spread
+    t = target_centre - scale[..., None, None] * source_centre @ R.mT
+    return Similarity(scale, R, t.squeeze(-2))
+
+
+def project_perspective(points: Tensor, K: Tensor) -> Tensor:
+    """Pixels (..., J, 2) of points (..., J, 3) in camera axes under intrinsics K (..., 3, 3)."""
+    image = points @ K.mT
+    return image[..., :2] / image[..., 2:]
+
+
+def project_weak_perspective(points: Tensor, R: Tensor) -> Tensor:
+    """Orthographic image (..., J, 2) of points (..., J, 3) turned by R (..., 3, 3): the first two rows of R x."""
+    return points @ R[..., :2, :].mT
+
+
+def normalise_keypoints(keypoint: Tensor, confidence: Tensor, root: Tensor) -> tuple[Tensor, Tensor]:
+    """2D poses relative to the root and of unit Frobenius norm, and which of them exist.
+
+    Args:
+        keypoint: (..., J, 2) px, 0 where missing.
+        confidence: (..., J), 0 where missing; it never weighs the norm.
+        root: (J) weights whose mean of joints is the root.
+
+    Returns:
+        Normalised poses (..., J, 2), missing joints 0, and a mask (...). A view is dropped (all 0, mask
+        False) if a joint of its root is missing or its norm is below ``SMALLEST_NORM``.
+    """
+    visible = confidence > 0
+    centred = (keypoint - (root @ keypoint)[..., None, :]) * visible[..., None]
+    norm = centred.square().sum((-2, -1)).sqrt()
+    seen = (visible | (root == 0)).all(-1) & (norm >= SMALLEST_NORM)
+    normalised = centred / torch.where(seen, norm, 1.0)[..., None, None]
+    return normalised * seen[..., None, None], seen

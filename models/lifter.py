@@ -1,0 +1,62 @@
+"""Networks that lift one normalised 2D pose to a canonical 3D pose and a camera rotation."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from .geometry import rotation_from_axis_angle, rotation_from_two_columns
+
+Rotation = Literal["axis_angle", "two_columns"]
+
+_ROTATIONS = {"axis_angle": (3, rotation_from_axis_angle), "two_columns": (6, rotation_from_two_columns)}
+_SLOPE = 0.01
+
+
+class ResidualBlock(nn.Module):
+    """Two linear layers beside an identity, leaky rectifiers after each and after the sum."""
+
+    def __init__(self, width: int, layer_norm: bool) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        for _ in range(2):
+            layers.append(nn.Linear(width, width))
+            layers += [nn.LayerNorm(width)] if layer_norm else []
+            layers.append(nn.LeakyReLU(_SLOPE))
+        self.layers = nn.Sequential(*layers)
+
+    def forward(self, features: Tensor) -> Tensor:
+        return nn.functional.leaky_relu(features + self.layers(features), _SLOPE)
+
+
+class Lifter(nn.Module):
+    """Canonical 3D pose and camera rotation of one 2D pose (CanonPose, Fig. 3).
+
+    A common residual block, then two of its own for the pose and two for the camera. The published network
+    is 1024 wide, without normalisation, its rotation in axis-angle form.
+    """
+
+    def __init__(self, joints: int, width: int, layer_norm: bool, rotation: Rotation) -> None:
+        super().__init__()
+        numbers, self._matrix = _ROTATIONS[rotation]
+
+        def branch(outputs: int) -> nn.Sequential:
+            return nn.Sequential(
+                ResidualBlock(width, layer_norm), ResidualBlock(width, layer_norm), nn.Linear(width, outputs)
+            )
+
+        self.common = nn.Sequential(nn.Linear(3 * joints, width), ResidualBlock(width, layer_norm))
+        self.pose = branch(3 * joints)
+        self.camera = branch(numbers)
+
+    def forward(self, keypoint: Tensor, confidence: Tensor) -> tuple[Tensor, Tensor]:
+        """Canonical poses (..., J, 3) and rotations camera_from_canonical (..., 3, 3).
+
+        Args:
+            keypoint: (..., J, 2) root-centred, of unit norm.
+            confidence: (..., J) in 0..1.
+        """
+        features = self.common(torch.cat([keypoint, confidence[..., None]], -1).flatten(-2))
+        return self.pose(features).unflatten(-1, (-1, 3)), self._matrix(self.camera(features))
