@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
+from itertools import islice, tee
 from typing import Protocol
 
 import numpy as np
@@ -21,15 +22,15 @@ class BoxSource(Protocol):
     description: str
     key: str
 
-    def boxes(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """For each of consecutive images (H, W, 3) uint8 BGR the boxes (P, 4) float32 px: left, top, right, bottom."""
+    def boxes(self, images: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Consecutive images (H, W, 3) uint8 BGR, each with its boxes (P, 4) float32 px: left, top, right, bottom."""
         ...
 
 
 class BoxesFromPoses:
     """The first person that another detector finds in every n-th image; in between the box moves steadily.
 
-    Images without a person within n images get the whole picture as their box.
+    If the person is found at one end of such a span only, its box stays; if at neither, the whole image is the box.
     """
 
     def __init__(self, detector: Detector, every: int = 5) -> None:
@@ -40,26 +41,16 @@ class BoxesFromPoses:
         self.description = f"boxes from {detector.description} in every {every}. image"
         self.key = hashlib.sha256(f"boxes from poses {detector.key} {every} {MARGIN}".encode()).hexdigest()
 
-    def boxes(self, images: Sequence[np.ndarray]) -> list[np.ndarray]:
-        """One box (1, 4) float32 px per image."""
-        if not images:
-            return []
-        looked_at = sorted({*range(0, len(images), self._every), len(images) - 1})
-        people = self._detector.detect([images[index] for index in looked_at])
-        found = {
-            index: box
-            for index, person in zip(looked_at, people, strict=True)
-            if len(person.box) and _area(box := _grown(person.box[0], images[index])) > 0
-        }
-        whole = np.array([[0, 0, image.shape[1], image.shape[0]] for image in images], np.float32)
-        if not found:
-            return list(whole[:, None])
-        indices = np.arange(len(images))
-        known = np.array(list(found))
-        corners = np.array(list(found.values()))
-        box = np.stack([np.interp(indices, known, corner) for corner in corners.T], 1).astype(np.float32)
-        far = np.abs(indices[:, None] - known).min(1) > self._every
-        return list(np.where(far[:, None], whole, box)[:, None])
+    def boxes(self, images: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Images, each with one box (1, 4) float32 px."""
+        spans, spans_to_look_at = tee(_spans(images, self._every))
+        people = self._detector.detect(span[-1] for span in spans_to_look_at)
+        before = None
+        for span, found in zip(spans, people, strict=True):
+            after = _grown(found.box[0], span[-1]) if len(found.box) else None
+            for step, image in enumerate(span, 1):
+                yield image, _between(before, after, step / len(span), image)[None].astype(np.float32)
+            before = after
 
 
 def mediapipe_boxes(every: int = 5) -> BoxesFromPoses:
@@ -69,12 +60,29 @@ def mediapipe_boxes(every: int = 5) -> BoxesFromPoses:
     return BoxesFromPoses(MediapipeDetector(), every)
 
 
-def _grown(box: np.ndarray, image: np.ndarray) -> np.ndarray:
-    """The box with its margin, within the image."""
+def _spans(images: Iterable[np.ndarray], every: int) -> Iterator[list[np.ndarray]]:
+    """The first image, then so many at a time; the last of each is the one to look at."""
+    images = iter(images)
+    size = 1
+    while span := list(islice(images, size)):
+        yield span
+        size = every
+
+
+def _between(before: np.ndarray | None, after: np.ndarray | None, share: float, image: np.ndarray) -> np.ndarray:
+    """The box (4) at a share of the way between two, one or both of which may be unknown."""
+    if before is None:
+        return np.array([0, 0, image.shape[1], image.shape[0]]) if after is None else after
+    if after is None:
+        return before
+    return (1 - share) * before + share * after
+
+
+def _grown(box: np.ndarray, image: np.ndarray) -> np.ndarray | None:
+    """The box (4) with its margin, within the image; None if nothing is left of it."""
     height, width = image.shape[:2]
     margin = MARGIN * max(box[2] - box[0], box[3] - box[1])
-    return np.clip(box + [-margin, -margin, margin, margin], 0, [width, height, width, height])
-
-
-def _area(box: np.ndarray) -> float:
-    return float((box[2] - box[0]) * (box[3] - box[1]))
+    left, top, right, bottom = box + np.array([-margin, -margin, margin, margin])
+    left, right = np.clip([left, right], 0, width)
+    top, bottom = np.clip([top, bottom], 0, height)
+    return np.array([left, top, right, bottom]) if left < right and top < bottom else None

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,9 @@ with openmmlab_imports():
     from mmengine.config import Config
     from mmengine.dataset import Compose, pseudo_collate
     from mmpose.apis import init_model
+    from mmpose.apis.inference import dataset_meta_from_config
+    from mmpose.codecs import RegressionLabel, SimCCLabel
     from mmpose.models import TopdownPoseEstimator
-    from mmpose.models.heads import RegressionHead, RLEHead, RTMCCHead, SimCCHead
 
 _KNOWN = (HALPE26, COCO17, H36M17, MPII16)
 _OUR_NAMES = {
@@ -49,7 +50,7 @@ class MMPoseDetector:
         config: file of an MMPose top-down config, or a name that MMPose knows; "" takes the one that the
             checkpoint's file name tells.
         checkpoint: file of its weights.
-        device: where torch computes, "cpu" or "cuda".
+        device: where torch computes.
         batch_size: crops in one pass of the network.
         box_every: images between two looks for the person's box, if ``boxes`` is not given.
         boxes: where boxes come from; MediaPipe by default.
@@ -63,7 +64,7 @@ class MMPoseDetector:
         config: str | Path,
         checkpoint: Path,
         *,
-        device: str = "cpu",
+        device: str | torch.device = "cpu",
         batch_size: int = 16,
         box_every: int = 5,
         boxes: BoxSource | None = None,
@@ -71,13 +72,13 @@ class MMPoseDetector:
         checkpoint = Path(checkpoint).expanduser()
         path = find_config(config) if config else find_config_of(checkpoint)
         with quiet():
-            settings = Config.fromfile(path)
+            settings = _read(path)
             text = json.dumps(settings.to_dict(), sort_keys=True, default=str)
             self._model = _build(settings, path)
             load_weights(self._model, checkpoint, path.stem)
             self._model.to(device)
             self._pipeline = Compose(settings.test_dataloader.dataset.pipeline)
-        self.skeleton, self._joints = _skeleton(self._model.dataset_meta)
+        self.skeleton, self._joints = _skeleton(self._model)
         self.confidence_kind = _confidence_kind(self._model.head)
         self._batch_size = batch_size
         self._boxes = boxes or mediapipe_boxes(box_every)
@@ -86,15 +87,21 @@ class MMPoseDetector:
         parts = ["mmpose", release, text, file_digest(checkpoint), self._boxes.key]
         self.key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
-    def detect(self, images: Sequence[np.ndarray]) -> list[People]:
+    def detect(self, images: Iterable[np.ndarray]) -> Iterator[People]:
         """People in consecutive images (H, W, 3) uint8 BGR of one video."""
-        return self.detect_in_boxes(images, self._boxes.boxes(images))
+        return self._find(self._boxes.boxes(images))
 
-    def detect_in_boxes(self, images: Sequence[np.ndarray], boxes: Sequence[np.ndarray]) -> list[People]:
+    def detect_in_boxes(self, images: Iterable[np.ndarray], boxes: Iterable[np.ndarray]) -> list[People]:
         """The people in given boxes, (P, 4) px per image: left, top, right, bottom."""
-        crops = [(image, box) for image, its in zip(images, boxes, strict=True) for box in its]
-        poses = self._poses(crops)
-        return [self._people(its, list(islice(poses, len(its)))) for its in boxes]
+        return list(self._find(zip(images, boxes, strict=True)))
+
+    def _find(self, boxed: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[People]:
+        """The people in images with their boxes."""
+        boxed = iter(boxed)
+        while group := list(islice(boxed, self._batch_size)):
+            poses = self._poses([(image, box) for image, boxes in group for box in boxes])
+            for _, boxes in group:
+                yield self._people(boxes, list(islice(poses, len(boxes))))
 
     def _poses(self, crops: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[np.ndarray]:
         """For each image and box the joints (J, 3) float32 of this skeleton: x, y in px and confidence."""
@@ -103,9 +110,9 @@ class MMPoseDetector:
             with torch.inference_mode(), quiet():
                 samples = self._model.test_step(batch)
             for sample in samples:
-                pose = sample.pred_instances
-                score = np.clip(pose.keypoint_scores[0], 0, 1)
-                yield np.column_stack([pose.keypoints[0], score])[self._joints].astype(np.float32)
+                found = sample.pred_instances
+                pose = np.column_stack([found.keypoints[0], np.clip(found.keypoint_scores[0], 0, 1)])
+                yield pose[self._joints].astype(np.float32)
 
     def _crop(self, image: np.ndarray, box: np.ndarray) -> dict[str, Any]:
         """What the model's own test pipeline makes of one person."""
@@ -119,42 +126,61 @@ class MMPoseDetector:
         return People(np.asarray(box, np.float32).reshape(-1, 4), keypoint, confidence)
 
 
+def _read(path: Path) -> Config:
+    """The settings of a config file.
+
+    Raises:
+        PosepipeError: not a config of a model.
+    """
+    try:
+        config = Config.fromfile(path)
+    except (OSError, SyntaxError, ImportError, RuntimeError) as error:
+        raise PosepipeError(f"{path} cannot be read as an MMPose config: {error}") from error
+    if "model" not in config or "test_dataloader" not in config:
+        raise PosepipeError(f"{path} is no MMPose config of a model: it lacks 'model' or 'test_dataloader'")
+    return config
+
+
 def _build(config: Config, path: Path) -> Any:
     """The model of a config, without weights.
 
     Raises:
         PosepipeError: no top-down 2D model, or it needs packages that are not there.
     """
-    if "model" not in config or "test_dataloader" not in config:
-        raise PosepipeError(f"{path} is no MMPose config of a model: it lacks 'model' or 'test_dataloader'")
     try:
         model = init_model(config, None, device="cpu")
     except (ImportError, KeyError) as error:
         raise PosepipeError(f"MMPose cannot build the model of {path}: {error}") from error
     if not isinstance(model, TopdownPoseEstimator):
         raise PosepipeError(f"{path} is not a top-down model but a {type(model).__name__}; name a top-down config")
+    # Where a config names no keypoints, init_model takes those of COCO.
+    model.dataset_meta = dataset_meta_from_config(config, "train") or dataset_meta_from_config(config, "test")
+    if model.dataset_meta is None:
+        raise PosepipeError(f"{path} does not say which keypoints the model finds; give its datasets a 'metainfo'")
     return model
 
 
-def _skeleton(dataset_meta: dict[str, Any]) -> tuple[Skeleton, list[int]]:
+def _skeleton(model: Any) -> tuple[Skeleton, list[int]]:
     """The largest known skeleton whose joints a model finds, and where they are among the model's keypoints.
 
     Raises:
         PosepipeError: none.
     """
-    names = [_OUR_NAMES.get(name, name) for _, name in sorted(dataset_meta["keypoint_id2name"].items())]
+    meta = model.dataset_meta
+    names = [_OUR_NAMES.get(name, name) for _, name in sorted(meta["keypoint_id2name"].items())]
+    chosen = (model.test_cfg or {}).get("output_keypoint_indices") or range(len(names))
+    names = [names[index] for index in chosen]
     for skeleton in _KNOWN:
         if set(skeleton.joints) <= set(names):
             return skeleton, [names.index(joint) for joint in skeleton.joints]
     raise PosepipeError(
-        f"the model's {len(names)} keypoints are of the set {dataset_meta['dataset_name']!r} "
-        f"({', '.join(names[:4])}, ...), which holds none of {', '.join(sorted(s.name for s in _KNOWN))}; "
-        "name a config that was trained on one of these"
+        f"the model's {len(names)} keypoints are of the set {meta['dataset_name']!r} ({', '.join(names[:4])}, ...), "
+        f"which holds none of {', '.join(sorted(s.name for s in _KNOWN))}; name a config that was trained on one"
     )
 
 
 def _confidence_kind(head: Any) -> str:
     """What a head's scores are."""
-    if isinstance(head, (RTMCCHead, SimCCHead)):
+    if isinstance(head.decoder, SimCCLabel):
         return "SimCC score"
-    return "regression score" if isinstance(head, (RegressionHead, RLEHead)) else "heatmap maximum"
+    return "regression score" if isinstance(head.decoder, RegressionLabel) else "heatmap maximum"

@@ -48,7 +48,8 @@ def find_config(config: str | Path) -> Path:
     except KeyError:
         near = difflib.get_close_matches(str(config), names, n=3) or ["human", "rtmpose-m"]
         raise PosepipeError(
-            f"MMPose config {str(config)!r} is neither a file nor a name that MMPose knows; near it: {', '.join(near)}"
+            f"MMPose config {str(config)!r} is neither a file nor a name that MMPose knows; "
+            f"similar names: {', '.join(near)}"
         ) from None
 
 
@@ -72,7 +73,12 @@ def models_folder() -> Path:
 
 
 def find_checkpoint(folder: Path | None = None) -> FoundModel | None:
-    """The first checkpoint (``*.pth``, by name) in the folder for models whose config its name tells."""
+    """The first checkpoint (``*.pth``, by name) in the folder for models whose config its name tells.
+
+    None as well if MMPose cannot run here; ``status`` says why.
+    """
+    if why_not():
+        return None
     for checkpoint in sorted((folder or models_folder()).glob("*.pth")):
         config = _config_of(checkpoint.name)
         if config is not None:
@@ -109,53 +115,55 @@ def _mim() -> Path:
     return Path(found.origin).parent / ".mim"
 
 
+@dataclass(frozen=True)
+class _Listed:
+    """One entry of MMPose's model lists."""
+
+    config: Path
+    names: tuple[str, ...]
+    weights: str
+    """File name of its published weights, or ""."""
+
+
 @cache
-def _listed_models() -> list[dict[str, object]]:
-    """The entries (Name, Config, Alias, Weights) of MMPose's model lists."""
+def _listed() -> tuple[_Listed, ...]:
+    """The entries of MMPose's model lists whose config is there."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
-    lists = [yaml.load(path.read_text(), loader) for path in sorted((_mim() / "configs").rglob("*.yml"))]  # noqa: S506
-    return [model for listed in lists for model in listed.get("Models", []) if (_mim() / model["Config"]).is_file()]
+    listed = []
+    for path in sorted((_mim() / "configs").rglob("*.yml")):
+        for entry in yaml.load(path.read_text(), loader).get("Models", []):  # noqa: S506 (it is a safe loader)
+            aliases = entry.get("Alias", [])
+            names = (entry["Name"], *([aliases] if isinstance(aliases, str) else aliases))
+            weights = (entry.get("Weights") or "").rpartition("/")[2]
+            listed.append(_Listed(_mim() / entry["Config"], names, weights))
+    return tuple(entry for entry in listed if entry.config.is_file())
 
 
 @cache
 def _config_names() -> dict[str, Path]:
     """Config files by all their names; where names clash, that of the file itself wins, then the first listed."""
-    names: dict[str, Path] = {}
-    for path in sorted((_mim() / "configs").rglob("*.py")):
-        if "_base_" not in path.parts:
-            names.setdefault(path.stem, path)
-    for model in _listed_models():
-        aliases = model.get("Alias", [])
-        for name in (model["Name"], *([aliases] if isinstance(aliases, str) else aliases)):  # type: ignore[misc]
-            names.setdefault(name, _mim() / str(model["Config"]))
+    files = sorted(path for path in (_mim() / "configs").rglob("*.py") if "_base_" not in path.parts)
+    names = {path.stem: path for path in reversed(files)}
+    for entry in _listed():
+        for name in entry.names:
+            names.setdefault(name, entry.config)
     return names | {short: names[name] for short, name in _OWN_NAMES.items() if name in names}
-
-
-@cache
-def _body_weights() -> dict[str, Path]:
-    """Configs of the body models with known joints, by the file names of their published weights."""
-    weights: dict[str, Path] = {}
-    for model in _listed_models():
-        config = _mim() / str(model["Config"])
-        if _is_body(config) and model.get("Weights"):
-            weights.setdefault(str(model["Weights"]).rpartition("/")[2], config)
-    return weights
 
 
 def _config_of(file_name: str) -> Path | None:
     """The body config whose published weights have this name, else the one with the longest name that starts it."""
-    if file_name in _body_weights():
-        return _body_weights()[file_name]
-    starting = [
-        name for name, config in _config_names().items()
-        if name == config.stem and _is_body(config) and _starts(file_name, name)
-    ]  # fmt: skip
-    return _config_names()[max(starting, key=len)] if starting else None
+    body = [entry for entry in _listed() if _is_body(entry.config)]
+    published = {entry.weights: entry.config for entry in reversed(body) if entry.weights}
+    if file_name in published:
+        return published[file_name]
+    files = {path.stem: path for path in _config_names().values() if _is_body(path)}
+    starting = [name for name in files if _starts(file_name, name)]
+    return files[max(starting, key=len)] if starting else None
 
 
 def _starts(file_name: str, name: str) -> bool:
     """Whether the file name is the name, or goes on after it with a mark."""
-    return file_name.startswith(name) and not file_name[len(name)].isalnum()
+    return file_name.startswith(name) and not file_name[len(name) :][:1].isalnum()
 
 
 def _is_body(config: Path) -> bool:

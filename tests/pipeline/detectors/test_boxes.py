@@ -1,0 +1,96 @@
+"""Boxes between the images that were looked at, and where nobody was found."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+import numpy as np
+import pytest
+from posepipe.models.skeleton import COCO17
+from posepipe.pipeline.detectors import People
+from posepipe.pipeline.detectors.boxes import MARGIN, BoxesFromPoses
+from posepipe.pipeline.errors import PosepipeError
+
+HEIGHT, WIDTH = 400, 300
+WHOLE = [0, 0, WIDTH, HEIGHT]
+
+
+class Walker:
+    """A person whose box moves by 2 px per image; the image's first pixel is its number, or 255 for nobody."""
+
+    skeleton = COCO17
+    confidence_kind = "visibility"
+    description = "a walker"
+    key = "walker"
+
+    def __init__(self) -> None:
+        self.seen: list[int] = []
+
+    def detect(self, images: Iterable[np.ndarray]) -> Iterator[People]:
+        for image in images:
+            self.seen.append(int(image[0, 0, 0]))
+            yield self._person(self.seen[-1])
+
+    def _person(self, number: int) -> People:
+        box = np.array([[50 + 2 * number, 100, 100 + 2 * number, 200]], np.float32)[: number != 255]
+        return People(box, np.zeros((len(box), 17, 2), np.float32), np.zeros((len(box), 17), np.float32))
+
+
+def walk(count: int, absent: tuple[int, ...] = ()) -> list[np.ndarray]:
+    numbers = [255 if index in absent else index for index in range(count)]
+    return [np.full((HEIGHT, WIDTH, 3), number, np.uint8) for number in numbers]
+
+
+def expected(index: int) -> list[float]:
+    margin = 100 * MARGIN
+    return [50 + 2 * index - margin, 100 - margin, 100 + 2 * index + margin, 200 + margin]
+
+
+def boxes_of(every: int, images: list[np.ndarray]) -> np.ndarray:
+    """The one box of each image (F, 4), after a look at the form of what comes."""
+    boxed = list(BoxesFromPoses(Walker(), every).boxes(iter(images)))
+    assert all(given is image for (given, _), image in zip(boxed, images, strict=True))
+    assert all(box.shape == (1, 4) and box.dtype == np.float32 for _, box in boxed)
+    return np.concatenate([box for _, box in boxed])
+
+
+def test_a_steady_walk_is_recovered_from_every_fifth_image() -> None:
+    walker = Walker()
+    list(BoxesFromPoses(walker, every=5).boxes(walk(13)))
+    assert walker.seen == [0, 5, 10, 12]
+    np.testing.assert_allclose(boxes_of(5, walk(13)), [expected(index) for index in range(13)], atol=1e-4)
+
+
+def test_a_box_stays_for_a_moment_where_nobody_is_found_and_then_the_image_is_the_box() -> None:
+    boxes = boxes_of(4, walk(21, absent=(8, 12)))
+    np.testing.assert_allclose(boxes[:5], [expected(index) for index in range(5)], atol=1e-4)
+    np.testing.assert_allclose(boxes[5:9], [expected(4)] * 4, atol=1e-4)
+    np.testing.assert_array_equal(boxes[9:13], [WHOLE] * 4)
+    np.testing.assert_allclose(boxes[13:17], [expected(16)] * 4, atol=1e-4)
+    np.testing.assert_allclose(boxes[17:], [expected(index) for index in range(17, 21)], atol=1e-4)
+
+
+def test_nobody_anywhere_gives_whole_images() -> None:
+    np.testing.assert_array_equal(boxes_of(2, walk(3, absent=(0, 1, 2))), [WHOLE] * 3)
+    assert list(BoxesFromPoses(Walker()).boxes([])) == []
+
+
+def test_takes_images_as_they_are_needed() -> None:
+    images = iter(walk(100))
+    boxed = BoxesFromPoses(Walker(), every=5).boxes(images)
+    for _ in range(7):
+        next(boxed)
+    assert len(list(images)) == 100 - 11
+
+
+def test_boxes_stay_within_the_image() -> None:
+    boxes = boxes_of(1, walk(140))
+    assert boxes[:, 2].max() == WIDTH
+    assert (boxes[:, 2] > boxes[:, 0]).all()
+    np.testing.assert_array_equal(boxes[-1], WHOLE)  # by then the walker has left it
+
+
+def test_every_counts_in_the_key_and_must_be_positive() -> None:
+    assert BoxesFromPoses(Walker(), 5).key != BoxesFromPoses(Walker(), 6).key
+    with pytest.raises(PosepipeError, match="box_every is 0"):
+        BoxesFromPoses(Walker(), 0)
