@@ -1,0 +1,58 @@
+"""poses.csv: one row per frame and joint, for spreadsheets, R and pandas."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterable, Iterator
+from itertools import chain, repeat
+from pathlib import Path
+
+import numpy as np
+
+from ...models.skeleton import SKELETONS
+from ..arrays import Pose3D
+from . import Clip
+
+COLUMNS = ("frame", "time", "joint", "x", "y", "z", "confidence", "x_px", "y_px")
+CHUNK_FRAMES = 2048
+
+
+def write(clip: Clip, path: Path) -> None:
+    """Write a plain table; where there was no person, x, y, z and the pixels are empty.
+
+    ``frame`` counts the video's frames from 0; ``time`` is in seconds; ``x, y, z`` are root-relative in camera
+    axes (x right, y down, z forward), in metres if the body height was given, else in body scale; ``x_px, y_px``
+    are the 2D pose that was lifted, in pixels of the upright picture.
+    """
+    pose = clip.pose
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(COLUMNS)
+        for start in range(0, len(pose.time), CHUNK_FRAMES):
+            table.writerows(_rows(pose, start))
+
+
+def _rows(pose: Pose3D, start: int) -> Iterator[tuple[object, ...]]:
+    part = slice(start, start + CHUNK_FRAMES)
+    names = SKELETONS[pose.skeleton].joints
+    time = np.round(pose.time[part], 9).tolist()
+
+    def each(values: Iterable[float]) -> Iterator[float]:
+        """Every frame's value once per joint."""
+        return chain.from_iterable(repeat(value, len(names)) for value in values)
+
+    return zip(
+        each(range(start, start + len(time))),
+        each(time),
+        chain.from_iterable(repeat(names, len(time))),
+        *(_cells(pose.joint[part, :, axis], decimals=6) for axis in range(3)),
+        _cells(pose.confidence[part], decimals=4),
+        *(_cells(pose.keypoint[part, :, axis], decimals=3) for axis in range(2)),
+        strict=True,
+    )
+
+
+def _cells(values: np.ndarray, decimals: int) -> list[float | None]:
+    """Values (frame, joint) as a flat list of short numbers; None, an empty cell, for NaN."""
+    short = np.round(values.astype(np.float64), decimals).ravel() + 0.0  # no -0.0
+    return np.where(np.isnan(short), None, short.astype(object)).tolist()

@@ -1,0 +1,80 @@
+"""A small clip made by hand: numbers one can check, and a video that can be decoded."""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from pathlib import Path
+
+import av
+import numpy as np
+from posepipe.models.skeleton import H36M17
+from posepipe.pipeline.arrays import Frames, Pose3D
+from posepipe.pipeline.exporters import Clip
+
+JOINTS = len(H36M17.joints)
+
+
+def a_pose(time: np.ndarray, unit: str = "m") -> Pose3D:
+    """A standing person in front of a level camera, who raises the left hand by 1 unit per second.
+
+    Joint j is at x = j / 100 but for the pelvis, at y = minus its height, at z = -j / 100.
+    """
+    frames = len(time)
+    height = {"head": 0.8, "nose": 0.7, "thorax": 0.5, "spine": 0.25, "hip": 0.0, "knee": -0.45, "ankle": -0.9,
+              "shoulder": 0.5, "elbow": 0.2, "wrist": 0.0, "pelvis": 0.0}  # fmt: skip
+    number = np.arange(JOINTS) / 100
+    up = np.array([height[joint.split("_")[-1]] for joint in H36M17.joints])
+    joint = np.tile(np.stack([number, -up, -number], -1), (frames, 1, 1))
+    joint[:, H36M17.index("left_wrist"), 1] -= time - time[0]
+    confidence = np.full((frames, JOINTS), 0.75, np.float32)
+    return Pose3D(
+        time=np.asarray(time, float),
+        joint=joint.astype(np.float32),
+        canonical=joint.astype(np.float32),
+        camera_from_canonical=np.tile(np.eye(3, dtype=np.float32), (frames, 1, 1)),
+        confidence=confidence,
+        keypoint=(joint[..., :2] * 80 + (100, 100)).astype(np.float32),
+        skeleton="h36m17",
+        unit=unit,
+    )
+
+
+def without(pose: Pose3D, *frames: int) -> Pose3D:
+    """The same poses, but nobody there in some frames."""
+    for field in (pose.joint, pose.canonical, pose.camera_from_canonical, pose.keypoint):
+        field[list(frames)] = np.nan
+    pose.confidence[list(frames)] = 0
+    return pose
+
+
+def some_frames(time: np.ndarray, rate: str = "30", size: tuple[int, int] = (200, 220)) -> Frames:
+    """What a video with these timestamps says of itself."""
+    return Frames(
+        time=np.asarray(time, float),
+        image_size=np.array(size, np.int32),
+        audio_envelope=None,
+        rate=rate,
+        codec="h264",
+        rotation=0,
+        missing_s=0.0,
+    )
+
+
+def a_clip(frames: int = 10, rate: str = "30", unit: str = "m", video: Path = Path("ski run.mp4")) -> Clip:
+    """A clip with a constant rate."""
+    time = np.arange(frames) / float(Fraction(rate))
+    return Clip(a_pose(time, unit), some_frames(time, rate), video, {"posepipe": "0", "model": "abc"})
+
+
+def film(path: Path, time: np.ndarray, size: tuple[int, int] = (200, 220)) -> Path:
+    """A grey video with these timestamps, whose brightness tells the frame: 40 + 10 * frame."""
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libx264", rate=30, width=size[0], height=size[1], pix_fmt="yuv420p")
+        stream.codec_context.time_base = Fraction(1, 90000)
+        for number, seconds in enumerate(time):
+            picture = np.full((size[1], size[0], 3), 40 + 10 * number, np.uint8)
+            frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
+            frame.pts, frame.time_base = round(seconds * 90000), Fraction(1, 90000)
+            container.mux(stream.encode(frame))
+        container.mux(stream.encode())
+    return path

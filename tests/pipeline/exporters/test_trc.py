@@ -1,0 +1,105 @@
+"""poses.trc is what OpenSim and Pose2Sim read."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from known_clip import JOINTS, a_clip, a_pose, some_frames, without
+from posepipe.models.skeleton import BLAZEPOSE33, H36M17, HALPE26
+from posepipe.pipeline.errors import PosepipeError
+from posepipe.pipeline.exporters import Clip
+from posepipe.pipeline.exporters.trc import marker_name, write
+
+NAMES = [
+    "Pelvis", "RHip", "RKnee", "RAnkle", "LHip", "LKnee", "LAnkle", "Spine", "Thorax", "Nose", "Head",
+    "LShoulder", "LElbow", "LWrist", "RShoulder", "RElbow", "RWrist",
+]  # fmt: skip
+
+
+def data(path: Path) -> np.ndarray:
+    return np.genfromtxt(path, delimiter="\t", skip_header=5)
+
+
+def header_value(path: Path, key: str) -> str:
+    keys, values = (line.split("\t") for line in path.read_text().splitlines()[1:3])
+    return values[keys.index(key)]
+
+
+def test_header_to_the_byte(tmp_path: Path) -> None:
+    write(a_clip(rate="60000/1001"), tmp_path / "poses.trc")
+    xyz = "\t".join(f"X{n}\tY{n}\tZ{n}" for n in range(1, 18))
+    expected = (
+        "PathFileType\t4\t(X/Y/Z)\tski_run_root_relative.trc\n"
+        "DataRate\tCameraRate\tNumFrames\tNumMarkers\tUnits\tOrigDataRate\tOrigDataStartFrame\tOrigNumFrames\n"
+        "59.94005994\t59.94005994\t10\t17\tm\t59.94005994\t1\t10\n"
+        "Frame#\tTime\t" + "\t\t\t".join(NAMES) + "\t\t\t\n"
+        "\t\t" + xyz + "\t\n"
+        "1\t0.000000\t0.000000\t0.000000\t0.000000\t0.010000\t0.000000\t0.010000\t"
+    )
+    assert (tmp_path / "poses.trc").read_bytes().startswith(expected.encode())
+
+
+def test_rows_have_no_phantom_column_and_y_points_up(tmp_path: Path) -> None:
+    clip = a_clip(rate="60000/1001")
+    write(clip, tmp_path / "poses.trc")
+    rows = data(tmp_path / "poses.trc")
+    assert rows.shape == (10, 2 + 3 * JOINTS)
+    np.testing.assert_array_equal(rows[:, 0], np.arange(1, 11))
+    np.testing.assert_allclose(rows[:, 1], clip.pose.time, atol=1e-6)
+    x, y, z = np.moveaxis(clip.pose.joint, -1, 0)
+    np.testing.assert_allclose(rows[:, 2:].reshape(10, JOINTS, 3), np.stack([x, -y, -z], -1), atol=1e-6)
+    head, ankle = (rows[0, 2 + 3 * H36M17.index(joint) + 1] for joint in ("head", "left_ankle"))
+    assert head > 0 > ankle
+
+
+def test_no_cell_is_blank_gaps_are_interpolated_and_ends_left_out(tmp_path: Path) -> None:
+    clip = a_clip()
+    whole = clip.pose.joint.copy()
+    without(clip.pose, 0, 4, 5, 8, 9)
+    write(clip, tmp_path / "poses.trc")
+    rows = data(tmp_path / "poses.trc")
+    assert np.isfinite(rows).all()
+    assert (header_value(tmp_path / "poses.trc", "NumFrames"), len(rows)) == ("7", 7)
+    assert header_value(tmp_path / "poses.trc", "OrigNumFrames") == "10"
+    np.testing.assert_array_equal(rows[:, 0], np.arange(2, 9))
+    np.testing.assert_allclose(rows[:, 1], clip.pose.time[1:8], atol=1e-6)
+    # The hand rises evenly, so that interpolation is exact.
+    np.testing.assert_allclose(rows[:, 2:].reshape(7, JOINTS, 3), whole[1:8] * (1, -1, -1), atol=2e-6)
+
+
+def test_true_times_of_a_variable_frame_rate(tmp_path: Path) -> None:
+    time = np.array([0, 0.1, 0.15, 0.4, 0.5])
+    clip = Clip(without(a_pose(time), 2), some_frames(time, "8"), Path("phone.mp4"), {})
+    write(clip, tmp_path / "poses.trc")
+    rows = data(tmp_path / "poses.trc")
+    np.testing.assert_allclose(rows[:, 1], time, atol=1e-6)
+    assert header_value(tmp_path / "poses.trc", "DataRate") == "8.0"
+    wrist = rows[:, 2 + 3 * H36M17.index("left_wrist") + 1]
+    np.testing.assert_allclose(wrist, time, atol=1e-6)  # interpolated over time, not over rows
+
+
+def test_slow_motion_has_the_rate_of_life(tmp_path: Path) -> None:
+    clip = a_clip(rate="30")
+    slow = replace(clip, pose=a_pose(clip.pose.time / 4))
+    write(slow, tmp_path / "poses.trc")
+    assert header_value(tmp_path / "poses.trc", "DataRate") == "120.0"
+
+
+def test_body_scale_is_not_called_metres(tmp_path: Path) -> None:
+    write(a_clip(unit="body scale"), tmp_path / "poses.trc")
+    assert header_value(tmp_path / "poses.trc", "Units") == "body_scale"
+
+
+def test_a_clip_without_poses_is_refused(tmp_path: Path) -> None:
+    clip = a_clip(frames=3)
+    without(clip.pose, 0, 1, 2)
+    with pytest.raises(PosepipeError, match=r"ski run\.mp4 has no frame with a 3D pose"):
+        write(clip, tmp_path / "poses.trc")
+
+
+def test_marker_names() -> None:
+    assert [marker_name(joint) for joint in H36M17.joints] == NAMES
+    assert marker_name("left_big_toe") == "LBigToe"
+    for skeleton in (HALPE26, BLAZEPOSE33):
+        assert len({marker_name(joint) for joint in skeleton.joints}) == len(skeleton.joints)
