@@ -12,8 +12,8 @@ from dataclasses import dataclass, field
 import numpy as np
 from posepipe.models.skeleton import H36M17
 
-SLOPE_ANGLE = 0.21
-"""Inclination of the slope in radians (12 degrees)."""
+SLOPE_ANGLE = 0.16
+"""Inclination of the slope in radians (9 degrees)."""
 SLOPE = np.array([
     [1.0, 0.0, 0.0],
     [0.0, np.cos(SLOPE_ANGLE), np.sin(SLOPE_ANGLE)],

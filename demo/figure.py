@@ -54,7 +54,7 @@ class Figure:
     def __init__(
         self, joint: np.ndarray, foot: np.ndarray, pole: np.ndarray | None, body: Body, outfit: Outfit
     ) -> None:
-        """Joints (17, 3) m, feet (2, 3, 3) right, forward, up, and pole directions (2, 3) or None for no skiing gear."""
+        """Joints (17, 3) m, feet (2, 3, 3) right, forward, up, poles (2, 3) or None for no skiing gear."""
         self.joint = dict(zip(H36M17.joints, joint, strict=True))
         self.foot, self.pole, self.outfit = foot, pole, outfit
         self.scale, self.girth = body.stature / 1.75, body.stature / 1.75 * body.build
@@ -129,8 +129,8 @@ class Figure:
         nape = at(0, -0.012, 0.205)
         self._blob(nape, head, (0.077, 0.088, 0.088), out.hair, clip=(at(0, 0.0, 0.2), -head[:, 1]))
         tilt = _unit(head[:, 2] - 0.10 * head[:, 1])
-        shell = at(0, 0.008, 0.252)
-        self._blob(shell, head, (0.096, 0.120, 0.116), out.helmet, clip=(at(0, 0.0, 0.262), tilt), gloss=0.5)
+        shell = at(0, 0.010, 0.246)
+        self._blob(shell, head, (0.091, 0.115, 0.106), out.helmet, clip=(at(0, 0.0, 0.262), tilt), gloss=0.5)
         self._add(at(-0.058, 0.104, 0.296), at(0.058, 0.104, 0.296), (0.026, 0.026), out.goggles, gloss=0.9)
         for sign in (-1, 1):
             self._add(at(0.058 * sign, 0.104, 0.296), at(0.098 * sign, 0.0, 0.286), (0.014, 0.012), out.goggles)

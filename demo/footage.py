@@ -72,11 +72,11 @@ class Placement:
 
 
 PLACEMENTS = (
-    Placement("cam1", -38, 15, 2.2, 2700, follows=False),
-    Placement("cam2", 78, 17, 2.6, 3000, follows=False),
-    Placement("cam3", 30, 20, 3.2, 3300, follows=True),
-    Placement("cam4", -128, 16, 2.4, 2600, follows=True),
-    Placement("cam5", -8, 17, 2.8, 2900, follows=False, folder="heldout"),
+    Placement("cam1", -38, 15, 1.7, 2700, follows=False),
+    Placement("cam2", 78, 17, 2.0, 3000, follows=False),
+    Placement("cam3", 30, 20, 2.4, 3500, follows=True),
+    Placement("cam4", -128, 16, 2.3, 2750, follows=True),
+    Placement("cam5", -8, 17, 1.8, 2900, follows=False, folder="heldout"),
 )
 
 
@@ -118,7 +118,7 @@ def draw(clip: Clip, seed: int):
         K, R, t = shot.K[frame], shot.R[frame], shot.t[frame]
         image = plate.seen_by(K, R, shot.size)
         solids = solids_of(performance, frame, outfit)
-        scene.lay_mat(image, K @ np.column_stack([R, t]), time, solids, SlalomSkier.SPEED * time)
+        scene.lay_mat(image, K @ np.column_stack([R, t]), solids, SlalomSkier.SPEED * time)
         points = np.stack([p for solid in solids for p in (solid.start, solid.end)]) @ R.T + t
         pixel = points @ K.T
         box = box_around(pixel[:, :2] / pixel[:, 2:], 0.15 * K[0, 0] / points[:, 2].min(), shot.size)
@@ -166,8 +166,11 @@ def reference(clip: Clip) -> dict[str, np.ndarray]:
     }
 
 
-def _make(placement: Placement, out: Path, seed: int, seconds: float) -> None:
+def make_clip(placement: Placement, out: Path, seed: int, seconds: float) -> None:
+    """Write the video and the reference of one camera."""
     cv2.setNumThreads(1)
+    for folder in (placement.folder, "reference"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
     clip = plan_clip(placement, seed, seconds)
     write_video(out / placement.folder / f"{placement.name}.mp4", draw(clip, seed), clip.shot.size)
     np.savez_compressed(out / "reference" / f"{placement.name}.npz", **reference(clip))
@@ -175,10 +178,8 @@ def _make(placement: Placement, out: Path, seed: int, seconds: float) -> None:
 
 def make_footage(out: Path, seed: int = 0, seconds: float = 12.0, processes: int = 2) -> None:
     """Write the whole demo into a folder."""
-    for folder in ("training", "heldout", "reference"):
-        (out / folder).mkdir(parents=True, exist_ok=True)
     with ProcessPoolExecutor(processes, mp_context=get_context("spawn")) as pool:
-        for job in [pool.submit(_make, placement, out, seed, seconds) for placement in PLACEMENTS]:
+        for job in [pool.submit(make_clip, placement, out, seed, seconds) for placement in PLACEMENTS]:
             job.result()
 
 

@@ -21,9 +21,9 @@ class Light:
     """Where light comes from, in world axes."""
 
     sun: np.ndarray = field(default_factory=lambda: np.array([0.45, 0.50, 0.74]))  # (3) towards the sun
-    direct: float = 0.66
-    sky: float = 0.52
-    bounce: float = 0.22
+    direct: float = 0.78
+    sky: float = 0.55
+    bounce: float = 0.32
     """Light from the snow below."""
 
 
@@ -59,7 +59,7 @@ class Solid:
 
 
 class Canvas:
-    """Colour, normals and depth of the solids drawn so far, at twice the resolution of the image they go to."""
+    """The nearest surfaces along a grid of rays, at twice the resolution of the part of the image they go to."""
 
     SAMPLES = 2
 
@@ -71,40 +71,26 @@ class Canvas:
         offset = step / 2 - 0.5
         u = left + offset + step * np.arange((right - left) * self.SAMPLES)
         v = top + offset + step * np.arange((bottom - top) * self.SAMPLES)
-        self.x = ((u - K[0, 2]) / K[0, 0]).astype(np.float32)
-        self.y = ((v - K[1, 2]) / K[1, 1]).astype(np.float32)
-        shape = (len(v), len(u))
-        self.depth = np.full(shape, np.inf, np.float32)
-        self.normal = np.zeros((*shape, 3), np.float32)
-        self.colour = np.zeros((*shape, 3), np.float32)
-        self.gloss = np.zeros(shape, np.float32)
+        self.x, self.y = (u - K[0, 2]) / K[0, 0], (v - K[1, 2]) / K[1, 1]
+        self.depth = np.full((len(v), len(u)), np.inf, np.float32)
+        self.owner = np.full((len(v), len(u)), -1, np.int16)
+        self.solids: list[tuple[Solid, _Cone]] = []
 
     def draw(self, solid: Solid) -> None:
         """Cast the rays that may hit one solid and keep the nearer surface."""
         a, b = self.R @ solid.start + self.t, self.R @ solid.end + self.t
-        metric = self.R @ solid.metric() @ self.R.T
         window = self._window(a, b, max(solid.stretch) * np.array(solid.radius))
         if window is None:
             return
-        rows, columns = window
-        x, y = self.x[columns], self.y[rows]
-        depth, normal_of = _cast(x[None, :], y[:, None], a, b, solid.radius, metric)
+        cone = _Cone(a, b, solid.radius, self.R @ solid.metric() @ self.R.T)
+        x, y = self.x[window[1]], self.y[window[0]]
+        depth = cone.cast(x, y)
         nearer = depth < self.depth[window]
         if solid.clip is not None:
-            nearer &= self._kept(solid.clip, x, y, np.where(nearer, depth, 0))
-        row, column = np.nonzero(nearer)
-        if len(row) == 0:
-            return
-        depth, normal = depth[row, column], normal_of(x[column], y[row], depth[row, column])
-        colour = np.broadcast_to(np.float32(solid.colour), normal.shape)
-        if solid.paint is not None:
-            painted = normal @ (self.R @ solid.paint.direction).astype(np.float32) > solid.paint.cosine
-            colour = np.where(painted[:, None], np.float32(solid.paint.colour), colour)
-        row, column = row + rows.start, column + columns.start
-        self.depth[row, column] = depth
-        self.normal[row, column] = normal
-        self.colour[row, column] = colour
-        self.gloss[row, column] = solid.gloss
+            nearer &= self._kept(solid.clip, x, y, depth)
+        np.copyto(self.depth[window], depth, where=nearer)
+        np.copyto(self.owner[window], np.int16(len(self.solids)), where=nearer)
+        self.solids.append((solid, cone))
 
     def _window(self, a: np.ndarray, b: np.ndarray, radius: np.ndarray) -> tuple[slice, slice] | None:
         """Rows and columns that the two end spheres may cover, or None."""
@@ -125,94 +111,124 @@ class Canvas:
         self, clip: tuple[np.ndarray, np.ndarray], x: np.ndarray, y: np.ndarray, depth: np.ndarray
     ) -> np.ndarray:
         point, direction = self.R @ clip[0] + self.t, self.R @ clip[1]
-        along = (x * direction[0])[None] + (y * direction[1] + direction[2])[:, None]
-        return depth * along > point @ direction
+        along = np.add.outer(y * direction[1] + direction[2], x * direction[0]).astype(np.float32)
+        with np.errstate(invalid="ignore"):
+            return depth * along > np.float32(point @ direction)
 
     def blend(self, image: np.ndarray, light: Light) -> None:
         """Shade what was drawn and lay it over the image (H, W, 3) uint8 in place, anti-aliased."""
-        covered = np.isfinite(self.depth)
-        colour = np.zeros_like(self.colour)
-        colour[covered] = self._shade(covered, light)
-        alpha = covered.astype(np.float32)
+        seen = np.flatnonzero(self.owner >= 0)
+        if len(seen) == 0:
+            return
+        owner = self.owner.ravel()[seen]
+        order = np.argsort(owner, kind="stable")
+        seen, counts = seen[order], np.bincount(owner, minlength=len(self.solids))
+        drawn = np.zeros((self.depth.size, 4), np.uint8)
+        drawn[seen, :3] = self._shade(seen, counts, light)
+        drawn[seen, 3] = 255
         left, top, right, bottom = self.box
-        size = (right - left, bottom - top)
-        colour = cv2.resize(colour, size, interpolation=cv2.INTER_AREA)
-        alpha = cv2.resize(alpha, size, interpolation=cv2.INTER_AREA)[..., None]
+        drawn = cv2.resize(
+            drawn.reshape(*self.depth.shape, 4), (right - left, bottom - top), interpolation=cv2.INTER_AREA
+        )
         part = image[top:bottom, left:right]
-        part[:] = np.clip(colour + (1 - alpha) * part, 0, 255).astype(np.uint8)
+        behind = cv2.multiply(part, cv2.merge([255 - drawn[..., 3]] * 3), scale=1 / 255)
+        part[:] = cv2.add(behind, np.ascontiguousarray(drawn[..., :3]))
 
-    def _shade(self, covered: np.ndarray, light: Light) -> np.ndarray:
-        """Colours (N, 3) of the covered samples: sun, sky, bounce from the snow, highlights and contact shade."""
-        normal = self.normal[covered]
-        sun = (self.R @ (light.sun / np.linalg.norm(light.sun))).astype(np.float32)
-        up = normal @ self.R[:, 2].astype(np.float32)
-        facing = normal @ sun
-        soft = np.clip((facing + 0.15) / 1.15, 0, 1)
-        level = light.direct * soft + light.sky * (0.6 + 0.4 * up) + light.bounce * np.clip(-up, 0, 1)
-        level *= self._openness(covered)
-        half = sun - np.float32([0, 0, 1])
-        half /= np.linalg.norm(half)
-        shine = np.clip(normal @ half, 0, 1) ** 24 * self.gloss[covered] * 255
-        rim = np.clip(1 + normal[:, 2], 0, 1) ** 3  # surfaces that turn away from the camera darken: a soft outline
-        return self.colour[covered] * (level * (1 - 0.35 * rim))[:, None] + shine[:, None]
-
-    def _openness(self, covered: np.ndarray) -> np.ndarray:
-        """How open each covered sample is (N): less where its surroundings lie in front of it."""
-        far = float(self.depth[covered].max()) + 0.05 if covered.any() else 1.0
-        depth = np.where(covered, self.depth, far)
-        size = max(3, int(0.05 * np.sqrt(covered.sum())) | 1)
-        behind = np.clip((depth - cv2.blur(depth, (size, size))) / 0.12, 0, 1)
-        return 1 - 0.45 * cv2.blur(behind, (3, 3))[covered]
-
-
-def _cast(x: np.ndarray, y: np.ndarray, a: np.ndarray, b: np.ndarray, radius: tuple[float, float], Q: np.ndarray):
-    """Depths at which rays (x, y, 1) meet a round cone (inf = miss), and a function for the normals there.
-
-    After Quilez's round cone, with dot products in the metric Q and rays that are not normalised, so that the
-    ray parameter is the depth itself.
-    """
-    x, y = x.astype(np.float32), y.astype(np.float32)
-    ra, rb = radius
-    axis, slope = b - a, ra - rb
-    qa, qb, q_axis = Q @ a, Q @ b, Q @ axis
-    m0, m1, m5, m7 = float(axis @ q_axis), float(-axis @ qa), float(a @ qa), float(b @ qb)
-    d2 = m0 - slope**2
-
-    def along(v: np.ndarray) -> np.ndarray:
-        return x * np.float32(v[0]) + (y * np.float32(v[1]) + np.float32(v[2]))
-
-    m4 = x * (np.float32(Q[0, 0]) * x + 2 * (np.float32(Q[0, 1]) * y + np.float32(Q[0, 2]))) + (
-        y * (np.float32(Q[1, 1]) * y + 2 * np.float32(Q[1, 2])) + np.float32(Q[2, 2])
-    )
-    m3, m6 = -along(qa), -along(qb)
-    with np.errstate(invalid="ignore", divide="ignore"):
-        h1, h2 = m3 * m3 - m4 * (m5 - ra**2), m6 * m6 - m4 * (m7 - rb**2)
-        t1 = np.where(h1 > 0, (-m3 - np.sqrt(h1)) / m4, np.inf)
-        t2 = np.where(h2 > 0, (-m6 - np.sqrt(h2)) / m4, np.inf)
-        depth = np.minimum(t1, t2)
-        if d2 > 1e-9:
-            m2 = along(q_axis)
-            k2, k1 = d2 * m4 - m2 * m2, d2 * m3 - m1 * m2 + m2 * (slope * ra)
-            k0 = d2 * m5 - m1**2 + 2 * m1 * slope * ra - m0 * ra**2
-            h = k1 * k1 - k0 * k2
-            t0 = (-np.sqrt(h) - k1) / k2
-            height = m1 - ra * slope + t0 * m2
-            depth = np.where((h > 0) & (height > 0) & (height < d2), t0, depth)
-
-    def normal_of(x: np.ndarray, y: np.ndarray, depth: np.ndarray) -> np.ndarray:
-        """Unit normals (N, 3) at hits (N)."""
+    def _surfaces(self, seen: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        """Normals (N, 3), colours (N, 3) and gloss (N) of samples grouped by the solid that they show."""
+        row, column = np.divmod(seen, self.depth.shape[1])
+        x, y, depth = self.x[column].astype(np.float32), self.y[row].astype(np.float32), self.depth.ravel()[seen]
         point = np.stack([x * depth, y * depth, depth], -1)
-        share = np.zeros_like(depth)
-        if d2 > 1e-9:
-            height = (point - a.astype(np.float32)) @ q_axis.astype(np.float32) - ra * slope
-            share = np.clip(height / d2, 0, 1)
-        elif rb > ra:
-            share = share + 1
-        centre = a + share[:, None] * axis
-        normal = (point - centre.astype(np.float32)) @ Q.astype(np.float32)
-        return normal / np.linalg.norm(normal, axis=-1, keepdims=True)
+        normal, colour = np.empty_like(point), np.empty_like(point)
+        stops = np.cumsum(counts)
+        for (solid, cone), start, stop in zip(self.solids, stops - counts, stops, strict=True):
+            if start == stop:
+                continue
+            normal[start:stop] = cone.normal(point[start:stop])
+            colour[start:stop] = solid.colour
+            if solid.paint is not None:
+                facing = normal[start:stop] @ (self.R @ solid.paint.direction).astype(np.float32)
+                colour[start:stop][facing > solid.paint.cosine] = solid.paint.colour
+        return normal, colour, np.repeat(np.float32([solid.gloss for solid, _ in self.solids]), counts)
 
-    return depth, normal_of
+    def _shade(self, seen: np.ndarray, counts: np.ndarray, light: Light) -> np.ndarray:
+        """Colours (N, 3) uint8 of the samples: sun, sky, bounce from the snow, highlights and contact shade."""
+        normal, colour, gloss = self._surfaces(seen, counts)
+        sun = (self.R @ (light.sun / np.linalg.norm(light.sun))).astype(np.float32)
+        half = sun - np.float32([0, 0, 1])
+        directions = np.stack([sun, half / np.linalg.norm(half), self.R[:, 2].astype(np.float32)], -1)
+        facing, mirrored, up = (normal @ directions).T
+        level = light.direct * np.clip((facing + 0.15) / 1.15, 0, 1) + light.sky * (0.6 + 0.4 * up)
+        level += light.bounce * np.maximum(-up, 0)
+        level *= self._openness().ravel()[seen]
+        rim = np.clip(1 + normal[:, 2], 0, 1)  # surfaces that turn away from the camera darken: a soft outline
+        level *= 1 - 0.35 * rim * rim * rim
+        shine = np.square(np.square(np.square(np.maximum(mirrored, 0))))
+        shine = shine * shine * shine * gloss * 255
+        return np.minimum(colour * level[:, None] + shine[:, None], 255).astype(np.uint8)
+
+    def _openness(self) -> np.ndarray:
+        """How open each sample is: less where its surroundings lie in front of it."""
+        covered = self.owner >= 0
+        far = float(self.depth[covered].max()) + 0.05
+        depth = np.minimum(self.depth, far)
+        size = max(3, int(0.05 * np.sqrt(covered.sum())) | 1)
+        behind = np.clip((depth - cv2.blur(depth, (size, size))) * (1 / 0.12), 0, 1)
+        return 1 - 0.45 * cv2.blur(behind, (3, 3))
+
+
+class _Cone:
+    """A round cone in camera axes, from a to b (3), with distances in the metric Q (3, 3)."""
+
+    def __init__(self, a: np.ndarray, b: np.ndarray, radius: tuple[float, float], Q: np.ndarray) -> None:
+        self.a, self.radius, self.Q = a, radius, Q
+        self.axis = b - a
+        self.q_axis = Q @ self.axis
+        self.slope = radius[0] - radius[1]
+        self.m0 = float(self.axis @ self.q_axis)
+        self.d2 = self.m0 - self.slope**2
+
+    def cast(self, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+        """Depths (len(y), len(x)) float32 at which the rays (x, y, 1) meet the cone, inf where they miss.
+
+        After Quilez's round cone. Rays start in the depth plane of ``a``, so that all quantities stay small
+        enough for float32, and are not normalised, so that the ray parameter is depth beyond that plane.
+        """
+        a, (ra, rb), Q = self.a, np.float32(self.radius), self.Q.astype(np.float32)
+        dx, dy = ((v * a[2] - o).astype(np.float32) for v, o in ((x, a[0]), (y, a[1])))
+        dy = dy[:, None]
+        x, y = x.astype(np.float32), y.astype(np.float32)[:, None]
+        gx, gy, gz = (Q[i, 0] * x + (Q[i, 1] * y + Q[i, 2]) for i in range(3))
+        m4 = x * gx + y * gy + gz
+        m3 = dx * gx + dy * gy
+        m5 = dx * (Q[0, 0] * dx + 2 * Q[0, 1] * dy) + Q[1, 1] * dy * dy
+        with np.errstate(invalid="ignore", divide="ignore"):
+            depth = _sphere(m3, m4, m5, ra)
+            if self.d2 > 1e-9:
+                q, m0, d2, slope = self.q_axis.astype(np.float32), *np.float32([self.m0, self.d2, self.slope])
+                m1, m2 = q[0] * dx + q[1] * dy, q[0] * x + (q[1] * y + q[2])
+                depth = np.fmin(depth, _sphere(m3 - m2, m4, m5 - 2 * m1 + m0, rb))
+                k2, k1 = d2 * m4 - m2 * m2, d2 * m3 + m2 * (slope * ra - m1)
+                k0 = d2 * m5 - m1 * m1 + 2 * slope * ra * m1 - m0 * ra * ra
+                side = -(np.sqrt(k1 * k1 - k0 * k2) + k1) / k2
+                height = m1 - ra * slope + side * m2
+                depth = np.where((height > 0) & (height < d2), side, depth)
+        return np.where(np.isnan(depth), np.float32(np.inf), depth + np.float32(a[2]))
+
+    def normal(self, point: np.ndarray) -> np.ndarray:
+        """Unit normals (N, 3) float32 at points (N, 3) of the surface."""
+        offset = point - self.a.astype(np.float32)
+        if self.d2 > 1e-9:
+            height = offset @ self.q_axis.astype(np.float32) - np.float32(self.radius[0] * self.slope)
+            share = np.clip(height / np.float32(self.d2), 0, 1)
+            offset -= share[:, None] * self.axis.astype(np.float32)
+        normal = offset @ self.Q.astype(np.float32)
+        return normal / np.sqrt(np.einsum("ni,ni->n", normal, normal))[:, None]
+
+
+def _sphere(along: np.ndarray, square: np.ndarray, distance: np.ndarray, radius: np.float32) -> np.ndarray:
+    """Where rays meet a sphere (NaN = miss): from ray . offset, ray . ray and offset . offset."""
+    return -(along + np.sqrt(along * along - square * (distance - radius * radius))) / square
 
 
 def box_around(pixel: np.ndarray, margin: float, size: tuple[int, int]) -> tuple[int, int, int, int] | None:

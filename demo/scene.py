@@ -31,9 +31,42 @@ def cloud_noise(rng: np.random.Generator, size: int, steepness: float = 1.2) -> 
 
 
 def _sample(texture: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
-    """A tileable texture at pixel positions x, y of any shape."""
-    x, y = (np.mod(v, side).astype(np.float32) for v, side in ((x, texture.shape[1]), (y, texture.shape[0])))
-    return cv2.remap(texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP)
+    """A tileable texture at pixel positions x, y (N); folded, as OpenCV takes at most 32767 columns."""
+    number, sides = len(x), np.float32(texture.shape[::-1])
+    x, y = (
+        np.pad(np.mod(v, side).astype(np.float32), (0, -len(v) % 1024)).reshape(-1, 1024)
+        for v, side in zip((x, y), sides, strict=True)
+    )
+    return cv2.remap(texture, x, y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_WRAP).ravel()[:number]
+
+
+def _texture_to_plane(scale: float, origin: np.ndarray) -> np.ndarray:
+    """From texture pixels to metres on the slope: ``scale`` pixels per metre, ``origin`` (2) m from its corner."""
+    return np.array([[1 / scale, 0, -origin[0]], [0, 1 / scale, -origin[1]], [0, 0, 1]])
+
+
+def _part(image: np.ndarray, polygon: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """The part of an image around a polygon (N, 2) px, and the shift (3, 3) from the image to it."""
+    sides = np.array([image.shape[1], image.shape[0]])
+    low = np.clip(np.floor(polygon.min(0)), 0, sides).astype(int)
+    high = np.clip(np.ceil(polygon.max(0)) + 1, 0, sides).astype(int)
+    shift = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1.0]])
+    return image[low[1] : high[1], low[0] : high[0]], shift
+
+
+def _overlay(image: np.ndarray, texture: np.ndarray, homography: np.ndarray) -> None:
+    """Warp a texture over an image, in place."""
+    height, width = texture.shape[:2]
+    corners = np.float32([[[0, 0], [width, 0], [width, height], [0, height]]])
+    quad = cv2.perspectiveTransform(corners, homography)[0]
+    part, shift = _part(image, quad)
+    if part.size == 0:
+        return
+    mask = np.zeros(part.shape[:2], np.uint8)
+    cv2.fillPoly(mask, [np.int32(np.round(quad @ shift[:2, :2] + shift[:2, 2]))], 255)
+    size = (part.shape[1], part.shape[0])
+    warped = cv2.warpPerspective(texture, shift @ homography, size, borderMode=cv2.BORDER_REPLICATE)
+    cv2.copyTo(warped, mask, part)
 
 
 @dataclass(frozen=True)
@@ -60,6 +93,7 @@ class Plate:
         self.K = np.array([[self.focal, 0, -low[0]], [0, self.focal, -low[1]], [0, 0, 1]])
         self.t = -self.R @ shot.centre
         self.image = scene.paint(self.K, self.R, self.t, self.size)
+        self._last: tuple[np.ndarray, np.ndarray] | None = None
 
     def seen_by(self, K: np.ndarray, R: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """The image (H, W, 3) uint8 for a camera at the same place."""
@@ -79,7 +113,7 @@ class Scene:
         self._fine = cloud_noise(rng, 512, 0.6)
         self._ridge = rng.uniform(0, 2 * np.pi, 8)
         self._clear = keep_clear @ SLOPE[:, :2]
-        self.trees = self._plant(rng, 420)
+        self.trees = self._plant(rng, 380)
         self.mat = self._weave(rng)
 
     def _blocks(self, place: np.ndarray, margin: float) -> bool:
@@ -93,10 +127,9 @@ class Scene:
     def _plant(self, rng: np.random.Generator, number: int) -> list[Tree]:
         trees = []
         for seed in range(number):
-            distance, angle = 24 + 110 * rng.random() ** 1.1, rng.uniform(0, 2 * np.pi)
-            place = distance * np.array([np.sin(angle), np.cos(angle)])
-            height = rng.uniform(3.0, 6.5)
-            if not self._blocks(place, 3.2):
+            place = np.array([rng.uniform(-60, 60), rng.uniform(_CREST, 75)])
+            height = rng.uniform(2.2, 5.5)
+            if np.linalg.norm(place) > 16 and not self._blocks(place, 3.2):
                 trees.append(Tree(place, height, seed))
         return trees
 
@@ -122,53 +155,43 @@ class Scene:
             for wrap in (-len(self.mat), 0, len(self.mat)):
                 row = down * _MAT_SCALE % len(self.mat) + wrap
                 centre = (int((across + MAT[0] / 2) * _MAT_SCALE * 16), int(row * 16))
-                cv2.circle(self.mat, centre, int(0.16 * _MAT_SCALE * 16), colour, -1, cv2.LINE_AA, 4)
-                cv2.circle(self.mat, centre, int(0.07 * _MAT_SCALE * 16), (240, 240, 240), -1, cv2.LINE_AA, 4)
+                cv2.circle(self.mat, centre, int(0.20 * _MAT_SCALE * 16), colour, -1, cv2.LINE_AA, 4)
+                cv2.circle(self.mat, centre, int(0.09 * _MAT_SCALE * 16), (240, 240, 240), -1, cv2.LINE_AA, 4)
 
-    def lay_mat(self, image: np.ndarray, camera: np.ndarray, time: float, solids: list[Solid], travel: float) -> None:
+    def lay_mat(self, image: np.ndarray, camera: np.ndarray, solids: list[Solid], travel: float) -> None:
         """Draw the mat after it has run for ``travel`` metres, and the shadows on the snow, in place.
 
         ``camera`` is the projection (3, 4) of world points.
         """
-        half = np.array([MAT[0] / 2 + 1.5, MAT[1] / 2 + 1.5])
-        shade = self._shadow(solids, half)
-        width, length = (int(v * _MAT_SCALE) for v in MAT)
-        rows = (int(round((travel - MAT[1] / 2) * _MAT_SCALE)) + np.arange(length)) % len(self.mat)
-        to_world = np.zeros((4, 3))
-        to_world[:3, :2], to_world[3, 2] = SLOPE[:, :2], 1
-        project = camera @ to_world
-        size = (image.shape[1], image.shape[0])
-        texture = project @ np.array([[1 / _MAT_SCALE, 0, -MAT[0] / 2], [0, 1 / _MAT_SCALE, -MAT[1] / 2], [0, 0, 1]])
-        outline = cv2.perspectiveTransform(np.float32([[[0, 0], [width, 0], [width, length], [0, length]]]), texture)
-        mask = np.zeros(image.shape[:2], np.uint8)
-        cv2.fillPoly(mask, np.int32(np.round(outline * 16)), 255, cv2.LINE_AA, 4)
-        mat = cv2.warpPerspective(
-            self.mat[rows], texture, size, flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE
-        )
-        inside = mask > 0
-        weight = mask[inside][:, None].astype(np.float32) / 255
-        image[inside] = (weight * mat[inside] + (1 - weight) * image[inside]).astype(np.uint8)
-        scale = _SHADOW_SCALE
-        texture = project @ np.array([[1 / scale, 0, -half[0]], [0, 1 / scale, -half[1]], [0, 0, 1]])
-        dark = cv2.warpPerspective(shade, texture, size, flags=cv2.INTER_LINEAR)
-        inside = dark > 2
-        level = dark[inside][:, None].astype(np.float32) / 255
-        image[inside] = (image[inside] * (1 - level * np.float32([0.36, 0.46, 0.54]))).astype(np.uint8)
+        rows = np.arange(int(MAT[1] * _MAT_SCALE)) + round((travel - MAT[1] / 2) * _MAT_SCALE)
+        to_image = camera[:, :3] @ SLOPE[:, :2], camera[:, 3]
+        plane = np.column_stack(to_image)
+        _overlay(image, self.mat[rows % len(self.mat)], plane @ _texture_to_plane(_MAT_SCALE, np.array(MAT) / 2))
+        outline = np.float32([[-1, -1], [1, -1], [1, 1], [-1, 1]]) * np.float32(MAT) / 2
+        outline = cv2.perspectiveTransform(outline[None], plane)
+        cv2.polylines(image, np.int32(np.round(outline * 8)), True, (70, 66, 62), 2, cv2.LINE_AA, 3)
+        self._cast_shadows(image, plane, solids)
 
-    def _shadow(self, solids: list[Solid], half: np.ndarray) -> np.ndarray:
-        """Darkness (rows down the slope, columns across) uint8 that solids cast on the slope."""
-        scale = _SHADOW_SCALE
-        shade = np.zeros(tuple(int(2 * v * scale) for v in half[::-1]), np.uint8)
-        sun = self.light.sun @ SLOPE
-        for solid in solids:
-            ends = np.stack([solid.start, solid.end]) @ SLOPE
-            ends = (ends[:, :2] - ends[:, 2:] * sun[:2] / sun[2] + half) * scale * 8
-            (a, b), thickness = (
-                np.int32(ends),
-                max(1, int(2 * scale * np.mean(solid.radius) * np.mean(solid.stretch))),
-            )
-            cv2.line(shade, a.tolist(), b.tolist(), 255, thickness, cv2.LINE_AA, 3)
-        return cv2.GaussianBlur(shade, (0, 0), 1.6)
+    def _cast_shadows(self, image: np.ndarray, plane: np.ndarray, solids: list[Solid]) -> None:
+        """Darken the slope where solids keep the sun away, in place; ``plane`` maps slope metres to the image."""
+        sun, scale = self.light.sun @ SLOPE, _SHADOW_SCALE
+        ends = np.stack([[solid.start, solid.end] for solid in solids]) @ SLOPE
+        ends = ends[..., :2] - ends[..., 2:] * sun[:2] / sun[2]
+        low = ends.min((0, 1)) - 0.4
+        width, height = (int(v) for v in np.ceil((ends.max((0, 1)) + 0.4 - low) * scale))
+        shade = np.zeros((height, width), np.uint8)
+        for solid, (a, b) in zip(solids, np.int32((ends - low) * scale * 8).tolist(), strict=True):
+            thickness = 2 * scale * sum(solid.radius) / 2 * sum(solid.stretch) / 3
+            cv2.line(shade, a, b, 255, max(1, int(thickness)), cv2.LINE_AA, 3)
+        shade = cv2.GaussianBlur(shade, (0, 0), 1.6)
+        homography = plane @ _texture_to_plane(scale, -low)
+        corners = np.float32([[[0, 0], [width, 0], [width, height], [0, height]]])
+        part, shift = _part(image, cv2.perspectiveTransform(corners, homography)[0])
+        if part.size == 0:
+            return
+        dark = cv2.warpPerspective(shade, shift @ homography, (part.shape[1], part.shape[0]))
+        tint = np.float32([0.36, 0.46, 0.54]) / 255
+        part[:] = (part * (1 - dark[..., None] * tint)).astype(np.uint8)
 
     def paint(self, K: np.ndarray, R: np.ndarray, t: np.ndarray, size: tuple[int, int]) -> np.ndarray:
         """The still world (H, W, 3) uint8 seen by one camera, painted at twice the resolution."""
@@ -179,27 +202,30 @@ class Scene:
         ray = np.stack([x, y, np.ones_like(x)], -1) @ (R.astype(np.float32) @ SLOPE.astype(np.float32))
         ray /= np.linalg.norm(ray, axis=-1, keepdims=True)
         eye = -R.T @ t @ SLOPE
-        image = self._sky_and_mountains(ray)
-        self._snow(image, ray, eye)
-        painter = _Painter(image, K @ np.column_stack([R @ SLOPE, t]), eye)
+        ray = ray.reshape(-1, 3)
+        image = np.empty_like(ray)
+        slope, snow = self._snow(ray, eye)
+        image[slope] = snow
+        beyond = np.ones(len(ray), bool)
+        beyond[slope] = False
+        image[beyond] = self._sky_and_mountains(ray[beyond])
+        painter = _Painter(image.reshape(height, width, 3), K @ np.column_stack([R @ SLOPE, t]), eye)
         painter.forest(self.trees)
         painter.banners(self._blocks)
         return cv2.resize(painter.image, size, interpolation=cv2.INTER_AREA)
 
     def _sky_and_mountains(self, ray: np.ndarray) -> np.ndarray:
-        """Background (H, W, 3) float32 for unit rays (H, W, 3) in slope axes."""
-        rise, azimuth = np.arcsin(np.clip(ray[..., 2], -1, 1)), np.arctan2(ray[..., 0], ray[..., 1])
+        """Background (N, 3) float32 for unit rays (N, 3) in slope axes."""
+        rise = np.arcsin(np.clip(ray @ np.float32(SLOPE.T[:, 2]), -1, 1))
+        azimuth = np.arctan2(ray[:, 0], ray[:, 1])
         blend = np.clip(rise / 0.5, 0, 1)[..., None]
         image = (1 - blend) * np.float32([245, 225, 200]) + blend * np.float32([225, 150, 80])
         cloud = _sample(self._noise, azimuth * 160, rise * 420)[..., None]
         image += np.clip(cloud - 0.5, 0, 1.5) * np.float32([10, 32, 55])
         for layer, (base, rough, colour) in enumerate(_RANGES):
             p = self._ridge[layer : layer + 4]
-            ridge = base + rough * (
-                0.5 * np.sin(5 * azimuth + p[0])
-                + 0.35 * np.sin(11 * azimuth + p[1])
-                + 0.2 * np.sin(27 * azimuth + p[2])
-            )
+            waves = zip((0.5, 0.35, 0.2, 0.1), (5, 11, 27, 61), p, strict=True)
+            ridge = base + rough * sum(height * np.sin(rate * azimuth + start) for height, rate, start in waves)
             ridge = ridge + rough * 0.10 * _sample(self._noise, azimuth * 400 + 90 * layer, 0 * azimuth + 40 * layer)
             inside = np.clip((ridge - rise) * 700, 0, 1)[..., None]
             rock = _sample(self._noise, azimuth * 900 + 70 * layer, rise * 1500 + azimuth * 500)[..., None]
@@ -209,36 +235,37 @@ class Scene:
             image += inside * (tone - image)
         return image.astype(np.float32)
 
-    def _snow(self, image: np.ndarray, ray: np.ndarray, eye: np.ndarray) -> None:
-        """Paint the slope where rays meet it, in place."""
-        below = ray[..., 2] < -1e-4
-        distance = np.where(below, -eye[2] / np.where(below, ray[..., 2], -1), 1e4)
-        x, y = eye[0] + distance * ray[..., 0], eye[1] + distance * ray[..., 1]
+    def _snow(self, ray: np.ndarray, eye: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Which of the rays (N, 3) meet the slope, as indices (M), and its colours there (M, 3)."""
+        below = np.flatnonzero(ray[:, 2] < -1e-4)
+        ray = ray[below]
+        distance = -np.float32(eye[2]) / ray[:, 2]
+        x, y = (np.float32(eye[i]) + distance * ray[:, i] for i in range(2))
+        on_slope = (y > _CREST + 1.2 * np.sin(x / 7)) & (distance < 2000)
+        below, distance, x, y = below[on_slope], distance[on_slope], x[on_slope], y[on_slope]
         near = np.clip(1.3 - distance / 70, 0.15, 1)
         tone = 5 * _sample(self._noise, x * 9, y * 9) + 6 * near * _sample(self._noise, x * 70, y * 45)
         tone += 9 * near * _sample(self._fine, x * 130, y * 130)
-        tracks = np.zeros_like(tone)
-        for k in range(9):
-            centre = 5.0 * k - 21 + 0.9 * np.sin(0.55 * y + self._ridge[k % 8]) + 0.4 * np.sin(0.21 * y + k)
-            tracks -= 22 * near * np.exp(-(((x - centre) / 0.11) ** 2)) + 22 * near * np.exp(
-                -(((x - centre - 0.4) / 0.11) ** 2)
-            )
-        clumps = np.clip(_sample(self._noise, x * 33 + 200, y * 33) - 1.6, 0, 1) * near
-        colour = np.float32([238, 228, 218]) + tone[..., None] * np.float32([0.7, 1.0, 1.15])
-        colour += tracks[..., None] * np.float32([0.7, 1.0, 1.2]) - clumps[..., None] * np.float32([60, 85, 105])
+        colour = np.float32([238, 228, 218]) + tone[:, None] * np.float32([0.7, 1.0, 1.15])
+        meander = x - 0.9 * np.sin(0.55 * y + self._ridge[0]) - 0.4 * np.sin(0.21 * y)
+        grooves = np.maximum(1 - np.square((np.mod(meander, 5.3) - 2.6) / 0.13), 0)
+        grooves += np.maximum(1 - np.square((np.mod(meander, 5.3) - 2.2) / 0.13), 0)
+        clumps = np.clip(_sample(self._noise, x * 33 + 200, y * 33) - 1.6, 0, 1)
+        colour -= (near * 22 * grooves)[:, None] * np.float32([0.7, 1.0, 1.2])
+        colour -= (near * clumps)[:, None] * np.float32([60, 85, 105])
+        haze = np.clip(distance / 260, 0, 0.8)[:, None]
+        colour += haze * (_HAZE - colour)
         edge = np.maximum(np.abs(x) - MAT[0] / 2, np.abs(y) - MAT[1] / 2)
-        frame = (edge < 0.28)[..., None]
-        stripes = np.where(np.sin(3.2 * (x + y)) > 0, 1.0, 0.0)[..., None]
-        colour = np.where(
-            frame, stripes * np.float32([40, 190, 240]) + (1 - stripes) * np.float32([70, 66, 62]), colour
-        )
-        haze = np.clip(distance / 260, 0, 0.8)[..., None]
-        colour = (1 - haze) * colour + haze * _HAZE
-        image[below] = colour[below]
+        striped = np.sin(3.2 * (x + y)) > 0
+        colour[edge < 0.28] = (70, 66, 62)
+        colour[(edge < 0.28) & striped] = (40, 190, 240)
+        return below, colour
 
 
-_RANGES = ((0.20, 0.09, (150, 125, 110)), (0.085, 0.05, (96, 84, 70)))
+_RANGES = ((0.132, 0.032, (150, 125, 110)), (0.078, 0.022, (96, 84, 70)))
 """Two mountain ranges: height and roughness of their ridges in radians, colour of the rock."""
+_CREST = -23.0
+"""The slope begins here: metres down the slope from the middle of the mat."""
 _SHADOW_SCALE = 50  # shadow map pixels per metre
 
 
@@ -334,20 +361,7 @@ class _Painter:
         homography = cv2.getPerspectiveTransform(
             np.float32([[0, 0], [380, 0], [380, 150], [0, 150]]), np.float32(quad)
         )
-        height, width = self.image.shape[:2]
-        low = np.clip(np.floor(quad.min(0)), 0, [width, height]).astype(int)
-        high = np.clip(np.ceil(quad.max(0)), 0, [width, height]).astype(int)
-        if (high <= low).any():
-            return
-        shift = np.array([[1, 0, -low[0]], [0, 1, -low[1]], [0, 0, 1.0]])
-        size = tuple(int(v) for v in high - low)
-        part = self.image[low[1] : high[1], low[0] : high[0]]
-        warped = cv2.warpPerspective(
-            print_, shift @ homography, size, flags=cv2.INTER_AREA, borderMode=cv2.BORDER_REPLICATE
-        )
-        mask = np.zeros(part.shape[:2], np.uint8)
-        cv2.fillPoly(mask, [np.int32(np.round((quad - low) * 8))], 255, cv2.LINE_AA, 3)
-        part[mask > 127] = warped[mask > 127]
+        _overlay(self.image, print_, homography)
         for a, b in ((posts[0], posts[1]), (posts[2], posts[3])):
             cv2.line(
                 self.image, *(np.int32(np.round(p * 8)).tolist() for p in (a, b)), (60, 60, 215), 6, cv2.LINE_AA, 3
