@@ -1,0 +1,40 @@
+"""The Python API of posepipe.
+
+    from posepipe.pipeline import fit, infer, load_settings
+
+    made = fit("ski_videos", settings=load_settings(overrides=["train.epochs=50"]))
+    poses = infer("clip.mp4", model=made.model, height_m=1.80).pose
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from .errors import PosepipeError
+
+if TYPE_CHECKING:
+    from .fitting import Fit, fit
+    from .inference import Inferred, infer
+    from .model import Model
+    from .recording import Recording
+    from .settings import Settings, load_settings
+
+__all__ = ["Fit", "Inferred", "Model", "PosepipeError", "Recording", "Settings", "fit", "infer", "load_model", "load_settings"]
+
+_HOMES = {
+    "Fit": "fitting",
+    "fit": "fitting",
+    "Inferred": "inference",
+    "infer": "inference",
+    "Model": "model",
+    "load_model": "model",
+    "Recording": "recording",
+    "Settings": "settings",
+    "load_settings": "settings",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Import a name when it is first used, so that the command line starts without torch."""
+    if name not in _HOMES:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f".{_HOMES[name]}", __name__), name)

@@ -220,9 +220,9 @@ class Pose3D(HandOver):
     """3D poses of one clip, lifted from that clip alone."""
 
     time: Annotated[np.ndarray, Dims("frame", "float64", "s")]
-    joint: Annotated[np.ndarray, Dims("frame joint xyz", "float32", "body scale, or m")]
+    joint: Annotated[np.ndarray, Dims("frame joint xyz", "float32", "body heights, or m")]
     """Root-relative, camera axes; NaN where there was no person."""
-    canonical: Annotated[np.ndarray, Dims("frame joint xyz", "float32", "body scale, or m")]
+    canonical: Annotated[np.ndarray, Dims("frame joint xyz", "float32", "body heights, or m")]
     """The same pose in axes that turn with the person."""
     camera_from_canonical: Annotated[np.ndarray, Dims("frame xyz xyz", "float32", "1")]
     confidence: Annotated[np.ndarray, Dims("frame joint", "float32", "0..1")]
@@ -230,4 +230,4 @@ class Pose3D(HandOver):
     """The 2D poses that were lifted."""
     skeleton: str
     unit: str
-    """"m" if the body height was given, else "body scale": the skeleton's median size is 1."""
+    """"m" if the body height was given, else "body heights": the athlete's stature is 1."""

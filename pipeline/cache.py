@@ -129,15 +129,16 @@ class Cache:
             PosepipeError: under a launcher, if a stage that one process must do first has not been done.
         """
         key = result_key(stage, inputs, settings)
-        self._on_use(subject, stage.name, key)
-        for folder in (self.folder, *self._borrowed):
+        for folder in (*self._borrowed, self.folder):
             entry = folder / stage.name / key
+            if folder == self.folder:
+                self._on_use(subject, stage.name, key)
             if (entry / MANIFEST).exists():
                 return stage.returns.load(entry, read_manifest(entry)["notes"]).with_key(key)
         if self._processes > 1 and not stage.distributed:
             raise PosepipeError(
                 f"{stage.name} of {subject} is not done yet, and several processes must not do it at once: "
-                "run `posepipe fit FOLDER --until build_samples` once without the launcher first"
+                "run `posepipe fit FOLDER --until samples` once without the launcher first"
             )
         return self._compute(stage, key, inputs, settings, subject)
 
@@ -149,9 +150,7 @@ class Cache:
         began = time.monotonic()
         work = Work(parts, writable=self._rank == 0) if stage.wants_work else None
         before = work.seconds if work else 0.0
-        result = stage(
-            *inputs, *([] if settings is None else [settings]), **({} if work is None else {"work": work})
-        )
+        result = stage(*inputs, *([] if settings is None else [settings]), **({} if work is None else {"work": work}))
         if self._rank > 0:
             return result.with_key(key)
         facts = {

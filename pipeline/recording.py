@@ -163,7 +163,9 @@ def _take(folder: Path, name: str, tree: dict[str, Any]) -> Take:
         raise PosepipeError(f"{where} names one camera; training needs two or more cameras of the same moments")
     known = _read_calibration(folder, description.calibration) if description.calibration else {}
     if missing := sorted(set(videos) - set(known)) if known else []:
-        raise PosepipeError(f"{folder / description.calibration} has no camera {missing[0]!r}; it has {', '.join(known)}")
+        raise PosepipeError(
+            f"{folder / description.calibration} has no camera {missing[0]!r}; it has {', '.join(known)}"
+        )
     cameras = []
     for camera, video in videos.items():
         said = description.cameras.get(camera, CameraDescription())
@@ -188,7 +190,7 @@ def _video_of(folder: Path, camera: str, said: CameraDescription) -> Path:
         return path
     found = [path for path in videos_in(folder) if path.stem == camera]
     if len(found) != 1:
-        raise PosepipeError(f"{folder / DESCRIPTION}: say which file camera {camera!r} is: video = \"...\"")
+        raise PosepipeError(f'{folder / DESCRIPTION}: say which file camera {camera!r} is: video = "..."')
     return found[0]
 
 

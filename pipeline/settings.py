@@ -81,8 +81,19 @@ class SynchronizeSettings(StageSettings):
 class SampleSettings(StageSettings):
     """Choice of training instants."""
 
+    static_cameras: bool | None = Field(
+        None,
+        description="whether relative camera rotations are constant; measured if neither this nor posepipe.toml says",
+    )
     min_views: int = Field(2, ge=2, description="cameras that must see the athlete at an instant")
     min_joints: float = Field(0.5, ge=0, le=1, description="share of joints that a view must show")
+
+
+class LiftSettings(StageSettings):
+    """Size of the results."""
+
+    height_m: float | None = Field(None, gt=0.3, lt=3, description="the athlete's stature; without it it counts as 1")
+    device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps", json_schema_extra=UNKEYED)
 
 
 class TrainSettings(StageSettings):
@@ -90,6 +101,13 @@ class TrainSettings(StageSettings):
 
     method: str = Field("canonpose", description="training method")
     seed: int = Field(0, ge=0, description="seed of all random draws")
+
+
+class TrainingSettings(TrainSettings):
+    """What the training stage is given: the shared settings, and the method's own as plain values."""
+
+    options: dict[str, Any]
+    device: str = Field("auto", json_schema_extra=UNKEYED)
 
 
 class Settings(StageSettings):
@@ -105,22 +123,34 @@ class Settings(StageSettings):
     method: dict[str, Any] = Field({}, description="settings of the chosen method, validated by its own class")
 
 
-def load_settings(config: Path | None = None, overrides: Iterable[str] = (), options: Mapping[str, Any] = {}) -> Settings:
+def load_settings(
+    config: Path | None = None, overrides: Iterable[str] = (), options: Mapping[str, Any] = {}
+) -> Settings:
     """Settings from a TOML file, then ``section.name=value`` overrides, then options by dotted name.
 
     Raises:
         PosepipeError: unreadable file, unknown name (with the nearest valid one), or a value that does not fit.
     """
-    tree: dict[str, Any] = read_toml(config) if config else {}
+    tree = nested(overrides, read_toml(config) if config else {})
+    for name, value in options.items():
+        if value is not None:
+            _put(tree, name, value)
+    return settings_from(tree, str(config or "settings"))
+
+
+def nested(overrides: Iterable[str], tree: dict[str, Any] | None = None) -> dict[str, Any]:
+    """``section.name=value`` overrides put into a tree of nested plain values.
+
+    Raises:
+        PosepipeError: no "=".
+    """
+    tree = {} if tree is None else tree
     for override in overrides:
         name, equals, value = override.partition("=")
         if not equals:
             raise PosepipeError(f"--set {override!r} has no '='; write it as --set train.epochs=50")
         _put(tree, name.strip(), _parse_value(value.strip()))
-    for name, value in options.items():
-        if value is not None:
-            _put(tree, name, value)
-    return settings_from(tree, str(config or "settings"))
+    return tree
 
 
 def settings_from(tree: dict[str, Any], where: str) -> Settings:
@@ -159,10 +189,14 @@ def method_settings(settings: Settings) -> MethodSettings:
     return parse(method_class(settings.train.method).Settings, settings.method, "settings", section="train")
 
 
-def to_toml(settings: Settings, method: MethodSettings) -> str:
-    """All settings as a TOML file that ``--config`` reads back."""
-    tree = settings.model_dump(mode="json", exclude={"method"})
-    tree["train"] |= method.model_dump(mode="json")
+def to_toml(settings: Settings, options: dict[str, Any]) -> str:
+    """All settings as a TOML file that ``--config`` reads back.
+
+    Args:
+        options: the method's own settings, defaults filled in.
+    """
+    tree = settings.model_dump(mode="json", exclude={"method"}, exclude_none=True)
+    tree["train"] |= {name: value for name, value in options.items() if value is not None}
     return tomli_w.dumps(tree)
 
 
@@ -212,7 +246,8 @@ def parse(kind: type[Any], tree: Any, where: str, section: str = "") -> Any:
             valid = [".".join(filter(None, [section, path])) for path in setting_names(kind)]
             near = difflib.get_close_matches(name, valid, 1, 0.4)
             raise PosepipeError(
-                f"{where}: unknown setting {name!r}; " + (f"did you mean {near[0]!r}?" if near else f"valid: {', '.join(valid)}")
+                f"{where}: unknown setting {name!r}; "
+                + (f"did you mean {near[0]!r}?" if near else f"valid: {', '.join(valid)}")
             ) from error
         raise PosepipeError(f"{where}: {name} = {first['input']!r}: {first['msg'].lower()}") from error
 

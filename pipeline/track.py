@@ -45,7 +45,11 @@ def track_athlete(frames: Frames, found: Detections, settings: TrackSettings) ->
     confidence = np.zeros((count, joints), np.float32)
     box = np.full((count, 4), np.nan, np.float32)
     where = found.frame[athlete]
-    keypoint[where], confidence[where], box[where] = found.keypoint[athlete], found.confidence[athlete], found.box[athlete]
+    keypoint[where], confidence[where], box[where] = (
+        found.keypoint[athlete],
+        found.confidence[athlete],
+        found.box[athlete],
+    )
     missing = ~(confidence >= settings.min_confidence) | np.isnan(keypoint).any(-1)
     keypoint[missing], confidence[missing] = np.nan, 0
     return Track(

@@ -26,7 +26,28 @@ from av.video.stream import VideoStream
 from .errors import PosepipeError
 
 VIDEO_SUFFIXES = frozenset(
-    ".mp4 .mov .m4v .avi .mkv .webm .mts .m2ts .ts .mpg .mpeg .wmv .flv .3gp .mxf .ogv .vob .insv .lrv .mjpeg".split()
+    [
+        ".mp4",
+        ".mov",
+        ".m4v",
+        ".avi",
+        ".mkv",
+        ".webm",
+        ".mts",
+        ".m2ts",
+        ".ts",
+        ".mpg",
+        ".mpeg",
+        ".wmv",
+        ".flv",
+        ".3gp",
+        ".mxf",
+        ".ogv",
+        ".vob",
+        ".insv",
+        ".lrv",
+        ".mjpeg",
+    ]
 )
 """File names taken for videos in a folder; a file named in posepipe.toml may have any."""
 

@@ -10,16 +10,12 @@ import hashlib
 import os
 from collections.abc import Iterable, Iterator
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 
-os.environ.setdefault("GLOG_minloglevel", "2")  # its C++ logs are not for users
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
-
-import mediapipe  # noqa: E402
-
-from ...models.skeleton import BLAZEPOSE33  # noqa: E402
-from . import People  # noqa: E402
+from ...models.skeleton import BLAZEPOSE33
+from . import People
 
 
 class MediapipeDetector:
@@ -35,11 +31,15 @@ class MediapipeDetector:
 
     def detect(self, images: Iterable[np.ndarray]) -> Iterator[People]:
         """The person that BlazePose follows through consecutive images, from a fresh start."""
+        os.environ.setdefault("GLOG_minloglevel", "2")  # its C++ logs are not for users
+        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
+        import mediapipe  # takes seconds, and is not needed for what is in the cache
+
         with mediapipe.solutions.pose.Pose(model_complexity=1, smooth_landmarks=False) as pose:
             for image in images:
                 yield self._detect(pose, image)
 
-    def _detect(self, pose: mediapipe.solutions.pose.Pose, image: np.ndarray) -> People:
+    def _detect(self, pose: Any, image: np.ndarray) -> People:
         found = pose.process(np.ascontiguousarray(image[..., ::-1])).pose_landmarks
         if found is None:
             joints = len(self.skeleton.joints)

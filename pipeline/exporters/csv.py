@@ -55,4 +55,6 @@ def _rows(pose: Pose3D, start: int) -> Iterator[tuple[object, ...]]:
 def _cells(values: np.ndarray, decimals: int) -> list[float | None]:
     """Values (frame, joint) as a flat list of short numbers; None, an empty cell, for NaN."""
     short = np.round(values.astype(np.float64), decimals).ravel() + 0.0  # no -0.0
-    return np.where(np.isnan(short), None, short.astype(object)).tolist()
+    cells = short.astype(object)
+    cells[np.isnan(short)] = None
+    return cells.tolist()

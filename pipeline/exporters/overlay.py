@@ -113,7 +113,7 @@ def draw_pose(picture: np.ndarray, pose: Pose3D, frame: int, scale: float) -> No
     if part.size == 0:
         return
     ink = _Ink(part)
-    point = _fixed(joint - low)
+    point = _fixed(joint - low).tolist()
     opacity = 0.2 + 0.8 * np.asarray(pose.confidence[frame], float)
     bones = [(a, b, name) for (a, b), name in zip(skeleton.bone_indices, bone_sides(skeleton), strict=True)]
     bones = [(a, b, name) for a, b, name in bones if inside[a] and inside[b]]
@@ -133,11 +133,11 @@ class _Ink:
     def __init__(self, picture: np.ndarray) -> None:
         self._picture, self._color, self._clear = picture, np.zeros_like(picture), np.full_like(picture, 255)
 
-    def line(self, start: np.ndarray, end: np.ndarray, color: Color, thickness: int, opacity: float) -> None:
+    def line(self, start: list[int], end: list[int], color: Color, thickness: int, opacity: float) -> None:
         for layer, value in self._layers(color, opacity):
             cv2.line(layer, start, end, value, thickness, cv2.LINE_AA, _SHIFT)
 
-    def dot(self, centre: np.ndarray, color: Color, radius: float, opacity: float) -> None:
+    def dot(self, centre: list[int], color: Color, radius: float, opacity: float) -> None:
         for layer, value in self._layers((255, 255, 255), opacity):
             cv2.circle(layer, centre, round((radius + 1) * 2**_SHIFT), value, -1, cv2.LINE_AA, _SHIFT)
         for layer, value in self._layers(color, opacity):
@@ -201,17 +201,17 @@ class Panel:
         shade = np.digitize(0.75 - 0.45 * far, np.arange(1, _SHADES) / _SHADES)
         for level in range(_SHADES):
             color = _mix(NIGHT[1], GRID, (level + 0.5) / _SHADES)
-            cv2.polylines(picture, _fixed(pieces[shade == level]), False, color, 1, cv2.LINE_AA, _SHIFT)
+            cv2.polylines(picture, list(_fixed(pieces[shade == level])), False, color, 1, cv2.LINE_AA, _SHIFT)
 
     def _draw_shadow(self, picture: np.ndarray, joint: np.ndarray, angle: float) -> None:
         ground = joint * (1, 1, 0) + (0, 0, self._scene.floor)
-        point = _fixed(self._project(ground, angle)[0])
+        point = _fixed(self._project(ground, angle)[0]).tolist()
         for a, b, _ in self._bones:
             cv2.line(picture, point[a], point[b], SHADOW, max(1, round(1.6 * self._unit)), cv2.LINE_AA, _SHIFT)
 
     def _draw_body(self, picture: np.ndarray, joint: np.ndarray, confidence: np.ndarray, angle: float) -> None:
         pixel, depth = self._project(joint, angle)
-        point = _fixed(pixel)
+        point = _fixed(pixel).tolist()
         light = np.clip(0.8 - 0.45 * depth, 0.3, 1) * (0.4 + 0.6 * confidence)
         near = self._distance / (self._distance + depth * self._scene.reach)
         for a, b, color in sorted(self._bones, key=lambda bone: -(depth[bone[0]] + depth[bone[1]])):

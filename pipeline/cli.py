@@ -1,0 +1,297 @@
+"""The command line: thin, and quick to start, as everything heavy is imported by the command that needs it."""
+
+from __future__ import annotations
+
+import json
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from importlib.metadata import version
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from .errors import PosepipeError
+
+app = typer.Typer(
+    help="Ordinary multi-camera sports footage in, 3D human motion out: no labels, no calibration, no markers.",
+    epilog="Start with: posepipe fit FOLDER, then posepipe infer CLIP",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode=None,
+)
+
+Overrides = Annotated[
+    list[str], typer.Option("--set", metavar="NAME=VALUE", help="Any setting, e.g. train.epochs=50.")
+]
+Config = Annotated[Path | None, typer.Option(help="TOML file with settings, as fit writes them to settings.toml.")]
+Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
+Exports = Annotated[str, typer.Option("--export", help="Result files per clip: npz, csv, trc, overlay.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
+
+ALL_EXPORTS = "npz,csv,trc,overlay"
+
+
+def command(function: Callable[..., None]) -> Callable[..., None]:
+    """Make a function a command: a PosepipeError is one sentence and exit code 2."""
+
+    @wraps(function)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            function(*args, **kwargs)
+        except PosepipeError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            typer.echo("stopped; run the same command again to go on where it was", err=True)
+            raise typer.Exit(130) from None
+
+    return app.command()(run)
+
+
+@command
+def fit(
+    folder: Annotated[Path, typer.Argument(help="Videos of one take, one per camera, or folders of such takes.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Results folder; by default FOLDER_posepipe beside FOLDER.")
+    ] = None,
+    config: Config = None,
+    method: Annotated[str | None, typer.Option(help="Training method: canonpose.")] = None,
+    detector: Annotated[str | None, typer.Option(help="auto, mediapipe or mmpose.")] = None,
+    skeleton: Annotated[str | None, typer.Option(help="h36m17, or native: the detector's own joints.")] = None,
+    device: Device = "auto",
+    until: Annotated[
+        str | None,
+        typer.Option(help="Stop after: frames, detect, track, morph, synchronize, samples, train or lift."),
+    ] = None,
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    seed: Annotated[int | None, typer.Option(help="Seed of all random draws.")] = None,
+    export: Exports = ALL_EXPORTS,
+    as_json: AsJson = False,
+) -> None:
+    """Train on a folder of synchronised cameras and write 3D poses of all its clips.
+
+    Examples:
+
+      posepipe fit ski_videos
+
+      posepipe fit ski_videos --out results --set train.epochs=50 --seed 1
+    """
+    speak()
+    from .fitting import fit as run
+    from .settings import load_settings
+
+    options = {
+        "train.method": method,
+        "train.seed": seed,
+        "detect.detector": detector,
+        "morph.skeleton": skeleton,
+        "device": device,
+    }
+    settings = load_settings(config, overrides, options)
+    done = run(folder, out=out, settings=settings, until=until, exports=split(export))
+    if as_json:
+        content = {
+            "folder": str(done.folder),
+            "model": done.model and str(done.model),
+            "results": [str(path) for path in done.results],
+            "report": done.report and str(done.report),
+            "warnings": done.warnings,
+            "nothing_to_do": done.nothing_to_do,
+        }
+        typer.echo(json.dumps(content, indent=1))
+    elif done.nothing_to_do:
+        typer.echo(f"nothing to do: {done.folder} is up to date")
+    elif done.report:
+        typer.echo(f"model    {done.model}\nresults  {done.folder / 'takes'}\nreport   {done.report}")
+    else:
+        typer.echo(f"done until {until}: {done.folder}")
+
+
+@command
+def infer(
+    clips: Annotated[list[Path], typer.Argument(help="Videos of a single camera each.")],
+    model: Annotated[
+        Path | None, typer.Option(help="model.pt of a fit; else looked for beside the clip and in this folder.")
+    ] = None,
+    out: Annotated[
+        Path | None, typer.Option(help="Results folder; by default CLIP_posepipe beside the clip.")
+    ] = None,
+    height: Annotated[
+        float | None, typer.Option(help="The athlete's stature in m; results are in metres then.")
+    ] = None,
+    export: Exports = ALL_EXPORTS,
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """3D poses of new clips, each from its own camera alone.
+
+    Examples:
+
+      posepipe infer clip.mp4
+
+      posepipe infer run1.mp4 run2.mp4 --model ski_videos_posepipe/model.pt --height 1.80
+    """
+    speak()
+    from .inference import infer as run
+    from .settings import nested
+
+    made = []
+    for clip in clips:
+        target = out / clip.stem if out and len(clips) > 1 else out
+        made.append(
+            run(
+                clip,
+                model=model,
+                out=target,
+                height_m=height,
+                exports=split(export),
+                overrides=nested(overrides),
+                device=device,
+            )
+        )
+    if as_json:
+        typer.echo(
+            json.dumps([{"clip": str(m.clip), "files": [str(file) for file in m.files]} for m in made], indent=1)
+        )
+    else:
+        for one in made:
+            typer.echo("\n".join(str(file) for file in one.files))
+
+
+@command
+def evaluate(
+    prediction: Annotated[Path, typer.Argument(help="A poses.npz, or a results folder of fit or infer.")],
+    reference: Annotated[Path, typer.Argument(help=".npz with joints_3d_cam or joints_3d_m, or a folder of them.")],
+    as_json: AsJson = False,
+) -> None:
+    """Compare predicted poses with a reference, in mm.
+
+    Example:
+
+      posepipe evaluate demo_footage/training_posepipe demo_footage/reference
+    """
+    from .evaluate import evaluate as run
+
+    scores = run(prediction, reference)
+    if as_json:
+        typer.echo(json.dumps([vars(score) for score in scores], indent=1))
+        return
+    names = list(scores[0].measures)
+    typer.echo(f"{'clip':<16}{'frames':>8}{'missing':>9}" + "".join(f"{name:>11}" for name in names))
+    for score in scores:
+        values = "".join(f"{score.measures[name]:>11.1f}" for name in names)
+        typer.echo(f"{score.name:<16}{score.frames:>8}{score.missing:>9}{values}")
+
+
+@command
+def status(
+    folder: Annotated[Path, typer.Argument(help="The footage, or its results folder.")], as_json: AsJson = False
+) -> None:
+    """Which stages are done, for which camera, from what, how big, how long they took."""
+    from .recording import results_folder
+    from .workplace import status as run
+
+    where = folder if (folder / "run.json").exists() else results_folder(folder)
+    rows = run(where)
+    if as_json:
+        typer.echo(json.dumps([vars(row) for row in rows], indent=1))
+        return
+    made_by = {row.key: f"{row.stage}:{row.key[:8]}" for row in rows}
+    typer.echo(f"{'what':<26}{'stage':<18}{'state':<9}{'size':>10}{'time':>10}  {'key':<10}from")
+    for row in rows:
+        sources = ", ".join(made_by.get(key, key[:8]) for key in row.inputs)
+        typer.echo(
+            f"{row.subject:<26}{row.stage:<18}{row.state:<9}{amount(row.bytes):>10}{row.seconds:>9.1f}s  {row.key[:8]:<10}{sources}"
+        )
+
+
+@command
+def clean(
+    folder: Annotated[Path, typer.Argument(help="The footage, or its results folder.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove cached results that no present settings reach."""
+    from .recording import results_folder
+    from .workplace import remove_unreached, size_of, unreached
+
+    where = folder if (folder / "run.json").exists() else results_folder(folder)
+    entries = unreached(where)
+    size = amount(sum(size_of(entry) for entry in entries))
+    if not entries:
+        typer.echo(f"nothing to remove in {where}")
+    elif yes or typer.confirm(f"remove {len(entries)} unused results ({size}) from {where}?"):
+        remove_unreached(where)
+        typer.echo(f"removed {len(entries)} unused results ({size})")
+
+
+@command
+def doctor(as_json: AsJson = False) -> None:
+    """Versions, devices, and which detectors can run here and why the others cannot."""
+    from .doctor import examine
+
+    findings = examine()
+    if as_json:
+        typer.echo(json.dumps(findings, indent=1))
+    else:
+        for name, finding in findings.items():
+            typer.echo(f"{name:<18}{finding}")
+
+
+def print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(f"posepipe {version('posepipe')}")
+        raise typer.Exit
+
+
+@app.callback()
+def main(
+    show: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=print_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Ordinary multi-camera sports footage in, 3D human motion out: no labels, no calibration, no markers."""
+
+
+def split(names: str) -> tuple[str, ...]:
+    """Names separated by commas."""
+    return tuple(name.strip() for name in names.split(",") if name.strip())
+
+
+def amount(size: float) -> str:
+    """Bytes for people."""
+    for unit in ("B", "KB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"
+
+
+def speak() -> None:
+    """Show what the library says: messages on stderr, bars if it is a terminal."""
+    from .progress import show_progress_with
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("posepipe")
+    logger.handlers, logger.propagate = [handler], False
+    logger.setLevel(logging.INFO)
+    if sys.stderr.isatty():
+        show_progress_with(bar)
+
+
+@contextmanager
+def bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar with the time that is left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(what, total=total)
+        yield lambda steps: shown.advance(task, steps)

@@ -1,0 +1,22 @@
+"""Where networks run."""
+
+from __future__ import annotations
+
+import torch
+
+from .errors import PosepipeError
+
+
+def choose_device(name: str) -> torch.device:
+    """The device to compute on; ``auto`` takes a GPU if there is one.
+
+    Raises:
+        PosepipeError: there is no such device.
+    """
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    try:
+        torch.zeros(1, device=name)
+    except (RuntimeError, AssertionError, NotImplementedError) as error:
+        raise PosepipeError(f"device {name!r} is not available here; use --device auto or cpu") from error
+    return torch.device(name)

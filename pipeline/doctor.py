@@ -1,0 +1,67 @@
+"""A look at what this machine can do."""
+
+from __future__ import annotations
+
+import os
+import platform
+from importlib.metadata import PackageNotFoundError, version
+
+PACKAGES = (
+    "posepipe",
+    "torch",
+    "numpy",
+    "av",
+    "opencv-python",
+    "mediapipe",
+    "mmpose",
+    "mmengine",
+    "mmcv-lite",
+    "mmdet",
+)
+
+
+def examine() -> dict[str, str]:
+    """Findings by name, each one line for people."""
+    return {
+        "python": f"{platform.python_version()} on {platform.platform()}, {os.cpu_count()} processors",
+        **{name: _version(name) for name in PACKAGES},
+        "devices": ", ".join(_devices()),
+        "ffmpeg": _ffmpeg(),
+        "mediapipe detector": _mediapipe(),
+        "mmpose detector": _mmpose(),
+    }
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "not installed"
+
+
+def _devices() -> list[str]:
+    import torch
+
+    devices = [f"cpu ({torch.get_num_threads()} threads)"]
+    devices += [f"cuda:{i} ({torch.cuda.get_device_name(i)})" for i in range(torch.cuda.device_count())]
+    return [*devices, "mps"] if torch.backends.mps.is_available() else devices
+
+
+def _ffmpeg() -> str:
+    import imageio_ffmpeg
+
+    return f"{imageio_ffmpeg.get_ffmpeg_version()} (from the imageio-ffmpeg wheel)"
+
+
+def _mediapipe() -> str:
+    try:
+        import mediapipe
+    except ImportError as error:
+        return f"cannot run: {error}"
+    return f"can run: BlazePose full, embedded weights, one person per picture (mediapipe {mediapipe.__version__})"
+
+
+def _mmpose() -> str:
+    from .detectors import model_zoo
+
+    return model_zoo.status()

@@ -1,0 +1,143 @@
+"""Infer: 3D poses of new clips of a single camera, with a model that fit made."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from .arrays import Pose3D
+from .detect import detect_poses
+from .detectors.choose import choose_detector
+from .errors import PosepipeError
+from .exporters import EXPORTERS, Clip
+from .frames import extract_frames
+from .lift import lift_poses
+from .model import Model
+from .morph import morph_skeleton
+from .recording import results_folder
+from .results import about, provenance, write_results
+from .settings import LiftSettings, Settings, check_name, settings_from
+from .track import track_athlete
+from .workplace import open_workplace
+
+log = logging.getLogger("posepipe")
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """3D poses of one clip, and where their files are."""
+
+    clip: Path
+    folder: Path
+    pose: Pose3D
+    files: tuple[Path, ...]
+
+
+def infer(
+    clip: Path | str,
+    *,
+    model: Path | str | None = None,
+    out: Path | str | None = None,
+    height_m: float | None = None,
+    exports: Sequence[str] = tuple(EXPORTERS),
+    overrides: dict[str, Any] | None = None,
+    device: str = "auto",
+) -> Inferred:
+    """3D poses of a clip, from that clip alone.
+
+    The clip goes through the same stages, with the same settings, as those that the model was trained
+    on; what the fit that made the model has already detected is used again.
+
+    Args:
+        clip: a video.
+        model: the ``model.pt`` of a fit; by default it is looked for beside the clip and in the current folder.
+        out: where results go; by default beside the clip, as ``<clip>_posepipe``.
+        height_m: the athlete's stature; results are in metres then, else in body heights.
+        exports: result files.
+        overrides: settings of the stages detect, track and morph that differ from the model's, nested.
+        device: where networks run.
+
+    Raises:
+        PosepipeError: a mistake in the input, said in one sentence.
+    """
+    clip = Path(clip)
+    for name in exports:
+        check_name("export", name, EXPORTERS)
+    if clip.is_dir():
+        raise PosepipeError(f"{clip} is a folder; give a clip, or train on the folder with `posepipe fit`")
+    if not clip.is_file():
+        raise PosepipeError(f"there is no file {clip}")
+    path = Path(model) if model else find_model(clip)
+    trained = Model.read(path)
+    settings = recipe_settings(trained, overrides or {}, path)
+    lifting = LiftSettings(height_m=height_m, device=device)
+    with (
+        open_workplace(Path(out) if out else results_folder(clip), borrowed=(path.parent / "cache",)) as place,
+        about(clip),
+    ):
+        place.journal.begin()
+        run, source, name = place.cache.run, place.source(path), clip.stem
+        video = place.source(clip)
+        frames = run(extract_frames, video, subject=name)
+        if frames.missing_s:
+            log.warning("%s breaks off: its last %.1f s cannot be read; the rest is used", clip, frames.missing_s)
+        detector = choose_detector(settings.detect, device)
+        if detector.description != trained.recipe["detector"]:
+            log.warning("the model was trained with another detector: %s", trained.recipe["detector"])
+        found = run(detect_poses, video, frames, detector, settings=settings.detect, subject=name)
+        track = run(track_athlete, frames, found, settings=settings.track, subject=name)
+        track = run(morph_skeleton, track, settings=settings.morph, subject=name)
+        pose = run(lift_poses, track, source, settings=lifting, subject=name)
+        files = write_results(Clip(pose, frames, clip, provenance(video, source, trained)), place.folder, exports)
+        place.journal.end("")
+        return Inferred(clip, place.folder, pose, tuple(files))
+
+
+def find_model(clip: Path) -> Path:
+    """The model for a clip, if none is named.
+
+    Looked for in the results folders beside the clip and of the folder that it lies in, then in the
+    current folder.
+
+    Raises:
+        PosepipeError: none, or several; the sentence lists where it was looked for.
+    """
+    beside = clip.absolute().parent
+    places = [
+        [beside / "model.pt"],
+        sorted(beside.glob("*_posepipe/model.pt")),
+        [results_folder(beside) / "model.pt"],
+        [Path.cwd() / "model.pt"],
+        sorted(Path.cwd().glob("*_posepipe/model.pt")),
+    ]
+    for place in places:
+        found = [path for path in place if path.is_file()]
+        if len(found) > 1:
+            raise PosepipeError(
+                f"there are several models for {clip} ({', '.join(map(str, found))}); choose one with --model"
+            )
+        if found:
+            return found[0]
+    looked = [beside / "model.pt", beside / "*_posepipe" / "model.pt", results_folder(beside) / "model.pt",
+              Path.cwd() / "model.pt", Path.cwd() / "*_posepipe" / "model.pt"]  # fmt: skip
+    unique = dict.fromkeys(map(str, looked))
+    raise PosepipeError(
+        f"found no model for {clip}; looked for {', '.join(unique)}; name one with --model, or run `posepipe fit` first"
+    )
+
+
+def recipe_settings(model: Model, overrides: dict[str, Any], path: Path) -> Settings:
+    """The settings of the stages before training that a model was made with, but for ``overrides``.
+
+    Raises:
+        PosepipeError: an override that is not a setting of these stages.
+    """
+    tree = {name: dict(model.recipe[name]) for name in ("detect", "track", "morph")}
+    for section, values in overrides.items():
+        if section not in tree:
+            raise PosepipeError(f"infer has no settings {section!r}; it repeats detect, track and morph as in {path}")
+        tree[section] |= values
+    return settings_from(tree, f"settings for {path}")

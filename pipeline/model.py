@@ -1,0 +1,120 @@
+"""The model file: tensors and plain values, never code."""
+
+from __future__ import annotations
+
+import io
+from dataclasses import dataclass
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+
+from ..models.method import Method
+from ..models.skeleton import SKELETONS
+from .arrays import HandOver
+from .cache import write_atomically
+from .errors import PosepipeError
+from .settings import method_class
+
+FORMAT = "posepipe model"
+FORMAT_VERSION = 1
+
+
+@dataclass(frozen=True)
+class Model(HandOver):
+    """A trained method: enough to build the network again and lift a clip with it."""
+
+    method: str
+    options: dict[str, Any]
+    """All settings of the method."""
+    skeleton: str
+    state: dict[str, torch.Tensor]
+    losses: list[dict[str, Any]]
+    """One row per epoch: phase, epoch, each loss term, total, learning rate."""
+    handedness: dict[str, Any]
+    """How clearly the person was told from the mirrored one: verdict, margin, majority share."""
+    instants: int
+    """Training instants."""
+    recipe: dict[str, Any]
+    """Settings of the stages before training, for ``infer`` to repeat, and digests of what was trained on."""
+
+    def save(self, folder: Path) -> None:
+        """Write ``model.pt``."""
+        self.write(folder / "model.pt")
+
+    def notes(self) -> dict[str, Any]:
+        """Plain values for the manifest; the rest is in the model file."""
+        return {"method": self.method, "skeleton": self.skeleton, "handedness": self.handedness}
+
+    @classmethod
+    def load(cls, folder: Path, notes: dict[str, Any]) -> Self:
+        """Read ``model.pt``."""
+        return cls.read(folder / "model.pt")
+
+    def write(self, path: Path) -> None:
+        """Write the model file; equal models give equal bytes."""
+        content = {
+            "format": FORMAT,
+            "format_version": FORMAT_VERSION,
+            "posepipe": version("posepipe"),
+            **{name: getattr(self, name) for name in self.__dataclass_fields__},
+        }
+        buffer = io.BytesIO()  # a path would put its own name into the file
+        torch.save(content, buffer)
+        write_atomically(path, buffer.getvalue())
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a model file; nothing in it is executed.
+
+        Raises:
+            PosepipeError: missing, not a posepipe model, of a newer version, or damaged.
+        """
+        try:
+            content = torch.load(path, map_location="cpu", weights_only=True)
+        except FileNotFoundError as error:
+            raise PosepipeError(f"there is no model file {path}") from error
+        except Exception as error:
+            raise PosepipeError(
+                f"{path} is not a posepipe model (it cannot be read as plain tensors, so nothing in it was run); "
+                "give the model.pt that `posepipe fit` wrote"
+            ) from error
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise PosepipeError(f"{path} is not a posepipe model; give the model.pt that `posepipe fit` wrote")
+        if content["format_version"] > FORMAT_VERSION:
+            raise PosepipeError(
+                f"{path} was written by posepipe {content.get('posepipe')}, newer than this one ({version('posepipe')}); "
+                "update posepipe, or run fit again"
+            )
+        try:
+            return cls(**{name: content[name] for name in cls.__dataclass_fields__})
+        except KeyError as error:
+            raise PosepipeError(f"{path} is damaged: it lacks {error}; run fit again") from error
+
+    def build(self) -> Method:
+        """The network with its trained weights, ready to predict.
+
+        Raises:
+            PosepipeError: a method or skeleton that this version does not know, or weights that do not fit.
+        """
+        kind = method_class(self.method)
+        if self.skeleton not in SKELETONS:
+            raise PosepipeError(f"the model's skeleton {self.skeleton!r} is unknown; known: {', '.join(SKELETONS)}")
+        method = kind(SKELETONS[self.skeleton], kind.Settings.model_validate(self.options))
+        try:
+            method.load_state_dict(self.state)
+        except RuntimeError as error:
+            raise PosepipeError(
+                f"the model's weights do not fit its method {self.method!r}; run fit again"
+            ) from error
+        return method.eval().requires_grad_(False)
+
+
+def load_model(path: Path | str) -> Model:
+    """Read a ``model.pt``; nothing in it is executed.
+
+    Raises:
+        PosepipeError: missing, not a posepipe model, of a newer version, or damaged.
+    """
+    return Model.read(Path(path))

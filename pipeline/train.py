@@ -1,0 +1,210 @@
+"""Training: one explicit loop for all methods.
+
+Phases, schedules and loss weights are the method's data; the loop knows none of them. Every epoch
+begins by seeding all draws with (seed, epoch) and ends by keeping a checkpoint, so that a killed
+training goes on at its last epoch and ends with the same bits as an uninterrupted one (on the CPU).
+Under torchrun, Slurm or MPI each process takes its share of every batch.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor
+from torch.optim.lr_scheduler import LRScheduler, MultiStepLR, OneCycleLR
+
+from ..models.handedness import judge_handedness
+from ..models.method import Batch, Method, Phase, View
+from ..models.skeleton import SKELETONS
+from .arrays import HandOver, Samples, durable
+from .cache import Work, stage
+from .device import choose_device
+from .errors import PosepipeError
+from .model import Model
+from .progress import progress
+from .settings import TrainingSettings, method_class
+
+JUDGED_VIEWS = 4096
+"""Training views whose predictions decide on handedness."""
+
+
+@stage(version=1, distributed=True)
+def train_model(samples: Samples, settings: TrainingSettings, *, work: Work) -> Model:
+    """A method trained on samples.
+
+    Raises:
+        PosepipeError: no such device, a loss that is not finite, or handedness that stays undecided.
+    """
+    device = choose_device(settings.device)
+    kind = method_class(settings.method)
+    torch.manual_seed(settings.seed)
+    method = kind(SKELETONS[samples.skeleton], kind.Settings.model_validate(settings.options)).to(device)
+    losses = fit_method(method, to_batch(samples, device), settings.seed, work)
+    method.eval()
+    handedness = judge_handedness(_parities(method, samples, device).numpy(), quotient=method.settles_handedness)
+    if handedness.verdict == "undecided":
+        raise PosepipeError(f"training ended, but left and right were not told apart: {handedness.sentence}")
+    return Model(
+        method=settings.method,
+        options=settings.options,
+        skeleton=samples.skeleton,
+        state={name: value.cpu() for name, value in method.state_dict().items()},
+        losses=losses,
+        handedness=vars(handedness),
+        instants=len(samples.instant),
+        recipe={},
+    )
+
+
+def fit_method(method: Method, data: Batch, seed: int, work: Work) -> list[dict[str, Any]]:
+    """Run all phases of a method over the data, from its last kept epoch on; one row of losses per epoch."""
+    phases = method.phases()
+    kept = work.parts(Checkpoint)
+    history: list[dict[str, Any]] = []
+    if kept:
+        method.load_state_dict(kept[-1].method)
+        history = list(kept[-1].losses)
+    with progress("train", sum(phase.epochs for phase in phases)) as advance:
+        advance(len(history))
+        first = 0  # epoch of the history at which the phase begins
+        for phase in phases:
+            done, first = len(history) - first, first + phase.epochs
+            if done >= phase.epochs:
+                continue
+            steps = max(math.ceil(len(data.rig) / phase.batch_size), phase.min_steps)
+            optimizer, schedule = _optimizer(method, phase, steps)
+            if done:
+                optimizer.load_state_dict(kept[-1].optimizer)
+                schedule.load_state_dict(kept[-1].schedule)
+            for epoch in range(done, phase.epochs):
+                torch.manual_seed(seed * 1_000_003 + len(history))
+                row = _epoch(method, data, phase, steps, optimizer, schedule)
+                history.append({"phase": phase.name, "epoch": epoch, **row})
+                work.keep(Checkpoint.of(method, optimizer, schedule, history), instead=True)
+                advance(1)
+    return history
+
+
+def _epoch(
+    method: Method, data: Batch, phase: Phase, steps: int, optimizer: torch.optim.Optimizer, schedule: LRScheduler
+) -> dict[str, float]:
+    """One pass; mean of each loss term, their weighted total, and the learning rate at its end."""
+    method.train()
+    sums: dict[str, Tensor] = {}
+    for index in _shuffled(len(data.rig), phase.batch_size, steps):
+        terms = method.losses(_pick(data, index[_rank() :: _processes()]), phase)
+        total = torch.stack([weight * terms[name] for name, weight in phase.weights.items()]).sum()
+        optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        _average_gradients(method)
+        optimizer.step()
+        if isinstance(schedule, OneCycleLR):
+            schedule.step()
+        for name, value in {**terms, "total": total}.items():
+            sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value.detach()
+    if not isinstance(schedule, OneCycleLR):
+        schedule.step()
+    means = {name: float(value) / steps for name, value in sums.items()}
+    if not math.isfinite(means["total"]):
+        raise PosepipeError(
+            f"the loss of phase {phase.name!r} is no longer finite; lower the learning rate, or look for wrong keypoints"
+        )
+    return {**means, "learning_rate": float(schedule.get_last_lr()[0])}
+
+
+def _optimizer(method: Method, phase: Phase, steps: int) -> tuple[torch.optim.Optimizer, LRScheduler]:
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[phase.optimizer]
+    trained = [parameter for parameter in method.parameters() if parameter.requires_grad]
+    optimizer = kind(trained, lr=phase.learning_rate, weight_decay=phase.weight_decay)
+    if phase.schedule == "one_cycle":
+        return optimizer, OneCycleLR(optimizer, phase.learning_rate, total_steps=phase.epochs * steps)
+    return optimizer, MultiStepLR(optimizer, list(phase.milestones), gamma=0.1)
+
+
+def _shuffled(count: int, batch_size: int, steps: int) -> list[Tensor]:
+    """Index batches of one epoch: as many passes over the shuffled instants as ``steps`` full batches need."""
+    passes = [torch.randperm(count) for _ in range(math.ceil(steps * batch_size / count))]
+    return list(torch.cat(passes)[: steps * batch_size].split(batch_size))
+
+
+def _pick(data: Batch, index: Tensor) -> Batch:
+    index = index.to(data.rig.device)
+    picked = {name: None if value is None else value[index] for name, value in vars(data).items()}
+    return Batch(**picked)
+
+
+def to_batch(samples: Samples, device: torch.device) -> Batch:
+    """All samples as tensors."""
+
+    def tensor(array: Any) -> Tensor | None:
+        return None if array is None else torch.from_numpy(array.copy()).to(device)
+
+    fields = {name: tensor(getattr(samples, name)) for name in ("keypoint", "confidence", "rig", "K", "R", "t")}
+    return Batch(**fields)
+
+
+def _parities(method: Method, samples: Samples, device: torch.device) -> Tensor:
+    """Parities that the network itself shows on training views, spread evenly over them."""
+    seen = (samples.confidence > 0).any(-1)
+    keypoint, confidence = samples.keypoint[seen], samples.confidence[seen]
+    step = max(len(keypoint) // JUDGED_VIEWS, 1)
+    K = None if samples.K is None else torch.from_numpy(samples.K[seen][::step]).to(device)
+    view = View(torch.from_numpy(keypoint[::step]).to(device), torch.from_numpy(confidence[::step]).to(device), K)
+    with torch.no_grad():
+        return method.predict(view).parity.cpu()
+
+
+def _processes() -> int:
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
+def _rank() -> int:
+    return int(os.environ.get("RANK", "0"))
+
+
+def _average_gradients(method: Method) -> None:
+    if _processes() > 1:
+        from mmengine.dist import all_reduce_params
+
+        all_reduce_params([p.grad for p in method.parameters() if p.grad is not None], op="mean")
+
+
+@dataclass(frozen=True)
+class Checkpoint(HandOver):
+    """Where training stands after an epoch."""
+
+    method: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    schedule: dict[str, Any]
+    losses: list[dict[str, Any]]
+
+    @classmethod
+    def of(
+        cls, method: Method, optimizer: torch.optim.Optimizer, schedule: LRScheduler, losses: list[dict[str, Any]]
+    ) -> Self:
+        """The present state."""
+        plain = {
+            name: value
+            for name, value in schedule.state_dict().items()
+            if isinstance(value, int | float | bool | str | list)
+        }
+        return cls(method.state_dict(), optimizer.state_dict(), plain, losses)
+
+    def notes(self) -> dict[str, Any]:
+        """Nothing but tensors and losses, which are in the file."""
+        return {}
+
+    def save(self, folder: Path) -> None:
+        """Write ``checkpoint.pt``."""
+        with durable(folder / "checkpoint.pt") as file:
+            torch.save({name: getattr(self, name) for name in self.__dataclass_fields__}, file)
+
+    @classmethod
+    def load(cls, folder: Path, notes: dict[str, Any]) -> Self:
+        """Read ``checkpoint.pt``."""
+        return cls(**torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True))
