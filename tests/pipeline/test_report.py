@@ -1,0 +1,209 @@
+"""The report says what was seen, in any browser, and nothing in it can run but its own script."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from browser import Page, find_chromium
+from known_clip import a_pose, some_frames, without
+from posepipe.pipeline.arrays import Detections, Pose3D, Timeline, Track
+from posepipe.pipeline.report import (
+    MAX_POSES,
+    Report,
+    ReportedCamera,
+    ReportedHandedness,
+    ReportedTake,
+    page_data,
+    render,
+    write_report,
+)
+
+HOSTILE = '<img src=x onerror="window.hit=1">&</script><script>window.hit=1</script>{{ 7*7 }}.mp4'
+
+
+def a_track(pose: Pose3D) -> Track:
+    return Track(
+        time=pose.time,
+        keypoint=pose.keypoint,
+        confidence=pose.confidence,
+        box=np.zeros((len(pose.time), 4), np.float32),
+        skeleton=pose.skeleton,
+        camera_moves=None,
+        dropped=1234,
+    )
+
+
+def detections(pose: Pose3D) -> Detections:
+    people = len(pose.time)
+    return Detections(
+        time=pose.time,
+        camera_motion=np.full(people, np.nan, np.float32),
+        frame=np.arange(people, dtype=np.int32),
+        box=np.zeros((people, 4), np.float32),
+        keypoint=pose.keypoint,
+        confidence=pose.confidence,
+        skeleton=pose.skeleton,
+        confidence_kind="visibility",
+        detector="a fake <detector>",
+    )
+
+
+def a_timeline(cameras: int, frames: int) -> Timeline:
+    lag = np.array([0.004, *[np.nan] * (cameras - 1)])
+    return Timeline(
+        time=np.arange(frames) / 30,
+        offset=np.arange(cameras) * -0.25,
+        rate=np.full(cameras, 1.000012),
+        frame=np.tile(np.arange(frames, dtype=float)[:, None], (1, cameras)),
+        lag=lag,
+        score=np.full(cameras, 0.9, np.float32),
+        warnings=["cam0 <b>hardly agrees</b>"],
+    )
+
+
+def a_report(frames: int = 40, file: str = "clip.mp4") -> Report:
+    cameras = []
+    for name in ("cam0", "cam1"):
+        pose = without(a_pose(np.arange(frames) / 30), 3)
+        video = replace(some_frames(pose.time), rotation=90, missing_s=1.5)
+        cameras.append(ReportedCamera(name, file, video, detections(pose), a_track(pose), pose))
+    losses = [
+        {"phase": "warm up" if epoch < 3 else "all", "epoch": epoch, "reprojection": 2 / (epoch + 1), "total": 3.0}
+        for epoch in range(6)
+    ]
+    return Report(
+        title="A slalom",
+        takes=[ReportedTake("first run", cameras, a_timeline(2, frames))],
+        losses=losses,
+        handedness=ReportedHandedness("thin", "Knees and noses tell little.", 0.7, 0.02),
+        settings="[detect]\nchunk_frames = 64",
+        versions={"posepipe": "0.1.0"},
+        warnings=[f"{file} breaks off"],
+    )
+
+
+def text_of(page: str) -> str:
+    """What a reader sees of a page without its scripts and styles."""
+    body = page[page.index("<body>") : page.index('<script id="data"')]
+    return re.sub(r"\s+", " ", re.sub(r"<[^>]*>", " ", body))
+
+
+def test_tables_say_what_was_seen() -> None:
+    text = text_of(render(a_report()))
+    for expected in (
+        "cam0 clip.mp4 h264 200 × 220 90° 30 40 1.33 s 1.50 s could not be told 98% 1,234",  # noqa: RUF001
+        "2D poses by a fake &lt;detector&gt;; confidence is visibility.",
+        "cam0 +0.000 s +12 ppm 100% +4 ms 0.90",
+        "cam1 -0.250 s +12 ppm 100% could not be told 0.90",
+        "cam0 &lt;b&gt;hardly agrees&lt;/b&gt;",
+        "Left and right: thin Knees and noses tell little. Majority 70.0 %, margin 0.020.",
+        "first run / cam1 0.75 0.75",
+        "chunk_frames = 64",
+    ):
+        assert expected in text
+
+
+def test_page_data_is_thinned_and_holds_the_poses() -> None:
+    data = page_data(a_report(frames=2000))
+    clip = data["clips"][0]
+    assert len(clip["time"]) == 500 <= MAX_POSES
+    assert clip["name"] == "first run / cam0"
+    assert data["losses"]["terms"] == {"total": [3.0] * 6, "reprojection": [2, 1, 0.66667, 0.5, 0.4, 0.33333]}
+    assert data["losses"]["phases"] == [{"name": "warm up", "start": 1}, {"name": "all", "start": 4}]
+
+
+def test_variable_rates_are_called_so() -> None:
+    report = a_report()
+    take = report.takes[0]
+    time = np.cumsum(np.tile([0.02, 0.05], 20))
+    camera = replace(take.cameras[0], frames=some_frames(time, "28"))
+    assert "28 (variable)" in text_of(render(replace(report, takes=[replace(take, cameras=[camera])])))
+
+
+def test_a_fit_without_poses_losses_or_verdict_has_a_report() -> None:
+    report = a_report()
+    take = report.takes[0]
+    bare = Report("bare", [replace(take, cameras=[replace(camera, pose=None) for camera in take.cameras])])
+    page = render(bare)
+    assert 'id="figure"' not in page
+    assert 'id="losses"' not in page
+
+
+@pytest.fixture(scope="module")
+def chromium() -> str:
+    path = find_chromium()
+    if path is None:
+        pytest.skip("no chromium, chromium-browser or google-chrome is installed")
+    return path
+
+
+@pytest.fixture(scope="module")
+def page(chromium: str, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
+    path = tmp_path_factory.mktemp("report") / "report.html"
+    write_report(path, a_report(file=HOSTILE))
+    with Page(chromium) as page:
+        page.open(path)
+        page.wait_for("window.viewer && viewer.figure.data && document.querySelectorAll('#losses path').length > 0")
+        yield page
+        assert page.errors == []
+        assert [url for url in page.requests if not url.startswith(("file:///", "data:", "blob:"))] == []
+
+
+def test_the_page_holds_all_it_needs(page: Page) -> None:
+    assert len([url for url in page.requests if url.startswith("file:")]) == 1
+    assert page.run("document.title") == "A slalom · posepipe"
+    assert page.run("viewer.figure.querySelector('canvas') !== null")
+
+
+def test_hostile_names_are_text(page: Page) -> None:
+    assert page.run("window.hit") is None
+    assert page.run("document.querySelectorAll('img[src=x]').length") == 0
+    assert page.run("document.querySelector('tbody td').textContent") == HOSTILE
+    assert page.run("document.querySelector('section.warning li').textContent") == f"{HOSTILE} breaks off"
+
+
+def test_play_moves_the_skeleton_and_pause_stops_it(page: Page) -> None:
+    wrist = "Math.max(...viewer.figure.data[1].z.filter(Number.isFinite))"  # the left side; its hand rises
+    page.run("viewer.seek(0)")
+    before = page.run(wrist)
+    page.run("document.getElementById('play').click()")
+    page.wait_for("viewer.shown > 20")
+    assert page.run("document.getElementById('play').textContent") == "Pause"
+    page.run("document.getElementById('play').click()")
+    assert page.run("document.getElementById('play').textContent") == "Play"
+    stopped = page.run("new Promise(done => setTimeout(() => done(viewer.shown), 300))")
+    assert page.run("new Promise(done => setTimeout(() => done(viewer.shown), 300))") == stopped
+    page.run("viewer.seek(39)")
+    assert page.run(wrist) > before + 0.3
+
+
+def test_scrubbing_shows_the_pose_of_that_moment(page: Page) -> None:
+    page.run(
+        "const scrub = document.getElementById('scrub'); scrub.value = 30; scrub.dispatchEvent(new Event('input'))"
+    )
+    assert page.run("document.getElementById('moment').textContent") == "1.00 s"
+    up = page.run("viewer.points[30][viewer.clip.joints.indexOf('left_wrist')]")
+    pose = a_report().takes[0].cameras[0].pose
+    assert pose is not None
+    assert np.linalg.norm(up) == pytest.approx(np.linalg.norm(pose.joint[30, 13]), abs=2e-3)
+    page.run("viewer.seek(3)")
+    assert "nobody" in page.run("document.getElementById('moment').textContent")
+    assert page.run("viewer.figure.data[1].x.every((x) => x === null)")
+
+
+def test_another_clip_can_be_chosen(page: Page) -> None:
+    page.run("const clip = document.getElementById('clip'); clip.value = 1; clip.dispatchEvent(new Event('change'))")
+    assert page.run("viewer.clip.name") == "first run / cam1"
+
+
+def test_a_phone_shows_it_without_scrolling_sideways(chromium: str, tmp_path: Path) -> None:
+    write_report(tmp_path / "report.html", a_report())
+    with Page(chromium, size=(390, 844), dark=True) as page:
+        page.open(tmp_path / "report.html")
+        assert page.run("document.documentElement.scrollWidth <= innerWidth")
+        assert page.run("getComputedStyle(document.body).backgroundColor") == "rgb(16, 20, 27)"
