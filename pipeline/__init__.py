@@ -6,6 +6,7 @@
     poses = infer("clip.mp4", model=made.model, height_m=1.80).pose
 """
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -18,7 +19,21 @@ if TYPE_CHECKING:
     from .recording import Recording
     from .settings import Settings, load_settings
 
-__all__ = ["Fit", "Inferred", "Model", "PosepipeError", "Recording", "Settings", "fit", "infer", "load_model", "load_settings"]
+__all__ = [
+    "Fit",
+    "Inferred",
+    "Model",
+    "PosepipeError",
+    "Recording",
+    "Settings",
+    "fit",
+    "infer",
+    "load_model",
+    "load_settings",
+]
+
+# OpenMP threads that spin while they wait make training several times slower on a machine with other work.
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
 
 _HOMES = {
     "Fit": "fitting",
