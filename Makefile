@@ -1,5 +1,5 @@
 # make install | demo | test | lint | types; everything happens in .venv, with the versions of constraints.txt.
-PYTHON ?= python3.11
+PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/installed

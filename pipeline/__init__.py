@@ -1,9 +1,9 @@
 """The Python API of posepipe.
 
-    from posepipe.pipeline import fit, infer, load_settings
+from posepipe.pipeline import fit, infer, load_settings
 
-    made = fit("ski_videos", settings=load_settings(overrides=["train.epochs=50"]))
-    poses = infer("clip.mp4", model=made.model, height_m=1.80).pose
+made = fit("ski_videos", settings=load_settings(overrides=["train.epochs=50"]))
+poses = infer("clip.mp4", model=made.model, height_m=1.80).pose
 """
 
 import os

@@ -7,6 +7,7 @@ import json
 import logging
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +21,7 @@ from .exporters import EXPORTERS, FILE_NAMES, Clip
 from .frames import extract_frames
 from .morph import morph_skeleton
 from .recording import Camera, Recording, Take, results_folder
+from .report import Report, ReportedCamera, ReportedTake, write_report
 from .results import about, provenance, write_results
 from .samples import build_samples
 from .settings import (
@@ -323,4 +325,28 @@ class _Run:
             clip = Clip(pose, camera.frames, camera.camera.video, provenance(camera.video, source, model))
             write_results(clip, folder, self.exports)
         report = self.place.folder / "report.html"
+        write_report(report, self.report(takes, poses, model))
         return Fit(self.place.folder, self.place.folder / "model.pt", folders, report, tuple(self.warnings))
+
+    def report(self, takes: list[FilmedTake], poses: list[list[Pose3D]], model: Model) -> Report:
+        """What the page shows."""
+        shown = [
+            ReportedTake(
+                take.take.name,
+                [
+                    ReportedCamera(c.camera.name, c.camera.video.name, c.frames, c.found, c.track, pose)
+                    for c, pose in zip(take.cameras, of_take, strict=True)
+                ],
+                take.timeline,
+            )
+            for take, of_take in zip(takes, poses, strict=True)
+        ]
+        return Report(
+            title=self.recording.folder.resolve().name,
+            takes=shown,
+            losses=model.losses,
+            handedness=model.handedness,
+            settings=(self.place.folder / "settings.toml").read_text(encoding="utf-8"),
+            versions={name: version(name) for name in ("posepipe", "torch", "mediapipe", "mmpose")},
+            warnings=self.warnings,
+        )

@@ -52,16 +52,6 @@ class ReportedTake:
 
 
 @dataclass(frozen=True)
-class ReportedHandedness:
-    """How clearly people were told from their mirror images."""
-
-    verdict: str
-    sentence: str
-    majority_share: float
-    margin: float
-
-
-@dataclass(frozen=True)
 class Report:
     """All that the page shows."""
 
@@ -69,7 +59,8 @@ class Report:
     takes: Sequence[ReportedTake]
     losses: Sequence[Mapping[str, Any]] = ()
     """One row per epoch: phase, epoch, each loss term, total."""
-    handedness: ReportedHandedness | None = None
+    handedness: Mapping[str, Any] | None = None
+    """Fields of ``models.handedness.Handedness``."""
     settings: str = ""
     versions: Mapping[str, str] | None = None
     warnings: Sequence[str] = ()
