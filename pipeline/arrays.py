@@ -104,12 +104,12 @@ class HandOver:
 
 
 @cache
-def array_fields(kind: type) -> dict[str, Dims]:
+def array_fields(kind: Any) -> dict[str, Dims]:
     """The array fields of a hand-over class, by name."""
     return dict(_array_fields(kind))
 
 
-def _array_fields(kind: type) -> Iterator[tuple[str, Dims]]:
+def _array_fields(kind: Any) -> Iterator[tuple[str, Dims]]:
     for name, hint in get_type_hints(kind, include_extras=True).items():
         if get_origin(hint) is Annotated:
             _, *extras = get_args(hint)

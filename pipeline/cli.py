@@ -207,7 +207,8 @@ def status(
     for row in rows:
         sources = ", ".join(made_by.get(key, key[:8]) for key in row.inputs)
         typer.echo(
-            f"{row.subject:<26}{row.stage:<18}{row.state:<9}{amount(row.bytes):>10}{row.seconds:>9.1f}s  {row.key[:8]:<10}{sources}"
+            f"{row.subject:<26}{row.stage:<18}{row.state:<9}{amount(row.bytes):>10}{row.seconds:>9.1f}s  "
+            f"{row.key[:8]:<10}{sources}"
         )
 
 

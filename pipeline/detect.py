@@ -12,7 +12,7 @@ import numpy as np
 from .arrays import Detections, Frames
 from .cache import SourceFile, Work, stage
 from .detectors import Detector, People
-from .progress import progress
+from .progress import Advance, progress
 from .settings import DetectSettings
 from .video import read_frames
 
@@ -48,7 +48,7 @@ def detect_poses(
 class _Chunk:
     """Pictures on their way to the detector: notes their times, and small copies for the camera's motion."""
 
-    def __init__(self, pictures: Iterator[tuple[float, np.ndarray]], advance) -> None:
+    def __init__(self, pictures: Iterator[tuple[float, np.ndarray]], advance: Advance) -> None:
         self._pictures, self._advance = pictures, advance
         self.times: list[float] = []
         self.looks: list[tuple[int, np.ndarray]] = []  # frame in the chunk, small grey picture
@@ -98,8 +98,8 @@ def background_shift(before: np.ndarray, after: np.ndarray, people: np.ndarray) 
     corners = cv2.goodFeaturesToTrack(before, 200, 0.01, 6, mask=mask)
     if corners is None or len(corners) < MIN_CORNERS:
         return float("nan")
-    moved, found, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, None)
-    back, found_back, _ = cv2.calcOpticalFlowPyrLK(after, before, moved, None)
+    moved, found, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, corners.copy())
+    back, found_back, _ = cv2.calcOpticalFlowPyrLK(after, before, moved, corners.copy())
     returned = np.linalg.norm(back - corners, axis=-1)[:, 0] < 0.5
     good = (found[:, 0] == 1) & (found_back[:, 0] == 1) & returned
     if good.sum() < MIN_CORNERS:

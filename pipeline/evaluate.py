@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from ..models import metrics
 from ..models.skeleton import H36M17
@@ -76,8 +77,8 @@ def _score(path: Path, reference: Path) -> Score:
     axes = CAMERA if CAMERA in true else WORLD
     target = _array(true, axes, reference)
     which = _matching(np.asarray(predicted["time"]), true, len(target), path, reference)
-    joint = np.where((which >= 0)[:, None, None], joint[which], np.nan) * 1000
-    target = target * 1000
+    joint = np.where((which >= 0)[:, None, None], joint[which], np.nan) * 1000.0
+    target = target * 1000.0
     good = metrics.complete(joint) & metrics.complete(target)
     if not good.any():
         raise PosepipeError(f"no frame of {path} has both a prediction and a reference in {reference}")
@@ -113,7 +114,7 @@ def _read(path: Path) -> dict[str, Any]:
         raise PosepipeError(f"{path} is not an .npz file of plain arrays") from error
 
 
-def _array(archive: dict[str, Any], name: str, path: Path) -> np.ndarray:
+def _array(archive: dict[str, Any], name: str, path: Path) -> NDArray[np.float64]:
     array = archive.get(name)
     if array is None or array.ndim != 3 or array.shape[1:] != (17, 3):
         shape = "none" if array is None else array.shape

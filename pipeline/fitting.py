@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import logging
 from collections.abc import Sequence
@@ -14,7 +13,6 @@ from typing import TYPE_CHECKING, Any
 from .arrays import Detections, Frames, Pose3D, Samples, Timeline, Track
 from .cache import SourceFile, write_atomically
 from .detect import detect_poses
-from .detectors import Detector
 from .detectors.choose import choose_detector
 from .errors import PosepipeError
 from .exporters import EXPORTERS, FILE_NAMES, Clip
@@ -27,7 +25,6 @@ from .samples import build_samples
 from .settings import (
     LiftSettings,
     Settings,
-    TrackSettings,
     TrainingSettings,
     check_name,
     method_class,
@@ -39,41 +36,16 @@ from .track import track_athlete
 from .workplace import Workplace, open_workplace, request_digest
 
 if TYPE_CHECKING:
-    from .model import Model
+    pass
 
 log = logging.getLogger("posepipe")
 
-UNTIL = ("frames", "detect", "track", "morph", "synchronize", "samples", "train", "lift")
-"""Stages at which ``until`` can stop a fit."""
+STAGES = ("frames", "detect", "track", "morph", "synchronize", "samples", "train", "lift")
+"""Stages in order; ``until`` names the last one."""
 
 
-@dataclass(frozen=True)
-class FilmedCamera:
-    """One camera of a take, as far as the stages have come."""
-
-    camera: Camera
-    subject: str
-    video: SourceFile
-    frames: Frames
-    found: Detections | None = None
-    track: Track | None = None
-    """On the skeleton of the results."""
-
-    @property
-    def moves(self) -> bool:
-        """Whether it moves: as stated, else as measured; what could not be measured counts as moving."""
-        stated = self.camera.moving
-        measured = self.track.camera_moves if self.track else None
-        return measured is not False if stated is None else stated
-
-
-@dataclass(frozen=True)
-class FilmedTake:
-    """A take, as far as the stages have come."""
-
-    take: Take
-    cameras: tuple[FilmedCamera, ...]
-    timeline: Timeline | None = None
+REPEATED = ("detect", "track", "morph")
+"""Settings that go into the model file, because ``infer`` repeats these stages."""
 
 
 @dataclass(frozen=True)
@@ -105,7 +77,7 @@ def fit(
         folder: videos of one take, or folders of such takes.
         out: where results go; by default beside ``folder``, as ``<folder>_posepipe``.
         settings: all settings (``load_settings``); the defaults if None.
-        until: stop after this stage (one of ``UNTIL``).
+        until: stop after this stage (one of ``STAGES``).
         exports: result files per clip.
 
     Raises:
@@ -113,7 +85,7 @@ def fit(
     """
     settings = settings or Settings()
     if until is not None:
-        check_name("stage", until, UNTIL)
+        check_name("stage", until, STAGES)
     for name in exports:
         check_name("export", name, EXPORTERS)
     recording = Recording.open(Path(folder))
@@ -163,50 +135,51 @@ def _complete(recording: Recording, target: Path, until: str | None, exports: Se
 
 
 class _Run:
-    """One walk through the stages."""
+    """One walk through the stages, in the order of ``STAGES``; results are kept by take and camera."""
 
     def __init__(self, recording: Recording, place: Workplace, settings: Settings, exports: tuple[str, ...]) -> None:
         self.recording, self.place, self.settings, self.exports = recording, place, settings, exports
+        self.run = place.cache.run
+        self.cameras = [(f"{take.name}/{camera.name}", camera) for take in recording.takes for camera in take.cameras]
         self.warnings: list[str] = []
 
     def go(self, until: str | None) -> Fit:
         """All stages in order, up to and with ``until``."""
-        takes = [self.frames(take) for take in self.recording.takes]
-        if until == "frames":
-            return self.ended()
-        training = self.training()
-        detector = choose_detector(self.settings.detect, self.settings.device)
-        takes = [self.see(take, detector, until) for take in takes]
-        if until in ("detect", "track", "morph"):
-            return self.ended()
-        takes = [self.align(take) for take in takes]
-        if until == "synchronize":
-            return self.ended()
-        samples = self.samples(takes)
-        if until == "samples":
-            return self.ended()
-        model = self.train(samples, training, detector)
-        if until == "train" or model is None:
-            return self.ended()
-        poses = self.lift(takes)
-        if until == "lift":
-            return self.ended()
-        return self.publish(takes, poses, model)
-
-    def ended(self) -> Fit:
-        """What there is to say of a fit that was to stop early."""
-        return Fit(self.place.folder, None, (), None, tuple(self.warnings))
+        for stage in STAGES:
+            getattr(self, stage)()
+            if stage == until or (stage == "train" and self.place.rank > 0):
+                return Fit(self.place.folder, None, (), None, tuple(self.warnings))
+        return self.publish()
 
     def warn(self, sentence: str) -> None:
         """Say something that the user should look at, now and in the report."""
         log.warning(sentence)
         self.warnings.append(sentence)
 
-    def training(self) -> TrainingSettings:
-        """Settings of the method, checked before anything long begins, as are the data it needs."""
+    def of(self, take: Take, results: dict[str, Any]) -> list[Any]:
+        """A take's cameras' results, in order."""
+        return [results[f"{take.name}/{camera.name}"] for camera in take.cameras]
+
+    def frames(self) -> None:
+        """Timestamps of all videos; and before anything long begins, whether the method can be trained on them."""
+        self.training = self.training_settings()
+        self.videos: dict[str, SourceFile] = {}
+        self.frame_sets: dict[str, Frames] = {}
+        for subject, camera in self.cameras:
+            with about(camera.video):
+                self.videos[subject] = self.place.source(camera.video)
+                frames = self.run(extract_frames, self.videos[subject], subject=subject)
+            if frames.missing_s:
+                self.warn(
+                    f"{camera.video} breaks off: its last {frames.missing_s:.1f} s cannot be read; the rest is used"
+                )
+            self.frame_sets[subject] = frames
+
+    def training_settings(self) -> TrainingSettings:
+        """Settings of the method, checked, as are the data that it needs."""
         options = method_settings(self.settings).model_dump(mode="json")
         needs = method_class(self.settings.train.method).needs
-        calibrated = all(camera.calibration for take in self.recording.takes for camera in take.cameras)
+        calibrated = all(camera.calibration for _, camera in self.cameras)
         if needs & {"intrinsics", "extrinsics"} and not calibrated:
             raise PosepipeError(
                 f"method {self.settings.train.method!r} needs {' and '.join(sorted(needs))}: "
@@ -214,138 +187,140 @@ class _Run:
             )
         return TrainingSettings(**self.settings.train.model_dump(), options=options, device=self.settings.device)
 
-    def frames(self, take: Take) -> FilmedTake:
-        """Timestamps of all videos."""
-        cameras = []
-        for camera in take.cameras:
-            subject = f"{take.name}/{camera.name}"
+    def detect(self) -> None:
+        """People in all videos."""
+        self.detector = choose_detector(self.settings.detect, self.settings.device)
+        self.found: dict[str, Detections] = {}
+        for subject, camera in self.cameras:
+            video, frames = self.videos[subject], self.frame_sets[subject]
             with about(camera.video):
-                video = self.place.source(camera.video)
-                frames = self.place.cache.run(extract_frames, video, subject=subject)
-            if frames.missing_s:
-                self.warn(
-                    f"{camera.video} breaks off: its last {frames.missing_s:.1f} s cannot be read; the rest is used"
+                self.found[subject] = self.run(
+                    detect_poses, video, frames, self.detector, settings=self.settings.detect, subject=subject
                 )
-            cameras.append(FilmedCamera(camera, subject, video, frames))
-        return FilmedTake(take, tuple(cameras))
 
-    def see(self, take: FilmedTake, detector: Detector, until: str | None) -> FilmedTake:
-        """The athlete's 2D poses in all videos."""
-        cameras, run, settings = [], self.place.cache.run, self.settings
-        for camera in take.cameras:
-            with about(camera.camera.video):
-                found = run(
-                    detect_poses,
-                    camera.video,
-                    camera.frames,
-                    detector,
-                    settings=settings.detect,
-                    subject=camera.subject,
+    def track(self) -> None:
+        """The athlete in all videos."""
+        self.tracks: dict[str, Track] = {}
+        for subject, camera in self.cameras:
+            settings = self.settings.track.model_copy(update={"slow_motion": camera.slow_motion})
+            with about(camera.video):
+                self.tracks[subject] = self.run(
+                    track_athlete, self.frame_sets[subject], self.found[subject], settings=settings, subject=subject
                 )
-                if until == "detect":
-                    continue
-                slow = TrackSettings(**{**settings.track.model_dump(), "slow_motion": camera.camera.slow_motion})
-                track = run(track_athlete, camera.frames, found, settings=slow, subject=camera.subject)
-                if until == "track":
-                    continue
-                track = run(morph_skeleton, track, settings=settings.morph, subject=camera.subject)
-            cameras.append(replace(camera, found=found, track=track))
-        return replace(take, cameras=tuple(cameras))
 
-    def align(self, take: FilmedTake) -> FilmedTake:
-        """The take's cameras on one timeline."""
-        tracks = [camera.track for camera in take.cameras]
-        names = [camera.camera.name for camera in take.cameras]
-        offsets = [camera.camera.offset_s or 0.0 for camera in take.cameras]
-        timeline = self.place.cache.run(
-            synchronize, tracks, names, offsets, settings=self.settings.synchronize, subject=take.take.name
-        )
-        for warning in timeline.warnings:
-            self.warn(f"take {take.take.name}: {warning}")
-        return replace(take, timeline=timeline)
+    def morph(self) -> None:
+        """The athlete on the skeleton of the results."""
+        for subject, _ in self.cameras:
+            self.tracks[subject] = self.run(
+                morph_skeleton, self.tracks[subject], settings=self.settings.morph, subject=subject
+            )
 
-    def samples(self, takes: list[FilmedTake]) -> Samples:
+    def synchronize(self) -> None:
+        """Each take's cameras on one timeline."""
+        self.timelines: dict[str, Timeline] = {}
+        for take in self.recording.takes:
+            names = [camera.name for camera in take.cameras]
+            offsets = [camera.offset_s or 0.0 for camera in take.cameras]
+            tracks = self.of(take, self.tracks)
+            timeline = self.run(
+                synchronize, tracks, names, offsets, settings=self.settings.synchronize, subject=take.name
+            )
+            self.timelines[take.name] = timeline
+            for warning in timeline.warnings:
+                self.warn(f"take {take.name}: {warning}")
+
+    def samples(self) -> None:
         """Training samples of all takes."""
-        static = self.settings.samples.static_cameras
-        moving = [any(c.moves for c in take.cameras) if static is None else not static for take in takes]
+        takes = self.recording.takes
+        moving = [self.moves(take) for take in takes]
         for take, moves in zip(takes, moving, strict=True):
-            log.info("take %s: cameras count as %s", take.take.name, "moving" if moves else "static")
-        return self.place.cache.run(
+            log.info("take %s: cameras count as %s", take.name, "moving" if moves else "static")
+        self.training_samples: Samples = self.run(
             build_samples,
-            [[camera.track for camera in take.cameras] for take in takes],
-            [take.timeline for take in takes],
-            [[camera_model(camera.camera) for camera in take.cameras] for take in takes],
+            [self.of(take, self.tracks) for take in takes],
+            [self.timelines[take.name] for take in takes],
+            [[camera_model(camera) for camera in take.cameras] for take in takes],
             moving,
-            [take.take.name for take in takes],
-            [take.take.rig for take in takes],
+            [take.name for take in takes],
+            [take.rig for take in takes],
             settings=self.settings.samples,
             subject="all takes",
         )
 
-    def train(self, samples: Samples, training: TrainingSettings, detector: Detector) -> Model | None:
-        """The trained model, as ``model.pt``; None in all but the first process of a launcher."""
+    def moves(self, take: Take) -> bool:
+        """Whether any camera moves: as the settings say, else posepipe.toml, else as measured.
+
+        A camera of which nothing is known counts as moving: that costs a little accuracy, the opposite mistake much.
+        """
+        if self.settings.samples.static_cameras is not None:
+            return not self.settings.samples.static_cameras
+        measured = [track.camera_moves is not False for track in self.of(take, self.tracks)]
+        stated = [camera.moving for camera in take.cameras]
+        return any(seen if said is None else said for said, seen in zip(stated, measured, strict=True))
+
+    def train(self) -> None:
+        """The trained model, as ``model.pt``."""
         from .train import train_model
 
-        log.info("method: %s, %d instants", training.method, len(samples.instant))
-        trained = self.place.cache.run(train_model, samples, settings=training, subject="all takes")
+        samples = self.training_samples
+        log.info("method: %s, %d instants", self.training.method, len(samples.instant))
+        trained = self.run(train_model, samples, settings=self.training, subject="all takes")
         if self.place.rank > 0:
-            return None
-        recipe = {name: getattr(self.settings, name).model_dump(mode="json") for name in ("detect", "track", "morph")}
-        model = replace(trained, recipe={**recipe, "detector": detector.description, "samples": samples.key})
-        log.info("handedness: %s. %s", model.handedness["verdict"], model.handedness["sentence"])
-        if model.handedness["verdict"] != "clear":
-            self.warn(f"handedness is {model.handedness['verdict']}: {model.handedness['sentence']}")
+            return
+        recipe = {name: getattr(self.settings, name).model_dump(mode="json") for name in REPEATED}
+        recipe |= {"detector": self.detector.description, "samples": samples.key}
+        self.model = replace(trained, recipe=recipe)
+        verdict, sentence = (trained.handedness[name] for name in ("verdict", "sentence"))
+        if verdict == "clear":
+            log.info("handedness: clear. %s", sentence)
+        else:
+            self.warn(f"handedness is {verdict}: {sentence}")
         folder = self.place.folder
-        model.write(folder / "model.pt")
-        rows = "".join(json.dumps(row) + "\n" for row in model.losses)
+        self.model.write(folder / "model.pt")
+        rows = "".join(json.dumps(row) + "\n" for row in self.model.losses)
         write_atomically(folder / "losses.jsonl", rows.encode())
-        write_atomically(folder / "settings.toml", to_toml(self.settings, training.options).encode())
-        return model
+        write_atomically(folder / "settings.toml", to_toml(self.settings, self.training.options).encode())
 
-    def lift(self, takes: list[FilmedTake]) -> list[list[Pose3D]]:
+    def lift(self) -> None:
         """3D poses of every clip, each from its own camera alone."""
         from .lift import lift_poses
 
-        source = self.place.source(self.place.folder / "model.pt")
+        self.model_file = self.place.source(self.place.folder / "model.pt")
         settings = LiftSettings(device=self.settings.device)
-        return [
-            [
-                self.place.cache.run(lift_poses, camera.track, source, settings=settings, subject=camera.subject)
-                for camera in take.cameras
-            ]
-            for take in takes
-        ]
+        self.poses: dict[str, Pose3D] = {
+            subject: self.run(lift_poses, self.tracks[subject], self.model_file, settings=settings, subject=subject)
+            for subject, _ in self.cameras
+        }
 
-    def publish(self, takes: list[FilmedTake], poses: list[list[Pose3D]], model: Model) -> Fit:
+    def publish(self) -> Fit:
         """Result files of every clip, and the report."""
         folders = _result_folders(self.recording, self.place.folder)
-        cameras = [camera for take in takes for camera in take.cameras]
-        source = self.place.source(self.place.folder / "model.pt")
-        for folder, camera, pose in zip(folders, cameras, itertools.chain(*poses), strict=True):
-            clip = Clip(pose, camera.frames, camera.camera.video, provenance(camera.video, source, model))
+        for folder, (subject, camera) in zip(folders, self.cameras, strict=True):
+            origin = provenance(self.videos[subject], self.model_file, self.model)
+            clip = Clip(self.poses[subject], self.frame_sets[subject], camera.video, origin)
             write_results(clip, folder, self.exports)
         report = self.place.folder / "report.html"
-        write_report(report, self.report(takes, poses, model))
-        return Fit(self.place.folder, self.place.folder / "model.pt", folders, report, tuple(self.warnings))
+        write_report(report, self.report())
+        return Fit(self.place.folder, self.model_file.path, folders, report, tuple(self.warnings))
 
-    def report(self, takes: list[FilmedTake], poses: list[list[Pose3D]], model: Model) -> Report:
+    def report(self) -> Report:
         """What the page shows."""
-        shown = [
-            ReportedTake(
-                take.take.name,
-                [
-                    ReportedCamera(c.camera.name, c.camera.video.name, c.frames, c.found, c.track, pose)
-                    for c, pose in zip(take.cameras, of_take, strict=True)
-                ],
-                take.timeline,
-            )
-            for take, of_take in zip(takes, poses, strict=True)
-        ]
+        shown = (self.frame_sets, self.found, self.tracks, self.poses)
         return Report(
             title=self.recording.folder.resolve().name,
-            takes=shown,
-            losses=model.losses,
-            handedness=model.handedness,
+            takes=[
+                ReportedTake(
+                    take.name,
+                    [
+                        ReportedCamera(camera.name, camera.video.name, *results)
+                        for camera, *results in zip(take.cameras, *(self.of(take, s) for s in shown), strict=True)
+                    ],
+                    self.timelines[take.name],
+                )
+                for take in self.recording.takes
+            ],
+            losses=self.model.losses,
+            handedness=self.model.handedness,
             settings=(self.place.folder / "settings.toml").read_text(encoding="utf-8"),
             versions={name: version(name) for name in ("posepipe", "torch", "mediapipe", "mmpose")},
             warnings=self.warnings,

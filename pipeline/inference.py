@@ -83,7 +83,7 @@ def infer(
         video = place.source(clip)
         frames = run(extract_frames, video, subject=name)
         if frames.missing_s:
-            log.warning("%s breaks off: its last %.1f s cannot be read; the rest is used", clip, frames.missing_s)
+            log.warning("%s breaks off: its last %.1f s are missing; the rest is used", clip, frames.missing_s)
         detector = choose_detector(settings.detect, device)
         if detector.description != trained.recipe["detector"]:
             log.warning("the model was trained with another detector: %s", trained.recipe["detector"])
@@ -125,7 +125,8 @@ def find_model(clip: Path) -> Path:
               Path.cwd() / "model.pt", Path.cwd() / "*_posepipe" / "model.pt"]  # fmt: skip
     unique = dict.fromkeys(map(str, looked))
     raise PosepipeError(
-        f"found no model for {clip}; looked for {', '.join(unique)}; name one with --model, or run `posepipe fit` first"
+        f"found no model for {clip}; looked for {', '.join(unique)}; "
+        "name one with --model, or run `posepipe fit` first"
     )
 
 

@@ -84,7 +84,8 @@ class Model(HandOver):
             raise PosepipeError(f"{path} is not a posepipe model; give the model.pt that `posepipe fit` wrote")
         if content["format_version"] > FORMAT_VERSION:
             raise PosepipeError(
-                f"{path} was written by posepipe {content.get('posepipe')}, newer than this one ({version('posepipe')}); "
+                f"{path} was written by posepipe {content.get('posepipe')}, "
+                f"which is newer than this one ({version('posepipe')}); "
                 "update posepipe, or run fit again"
             )
         try:

@@ -17,7 +17,6 @@ videos is a take. ``posepipe.toml`` in a take's folder (or above it, for all tak
 
 from __future__ import annotations
 
-import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -215,6 +214,6 @@ def _read_calibration(folder: Path, name: str) -> dict[str, Calibration]:
 
 def results_folder(source: Path) -> Path:
     """Where results go by default: beside the footage, named after it."""
-    resolved = Path(os.path.abspath(source))
+    resolved = source.absolute()  # of a link, beside the link
     stem = resolved.name if source.is_dir() else resolved.stem
     return resolved.with_name(f"{stem}_posepipe")

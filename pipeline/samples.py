@@ -54,8 +54,9 @@ def build_samples(
     take_index = np.concatenate(takes).astype(np.int64)
     if len(take_index) < 2:
         raise PosepipeError(
-            f"the athlete is seen by {settings.min_views} or more cameras at the same time in {len(take_index)} instants "
-            "only; do the videos show the same moments? If they start at different times, say so with offset_s in posepipe.toml"
+            f"only {len(take_index)} instants show the athlete in {settings.min_views} or more cameras; "
+            "do the videos show the same moments? If they start at different times, "
+            "say so with offset_s in posepipe.toml"
         )
     rig = np.array([-1 if moves else labels.index(label) for moves, label in zip(moving, labels, strict=True)])
     K, R, t = _cameras(calibrations, views)

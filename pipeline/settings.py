@@ -24,7 +24,7 @@ from .errors import PosepipeError
 if TYPE_CHECKING:
     from ..models.method import Method, MethodSettings
 
-UNKEYED = {"keyed": False}
+UNKEYED: dict[str, Any] = {"keyed": False}
 """Marks a setting that says how to compute, not what: it does not count in cache keys."""
 
 

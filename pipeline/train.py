@@ -112,7 +112,8 @@ def _epoch(
     means = {name: float(value) / steps for name, value in sums.items()}
     if not math.isfinite(means["total"]):
         raise PosepipeError(
-            f"the loss of phase {phase.name!r} is no longer finite; lower the learning rate, or look for wrong keypoints"
+            f"the loss of phase {phase.name!r} is no longer finite; "
+            "lower train.learning_rate, or look for wrong keypoints"
         )
     return {**means, "learning_rate": float(schedule.get_last_lr()[0])}
 
@@ -134,7 +135,7 @@ def _shuffled(count: int, batch_size: int, steps: int) -> list[Tensor]:
 
 def _pick(data: Batch, index: Tensor) -> Batch:
     index = index.to(data.rig.device)
-    picked = {name: None if value is None else value[index] for name, value in vars(data).items()}
+    picked: dict[str, Any] = {name: None if value is None else value[index] for name, value in vars(data).items()}
     return Batch(**picked)
 
 
@@ -144,7 +145,9 @@ def to_batch(samples: Samples, device: torch.device) -> Batch:
     def tensor(array: Any) -> Tensor | None:
         return None if array is None else torch.from_numpy(array.copy()).to(device)
 
-    fields = {name: tensor(getattr(samples, name)) for name in ("keypoint", "confidence", "rig", "K", "R", "t")}
+    fields: dict[str, Any] = {
+        name: tensor(getattr(samples, name)) for name in ("keypoint", "confidence", "rig", "K", "R", "t")
+    }
     return Batch(**fields)
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import queue
 import threading
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import av
 import av.error
@@ -25,30 +26,8 @@ from av.video.stream import VideoStream
 
 from .errors import PosepipeError
 
-VIDEO_SUFFIXES = frozenset(
-    [
-        ".mp4",
-        ".mov",
-        ".m4v",
-        ".avi",
-        ".mkv",
-        ".webm",
-        ".mts",
-        ".m2ts",
-        ".ts",
-        ".mpg",
-        ".mpeg",
-        ".wmv",
-        ".flv",
-        ".3gp",
-        ".mxf",
-        ".ogv",
-        ".vob",
-        ".insv",
-        ".lrv",
-        ".mjpeg",
-    ]
-)
+_SUFFIXES = "mp4 mov m4v avi mkv webm mts m2ts ts mpg mpeg wmv flv 3gp mxf ogv vob insv lrv mjpeg"
+VIDEO_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
 """File names taken for videos in a folder; a file named in posepipe.toml may have any."""
 
 AUDIO_RATE = 100
@@ -104,7 +83,7 @@ def probe(path: Path) -> VideoFacts:
         )  # fmt: skip
 
 
-def read_frames(path: Path, *, ahead: int = 8) -> Iterator[tuple[float, np.ndarray]]:
+def read_frames(path: Path, *, ahead: int = 8) -> Generator[tuple[float, np.ndarray], None, None]:
     """Time (s, from the first frame on) and picture (H, W, 3) uint8 BGR of each frame, upright.
 
     Decoding runs in its own thread, at most ``ahead`` pictures in advance, so that memory does not
@@ -212,17 +191,21 @@ def _decode(path: Path) -> Iterator[tuple[float, np.ndarray]]:
         with _readable_part(path):
             for packet in container.demux(stream):
                 for frame in _frames(packet):
-                    time = count / rate if frame.pts is None else float(frame.pts * frame.time_base)
+                    time = count / rate if frame.pts is None else _seconds(frame)
                     first = time if first is None else first
                     count += 1
                     yield time - first, _upright(frame)
 
 
-def _frames(packet: av.Packet) -> list[VideoFrame]:
+def _frames(packet: av.Packet) -> list[Any]:
     try:
         return packet.decode()
     except av.error.InvalidDataError:
         return []  # a damaged packet: what follows may be readable again
+
+
+def _seconds(frame: Any) -> float:
+    return 0.0 if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
 
 
 def _upright(frame: VideoFrame) -> np.ndarray:
@@ -265,17 +248,13 @@ class _Envelope:
         self._start: float | None = None
 
     def add(self, packet: av.Packet) -> None:
-        try:
-            frames = packet.decode()
-        except av.error.InvalidDataError:
-            return
-        for frame in frames:
-            samples = frame.to_ndarray()
+        for frame in _frames(packet):
+            samples: np.ndarray = frame.to_ndarray()
             scale = np.iinfo(samples.dtype).max if samples.dtype.kind == "i" else 1
             power = (samples.astype(np.float64) / scale) ** 2
             channels = len(frame.layout.channels)
             power = power.mean(0) if frame.format.is_planar else power.reshape(-1, channels).mean(1)
-            start = float(frame.pts * frame.time_base) if frame.pts is not None else 0.0
+            start = _seconds(frame)
             self._start = start if self._start is None else self._start
             seconds = max(start - self._start, 0.0) + np.arange(len(power)) / frame.sample_rate
             step = (seconds * AUDIO_RATE).astype(int)

@@ -17,8 +17,8 @@ def main() -> None:
         package.mkdir()
         for name in ("models", "pipeline"):
             (package / name).symlink_to(REPOSITORY / name)
-        command = [sys.executable, "-m", "mypy", "--config-file", str(REPOSITORY / "pyproject.toml"),
-                   "--namespace-packages", "--explicit-package-bases", "-p", "posepipe.models", "-p", "posepipe.pipeline"]  # fmt: skip
+        command = [sys.executable, "-m", "mypy", "--config-file", str(REPOSITORY / "pyproject.toml")]
+        command += ["--namespace-packages", "-p", "posepipe.models", "-p", "posepipe.pipeline"]
         sys.exit(subprocess.run(command, cwd=folder, env=os.environ | {"MYPYPATH": folder}).returncode)
 
 

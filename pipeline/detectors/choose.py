@@ -7,7 +7,7 @@ from pathlib import Path
 
 from ..errors import PosepipeError
 from ..settings import DetectSettings
-from . import Detector
+from . import Detector, model_zoo
 
 log = logging.getLogger("posepipe")
 
@@ -18,8 +18,6 @@ def choose_detector(settings: DetectSettings, device: str) -> Detector:
     Raises:
         PosepipeError: mmpose is asked for and cannot run here, or has no checkpoint.
     """
-    from . import model_zoo
-
     found = None if settings.detector == "mediapipe" else model_zoo.find_checkpoint()
     configured = bool(settings.mmpose_checkpoint)
     if settings.detector == "mediapipe" or (settings.detector == "auto" and not configured and found is None):
@@ -35,8 +33,7 @@ def choose_detector(settings: DetectSettings, device: str) -> Detector:
     return detector
 
 
-def _mmpose(settings: DetectSettings, device: str, found) -> tuple[Detector, str]:
-    from . import model_zoo
+def _mmpose(settings: DetectSettings, device: str, found: model_zoo.FoundModel | None) -> tuple[Detector, str]:
     from .mmpose import MMPoseDetector
 
     if reason := model_zoo.why_not():
