@@ -50,14 +50,14 @@ class CanonPoseSettings(MethodSettings):
         "quotient", description="none: chance decides whether the world is learnt mirrored, as in the paper"
     )
     camera_weight: float = Field(0.1, ge=0, description="weight of the consistency of unmoved cameras")
-    epochs: int = Field(16, ge=1, description="passes over the training instants")
-    min_steps: int = Field(60, ge=1, description="steps of an epoch at least, for short footage")
+    epochs: int = Field(24, ge=1, description="passes over the training instants")
+    min_steps: int = Field(25, ge=1, description="steps of an epoch at least, for short footage")
     batch_size: int = Field(128, ge=1, description="synchronised instants in a step")
     width: int = Field(512, ge=1, description="units of a hidden layer")
-    layer_norm: bool = Field(True, description="normalise hidden layers")
+    layer_norm: bool = Field(True, description="residual blocks with layer norm")
     rotation: Rotation = Field("two_columns", description="form in which the network predicts a rotation")
     optimizer: Literal["adam", "adamw"] = Field("adamw", description="optimiser")
-    learning_rate: float = Field(1e-3, gt=0, description="largest learning rate")
+    learning_rate: float = Field(2e-3, gt=0, description="largest learning rate")
     schedule: Literal["steps", "one_cycle"] = Field(
         "one_cycle", description="steps: tenfold drops after 30, 60 and 90 % of the epochs"
     )

@@ -8,6 +8,7 @@ import torch
 from known_scene import cameras, people, weak_perspective
 from posepipe.models.canonpose import CanonPose, CanonPoseSettings, partners
 from posepipe.models.geometry import rotation_from_axis_angle
+from posepipe.models.lifter import Lifter
 from posepipe.models.method import Batch, View
 from posepipe.models.metrics import joint_errors
 from posepipe.models.skeleton import COCO17, H36M17
@@ -226,6 +227,27 @@ def test_the_published_recipe_is_the_paper() -> None:
     assert CanonPoseSettings(**settings.model_dump()) == settings
 
 
+def test_the_published_network_is_the_figure() -> None:
+    lifter = Lifter(17, 8, layer_norm=False, rotation="axis_angle")
+    keypoint, confidence = torch.randn(5, 17, 2), torch.rand(5, 17)
+    numbers = torch.stack([keypoint[..., 0], keypoint[..., 1], confidence], -1).reshape(5, 51)
+    linear = [layer for layer in lifter.modules() if isinstance(layer, nn.Linear)]
+    assert len(linear) == 1 + 2 + 2 * (4 + 1)
+
+    def rectified(x: Tensor) -> Tensor:
+        return torch.where(x > 0, x, 0.01 * x)
+
+    def block(x: Tensor, first: nn.Linear, second: nn.Linear) -> Tensor:
+        return rectified(x + rectified(second(rectified(first(x)))))
+
+    features = block(linear[0](numbers), *linear[1:3])
+    pose = linear[7](block(block(features, *linear[3:5]), *linear[5:7])).reshape(5, 17, 3)
+    axis_angle = linear[12](block(block(features, *linear[8:10]), *linear[10:12]))
+    found, R = lifter(keypoint, confidence)
+    torch.testing.assert_close(found, pose)
+    torch.testing.assert_close(R, rotation_from_axis_angle(axis_angle))
+
+
 def _one_view(frames: int) -> View:
     generator = torch.Generator().manual_seed(0)
     return View(
@@ -243,7 +265,7 @@ def pretrain(method: CanonPose, batch: Batch, pose: Tensor, R: Tensor, mirrored:
     truth = truth / truth.norm(dim=(-2, -1), keepdim=True)
     optimizer = torch.optim.Adam(method.parameters(), 1e-3)
     keypoint = truth[..., :2] / truth[..., :2].norm(dim=(-2, -1), keepdim=True)
-    for _ in range(150):
+    for _ in range(100):
         rows = torch.randint(len(truth), (32,))
         canonical, rotation = method.lifter(keypoint[rows], batch.confidence[rows].float())
         loss = (canonical @ rotation.mT - truth[rows]).square().sum((-2, -1)).mean()
@@ -283,8 +305,8 @@ def test_training_with_the_quotient_ends_right_handed(start: str) -> None:
     method = small_method(width=256)
     faces_left = (R @ (pose[..., 4, :] - pose[..., 1, :])[..., None])[..., 2, 0] > 0
     pretrain(method, batch, pose, R, faces_left if start == "mixed" else torch.ones_like(faces_left))
-    train(method, batch, 400)
-    assert procrustes_error(method, batch, pose, R) < 85
+    train(method, batch, 450)
+    assert procrustes_error(method, batch, pose, R) < 80
 
 
 def test_training_without_the_quotient_stays_mirrored() -> None:
