@@ -78,7 +78,7 @@ class Work:
         self.seconds = sum(read_manifest(part)["seconds"] for part in self._parts())
 
     def _parts(self) -> list[Path]:
-        return sorted(part for part in self._folder.glob("[0-9]*") if (part / MANIFEST).exists())
+        return sorted(part for part in self._folder.glob("[0-9]" * 6) if (part / MANIFEST).exists())
 
     def parts(self, kind: type[H]) -> list[H]:
         """The parts that are there, in order."""
@@ -97,7 +97,7 @@ class Work:
         store(part, self._folder / f"{number:06d}", {"seconds": seconds})
         if instead:
             for old in earlier:
-                shutil.rmtree(old)
+                discard(old)
 
 
 class Cache:
@@ -163,7 +163,8 @@ class Cache:
             "seconds": before + time.monotonic() - began,
         }
         store(result, entry, facts)
-        shutil.rmtree(parts, ignore_errors=True)
+        if parts.exists():
+            discard(parts)
         return stage.returns.load(entry, read_manifest(entry)["notes"]).with_key(key)
 
 
@@ -219,6 +220,14 @@ def store(result: HandOver, entry: Path, facts: dict[str, Any]) -> None:
             shutil.rmtree(making, ignore_errors=True)
             raise
         sync_folder(entry.parent)
+
+
+def discard(entry: Path) -> None:
+    """Remove a stored hand-over so that a kill in between leaves none that lacks something."""
+    going = entry.with_name(f"{entry.name}.making")  # a name that stands for nothing
+    shutil.rmtree(going, ignore_errors=True)
+    entry.rename(going)
+    shutil.rmtree(going)
 
 
 def write_atomically(path: Path, content: bytes) -> None:

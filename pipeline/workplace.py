@@ -21,7 +21,7 @@ from typing import Any
 
 from filelock import FileLock, Timeout
 
-from .cache import MANIFEST, Cache, Digests, SourceFile, read_manifest, write_atomically
+from .cache import MANIFEST, Cache, Digests, SourceFile, discard, read_manifest, write_atomically
 from .errors import PosepipeError
 
 PACKAGE = Path(__file__).parent.parent
@@ -220,7 +220,7 @@ def remove_unreached(folder: Path) -> None:
     """
     with open_workplace(folder):
         for entry in unreached(folder):
-            shutil.rmtree(entry) if entry.is_dir() else entry.unlink()
+            discard(entry) if entry.is_dir() else entry.unlink(missing_ok=True)
 
 
 def size_of(path: Path) -> int:

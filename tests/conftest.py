@@ -1,0 +1,77 @@
+"""What all tests share: one thread, the fake detector, and a finished fit of small footage.
+
+``known_scene`` and ``footage``, beside this file, are imported by name.
+"""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+import torch
+from footage import FakeDetector, film_take
+from posepipe.pipeline import fitting, inference
+from posepipe.pipeline.settings import Settings, load_settings
+
+torch.set_num_threads(1)
+
+QUICK = (
+    "train.epochs=2", "train.min_steps=10", "train.batch_size=32", "train.width=32", "train.learning_rate=0.01",
+    "detect.chunk_frames=15",
+)  # fmt: skip
+"""Settings of a fit that takes a second."""
+
+
+@pytest.fixture(scope="session")
+def quick() -> Settings:
+    """Settings of a fit that takes a second."""
+    return load_settings(overrides=QUICK)
+
+
+@pytest.fixture
+def detector(monkeypatch: pytest.MonkeyPatch) -> FakeDetector:
+    """The fake detector, which fit and infer use in this test."""
+    fake = FakeDetector()
+    for module in (fitting, inference):
+        monkeypatch.setattr(module, "choose_detector", lambda settings, device: fake)
+    return fake
+
+
+@pytest.fixture(scope="session")
+def take(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A take of three cameras; not to be changed."""
+    return film_take(tmp_path_factory.mktemp("footage") / "ski run")
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A finished fit: its footage and its results."""
+
+    footage: Path
+    out: Path
+
+    def copy_to(self, folder: Path) -> Fitted:
+        """A copy that a test may change."""
+        made = Fitted(folder / self.footage.name, folder / self.out.name)
+        shutil.copytree(self.footage, made.footage)
+        shutil.copytree(self.out, made.out)
+        return made
+
+
+@pytest.fixture(scope="session")
+def finished(take: Path, quick: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fitted]:
+    """A finished fit of ``take``; not to be changed."""
+    out = tmp_path_factory.mktemp("fit") / "ski run_posepipe"
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(fitting, "choose_detector", lambda settings, device: FakeDetector())
+        fitting.fit(take, out=out, settings=quick)
+    yield Fitted(take, out)
+
+
+@pytest.fixture
+def fitted(finished: Fitted, tmp_path: Path, detector: FakeDetector) -> Fitted:
+    """A finished fit that the test may change."""
+    return finished.copy_to(tmp_path)
