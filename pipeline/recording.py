@@ -18,6 +18,8 @@ videos is a take. ``posepipe.toml`` in a take's folder (or above it, for all tak
 from __future__ import annotations
 
 import re
+from collections import Counter
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -101,11 +103,11 @@ class Recording:
         if not folder.is_dir():
             raise PosepipeError(f"{folder} is a file; give the folder of the take's videos, or use `posepipe infer`")
         inside = read_description(folder / DESCRIPTION, {})
-        if len(videos_in(folder)) >= 2 or inside.get("cameras"):
+        if len(videos_in(folder)) >= 2 or _names_files_in(folder, inside):
             return Recording(folder, (_take(folder, folder.resolve().name, inside),))
         takes = [
             _take(sub, sub.name, description)
-            for sub in sorted(path for path in folder.iterdir() if path.is_dir() and not _is_hidden(path))
+            for sub in _natural_order(path for path in folder.iterdir() if path.is_dir() and not _is_hidden(path))
             if len(videos_in(sub)) >= 2 or (sub / DESCRIPTION).exists()
             for description in [read_description(sub / DESCRIPTION, inside)]
         ]
@@ -121,7 +123,7 @@ def videos_in(folder: Path) -> list[Path]:
         for path in folder.iterdir()
         if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES and not _is_hidden(path)
     ]
-    return sorted(found, key=lambda path: _natural(path.name))
+    return _natural_order(found)
 
 
 def read_description(path: Path, outer: dict[str, Any]) -> dict[str, Any]:
@@ -129,8 +131,19 @@ def read_description(path: Path, outer: dict[str, Any]) -> dict[str, Any]:
     return {**outer, **(read_toml(path) if path.exists() else {})}
 
 
-def _natural(name: str) -> list[tuple[int, str]]:
-    return [(int(part), "") if part.isdigit() else (-1, part) for part in re.split(r"(\d+)", name.lower())]
+def _natural_order(paths: Iterable[Path]) -> list[Path]:
+    def words(path: Path) -> list[tuple[int, str]]:
+        parts = re.split(r"(\d+)", path.name.lower())
+        return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+
+    return sorted(paths, key=words)
+
+
+def _names_files_in(folder: Path, tree: dict[str, Any]) -> bool:
+    """Whether a description names a camera by a file of this folder, not of the take folders in it."""
+    cameras = tree.get("cameras")
+    described = cameras.values() if isinstance(cameras, dict) else []
+    return any(isinstance(said, dict) and (folder / str(said.get("video", ""))).is_file() for said in described)
 
 
 def _is_hidden(path: Path) -> bool:
@@ -160,6 +173,7 @@ def _take(folder: Path, name: str, tree: dict[str, Any]) -> Take:
         raise PosepipeError(f"{folder} holds videos that differ only in their suffix; name the cameras in {where}")
     if len(videos) < 2:
         raise PosepipeError(f"{where} names one camera; training needs two or more cameras of the same moments")
+    _check_cameras(videos, description.cameras, where)
     known = _read_calibration(folder, description.calibration) if description.calibration else {}
     if missing := sorted(set(videos) - set(known)) if known else []:
         raise PosepipeError(
@@ -181,6 +195,24 @@ def _take(folder: Path, name: str, tree: dict[str, Any]) -> Take:
     return Take(name, tuple(cameras), description.rig)
 
 
+def _check_cameras(videos: dict[str, Path], described: Iterable[str], where: Path) -> None:
+    """Check that cameras can give their names to folders of results, on any system, and are different videos."""
+    for name in described:
+        if not _FOLDER_NAME.fullmatch(name):
+            raise PosepipeError(
+                f"{where}: camera name {name!r} cannot be that of a folder; use letters, digits, spaces, . _ and -"
+            )
+    for name, count in Counter(name.casefold() for name in videos).items():
+        if count > 1:
+            raise PosepipeError(f"{where}: several cameras are named {name!r}, or differ only in case; rename them")
+    for video, count in Counter(path.resolve() for path in videos.values()).items():
+        if count > 1:
+            raise PosepipeError(f"{where}: two cameras are the same video {video.name}; say which file each is")
+
+
+_FOLDER_NAME = re.compile(r"(?![. ])[^/\\:*?\"<>|\x00-\x1f]+(?<![. ])")
+
+
 def _video_of(folder: Path, camera: str, said: CameraDescription) -> Path:
     if said.video:
         path = folder / said.video
@@ -196,6 +228,8 @@ def _video_of(folder: Path, camera: str, said: CameraDescription) -> Path:
 def _read_calibration(folder: Path, name: str) -> dict[str, Calibration]:
     """Cameras of a Pose2Sim calibration file by name; those whose section has no ``matrix`` are left out."""
     path = folder / name
+    if not path.is_file() and (folder.parent / name).is_file():
+        path = folder.parent / name  # beside the description of all takes
     cameras = {}
     for section, values in read_toml(path).items():
         if not isinstance(values, dict) or "matrix" not in values:

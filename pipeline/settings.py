@@ -165,7 +165,8 @@ def settings_from(tree: dict[str, Any], where: str) -> Settings:
         shared = {name: train.pop(name) for name in list(train) if name in TrainSettings.model_fields}
         tree["train"], tree["method"] = shared, train
         check_name("method", shared.get("method", TrainSettings().method), METHODS)
-    check_name("detector", tree.get("detect", {}).get("detector", "auto"), ["auto", *DETECTORS])
+    if isinstance(detect := tree.get("detect", {}), dict):
+        check_name("detector", detect.get("detector", "auto"), ["auto", *DETECTORS])
     return parse(Settings, tree, where)
 
 
@@ -268,6 +269,8 @@ def _put(tree: dict[str, Any], dotted: str, value: Any) -> None:
     *sections, name = dotted.split(".")
     for section in sections:
         tree = tree.setdefault(section, {})
+        if not isinstance(tree, dict):
+            raise PosepipeError(f"--set {dotted}: {section!r} already has the value {tree!r}; it holds no settings")
     tree[name] = value
 
 
