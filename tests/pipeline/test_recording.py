@@ -208,4 +208,4 @@ def test_results_lie_beside_the_footage(tmp_path: Path, monkeypatch: pytest.Monk
     assert results_folder(folder) == tmp_path / "ski run.v2_posepipe"
     assert results_folder(folder / "a b.mp4") == folder / "a b_posepipe"
     monkeypatch.chdir(folder)
-    assert results_folder(Path(".")) == tmp_path / "ski run.v2_posepipe"
+    assert results_folder(Path()) == tmp_path / "ski run.v2_posepipe"

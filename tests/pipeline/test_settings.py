@@ -106,7 +106,7 @@ def test_a_methods_own_settings_are_checked_by_its_class() -> None:
     assert options_of(load_settings(overrides=["train.epochs=7"]))["epochs"] == 7
     with pytest.raises(PosepipeError, match=r"unknown setting 'train.epoch'; did you mean 'train.epochs'\?"):
         method_settings(load_settings(overrides=["train.epoch=7"]))
-    with pytest.raises(PosepipeError, match="train.epochs = 0"):
+    with pytest.raises(PosepipeError, match=r"train.epochs = 0"):
         method_settings(load_settings(overrides=["train.epochs=0"]))
 
 
@@ -141,6 +141,6 @@ def test_settings_do_not_change() -> None:
 def test_plain_helpers() -> None:
     assert nested(["a.b=[1, 2]", "a.c = x y", 'd="1"']) == {"a": {"b": [1, 2], "c": "x y"}, "d": "1"}
     check_name("export", "npz", ["npz", "csv"])
-    with pytest.raises(PosepipeError, match="^unknown export 'qqq'; valid: npz, csv$"):
+    with pytest.raises(PosepipeError, match=r"^unknown export 'qqq'; valid: npz, csv$"):
         check_name("export", "qqq", ["npz", "csv"])
     assert parse(TrackSettings, {"gap_s": 2}, "here").gap_s == 2
