@@ -7,7 +7,7 @@ elbows can only bend the way real ones do.
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from posepipe.models.skeleton import H36M17
@@ -24,7 +24,7 @@ GRAVITY = 9.81
 SIDES = ("left", "right")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, kw_only=True)
 class Body:
     """Segment lengths in metres, as fractions of stature (Winter 2009), between centres of rotation."""
 
@@ -32,26 +32,26 @@ class Body:
     build: float = 1.0
     """Thickness of the flesh, 1 = athletic."""
 
+    thigh: float = 0.245
+    shank: float = 0.240
+    upper_arm: float = 0.172
+    forearm: float = 0.148
+    hip_width: float = 0.110
+    shoulder_width: float = 0.205
+    lumbar: float = 0.145
+    """Pelvis to spine."""
+    chest: float = 0.148
+    """Spine to thorax, the middle of the shoulders."""
+    head_top: float = 0.193
+    """Thorax to the top of the head."""
+    nose_up: float = 0.124
+    nose_forward: float = 0.068
+    ankle_height: float = 0.075
+    """Ankle above the snow, boot sole and ski included."""
+
     def length(self, fraction: float) -> float:
         """A length given as a fraction of stature, in metres."""
         return fraction * self.stature
-
-    thigh: float = field(default=0.245, kw_only=True)
-    shank: float = field(default=0.240, kw_only=True)
-    upper_arm: float = field(default=0.172, kw_only=True)
-    forearm: float = field(default=0.148, kw_only=True)
-    hip_width: float = field(default=0.110, kw_only=True)
-    shoulder_width: float = field(default=0.205, kw_only=True)
-    lumbar: float = field(default=0.145, kw_only=True)
-    """Pelvis to spine."""
-    chest: float = field(default=0.148, kw_only=True)
-    """Spine to thorax, the middle of the shoulders."""
-    head_top: float = field(default=0.193, kw_only=True)
-    """Thorax to the top of the head."""
-    nose_up: float = field(default=0.124, kw_only=True)
-    nose_forward: float = field(default=0.068, kw_only=True)
-    ankle_height: float = field(default=0.075, kw_only=True)
-    """Ankle above the snow, boot sole and ski included."""
 
 
 @dataclass(frozen=True)

@@ -124,8 +124,8 @@ class Figure:
             self._blob(at(0.031 * sign, 0.107, 0.243), head, (0.0085, 0.006, 0.0095), out.eyes, gloss=0.6)
             self._add(at(0.014 * sign, 0.110, 0.262), at(0.047 * sign, 0.096, 0.263), (0.0055, 0.0045), out.hair)
             self._blob(at(0.042 * sign, 0.084, 0.205), head, (0.022, 0.020, 0.026), (128, 150, 226))
-            self._blob(at(0.077 * sign, 0.008, 0.226), head, (0.013, 0.020, 0.030), out.skin)
-            self._add(at(0.066 * sign, 0.044, 0.255), at(0.060 * sign, 0.050, 0.165), (0.011, 0.008), out.gloves)
+            self._blob(at(0.080 * sign, 0.006, 0.228), head, (0.014, 0.023, 0.034), out.skin)
+            self._blob(at(0.090 * sign, 0.010, 0.226), head, (0.006, 0.010, 0.017), out.lips)
         nape = at(0, -0.012, 0.205)
         self._blob(nape, head, (0.077, 0.088, 0.088), out.hair, clip=(at(0, 0.0, 0.2), -head[:, 1]))
         tilt = _unit(head[:, 2] - 0.10 * head[:, 1])
@@ -178,7 +178,14 @@ class Figure:
         fist = palm + 0.01 * along
         tip = fist + 1.02 * self.scale * pole
         self._add(fist - 0.06 * pole, fist + 0.06 * pole, (0.018, 0.016), out.goggles)
-        self._add(fist, tip, (0.0085, 0.006), out.poles)
+        for near, far in (
+            (0.0, 0.2),
+            (0.2, 0.4),
+            (0.4, 0.6),
+            (0.6, 0.8),
+            (0.8, 1.0),
+        ):  # small pieces are fast to draw
+            self._add(fist + near * (tip - fist), fist + far * (tip - fist), (0.008, 0.007), out.poles)
         self._add(tip - 0.08 * pole, tip - 0.075 * pole, (0.03, 0.03), out.poles)
 
     def _ski(self, side: str, foot: Axes) -> None:

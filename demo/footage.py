@@ -25,6 +25,7 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections.abc import Iterable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -41,9 +42,9 @@ if not __package__:
 from posepipe.models.skeleton import H36M17
 
 from demo.athlete import SLOPE, Performance, SlalomSkier
-from demo.cameras import IMAGE_SIZE, Shot, following_shot, static_shot
+from demo.cameras import Shot, following_shot, static_shot
 from demo.figure import Outfit, solids_of
-from demo.renderer import Canvas, box_around
+from demo.renderer import draw_solids
 from demo.scene import Plate, Scene
 
 FRAME_RATE = 30
@@ -55,13 +56,18 @@ HELDOUT_START_S = 30.0
 class Placement:
     """Where a camera stands: bearing from straight down the slope, + to the skier's right; metres; zoom in px."""
 
-    name: str
+    number: int
     bearing_deg: float
     distance: float
     height: float
     focal: float
     follows: bool
     folder: str = "training"
+
+    @property
+    def name(self) -> str:
+        """Stem of the camera's files."""
+        return f"cam{self.number}"
 
     @property
     def centre(self) -> np.ndarray:
@@ -72,11 +78,11 @@ class Placement:
 
 
 PLACEMENTS = (
-    Placement("cam1", -38, 15, 1.7, 2700, follows=False),
-    Placement("cam2", 78, 17, 2.0, 3000, follows=False),
-    Placement("cam3", 30, 20, 2.4, 3500, follows=True),
-    Placement("cam4", -128, 16, 2.3, 2750, follows=True),
-    Placement("cam5", -8, 17, 1.8, 2900, follows=False, folder="heldout"),
+    Placement(1, -38, 15, 1.7, 2700, follows=False),
+    Placement(2, 78, 17, 2.0, 3000, follows=False),
+    Placement(3, 30, 20, 2.4, 3500, follows=True),
+    Placement(4, -128, 16, 2.3, 2750, follows=True),
+    Placement(5, -8, 17, 1.8, 2900, follows=False, folder="heldout"),
 )
 
 
@@ -90,9 +96,9 @@ class Clip:
 
 
 def plan_clip(placement: Placement, seed: int, seconds: float) -> Clip:
-    """The skier and the camera of one clip; the held-out clip is half as long and starts later."""
+    """The skier and the camera of one clip; the held-out clip starts later and is half as long, at least 5 s."""
     heldout = placement.folder == "heldout"
-    frames = round((max(5.0, seconds / 2) if heldout and seconds >= 5 else seconds) * FRAME_RATE)
+    frames = round((max(seconds / 2, min(seconds, 5.0)) if heldout else seconds) * FRAME_RATE)
     time = (HELDOUT_START_S if heldout else 0.0) + np.arange(frames) / FRAME_RATE
     performance = SlalomSkier(seed).perform(time)
     middle = SLOPE[:, 2] * 0.75
@@ -100,38 +106,31 @@ def plan_clip(placement: Placement, seed: int, seconds: float) -> Clip:
         shot = static_shot(placement.centre, middle, placement.focal, frames)
     else:
         path = performance.joint.mean(1)
-        rng = np.random.default_rng([seed, 4, int(placement.name[-1])])
+        rng = np.random.default_rng([seed, 4, placement.number])
         shot = following_shot(placement.centre, path, time, placement.focal, rng)
     return Clip(placement, performance, shot)
 
 
-def draw(clip: Clip, seed: int):
+def draw(clip: Clip, seed: int) -> Iterator[np.ndarray]:
     """Frames (H, W, 3) uint8 BGR of a clip, one after the other."""
-    shot, performance = clip.shot, clip.performance
+    shot, performance, outfit = clip.shot, clip.performance, Outfit()
     scene = Scene(seed, np.stack([placement.centre for placement in PLACEMENTS]))
-    skier = SlalomSkier(seed)
-    scene.mark_turns(skier, performance.time[0] + np.arange(-2, np.ptp(performance.time) + 2, 0.02))
-    plate, outfit = Plate(scene, shot), Outfit()
-    rng = np.random.default_rng([seed, 5, int(clip.placement.name[-1])])
-    grain = rng.normal(0, 1.6, (IMAGE_SIZE[1] + 64, IMAGE_SIZE[0] + 64, 3)).astype(np.int8)
+    around = performance.time[0] + np.arange(-2, np.ptp(performance.time) + 2, 0.02)
+    scene.mark_turns(SlalomSkier(seed), around)
+    plate = Plate(scene, shot)
+    rng = np.random.default_rng([seed, 5, clip.placement.number])
+    grain = rng.normal(0, 1.6, (shot.size[1] + 64, shot.size[0] + 64, 3)).astype(np.int8)
     for frame, time in enumerate(performance.time):
         K, R, t = shot.K[frame], shot.R[frame], shot.t[frame]
-        image = plate.seen_by(K, R, shot.size)
         solids = solids_of(performance, frame, outfit)
+        image = plate.seen_by(K, R, shot.size)
         scene.lay_mat(image, K @ np.column_stack([R, t]), solids, SlalomSkier.SPEED * time)
-        points = np.stack([p for solid in solids for p in (solid.start, solid.end)]) @ R.T + t
-        pixel = points @ K.T
-        box = box_around(pixel[:, :2] / pixel[:, 2:], 0.15 * K[0, 0] / points[:, 2].min(), shot.size)
-        if box is not None:
-            canvas = Canvas(K, R, t, box)
-            for solid in solids:
-                canvas.draw(solid)
-            canvas.blend(image, scene.light)
+        draw_solids(image, solids, K, R, t, scene.light)
         dy, dx = rng.integers(0, 64, 2)
         yield cv2.add(image, grain[dy : dy + shot.size[1], dx : dx + shot.size[0]], dtype=cv2.CV_8U)
 
 
-def write_video(path: Path, frames, size: tuple[int, int], rate: int = FRAME_RATE) -> None:
+def write_video(path: Path, frames: Iterable[np.ndarray], size: tuple[int, int], rate: int = FRAME_RATE) -> None:
     """Encode frames (H, W, 3) uint8 BGR; the same frames give the same bytes."""
     process = (
         ffmpeg.input("pipe:", format="rawvideo", pix_fmt="bgr24", s=f"{size[0]}x{size[1]}", framerate=rate)

@@ -7,6 +7,7 @@ makes every dot product with a viewing ray linear in the pixel's x and y.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import cv2
@@ -231,10 +232,22 @@ def _sphere(along: np.ndarray, square: np.ndarray, distance: np.ndarray, radius:
     return -(along + np.sqrt(along * along - square * (distance - radius * radius))) / square
 
 
-def box_around(pixel: np.ndarray, margin: float, size: tuple[int, int]) -> tuple[int, int, int, int] | None:
-    """The part of an image (left, top, right, bottom; px) within ``margin`` of any of the pixels (N, 2), or None."""
-    low = np.maximum(np.floor(pixel.min(0) - margin), 0).astype(int)
-    high = np.minimum(np.ceil(pixel.max(0) + margin), size).astype(int)
-    if (low >= high).any():
-        return None
-    return int(low[0]), int(low[1]), int(high[0]), int(high[1])
+def draw_solids(
+    image: np.ndarray, solids: Sequence[Solid], K: np.ndarray, R: np.ndarray, t: np.ndarray, light: Light
+) -> None:
+    """Draw solids, of one athlete or of many, over an image (H, W, 3) uint8 in place."""
+    ends = np.stack([[solid.start, solid.end] for solid in solids]).reshape(-1, 3) @ R.T + t
+    ahead = ends[ends[:, 2] > 0.2]
+    if len(ahead) == 0:
+        return
+    pixel = ahead @ K.T
+    pixel = pixel[:, :2] / pixel[:, 2:]
+    margin = max(max(solid.radius) for solid in solids) * K[0, 0] / ahead[:, 2].min()
+    size = np.array([image.shape[1], image.shape[0]])
+    low = np.clip(np.floor(pixel.min(0) - margin), 0, size).astype(int).tolist()
+    high = np.clip(np.ceil(pixel.max(0) + margin), 0, size).astype(int).tolist()
+    if low[0] < high[0] and low[1] < high[1]:
+        canvas = Canvas(K, R, t, (low[0], low[1], high[0], high[1]))
+        for solid in solids:
+            canvas.draw(solid)
+        canvas.blend(image, light)

@@ -14,7 +14,7 @@ from posepipe.models.skeleton import BLAZEPOSE33, H36M17, mapping_to_h36m17
 from demo.athlete import SIDES, SLOPE, Performance, SlalomSkier
 from demo.cameras import look_at, static_shot
 from demo.figure import Outfit, solids_of
-from demo.footage import PLACEMENTS, make_clip, plan_clip
+from demo.footage import PLACEMENTS, Placement, make_clip, plan_clip
 from demo.renderer import Canvas, Solid
 
 SECONDS = 0.5
@@ -124,7 +124,7 @@ def test_round_cones_match_marched_rays(stretch: tuple[float, float, float]) -> 
 
 
 @pytest.mark.parametrize("placement", PLACEMENTS, ids=lambda placement: placement.name)
-def test_figure_covers_its_joints(placement) -> None:
+def test_figure_covers_its_joints(placement: Placement) -> None:
     """Every joint lies inside the drawn silhouette, at or behind its surface, and inside the image."""
     clip = plan_clip(placement, 0, 12)
     pixel = clip.shot.project(clip.performance.joint)
