@@ -250,8 +250,9 @@ class _Envelope:
     def add(self, packet: av.Packet) -> None:
         for frame in _frames(packet):
             samples: np.ndarray = frame.to_ndarray()
-            scale = np.iinfo(samples.dtype).max if samples.dtype.kind == "i" else 1
-            power = (samples.astype(np.float64) / scale) ** 2
+            kind = samples.dtype.kind  # unsigned samples are silent at half of their range
+            loudest = 128 if kind == "u" else np.iinfo(samples.dtype).max if kind == "i" else 1
+            power = ((samples.astype(np.float64) - (128 if kind == "u" else 0)) / loudest) ** 2
             channels = len(frame.layout.channels)
             power = power.mean(0) if frame.format.is_planar else power.reshape(-1, channels).mean(1)
             start = _seconds(frame)
