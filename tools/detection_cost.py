@@ -22,7 +22,6 @@ from pathlib import Path
 import av
 import ffmpeg
 import imageio_ffmpeg
-
 from posepipe.pipeline.cache import Cache, SourceFile
 from posepipe.pipeline.detect import detect_poses
 from posepipe.pipeline.detectors.mediapipe import MediapipeDetector

@@ -33,7 +33,7 @@ def main() -> None:
         run(options, peace).wait()
         length = time.monotonic() - began
         print(f"in peace: {length:.1f} s", flush=True)
-        draw = random.Random(options.seed)
+        draw = random.Random(options.seed)  # noqa: S311
         for number in range(options.kills):
             process = run(options, war)
             # Restarting costs time as well, so moments are drawn from what is left of the fit on average.
