@@ -16,7 +16,7 @@ import json
 import os
 from collections.abc import Iterator
 from dataclasses import dataclass
-from functools import cache, cached_property
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Self, get_args, get_origin, get_type_hints
 
@@ -103,13 +103,12 @@ class HandOver:
         return cls(**arrays, **notes)
 
 
-@cache
-def array_fields(kind: Any) -> dict[str, Dims]:
+def array_fields(kind: type) -> dict[str, Dims]:
     """The array fields of a hand-over class, by name."""
     return dict(_array_fields(kind))
 
 
-def _array_fields(kind: Any) -> Iterator[tuple[str, Dims]]:
+def _array_fields(kind: type) -> Iterator[tuple[str, Dims]]:
     for name, hint in get_type_hints(kind, include_extras=True).items():
         if get_origin(hint) is Annotated:
             _, *extras = get_args(hint)

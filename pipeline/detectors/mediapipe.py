@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from importlib.metadata import version
 from typing import Any
 
@@ -16,6 +17,19 @@ import numpy as np
 
 from ...models.skeleton import BLAZEPOSE33
 from . import People
+
+
+@contextmanager
+def _quiet() -> Iterator[None]:
+    """Keep what MediaPipe's C++ writes to the standard error at its start away from users."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    os.dup2(nowhere, 2)
+    try:
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 class MediapipeDetector:
@@ -31,11 +45,16 @@ class MediapipeDetector:
 
     def detect(self, images: Iterable[np.ndarray]) -> Iterator[People]:
         """The person that BlazePose follows through consecutive images, from a fresh start."""
-        os.environ.setdefault("GLOG_minloglevel", "2")  # its C++ logs are not for users
-        os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "2")
         import mediapipe  # takes seconds, and is not needed for what is in the cache
 
+        images = iter(images)
+        first = next(images, None)
+        if first is None:
+            return
         with mediapipe.solutions.pose.Pose(model_complexity=1, smooth_landmarks=False) as pose:
+            with _quiet():
+                people = self._detect(pose, first)
+            yield people
             for image in images:
                 yield self._detect(pose, image)
 
