@@ -93,10 +93,9 @@ def check_lags(tracks: list[Track], times: list[np.ndarray], max_lag_s: float) -
 def motion_signal(track: Track, time: np.ndarray, grid: np.ndarray) -> np.ndarray:
     """Vertical velocity of each joint about the pelvis in body sizes per second (joint, grid); NaN where unknown."""
     skeleton = SKELETONS[track.skeleton]
-    pelvis, thorax = (
-        skeleton.landmark_weights(name)[0] @ np.nan_to_num(track.keypoint) for name in ("pelvis", "thorax")
-    )
-    size = np.nanmedian(np.where(pelvis.any(-1), np.linalg.norm(thorax - pelvis, axis=-1), np.nan)) + 1e-6
+    pelvis, thorax = (track.keypoint[:, list(skeleton.landmark(name))].mean(1) for name in ("pelvis", "thorax"))
+    trunk = np.linalg.norm(thorax - pelvis, axis=-1)
+    size = float(np.median(trunk[np.isfinite(trunk)])) + 1e-6 if np.isfinite(trunk).any() else 1.0
     height = (track.keypoint[..., 1] - pelvis[:, None, 1]) / size
     signal = np.full((height.shape[1], len(grid)), np.nan)
     for joint, values in enumerate(height.T):

@@ -26,7 +26,7 @@ SIZE = 128
 RATE = 25
 CAMERAS, INSTANTS = 4, 1000
 _BITS, _BLOCK = 14, 8  # two marks, two bits of camera, ten of instant, in blocks of 8 px
-_KEY_POSES_PER_S = 2
+_KEY_POSES, _KEY_POSES_PER_S = 100, 2
 
 
 def scene_cameras(count: int = CAMERAS) -> Cameras:
@@ -37,11 +37,11 @@ def scene_cameras(count: int = CAMERAS) -> Cameras:
 
 
 def athlete(time: Array, seed: int = 0) -> Array:
-    """A person (T, 17, 3) who moves smoothly through random poses and turns slowly, in metres."""
+    """A person (T, 17, 3) who moves smoothly through random poses and turns slowly, in metres, for 49 s."""
     time = np.asarray(time, float)
     step = time * _KEY_POSES_PER_S
     low = np.floor(step).astype(int)
-    poses = people(int(low.max()) + 2, seed, turn=False)
+    poses = people(_KEY_POSES, seed, turn=False)
     share = (0.5 - 0.5 * np.cos(np.pi * (step - low)))[:, None, None]
     pose = (1 - share) * poses[low] + share * poses[low + 1]
     turn = 0.8 * time
