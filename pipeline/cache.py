@@ -276,8 +276,8 @@ def sync_folder(folder: Path) -> None:
 class Digests:
     """Content digests of files, remembered by path, size and time of change."""
 
-    def __init__(self, memory: Path) -> None:
-        self._memory = memory
+    def __init__(self, memory: Path, *, writable: bool = True) -> None:
+        self._memory, self._writable = memory, writable
         self._known: dict[str, list[Any]] = {}
         if memory.exists():
             self._known = json.loads(memory.read_text(encoding="utf-8"))
@@ -292,9 +292,14 @@ class Digests:
         with path.open("rb") as file:
             digest = hashlib.file_digest(file, "sha256").hexdigest()
         self._known[str(path.resolve())] = [*stamp, digest]
-        self._memory.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(self._memory, json.dumps(self._known, indent=1).encode())
+        if self._writable:
+            self._memory.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(self._memory, json.dumps(self._known, indent=1).encode())
         return digest
+
+    def names(self) -> dict[str, str]:
+        """Names of the files whose digests are known, by digest."""
+        return {digest: Path(path).name for path, (_, _, digest) in self._known.items()}
 
 
 @dataclass(frozen=True)

@@ -202,13 +202,11 @@ def status(
     if as_json:
         typer.echo(json.dumps([vars(row) for row in rows], indent=1))
         return
-    made_by = {row.key: f"{row.stage}:{row.key[:8]}" for row in rows}
     typer.echo(f"{'what':<26}{'stage':<18}{'state':<9}{'size':>10}{'time':>10}  {'key':<10}from")
     for row in rows:
-        sources = ", ".join(made_by.get(key, key[:8]) for key in row.inputs)
         typer.echo(
             f"{row.subject:<26}{row.stage:<18}{row.state:<9}{amount(row.bytes):>10}{row.seconds:>9.1f}s  "
-            f"{row.key[:8]:<10}{sources}"
+            f"{row.key[:8]:<10}{', '.join(row.inputs)}"
         )
 
 

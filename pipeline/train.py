@@ -9,7 +9,6 @@ Under torchrun, Slurm or MPI each process takes its share of every batch.
 from __future__ import annotations
 
 import math
-import os
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Self
@@ -25,6 +24,7 @@ from .arrays import HandOver, Samples, durable
 from .cache import Work, stage
 from .device import choose_device
 from .errors import PosepipeError
+from .launcher import Launch, together
 from .model import Model
 from .progress import progress
 from .settings import TrainingSettings, method_class
@@ -40,11 +40,12 @@ def train_model(samples: Samples, settings: TrainingSettings, *, work: Work) -> 
     Raises:
         PosepipeError: no such device, a loss that is not finite, or handedness that stays undecided.
     """
-    device = choose_device(settings.device)
     kind = method_class(settings.method)
     torch.manual_seed(settings.seed)
-    method = kind(SKELETONS[samples.skeleton], kind.Settings.model_validate(settings.options)).to(device)
-    losses = fit_method(method, to_batch(samples, device), settings.seed, work)
+    method = kind(SKELETONS[samples.skeleton], kind.Settings.model_validate(settings.options))
+    with together(settings.device) as launch:
+        device = choose_device(settings.device)
+        losses = fit_method(method.to(device), to_batch(samples, device), settings.seed, work, launch)
     method.eval()
     handedness = judge_handedness(_parities(method, samples, device).numpy(), quotient=method.settles_handedness)
     if handedness.verdict == "undecided":
@@ -61,7 +62,7 @@ def train_model(samples: Samples, settings: TrainingSettings, *, work: Work) -> 
     )
 
 
-def fit_method(method: Method, data: Batch, seed: int, work: Work) -> list[dict[str, Any]]:
+def fit_method(method: Method, data: Batch, seed: int, work: Work, launch: Launch = Launch()) -> list[dict[str, Any]]:
     """Run all phases of a method over the data, from its last kept epoch on; one row of losses per epoch."""
     phases = method.phases()
     kept = work.parts(Checkpoint)
@@ -76,6 +77,10 @@ def fit_method(method: Method, data: Batch, seed: int, work: Work) -> list[dict[
             done, first = len(history) - first, first + phase.epochs
             if done >= phase.epochs:
                 continue
+            if phase.batch_size < launch.processes:
+                raise PosepipeError(
+                    f"a batch of {phase.batch_size} instants is too small for {launch.processes} processes"
+                )
             steps = max(math.ceil(len(data.rig) / phase.batch_size), phase.min_steps)
             optimizer, schedule = _optimizer(method, phase, steps)
             if done:
@@ -83,7 +88,7 @@ def fit_method(method: Method, data: Batch, seed: int, work: Work) -> list[dict[
                 schedule.load_state_dict(kept[-1].schedule)
             for epoch in range(done, phase.epochs):
                 torch.manual_seed(seed * 1_000_003 + len(history))
-                row = _epoch(method, data, phase, steps, optimizer, schedule)
+                row = _epoch(method, data, phase, steps, optimizer, schedule, launch)
                 history.append({"phase": phase.name, "epoch": epoch, **row})
                 work.keep(Checkpoint.of(method, optimizer, schedule, history), instead=True)
                 advance(1)
@@ -91,17 +96,23 @@ def fit_method(method: Method, data: Batch, seed: int, work: Work) -> list[dict[
 
 
 def _epoch(
-    method: Method, data: Batch, phase: Phase, steps: int, optimizer: torch.optim.Optimizer, schedule: LRScheduler
+    method: Method,
+    data: Batch,
+    phase: Phase,
+    steps: int,
+    optimizer: torch.optim.Optimizer,
+    schedule: LRScheduler,
+    launch: Launch,
 ) -> dict[str, float]:
     """One pass; mean of each loss term, their weighted total, and the learning rate at its end."""
     method.train()
     sums: dict[str, Tensor] = {}
     for index in _shuffled(len(data.rig), phase.batch_size, steps):
-        terms = method.losses(_pick(data, index[_rank() :: _processes()]), phase)
+        terms = method.losses(_pick(data, index[launch.rank :: launch.processes]), phase)
         total = torch.stack([weight * terms[name] for name, weight in phase.weights.items()]).sum()
         optimizer.zero_grad(set_to_none=True)
         total.backward()
-        _average_gradients(method)
+        _average([p.grad for p in method.parameters() if p.grad is not None], launch)
         optimizer.step()
         if isinstance(schedule, OneCycleLR):
             schedule.step()
@@ -109,6 +120,7 @@ def _epoch(
             sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value.detach()
     if not isinstance(schedule, OneCycleLR):
         schedule.step()
+    _average(list(sums.values()), launch)
     means = {name: float(value) / steps for name, value in sums.items()}
     if not math.isfinite(means["total"]):
         raise PosepipeError(
@@ -162,19 +174,12 @@ def _parities(method: Method, samples: Samples, device: torch.device) -> Tensor:
         return method.predict(view).parity.cpu()
 
 
-def _processes() -> int:
-    return int(os.environ.get("WORLD_SIZE", "1"))
-
-
-def _rank() -> int:
-    return int(os.environ.get("RANK", "0"))
-
-
-def _average_gradients(method: Method) -> None:
-    if _processes() > 1:
+def _average(tensors: list[Tensor], launch: Launch) -> None:
+    """Replace tensors by their mean over all processes."""
+    if launch.processes > 1:
         from mmengine.dist import all_reduce_params
 
-        all_reduce_params([p.grad for p in method.parameters() if p.grad is not None], op="mean")
+        all_reduce_params(tensors, op="mean")
 
 
 @dataclass(frozen=True)

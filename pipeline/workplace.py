@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -23,6 +22,7 @@ from filelock import FileLock, Timeout
 
 from .cache import MANIFEST, Cache, Digests, SourceFile, discard, read_manifest, write_atomically
 from .errors import PosepipeError
+from .launcher import this_launch
 
 PACKAGE = Path(__file__).parent.parent
 
@@ -39,15 +39,16 @@ class Journal:
     """Digest of all that the last complete run was asked to do; empty if the last run did not end."""
     reached: list[Reached] = field(default_factory=list)
     earlier: list[Reached] = field(default_factory=list)
+    writable: bool = True
 
     @staticmethod
-    def read(path: Path) -> Journal:
+    def read(path: Path, *, writable: bool = True) -> Journal:
         """The journal of a folder, empty if there is none."""
         if not path.exists():
-            return Journal(path)
+            return Journal(path, writable=writable)
         content = json.loads(path.read_text(encoding="utf-8"))
         lists = {name: [tuple(item) for item in content[name]] for name in ("reached", "earlier")}
-        return Journal(path, content["request"], **lists)
+        return Journal(path, content["request"], **lists, writable=writable)
 
     def begin(self) -> None:
         """A new run starts."""
@@ -72,7 +73,8 @@ class Journal:
             "reached": self.reached,
             "earlier": self.earlier,
         }
-        write_atomically(self.path, json.dumps(content, indent=1).encode())
+        if self.writable:
+            write_atomically(self.path, json.dumps(content, indent=1).encode())
 
 
 @dataclass
@@ -102,7 +104,8 @@ def open_workplace(folder: Path, *, borrowed: tuple[Path, ...] = ()) -> Iterator
     Raises:
         PosepipeError: the folder cannot be written to, or another process is at work in it.
     """
-    rank, processes = int(os.environ.get("RANK", "0")), int(os.environ.get("WORLD_SIZE", "1"))
+    launch = this_launch()
+    first = launch.rank == 0
     made = _missing_parents(folder)
     try:
         folder.mkdir(parents=True, exist_ok=True)
@@ -114,21 +117,19 @@ def open_workplace(folder: Path, *, borrowed: tuple[Path, ...] = ()) -> Iterator
         ) from error
     lock = FileLock(folder / ".lock")
     try:
-        if rank == 0:
+        if first:
             lock.acquire(timeout=0)
     except Timeout as error:
         raise PosepipeError(
             f"another posepipe is at work in {folder}; wait for it to end, or choose another folder with --out"
         ) from error
-    journal = Journal.read(folder / "run.json")
-
-    def on_use(subject: str, stage: str, key: str) -> None:
-        if rank == 0:
-            journal.note(subject, stage, key)
-
-    cache = Cache(folder / "cache", borrowed=borrowed, on_use=on_use, processes=processes, rank=rank)
+    journal = Journal.read(folder / "run.json", writable=first)
+    cache = Cache(
+        folder / "cache", borrowed=borrowed, on_use=journal.note, processes=launch.processes, rank=launch.rank
+    )
+    digests = Digests(folder / "cache" / "digests.json", writable=first)
     try:
-        yield Workplace(folder, cache, Digests(folder / "cache" / "digests.json"), journal, rank)
+        yield Workplace(folder, cache, digests, journal, launch.rank)
     except PosepipeError:
         if made and not any((folder / "cache" / "detect_poses").glob("*")):
             _remove(made)
@@ -174,6 +175,7 @@ class Finished:
     bytes: int
     seconds: float
     inputs: list[str]
+    """Names of the files and results that it was made from."""
 
 
 def status(folder: Path) -> list[Finished]:
@@ -185,14 +187,17 @@ def status(folder: Path) -> list[Finished]:
     if not (folder / "run.json").exists():
         raise PosepipeError(f"{folder} holds no posepipe results; run `posepipe fit` first")
     journal = Journal.read(folder / "run.json")
-    return [_finished(folder / "cache", *reached) for reached in journal.reached]
+    names = Digests(folder / "cache" / "digests.json").names()
+    names |= {key: f"{stage} {key[:8]}" for _, stage, key in journal.reached}
+    return [_finished(folder / "cache", names, *reached) for reached in journal.reached]
 
 
-def _finished(cache_folder: Path, subject: str, stage: str, key: str) -> Finished:
+def _finished(cache_folder: Path, names: dict[str, str], subject: str, stage: str, key: str) -> Finished:
     entry = cache_folder / stage / key
     if (entry / MANIFEST).exists():
         facts = read_manifest(entry)
-        return Finished(subject, stage, key, "done", facts["bytes"], facts["seconds"], facts["inputs"])
+        inputs = [names.get(name, name[:8]) for name in facts["inputs"]]
+        return Finished(subject, stage, key, "done", facts["bytes"], facts["seconds"], inputs)
     parts = [read_manifest(part.parent) for part in sorted(entry.with_name(f"{key}.parts").glob(f"*/{MANIFEST}"))]
     state = "partly" if parts else "missing"
     return Finished(subject, stage, key, state, sum(p["bytes"] for p in parts), sum(p["seconds"] for p in parts), [])
