@@ -24,7 +24,7 @@ from .arrays import HandOver, Samples, durable
 from .cache import Work, stage
 from .device import choose_device
 from .errors import PosepipeError
-from .launcher import Launch, together
+from .launcher import ALONE, Launch, together
 from .model import Model
 from .progress import progress
 from .settings import TrainingSettings, method_class
@@ -62,7 +62,7 @@ def train_model(samples: Samples, settings: TrainingSettings, *, work: Work) -> 
     )
 
 
-def fit_method(method: Method, data: Batch, seed: int, work: Work, launch: Launch = Launch()) -> list[dict[str, Any]]:
+def fit_method(method: Method, data: Batch, seed: int, work: Work, launch: Launch = ALONE) -> list[dict[str, Any]]:
     """Run all phases of a method over the data, from its last kept epoch on; one row of losses per epoch."""
     phases = method.phases()
     kept = work.parts(Checkpoint)
