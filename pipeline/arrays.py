@@ -230,3 +230,21 @@ class Pose3D(HandOver):
     skeleton: str
     unit: str
     """"m" if the body height was given, else "body heights": the athlete's stature is 1."""
+
+
+@dataclass(frozen=True)
+class ViewPoses(HandOver):
+    """3D poses of every view of a keypoint file, each lifted from that view alone."""
+
+    joint: Annotated[np.ndarray, Dims("sample view joint xyz", "float32", "body heights, or m")]
+    """Root-relative, axes of each camera; NaN where a view shows too little of the person."""
+    canonical: Annotated[np.ndarray, Dims("sample view joint xyz", "float32", "body heights, or m")]
+    """The same poses in axes that turn with the person."""
+    camera_from_canonical: Annotated[np.ndarray, Dims("sample view xyz xyz", "float32", "1")]
+    confidence: Annotated[np.ndarray, Dims("sample view joint", "float32", "0..1")]
+    take: Annotated[np.ndarray, Dims("sample", "int64", "take index")]
+    instant: Annotated[np.ndarray, Dims("sample", "int64", "instant index in its take")]
+    skeleton: str
+    unit: str
+    """"m" if the body height was given, else "body heights": the athlete's stature is 1."""
+    takes: list[str]

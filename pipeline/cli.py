@@ -239,7 +239,7 @@ def doctor(as_json: AsJson = False) -> None:
         typer.echo(json.dumps(findings, indent=1))
     else:
         for name, finding in findings.items():
-            typer.echo(f"{name:<18}{finding}")
+            typer.echo(f"{name:<20}{finding}")
 
 
 def print_version(wanted: bool) -> None:

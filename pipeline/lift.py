@@ -7,8 +7,8 @@ import torch
 
 from ..models.body import body_size
 from ..models.method import View
-from ..models.skeleton import SKELETONS
-from .arrays import Pose3D, Track
+from ..models.skeleton import SKELETONS, Skeleton
+from .arrays import Pose3D, Samples, Track, ViewPoses
 from .cache import SourceFile, stage
 from .device import choose_device
 from .errors import PosepipeError
@@ -32,20 +32,10 @@ def lift_poses(track: Track, model_file: SourceFile, settings: LiftSettings) -> 
         PosepipeError: not a posepipe model, another skeleton, or a clip in which no frame can be lifted.
     """
     model = Model.read(model_file.path)
-    if model.skeleton != track.skeleton:
-        raise PosepipeError(
-            f"the model {model_file.path} was trained on skeleton {model.skeleton}, but this clip's 2D poses are "
-            f"{track.skeleton}; use the detector that the model was trained with"
-        )
     skeleton = SKELETONS[track.skeleton]
-    seen = track.confidence > 0
-    root = list(skeleton.landmark("pelvis"))
-    usable = seen[:, root].all(1) & (seen.mean(1) >= MIN_JOINTS)
-    if not usable.any():
-        raise PosepipeError(
-            "no frame shows enough of the athlete to be lifted; the hips and half of the joints must be seen"
-        )
-    joint, canonical, rotation = _predict(model, track, usable, settings.device)
+    _check_skeleton(model, model_file, track.skeleton)
+    usable = _usable(track.confidence, skeleton)
+    joint, canonical, rotation = _predict(model, track.keypoint[usable], track.confidence[usable], None, settings)
     scale = (settings.height_m or 1.0) / body_size(canonical, skeleton)
     return Pose3D(
         time=np.array(track.time),
@@ -59,18 +49,81 @@ def lift_poses(track: Track, model_file: SourceFile, settings: LiftSettings) -> 
     )
 
 
+@stage(version=1)
+def lift_samples(samples: Samples, model_file: SourceFile, settings: LiftSettings) -> ViewPoses:
+    """3D poses of every view of a keypoint file, each from that view alone; NaN where too little is seen.
+
+    Each view of each take is scaled to one stature, as a clip is by ``lift_poses``.
+
+    Raises:
+        PosepipeError: not a posepipe model, another skeleton, or no view that can be lifted.
+    """
+    model = Model.read(model_file.path)
+    skeleton = SKELETONS[samples.skeleton]
+    _check_skeleton(model, model_file, samples.skeleton)
+    usable = _usable(samples.confidence, skeleton)
+    joint, canonical, rotation = _predict(
+        model,
+        samples.keypoint[usable],
+        samples.confidence[usable],
+        None if samples.K is None else samples.K[usable],
+        settings,
+    )
+    sample, view = np.nonzero(usable)
+    clip = samples.take[sample] * usable.shape[1] + view
+    scale = np.empty(len(clip), np.float32)
+    for label in np.unique(clip):
+        scale[clip == label] = (settings.height_m or 1.0) / body_size(canonical[clip == label], skeleton)
+    return ViewPoses(
+        joint=_spread(joint * scale[:, None, None], usable),
+        canonical=_spread(canonical * scale[:, None, None], usable),
+        camera_from_canonical=_spread(rotation, usable),
+        confidence=np.where(usable[..., None], samples.confidence, 0).astype(np.float32),
+        take=np.array(samples.take),
+        instant=np.array(samples.instant),
+        skeleton=samples.skeleton,
+        unit="m" if settings.height_m else "body heights",
+        takes=samples.takes,
+    )
+
+
+def _check_skeleton(model: Model, model_file: SourceFile, skeleton: str) -> None:
+    if model.skeleton != skeleton:
+        raise PosepipeError(
+            f"the model {model_file.path} was trained on skeleton {model.skeleton}, but these 2D poses are "
+            f"{skeleton}; use the detector that the model was trained with"
+        )
+
+
+def _usable(confidence: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """Which 2D poses (..., J) show enough of the person to be lifted (...).
+
+    Raises:
+        PosepipeError: none does.
+    """
+    seen = confidence > 0
+    usable = seen[..., list(skeleton.landmark("pelvis"))].all(-1) & (seen.mean(-1) >= MIN_JOINTS)
+    if not usable.any():
+        raise PosepipeError(
+            "no frame shows enough of the athlete to be lifted; the hips and half of the joints must be seen"
+        )
+    return usable
+
+
 def _predict(
-    model: Model, track: Track, usable: np.ndarray, device_name: str
+    model: Model, keypoint: np.ndarray, confidence: np.ndarray, K: np.ndarray | None, settings: LiftSettings
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Joints (N, J, 3), canonical poses (N, J, 3) and rotations (N, 3, 3) of the usable frames."""
-    device = choose_device(device_name)
+    """Joints (N, J, 3), canonical poses (N, J, 3) and rotations (N, 3, 3) of N usable 2D poses."""
+    device = choose_device(settings.device)
     method = model.build().to(device)
-    keypoint = torch.from_numpy(np.nan_to_num(track.keypoint[usable])).to(device)
-    confidence = torch.from_numpy(track.confidence[usable]).to(device)
+    blocks = []
     with torch.no_grad():
-        blocks = [
-            method.predict(View(k, c)) for k, c in zip(keypoint.split(BLOCK), confidence.split(BLOCK), strict=True)
-        ]
+        for start in range(0, len(keypoint), BLOCK):
+            arrays = [
+                None if array is None else torch.from_numpy(np.nan_to_num(array[start : start + BLOCK])).to(device)
+                for array in (keypoint, confidence, K)
+            ]
+            blocks.append(method.predict(View(*arrays)))
     joint, canonical, rotation = (
         torch.cat([getattr(block, name) for block in blocks]).cpu().numpy()
         for name in ("joint", "canonical", "camera_from_canonical")
@@ -80,6 +133,6 @@ def _predict(
 
 def _spread(values: np.ndarray, usable: np.ndarray) -> np.ndarray:
     """Values of the usable frames at their places among all frames, NaN elsewhere."""
-    everywhere = np.full((len(usable), *values.shape[1:]), np.nan, np.float32)
+    everywhere = np.full((*usable.shape, *values.shape[1:]), np.nan, np.float32)
     everywhere[usable] = values
     return everywhere

@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 
 from ..models.skeleton import SKELETONS
-from .arrays import Samples, Timeline, Track
+from .arrays import Samples, Timeline, Track, array_fields
 from .cache import stage
 from .errors import PosepipeError
 from .settings import SampleSettings
@@ -72,6 +75,28 @@ def build_samples(
         skeleton=tracks[0][0].skeleton,
         takes=names,
     )
+
+
+@stage(version=1)
+def select_samples(samples: Samples, settings: SampleSettings) -> Samples:
+    """Those samples that enough views show, without views that show too little.
+
+    Raises:
+        PosepipeError: too few of them.
+    """
+    root = SKELETONS[samples.skeleton].landmark("pelvis")
+    seen = _usable(samples.keypoint, samples.confidence, root, settings.min_joints)
+    keep = seen.sum(1) >= settings.min_views
+    if keep.sum() < 2:
+        raise PosepipeError(
+            f"only {keep.sum()} of {len(keep)} samples show the athlete in {settings.min_views} or more views"
+        )
+    shown = np.where(seen[..., None], samples.confidence, 0)[keep]
+    arrays: dict[str, Any] = {
+        name: None if (array := getattr(samples, name)) is None else array[keep] for name in array_fields(Samples)
+    }
+    arrays |= {"confidence": shown, "keypoint": np.where(shown[..., None] > 0, arrays["keypoint"], 0)}
+    return replace(samples, **arrays)
 
 
 def at_frames(track: Track, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

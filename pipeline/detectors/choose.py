@@ -25,7 +25,9 @@ def choose_detector(settings: DetectSettings, device: str) -> Detector:
 
         detector: Detector = MediapipeDetector()
         because = (
-            "as asked" if settings.detector == "mediapipe" else f"no MMPose checkpoint in {model_zoo.models_folder()}"
+            "as asked"
+            if settings.detector == "mediapipe"
+            else f"no MMPose checkpoint of a known name in {model_zoo.models_folder()}"
         )
     else:
         detector, because = _mmpose(settings, device, found)
@@ -34,6 +36,7 @@ def choose_detector(settings: DetectSettings, device: str) -> Detector:
 
 
 def _mmpose(settings: DetectSettings, device: str, found: model_zoo.FoundModel | None) -> tuple[Detector, str]:
+    from ..device import choose_device
     from .mmpose import MMPoseDetector
 
     if reason := model_zoo.why_not():
@@ -58,6 +61,6 @@ def _mmpose(settings: DetectSettings, device: str, found: model_zoo.FoundModel |
             "or name it with --set detect.mmpose_checkpoint=FILE (and its config with detect.mmpose_config)"
         )
     detector = MMPoseDetector(
-        config, checkpoint, device=device, batch_size=settings.batch_size, box_every=settings.box_every
+        config, checkpoint, device=choose_device(device), batch_size=settings.batch_size, box_every=settings.box_every
     )
     return detector, because
