@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import warnings
 from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
@@ -15,7 +16,7 @@ from ..models.skeleton import SKELETONS
 from .arrays import HandOver
 from .cache import write_atomically
 from .errors import PosepipeError
-from .settings import method_class
+from .settings import method_class, parse
 
 FORMAT = "posepipe model"
 FORMAT_VERSION = 1
@@ -72,7 +73,9 @@ class Model(HandOver):
             PosepipeError: missing, not a posepipe model, of a newer version, or damaged.
         """
         try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what torch thinks of a file that is refused below
+                content = torch.load(path, map_location="cpu", weights_only=True)
         except FileNotFoundError as error:
             raise PosepipeError(f"there is no model file {path}") from error
         except Exception as error:
@@ -82,7 +85,9 @@ class Model(HandOver):
             ) from error
         if not isinstance(content, dict) or content.get("format") != FORMAT:
             raise PosepipeError(f"{path} is not a posepipe model; give the model.pt that `posepipe fit` wrote")
-        if content["format_version"] > FORMAT_VERSION:
+        if not isinstance(written := content.get("format_version"), int):
+            raise PosepipeError(f"{path} is damaged: it does not say its format; run fit again")
+        if written > FORMAT_VERSION:
             raise PosepipeError(
                 f"{path} was written by posepipe {content.get('posepipe')}, "
                 f"which is newer than this one ({version('posepipe')}); "
@@ -102,7 +107,7 @@ class Model(HandOver):
         kind = method_class(self.method)
         if self.skeleton not in SKELETONS:
             raise PosepipeError(f"the model's skeleton {self.skeleton!r} is unknown; known: {', '.join(SKELETONS)}")
-        method = kind(SKELETONS[self.skeleton], kind.Settings.model_validate(self.options))
+        method = kind(SKELETONS[self.skeleton], parse(kind.Settings, self.options, "the model's settings"))
         try:
             method.load_state_dict(self.state)
         except RuntimeError as error:

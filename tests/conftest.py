@@ -13,7 +13,6 @@ from pathlib import Path
 import pytest
 import torch
 from footage import FakeDetector, film_take
-from posepipe.pipeline import fitting, inference
 from posepipe.pipeline.settings import Settings, load_settings
 
 torch.set_num_threads(1)
@@ -34,6 +33,8 @@ def quick() -> Settings:
 @pytest.fixture
 def detector(monkeypatch: pytest.MonkeyPatch) -> FakeDetector:
     """The fake detector, which fit and infer use in this test."""
+    from posepipe.pipeline import fitting, inference
+
     fake = FakeDetector()
     for module in (fitting, inference):
         monkeypatch.setattr(module, "choose_detector", lambda settings, device: fake)
@@ -64,6 +65,8 @@ class Fitted:
 @pytest.fixture(scope="session")
 def finished(take: Path, quick: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fitted]:
     """A finished fit of ``take``; not to be changed."""
+    from posepipe.pipeline import fitting
+
     out = tmp_path_factory.mktemp("fit") / "ski run_posepipe"
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fitting, "choose_detector", lambda settings, device: FakeDetector())

@@ -175,5 +175,5 @@ def test_takes_that_do_not_fit_are_refused() -> None:
     with pytest.raises(PosepipeError, match=r"different skeletons \(h36m17, mpii16\)"):
         samples_of([tracks(2), [other, other]])
     apart = [without(tracks()[0], slice(10, None)), without(tracks()[1], slice(0, 9))]
-    with pytest.raises(PosepipeError, match="only 1 instants .* do the videos show the same moments"):
+    with pytest.raises(PosepipeError, match=r"only 1 instants .* do the videos show the same moments"):
         samples_of([apart])
