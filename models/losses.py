@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor
+
+from .geometry import project_weak_perspective
 
 _EPSILON = 1e-8
 """Inside the root of ``rms``, so that its gradient is finite for a pose of size zero."""
@@ -40,3 +43,66 @@ def scale_free_distance(observed: Tensor, projected: Tensor, confidence: Tensor)
 def mean_where(values: Tensor, mask: Tensor, dim: tuple[int, ...]) -> Tensor:
     """Mean over the given dimensions of the values whose mask is true; 0 where none is."""
     return (values * mask).sum(dim) / mask.sum(dim).clamp_min(1)
+
+
+def reprojection(
+    observed: Tensor,  # (B, V, J, 2)
+    confidence: Tensor,  # (B, V, J)
+    seen: Tensor,  # (B, V) bool
+    pose: Tensor,  # (B, V, J, 3)
+    R: Tensor,  # (B, V, 3, 3)
+) -> tuple[Tensor, Tensor]:
+    """Losses of reprojecting poses into their own views (CanonPose, Eq. 5) and into the others (Sec. 3.2).
+
+    Each is a mean over the views that exist; the latter is summed over source views, as in the released code.
+    """
+    # (B, source view, target view): the pose lifted from one view, seen by the camera of another.
+    reprojected = project_weak_perspective(pose[:, :, None], R[:, None])
+    distance = scale_free_distance(observed[:, None], reprojected, confidence[:, None])
+    exists = seen[:, :, None] & seen[:, None, :]
+    own = torch.eye(seen.shape[1], dtype=torch.bool, device=seen.device)
+    return mean_where(distance, exists & own, (0, 1, 2)), mean_where(distance, exists & ~own, (0, 2)).sum()
+
+
+def camera_consistency(
+    observed: Tensor,  # (B, V, J, 2)
+    confidence: Tensor,  # (B, V, J)
+    seen: Tensor,  # (B, V) bool
+    pose: Tensor,  # (B, V, J, 3)
+    R: Tensor,  # (B, V, 3, 3)
+    rig: Tensor,  # (B) int64
+) -> Tensor:
+    """Loss of reprojecting with relative rotations of another instant of the same rig (CanonPose, Eq. 8).
+
+    A mean over samples, so that its weight does not depend on how many rigs share a batch, summed over source
+    views; 0 where no two instants share an unmoved rig.
+    """
+    total = observed.new_zeros(())
+    views = range(observed.shape[1])
+    for source in views:
+        other, paired = partners(rig)
+        in_camera = pose[:, source] @ R[:, source].mT
+        elsewhere = (in_camera @ R[other, source])[:, None]  # canonical, as the other instant has it
+        distance = scale_free_distance(observed, project_weak_perspective(elsewhere, R[other]), confidence)
+        exists = seen & seen[other] & (paired & seen[:, source] & seen[other, source])[:, None]
+        targets = torch.tensor([view != source for view in views], device=seen.device)
+        total = total + mean_where(distance, exists & targets, (0, 1))
+    return total
+
+
+def partners(rig: Tensor) -> tuple[Tensor, Tensor]:
+    """A random permutation of instants within each unmoved rig, and which instants take part.
+
+    Args:
+        rig: (B) int64; -1: cameras moved, no partner.
+
+    Returns:
+        For each instant the index of its partner (B), and a mask (B) of instants whose rig has at least two.
+    """
+    # Drawn on the CPU: one random state to store, whatever the device.
+    shuffled = torch.randperm(len(rig)).to(rig.device)
+    drawn = shuffled[rig[shuffled].argsort(stable=True)]
+    partner = torch.empty_like(drawn)
+    partner[rig.argsort(stable=True)] = drawn
+    companions = (rig[:, None] == rig).sum(1)
+    return partner, (rig >= 0) & (companions > 1)

@@ -6,9 +6,10 @@ import numpy as np
 import pytest
 import torch
 from known_scene import cameras, people, weak_perspective
-from posepipe.models.canonpose import CanonPose, CanonPoseSettings, partners
+from posepipe.models.canonpose import CanonPose, CanonPoseSettings
 from posepipe.models.geometry import rotation_from_axis_angle
 from posepipe.models.lifter import Lifter
+from posepipe.models.losses import partners
 from posepipe.models.method import Batch, View
 from posepipe.models.metrics import joint_errors
 from posepipe.models.skeleton import COCO17, H36M17
