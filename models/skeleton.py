@@ -6,6 +6,8 @@ Nothing in posepipe refers to a joint by number. A skeleton that lacks a joint w
 
 from __future__ import annotations
 
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -160,6 +162,38 @@ MPII16 = Skeleton(
 )  # fmt: skip
 
 SKELETONS: dict[str, Skeleton] = {s.name: s for s in (H36M17, COCO17, HALPE26, BLAZEPOSE33, MPII16)}
+
+_SYNONYMS = {"root": "pelvis", "hip": "pelvis", "neck": "thorax", "head_top": "head"}
+"""What H36M-17 joints are called elsewhere; a name counts as itself where both are there."""
+
+
+def recognise(names: Sequence[str]) -> tuple[Skeleton, np.ndarray]:
+    """The skeleton that joint names spell, and where each of its joints stands among them (joint) int64.
+
+    Names may be in any order and abbreviate sides (``r_hip``, ``RHip``); of the known skeletons the one that most
+    of them belong to counts, other joints are left out.
+
+    Raises:
+        ValueError: no known skeleton; the sentence says what is missing for H36M-17.
+    """
+    plain = [_plain(name) for name in names]
+    renamed = [_SYNONYMS[name] if _SYNONYMS.get(name, name) not in plain else name for name in plain]
+    for spelled in (plain, renamed):
+        fitting = [skeleton for skeleton in SKELETONS.values() if set(skeleton.joints) <= set(spelled)]
+        if fitting:
+            skeleton = max(fitting, key=lambda skeleton: len(skeleton.joints))
+            return skeleton, np.array([spelled.index(joint) for joint in skeleton.joints], np.int64)
+    missing = sorted(set(H36M17.joints) - set(renamed))
+    raise ValueError(
+        f"the {len(names)} joint names are those of no known skeleton ({', '.join(SKELETONS)}); "
+        f"for h36m17 these are missing: {', '.join(missing)}"
+    )
+
+
+def _plain(name: str) -> str:
+    """A joint name in words of ours: RHip, r_hip and right-hip are all right_hip."""
+    words = re.sub(r"(?<=[a-z])(?=[A-Z])|(?<=^[LR])(?=[A-Z])|[\s-]+", "_", name.strip()).lower().split("_")
+    return "_".join({"r": "right", "l": "left"}.get(word, word) for word in words)
 
 
 @dataclass(frozen=True)

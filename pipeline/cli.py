@@ -55,7 +55,9 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
 
 @command
 def fit(
-    folder: Annotated[Path, typer.Argument(help="Videos of one take, one per camera, or folders of such takes.")],
+    folder: Annotated[
+        Path, typer.Argument(help="Videos of one take, one per camera, folders of such takes, or 2D poses as .npz.")
+    ],
     out: Annotated[
         Path | None, typer.Option(help="Results folder; by default FOLDER_posepipe beside FOLDER.")
     ] = None,
@@ -80,6 +82,8 @@ def fit(
       posepipe fit ski_videos
 
       posepipe fit ski_videos --out results --set train.epochs=50 --seed 1
+
+      posepipe fit keypoints.npz --set samples.static_cameras=true
     """
     speak()
     from .fitting import fit as run
@@ -108,13 +112,15 @@ def fit(
         typer.echo(f"nothing to do: {done.folder} is up to date")
     elif done.report:
         typer.echo(f"model    {done.model}\nresults  {done.folder / 'takes'}\nreport   {done.report}")
+    elif done.results:
+        typer.echo(f"model    {done.model}\nresults  {done.results[0]}")
     else:
         typer.echo(f"done until {until}: {done.folder}")
 
 
 @command
 def infer(
-    clips: Annotated[list[Path], typer.Argument(help="Videos of a single camera each.")],
+    clips: Annotated[list[Path], typer.Argument(help="Videos of a single camera each, or 2D poses as .npz.")],
     model: Annotated[
         Path | None, typer.Option(help="model.pt of a fit; else looked for beside the clip and in this folder.")
     ] = None,

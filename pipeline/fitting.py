@@ -2,41 +2,37 @@
 
 from __future__ import annotations
 
-import json
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
+from .array_fitting import fit_arrays
 from .arrays import Detections, Frames, Pose3D, Samples, Timeline, Track
-from .cache import SourceFile, write_atomically
+from .cache import SourceFile
 from .detect import detect_poses
 from .detectors.choose import choose_detector
-from .errors import PosepipeError
 from .exporters import EXPORTERS, FILE_NAMES, Clip
 from .frames import extract_frames
+from .keypoints import is_keypoint_file
 from .morph import morph_skeleton
 from .recording import Camera, Recording, Take, results_folder
 from .report import Report, ReportedCamera, ReportedTake, write_report
-from .results import about, provenance, write_results
+from .results import Fit, about, provenance, write_model, write_results
 from .samples import build_samples
 from .settings import (
     LiftSettings,
     Settings,
     TrainingSettings,
     check_name,
-    method_class,
-    method_settings,
     to_toml,
+    training_settings,
 )
 from .synchronize import synchronize
 from .track import track_athlete
 from .workplace import Workplace, open_workplace, request_digest
-
-if TYPE_CHECKING:
-    pass
 
 log = logging.getLogger("posepipe")
 
@@ -48,19 +44,6 @@ REPEATED = ("detect", "track", "morph")
 """Settings that go into the model file, because ``infer`` repeats these stages."""
 
 
-@dataclass(frozen=True)
-class Fit:
-    """What a fit has made."""
-
-    folder: Path
-    model: Path | None
-    results: tuple[Path, ...]
-    """One folder per clip."""
-    report: Path | None
-    warnings: tuple[str, ...]
-    nothing_to_do: bool = False
-
-
 def fit(
     folder: Path | str,
     *,
@@ -69,12 +52,12 @@ def fit(
     until: str | None = None,
     exports: Sequence[str] = tuple(EXPORTERS),
 ) -> Fit:
-    """Train a model on the takes of a folder and lift all their clips with it.
+    """Train a model on the takes of a folder, or on a keypoint file, and lift all their clips with it.
 
     What was computed before with the same videos and settings is used again.
 
     Args:
-        folder: videos of one take, or folders of such takes.
+        folder: videos of one take, folders of such takes, or an .npz of 2D poses (``keypoints``).
         out: where results go; by default beside ``folder``, as ``<folder>_posepipe``.
         settings: all settings (``load_settings``); the defaults if None.
         until: stop after this stage (one of ``STAGES``).
@@ -88,6 +71,8 @@ def fit(
         check_name("stage", until, STAGES)
     for name in exports:
         check_name("export", name, EXPORTERS)
+    if is_keypoint_file(Path(folder)):
+        return fit_arrays(Path(folder), Path(out) if out else results_folder(Path(folder)), settings, until)
     recording = Recording.open(Path(folder))
     target = Path(out) if out else results_folder(Path(folder))
     with open_workplace(target) as place:
@@ -177,15 +162,9 @@ class _Run:
 
     def training_settings(self) -> TrainingSettings:
         """Settings of the method, checked, as are the data that it needs."""
-        options = method_settings(self.settings).model_dump(mode="json")
-        needs = method_class(self.settings.train.method).needs
         calibrated = all(camera.calibration for _, camera in self.cameras)
-        if needs & {"intrinsics", "extrinsics"} and not calibrated:
-            raise PosepipeError(
-                f"method {self.settings.train.method!r} needs {' and '.join(sorted(needs))}: "
-                "give a calibration in posepipe.toml, or use --method canonpose"
-            )
-        return TrainingSettings(**self.settings.train.model_dump(), options=options, device=self.settings.device)
+        offered = {"intrinsics", "extrinsics"} if calibrated else set()
+        return training_settings(self.settings, offered, "give a calibration in posepipe.toml")
 
     def detect(self) -> None:
         """People in all videos."""
@@ -276,10 +255,7 @@ class _Run:
         else:
             self.warn(f"handedness is {verdict}: {sentence}")
         folder = self.place.folder
-        self.model.write(folder / "model.pt")
-        rows = "".join(json.dumps(row) + "\n" for row in self.model.losses)
-        write_atomically(folder / "losses.jsonl", rows.encode())
-        write_atomically(folder / "settings.toml", to_toml(self.settings, self.training.options).encode())
+        write_model(self.model, folder, to_toml(self.settings, self.training.options))
 
     def lift(self) -> None:
         """3D poses of every clip, each from its own camera alone."""

@@ -4,36 +4,26 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .arrays import Pose3D
+from .array_fitting import infer_arrays
 from .detect import detect_poses
 from .detectors.choose import choose_detector
 from .errors import PosepipeError
 from .exporters import EXPORTERS, Clip
 from .frames import extract_frames
+from .keypoints import is_keypoint_file
 from .lift import lift_poses
 from .model import Model
 from .morph import morph_skeleton
 from .recording import results_folder
-from .results import about, provenance, write_results
+from .results import Inferred, about, provenance, write_results
 from .settings import LiftSettings, Settings, check_name, settings_from
 from .track import track_athlete
 from .workplace import open_workplace
 
 log = logging.getLogger("posepipe")
-
-
-@dataclass(frozen=True)
-class Inferred:
-    """3D poses of one clip, and where their files are."""
-
-    clip: Path
-    folder: Path
-    pose: Pose3D
-    files: tuple[Path, ...]
 
 
 def infer(
@@ -52,7 +42,7 @@ def infer(
     on; what the fit that made the model has already detected is used again.
 
     Args:
-        clip: a video.
+        clip: a video, or an .npz of 2D poses (``keypoints``).
         model: the ``model.pt`` of a fit; by default it is looked for beside the clip and in the current folder.
         out: where results go; by default beside the clip, as ``<clip>_posepipe``.
         height_m: the athlete's stature; results are in metres then, else in body heights.
@@ -74,6 +64,8 @@ def infer(
     trained = Model.read(path)
     settings = recipe_settings(trained, overrides or {}, path)
     lifting = LiftSettings(height_m=height_m, device=device)
+    if is_keypoint_file(clip):
+        return infer_arrays(clip, path, Path(out) if out else results_folder(clip), settings, lifting)
     with (
         open_workplace(Path(out) if out else results_folder(clip), borrowed=(path.parent / "cache",)) as place,
         about(clip),

@@ -90,7 +90,7 @@ def lift_samples(samples: Samples, model_file: SourceFile, settings: LiftSetting
 def _check_skeleton(model: Model, model_file: SourceFile, skeleton: str) -> None:
     if model.skeleton != skeleton:
         raise PosepipeError(
-            f"the model {model_file.path} was trained on skeleton {model.skeleton}, but these 2D poses are "
+            f"the model {model_file.path} was trained on skeleton {model.skeleton}, but this clip's 2D poses are "
             f"{skeleton}; use the detector that the model was trained with"
         )
 
@@ -116,14 +116,15 @@ def _predict(
     """Joints (N, J, 3), canonical poses (N, J, 3) and rotations (N, 3, 3) of N usable 2D poses."""
     device = choose_device(settings.device)
     method = model.build().to(device)
-    blocks = []
+
+    def block(array: np.ndarray, start: int) -> torch.Tensor:
+        return torch.from_numpy(np.nan_to_num(array[start : start + BLOCK])).to(device)
+
     with torch.no_grad():
-        for start in range(0, len(keypoint), BLOCK):
-            arrays = [
-                None if array is None else torch.from_numpy(np.nan_to_num(array[start : start + BLOCK])).to(device)
-                for array in (keypoint, confidence, K)
-            ]
-            blocks.append(method.predict(View(*arrays)))
+        blocks = [
+            method.predict(View(block(keypoint, at), block(confidence, at), None if K is None else block(K, at)))
+            for at in range(0, len(keypoint), BLOCK)
+        ]
     joint, canonical, rotation = (
         torch.cat([getattr(block, name) for block in blocks]).cpu().numpy()
         for name in ("joint", "canonical", "camera_from_canonical")

@@ -1,14 +1,16 @@
-"""One clip's result files: written only if they are not there yet from the same poses."""
+"""What fit and infer make: the model's files, and each clip's, written only if they are not there yet."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from .arrays import Pose3D, ViewPoses
 from .cache import SourceFile, write_atomically, writing_to
 from .errors import PosepipeError
 from .exporters import FILE_NAMES, Clip, exporter
@@ -17,6 +19,37 @@ if TYPE_CHECKING:
     from .model import Model
 
 RECORD = "result.json"
+
+
+@dataclass(frozen=True)
+class Fit:
+    """What a fit has made."""
+
+    folder: Path
+    model: Path | None
+    results: tuple[Path, ...]
+    """One folder per clip; of a keypoint file, the file of all its poses."""
+    report: Path | None
+    warnings: tuple[str, ...]
+    nothing_to_do: bool = False
+
+
+@dataclass(frozen=True)
+class Inferred:
+    """3D poses of one clip, or of all views of a keypoint file, and where their files are."""
+
+    clip: Path
+    folder: Path
+    pose: Pose3D | ViewPoses
+    files: tuple[Path, ...]
+
+
+def write_model(model: Model, folder: Path, settings: str) -> None:
+    """``model.pt``, ``losses.jsonl`` with a row per epoch, and ``settings.toml``."""
+    model.write(folder / "model.pt")
+    rows = "".join(json.dumps(row) + "\n" for row in model.losses)
+    write_atomically(folder / "losses.jsonl", rows.encode())
+    write_atomically(folder / "settings.toml", settings.encode())
 
 
 def write_results(clip: Clip, folder: Path, exports: Sequence[str]) -> list[Path]:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
@@ -89,6 +89,34 @@ class SampleSettings(StageSettings):
     min_joints: float = Field(0.5, ge=0, le=1, description="share of joints that a view must show")
 
 
+class CalibrateSettings(StageSettings):
+    """Where the cameras stand, for methods that need to know."""
+
+    extrinsics: Literal["auto", "joints"] = Field(
+        "auto", description="joints: find them from the athlete's joints even if they are given"
+    )
+    focal_px: float | None = Field(None, gt=0, description="focal length to assume where no intrinsics are given")
+    field_of_view_deg: float | None = Field(
+        None, gt=0, lt=180, description="horizontal field of view to assume where no intrinsics are given"
+    )
+    refine_focal: bool = Field(True, description="correct an assumed focal length by what the joints say")
+    min_confidence: float = Field(0.3, ge=0, le=1, description="joints below this do not calibrate")
+    tolerance: float = Field(0.01, gt=0, description="noise of a detection, in sizes of the person in the picture")
+    max_instants: int = Field(300, ge=5, description="instants of a rig that calibrate it, spread over its takes")
+
+
+class LabelSettings(StageSettings):
+    """3D labels by triangulation, for methods that train on them."""
+
+    triangulation: Literal["pairs", "all"] = Field(
+        "pairs", description="pairs: vector median over pairs of neighbours (EpipolarPose); all: robust, of all views"
+    )
+    min_confidence: float = Field(0.3, ge=0, le=1, description="joints below this are not triangulated")
+    tolerance: float = Field(
+        0.03, gt=0, description="all: error at which a view counts half, in sizes of the person in the picture"
+    )
+
+
 class LiftSettings(StageSettings):
     """Size of the results."""
 
@@ -119,6 +147,8 @@ class Settings(StageSettings):
     morph: MorphSettings = MorphSettings()
     synchronize: SynchronizeSettings = SynchronizeSettings()
     samples: SampleSettings = SampleSettings()
+    calibrate: CalibrateSettings = CalibrateSettings()
+    label: LabelSettings = LabelSettings()
     train: TrainSettings = TrainSettings()
     method: dict[str, Any] = Field({}, description="settings of the chosen method, validated by its own class")
 
@@ -188,6 +218,23 @@ def method_settings(settings: Settings) -> MethodSettings:
         PosepipeError: unknown name (with the nearest valid one), or a value that does not fit.
     """
     return parse(method_class(settings.train.method).Settings, settings.method, "settings", section="train")
+
+
+def training_settings(settings: Settings, offered: Collection[str], advice: str) -> TrainingSettings:
+    """Settings of the training stage, checked, as are the data that the method needs.
+
+    Args:
+        offered: which of the needs of methods (``Method.needs``) the data meet.
+        advice: what to do if they do not.
+
+    Raises:
+        PosepipeError: unknown settings, or data that the method cannot do without.
+    """
+    options = method_settings(settings).model_dump(mode="json")
+    name = settings.train.method
+    if missing := sorted(method_class(name).needs - set(offered)):
+        raise PosepipeError(f"method {name!r} needs {' and '.join(missing)}: {advice}, or use --method canonpose")
+    return TrainingSettings(**settings.train.model_dump(), options=options, device=settings.device)
 
 
 def to_toml(settings: Settings, options: dict[str, Any]) -> str:

@@ -26,7 +26,7 @@ HELPERS_OF_METHODS = {
 NOT_METHODS = HELPERS_OF_METHODS | {"__init__", "metrics"}
 
 STAGES = {
-    "frames", "detect", "track", "morph", "synchronize", "calibrate", "samples", "train", "lift",
+    "frames", "detect", "track", "morph", "synchronize", "calibrate", "keypoints", "samples", "train", "lift",
 }  # fmt: skip
 LEVELS = [
     {"errors", "progress"},
@@ -34,7 +34,7 @@ LEVELS = [
     {"cache", "settings", "drawing", "exporters"},
     {"recording", "model", "workplace", "results"},
     STAGES,
-    {"report", "evaluate", "doctor"},
+    {"report", "evaluate", "doctor", "array_fitting"},
     {"fitting", "inference"},
     {"__init__", "cli"},
 ]

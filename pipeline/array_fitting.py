@@ -1,0 +1,153 @@
+"""Fit and infer on keypoint files: arrays of 2D poses in, arrays of 3D poses out, no video anywhere."""
+
+from __future__ import annotations
+
+import json
+import logging
+from dataclasses import replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..models.skeleton import SKELETONS
+from .arrays import Samples, ViewPoses, array_fields
+from .cache import writing_to
+from .errors import PosepipeError
+from .exporters.npz import AXES, root
+from .keypoints import open_keypoints, read_keypoints
+from .lift import lift_samples
+from .model import Model
+from .results import Fit, Inferred, write_model
+from .samples import select_samples
+from .settings import LiftSettings, Settings, TrainingSettings, check_name, method_class, to_toml, training_settings
+from .workplace import Workplace, open_workplace, request_digest
+
+log = logging.getLogger("posepipe")
+
+STAGES = ("samples", "train", "lift")
+POSES = "poses.npz"
+_CAMERAS = {"intrinsics": "K", "extrinsics": "Rt"}
+"""The arrays that a need of a method asks for."""
+
+
+def fit_arrays(path: Path, out: Path, settings: Settings, until: str | None = None) -> Fit:
+    """Train a model on the samples of a keypoint file and lift all its views with it.
+
+    Writes ``model.pt``, ``losses.jsonl`` and ``settings.toml`` as a fit of videos does, and ``poses.npz`` with the 3D
+    poses of every sample and view of the file, in its order (``write_poses``).
+
+    Args:
+        path: ``.npz`` of 2D poses (``keypoints``).
+        out: results folder.
+        until: stop after this stage (one of ``STAGES``).
+
+    Raises:
+        PosepipeError: a mistake in the input, said in one sentence.
+    """
+    if until is not None:
+        check_name("stage of a keypoint file", until, STAGES)
+    training = _checked_training(path, settings)
+    with open_workplace(out) as place:
+        source = place.source(path)
+        request = request_digest(settings.model_dump(mode="json"), until, source.key)
+        files = [out / name for name in ("model.pt", "losses.jsonl", "settings.toml", POSES)]
+        if place.journal.request == request and (until or all(file.exists() for file in files)):
+            return Fit(out, None if until else files[0], () if until else (files[-1],), None, (), True)
+        place.journal.begin()
+        done = _walk(path, place, settings, training, until)
+        place.journal.end(request)
+        return done
+
+
+def infer_arrays(path: Path, model_path: Path, out: Path, settings: Settings, lifting: LiftSettings) -> Inferred:
+    """3D poses of every view of a keypoint file, each from that view alone, with a model that a fit made.
+
+    Raises:
+        PosepipeError: a mistake in the input, said in one sentence.
+    """
+    with open_workplace(out, borrowed=(model_path.parent / "cache",)) as place:
+        place.journal.begin()
+        model, model_file, source = Model.read(model_path), place.source(model_path), place.source(path)
+        cameras = "K" if "intrinsics" in method_class(model.method).needs else ""
+        samples = place.cache.run(read_keypoints, source, settings.morph.skeleton, False, cameras, subject=path.stem)
+        pose = place.cache.run(lift_samples, samples, model_file, settings=lifting, subject=path.stem)
+        provenance = {"keypoints_sha256": source.key, "model_sha256": model_file.key, "method": model.method}
+        write_poses(out / POSES, pose, provenance)
+        place.journal.end("")
+        return Inferred(path, out, pose, (out / POSES,))
+
+
+def write_poses(path: Path, pose: ViewPoses, provenance: dict[str, Any]) -> None:
+    """Write the arrays of ``ViewPoses`` under their own names, and texts that say what they are; no pickle.
+
+    ``joint`` is (sample, view, joint, 3), the samples being those of the keypoint file, in its order.
+    """
+    skeleton = SKELETONS[pose.skeleton]
+    texts = {
+        "skeleton": skeleton.name,
+        "unit": pose.unit,
+        "axes": AXES,
+        "root": root(skeleton),
+        "provenance": json.dumps({"posepipe": version("posepipe"), **provenance}, sort_keys=True),
+    }
+    making = path.with_name(f".making-{path.name}")
+    with writing_to(path):
+        try:
+            with making.open("wb") as file:
+                np.savez(
+                    file,
+                    joint_names=np.array(skeleton.joints),
+                    bones=skeleton.bone_indices,
+                    take_names=np.array(pose.takes),
+                    **{field: getattr(pose, field) for field in array_fields(ViewPoses)},
+                    **{name: np.array(text) for name, text in texts.items()},
+                )
+            making.replace(path)
+        finally:
+            making.unlink(missing_ok=True)
+
+
+def _checked_training(path: Path, settings: Settings) -> TrainingSettings:
+    """Settings of the method, checked before anything long begins, as are the arrays that it needs."""
+    with open_keypoints(path) as file:
+        offered = {need for need, names in _CAMERAS.items() if all(name in file for name in names)}
+    if "crops" in method_class(settings.train.method).needs:
+        raise PosepipeError(
+            f"method {settings.train.method!r} learns from pictures, and {path} has none; give videos"
+        )
+    return training_settings(settings, offered, f"add the arrays K, R and t to {path}")
+
+
+def _walk(path: Path, place: Workplace, settings: Settings, training: TrainingSettings, until: str | None) -> Fit:
+    """The stages in order, up to and with ``until``."""
+    from .train import train_model
+
+    run, name, source = place.cache.run, path.stem, place.source(path)
+    needs = method_class(training.method).needs
+    cameras = "".join(names for need, names in _CAMERAS.items() if need in needs)
+    samples: Samples = run(
+        read_keypoints, source, settings.morph.skeleton, settings.samples.static_cameras, cameras, subject=name
+    )
+    chosen = run(select_samples, samples, settings=settings.samples, subject=name)
+    log.info("%s: %d of %d samples have enough views", path, len(chosen.instant), len(samples.instant))
+    if until == "samples":
+        return Fit(place.folder, None, (), None, ())
+    trained = run(train_model, chosen, settings=training, subject=name)
+    if place.rank > 0:
+        return Fit(place.folder, None, (), None, ())
+    verdict, sentence = (trained.handedness[word] for word in ("verdict", "sentence"))
+    log.log(logging.INFO if verdict == "clear" else logging.WARNING, "handedness: %s. %s", verdict, sentence)
+    warnings = () if verdict == "clear" else (f"handedness is {verdict}: {sentence}",)
+    recipe = {name: getattr(settings, name).model_dump(mode="json") for name in ("detect", "track", "morph")}
+    recipe |= {"detector": f"2D poses of {path.name}", "samples": chosen.key}
+    model_path = place.folder / "model.pt"
+    write_model(replace(trained, recipe=recipe), place.folder, to_toml(settings, training.options))
+    if until == "train":
+        return Fit(place.folder, model_path, (), None, warnings)
+    model_file = place.source(model_path)
+    pose = run(lift_samples, samples, model_file, settings=LiftSettings(device=settings.device), subject=name)
+    provenance = {"keypoints_sha256": source.key, "model_sha256": model_file.key, "method": training.method}
+    write_poses(place.folder / POSES, pose, provenance)
+    return Fit(place.folder, model_path, (place.folder / POSES,), None, warnings)
