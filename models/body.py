@@ -10,6 +10,9 @@ ANKLE_HEIGHT = 0.039
 EAR_HEIGHT = 0.936
 """Heights of landmarks above the ground as shares of stature (Winter, Biomechanics and Motor Control, 2009)."""
 
+MEAN_BONE_M = 0.25
+"""Mean length of a bone where nothing tells the scale: the 16 bones of H36M-17 then measure 4.0 m together."""
+
 _CHAIN = ("head", "thorax", "pelvis", "left_hip", "left_knee", "left_ankle", "right_hip", "right_knee", "right_ankle")
 
 

@@ -215,6 +215,34 @@ class Samples(HandOver):
 
 
 @dataclass(frozen=True)
+class Rig(HandOver):
+    """Where the cameras of all samples stand: X_camera = R X_world + t."""
+
+    K: Annotated[np.ndarray, Dims("sample view xyz xyz", "float32", "px")]
+    R: Annotated[np.ndarray, Dims("sample view xyz xyz", "float32", "1")]
+    t: Annotated[np.ndarray, Dims("sample view xyz", "float32", "m")]
+    """If found from joints, in the axes of the first camera and in units of which the bones measure 0.25 on average."""
+    residual: Annotated[np.ndarray, Dims("sample view", "float32", "px")]
+    """Median distance of the detections from the images of the joints triangulated from all views; NaN if missing."""
+    source: str
+    """"given" or "from joints"."""
+    intrinsics: str
+    """"given" or "assumed"."""
+
+
+@dataclass(frozen=True)
+class Labels(HandOver):
+    """3D poses triangulated from all views, for training; missing is 0, never NaN."""
+
+    joint: Annotated[np.ndarray, Dims("sample view joint xyz", "float32", "m")]
+    """In each camera's axes and in the rig's unit of length, seen from the camera (not root-relative)."""
+    confidence: Annotated[np.ndarray, Dims("sample view joint", "float32", "0..1")]
+    """Mean of the views that the joint was triangulated from; 0 where it was not."""
+    residual: Annotated[np.ndarray, Dims("sample view joint", "float32", "px")]
+    """Distance of the detection from the label's image; NaN where either is missing."""
+
+
+@dataclass(frozen=True)
 class Pose3D(HandOver):
     """3D poses of one clip, lifted from that clip alone."""
 

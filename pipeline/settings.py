@@ -102,7 +102,7 @@ class CalibrateSettings(StageSettings):
     refine_focal: bool = Field(True, description="correct an assumed focal length by what the joints say")
     min_confidence: float = Field(0.3, ge=0, le=1, description="joints below this do not calibrate")
     tolerance: float = Field(0.01, gt=0, description="noise of a detection, in sizes of the person in the picture")
-    max_instants: int = Field(300, ge=5, description="instants of a rig that calibrate it, spread over its takes")
+    max_instants: int = Field(100, ge=5, description="instants of a rig that calibrate it, spread over its takes")
 
 
 class LabelSettings(StageSettings):

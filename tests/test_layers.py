@@ -21,12 +21,13 @@ FOREIGN = {"mmpose": {"pipeline/detectors"}, "mmcv": {"pipeline/detectors"}, "me
 
 HELPERS_OF_METHODS = {
     "method", "lifter", "pose_cnn", "losses", "geometry", "epipolar", "handedness", "heatmap", "skeleton", "body",
-    "canonical",
+    "canonical", "bundle",
 }  # fmt: skip
 NOT_METHODS = HELPERS_OF_METHODS | {"__init__", "metrics"}
 
 STAGES = {
-    "frames", "detect", "track", "morph", "synchronize", "calibrate", "keypoints", "samples", "train", "lift",
+    "frames", "detect", "track", "morph", "synchronize", "keypoints", "samples", "calibrate", "label", "train",
+    "lift",
 }  # fmt: skip
 LEVELS = [
     {"errors", "progress"},
