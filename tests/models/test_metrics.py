@@ -101,6 +101,52 @@ def test_shapes_must_agree() -> None:
         metrics.joint_errors(predicted[:, 1:], true, "root")
 
 
+def test_errors_of_some_frames_and_joints() -> None:
+    predicted, true = _random_poses()
+    errors = metrics.all_errors(predicted, true)
+    assert errors.summary() == metrics.evaluate(predicted, true)
+    some = errors.of(np.arange(20) < 5, [0, 3])
+    np.testing.assert_array_equal(some.procrustes, errors.procrustes[:5][:, [0, 3]])
+
+
+def test_errors_do_not_depend_on_the_blocks_they_are_computed_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    predicted, true = _random_poses()
+    whole = metrics.joint_errors(predicted, true, "procrustes")
+    monkeypatch.setattr(metrics, "_BLOCK", 7)
+    np.testing.assert_allclose(metrics.joint_errors(predicted, true, "procrustes"), whole, rtol=1e-12)
+
+
+def test_pose_structure_score_by_hand() -> None:
+    """Flat poses: a root, and one joint at (x, y)."""
+    centroids = np.array([[0.0, 0, 0, 1, 0, 0], [0, 0, 0, 0, 1, 0]])
+    true = _two_joints((3, 4))
+    assert metrics.pss(_two_joints((4, 3)), true, centroids) == 0
+    assert metrics.pss(_two_joints((30, 40)), true, centroids) == 100
+    assert metrics.pss(_two_joints((4, 3), (30, 40)), _two_joints((3, 4), (3, 4)), centroids) == 50
+    assert metrics.pss(_two_joints((3, 4)) + 70, true, centroids) == 100  # relative to the root
+
+
+def test_clusters_of_poses() -> None:
+    rng = np.random.default_rng(0)
+    bases = rng.normal(size=(5, 17, 3))
+    size = rng.uniform(300, 3000, (100, 1, 1))
+    true = (np.repeat(bases, 20, axis=0) + rng.normal(0, 0.02, (100, 17, 3))) * size
+    centroids = metrics.pose_clusters(true, 5)
+    shapes = (bases - bases[:, :1]).reshape(5, -1)
+    shapes /= np.linalg.norm(shapes, axis=1, keepdims=True)
+    nearest = np.linalg.norm(shapes[:, None] - centroids, axis=-1)
+    assert sorted(nearest.argmin(1)) == list(range(5))
+    assert nearest.min(1).max() < 0.02
+    np.testing.assert_array_equal(metrics.pose_clusters(true, 5), centroids)
+    assert metrics.pss(true[::-1], true, centroids) == 20
+    with pytest.raises(ValueError, match="100 poses are too few for 101 clusters"):
+        metrics.pose_clusters(true, 101)
+
+
+def _two_joints(*places: tuple[float, float]) -> np.ndarray:
+    return np.array([[[0.0, 0, 0], [x, y, 0]] for x, y in places])
+
+
 def _random_poses() -> tuple[np.ndarray, np.ndarray]:
     """Predicted and true poses (20, 17, 3) in mm."""
     rng = np.random.default_rng(0)
