@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import warnings
 from dataclasses import dataclass
 from importlib.metadata import version
@@ -55,11 +56,13 @@ class Model(HandOver):
 
     def write(self, path: Path) -> None:
         """Write the model file; equal models give equal bytes."""
+        plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "state"}
         content = {
             "format": FORMAT,
             "format_version": FORMAT_VERSION,
             "posepipe": version("posepipe"),
-            **{name: getattr(self, name) for name in self.__dataclass_fields__},
+            **json.loads(json.dumps(plain)),  # pickle tells a word that stands twice from two equal words
+            "state": self.state,
         }
         buffer = io.BytesIO()  # a path would put its own name into the file
         torch.save(content, buffer)

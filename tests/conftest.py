@@ -17,10 +17,7 @@ from posepipe.pipeline.settings import Settings, load_settings
 
 torch.set_num_threads(1)
 
-QUICK = (
-    "train.epochs=2", "train.min_steps=15", "train.batch_size=32", "train.width=32", "train.learning_rate=0.01",
-    "detect.chunk_frames=15",
-)  # fmt: skip
+QUICK = ("train.method=sure", "train.epochs=2", "train.min_steps=5", "train.width=32", "detect.chunk_frames=15")
 """Settings of a fit that takes a second."""
 
 

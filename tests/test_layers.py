@@ -35,7 +35,9 @@ LEVELS = [
     {"cache", "settings", "drawing", "exporters"},
     {"recording", "model", "workplace", "results"},
     STAGES,
+    {"curves", "reference"},
     {"report", "evaluate", "doctor", "array_fitting"},
+    {"evaluation_files"},
     {"fitting", "inference"},
     {"__init__", "cli"},
 ]

@@ -59,6 +59,11 @@ def test_a_model_comes_back_as_it_was(path: Path) -> None:
 def test_equal_models_are_equal_files_whatever_their_name(path: Path, tmp_path: Path) -> None:
     a_model().write(tmp_path / "other name.pt")
     assert path.read_bytes() == (tmp_path / "other name.pt").read_bytes()
+    rows = [{"".join(list(word)): "".join(list("lifter")) for word in ("phase", "name")} for _ in range(2)]
+    same = [{"phase": "lifter", "name": "lifter"}] * 2
+    for losses, name in ((rows, "rows.pt"), (same, "same.pt")):  # as read from a checkpoint, and as just made
+        replace(a_model(), losses=losses).write(tmp_path / name)
+    assert (tmp_path / "rows.pt").read_bytes() == (tmp_path / "same.pt").read_bytes()
     replace(a_model(), instants=41).write(path)
     assert path.read_bytes() != (tmp_path / "other name.pt").read_bytes()
 

@@ -25,7 +25,7 @@ from posepipe.pipeline.settings import TrainingSettings
 from posepipe.pipeline.train import train_model
 
 INSTANTS = 40
-CANONPOSE = {"epochs": 3, "min_steps": 10, "batch_size": 32, "width": 32, "learning_rate": 0.01}
+CANONPOSE = {"epochs": 3, "min_steps": 5, "batch_size": 16, "width": 32, "learning_rate": 0.01}
 
 
 def samples() -> Samples:
@@ -94,7 +94,7 @@ def fake_method(monkeypatch: pytest.MonkeyPatch) -> type[FakeMethod]:
 
 
 def train(folder: Path, method: str = "fake", seed: int = 0, **options: Any) -> Model:
-    options = {**(CANONPOSE if method == "canonpose" else {"epochs": 3}), **options}
+    options = {**(CANONPOSE if method == "sure" else {"epochs": 3}), **options}
     return Cache(folder).run(
         train_model, samples(), settings=TrainingSettings(method=method, seed=seed, options=options)
     )
@@ -104,7 +104,7 @@ def bits(model: Model) -> dict[str, bytes]:
     return {name: value.numpy().tobytes() for name, value in model.state.items()}
 
 
-@pytest.mark.parametrize("method", ["canonpose", "fake"])
+@pytest.mark.parametrize("method", ["sure", "fake"])
 def test_a_seed_gives_one_model_and_another_seed_another(method: str, tmp_path: Path) -> None:
     one, same, other = (train(tmp_path / name, method, seed) for name, seed in (("a", 0), ("b", 0), ("c", 1)))
     assert bits(one) == bits(same)
@@ -113,12 +113,12 @@ def test_a_seed_gives_one_model_and_another_seed_another(method: str, tmp_path: 
 
 
 def test_canonpose_learns_and_says_how(tmp_path: Path) -> None:
-    model = train(tmp_path, "canonpose")
+    model = train(tmp_path, "sure")
     assert [row["epoch"] for row in model.losses] == [0, 1, 2]
     assert {"phase", "epoch", "reprojection", "view", "camera", "total", "learning_rate"} <= set(model.losses[0])
     assert model.losses[-1]["total"] < model.losses[0]["total"]
     assert model.handedness["verdict"] in ("clear", "thin")
-    assert (model.method, model.skeleton, model.instants) == ("canonpose", "h36m17", INSTANTS)
+    assert (model.method, model.skeleton, model.instants) == ("sure", "h36m17", INSTANTS)
     assert all(torch.isfinite(value).all() for value in model.state.values())
 
 
@@ -168,20 +168,20 @@ def test_a_killed_training_ends_with_the_same_bits(
 def test_canonpose_resumes_with_the_same_bits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from posepipe.models.canonpose import CanonPose
 
-    whole, losses, steps = train(tmp_path / "whole", "canonpose"), CanonPose.losses, 0
+    whole, losses, steps = train(tmp_path / "whole", "sure"), CanonPose.losses, 0
 
     def mortal(*args: Any) -> Any:
         nonlocal steps
         steps += 1
-        if steps == 25:
+        if steps == 9:
             raise Killed
         return losses(*args)
 
     with monkeypatch.context() as patch:
         patch.setattr(CanonPose, "losses", mortal)
         with pytest.raises(Killed):
-            train(tmp_path / "cut", "canonpose")
-    assert bits(train(tmp_path / "cut", "canonpose")) == bits(whole)
+            train(tmp_path / "cut", "sure")
+    assert bits(train(tmp_path / "cut", "sure")) == bits(whole)
 
 
 def test_more_epochs_start_anew_and_fewer_do_not_end_the_same(tmp_path: Path) -> None:
@@ -212,7 +212,7 @@ def test_missing_views_are_trained_around(tmp_path: Path) -> None:
     confidence, keypoint = whole.confidence.copy(), whole.keypoint.copy()
     confidence[::3, 1], keypoint[::3, 1] = 0, 0
     gappy = replace(whole, confidence=confidence, keypoint=keypoint)
-    settings = TrainingSettings(method="canonpose", options=CANONPOSE)
+    settings = TrainingSettings(method="sure", options=CANONPOSE)
     model = Cache(tmp_path).run(train_model, gappy, settings=settings)
     assert all(np.isfinite(row["total"]) for row in model.losses)
 
@@ -266,7 +266,7 @@ from posepipe.pipeline.train import train_model
 torch.set_num_threads(1)
 launch, out = this_launch(), Path(sys.argv[3])
 cache = Cache(out / "cache", processes=launch.processes, rank=launch.rank)
-model = cache.run(train_model, samples(), settings=TrainingSettings(options=CANONPOSE, device="cpu"))
+model = cache.run(train_model, samples(), settings=TrainingSettings(method="sure", options=CANONPOSE, device="cpu"))
 torch.save({"state": model.state, "losses": model.losses}, out / f"{launch.rank}.pt")
 """
 
@@ -285,7 +285,7 @@ def test_two_processes_train_one_model(tmp_path: Path) -> None:
     assert all(torch.isfinite(value).all() for value in first["state"].values())
     assert first["losses"] == second["losses"]
     assert len(first["losses"]) == CANONPOSE["epochs"]
-    alone = train(tmp_path / "alone", "canonpose")
+    alone = train(tmp_path / "alone", "sure")
     assert first["losses"][0]["total"] == pytest.approx(alone.losses[0]["total"], rel=0.2)  # the same problem
     stored = [path.name for path in (tmp_path / "cache" / "train_model").iterdir()]
     assert len(stored) == 1  # one result, no parts
