@@ -117,8 +117,8 @@ class Errors:
     scale: Array
     procrustes: Array
 
-    def of(self, frames: NDArray[Any], joints: Any = slice(None)) -> Errors:
-        """Those of some frames (mask or indices), and of some joints."""
+    def of(self, frames: Any = slice(None), joints: Any = slice(None)) -> Errors:
+        """Those of some frames and joints (masks, indices or slices)."""
         return Errors(*(errors[frames][:, joints] for errors in (self.root, self.scale, self.procrustes)))
 
     def summary(self) -> dict[str, float]:
@@ -142,6 +142,19 @@ def all_errors(predicted: Array, true: Array, root: int | None = 0) -> Errors:
         joint_errors(predicted, true, "scale", root),
         joint_errors(predicted, true, "procrustes", root),
     )
+
+
+def jdr(errors: Array, crop_side: Array) -> float:
+    """Joint detection rate (CVSF, Sec. 4.1): percentage of 2D joints closer to the truth than half a head.
+
+    The paper does not say how large a head is; as in the work that it builds on (Qiu et al., ICCV 2019) it is a
+    tenth of the side of the square crop round the person.
+
+    Args:
+        errors: (frame, joint) px.
+        crop_side: (frame) px.
+    """
+    return float((errors < crop_side[:, None] / (10 * 2)).mean() * 100)
 
 
 def evaluate(predicted: Array, true: Array, root: int = 0) -> dict[str, float]:

@@ -173,26 +173,35 @@ def infer(
 @command
 def evaluate(
     prediction: Annotated[Path, typer.Argument(help="A poses.npz, or a results folder of fit or infer.")],
-    reference: Annotated[Path, typer.Argument(help=".npz with joints_3d_cam or joints_3d_m, or a folder of them.")],
+    reference: Annotated[
+        Path, typer.Argument(help=".npz with joints_3d_cam, joints_3d_m or joint_3d_cam, or a folder of them.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json, tables and curves.")] = None,
+    joints: Annotated[str, typer.Option(help="Joints that count, by name; all by default.")] = "",
+    clusters: Annotated[
+        Path | None, typer.Option(help="True poses of the training split, or pose_clusters.npz: adds mPSS.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Compare predicted poses with a reference, in mm.
 
-    Example:
+    Examples:
 
       posepipe evaluate demo_footage/training_posepipe demo_footage/reference
+
+      posepipe evaluate test_posepipe test.npz --clusters train.npz --out scores
     """
     from .evaluate import evaluate as run
+    from .evaluate import save_clusters
+    from .evaluation_files import as_json as plain
+    from .evaluation_files import as_text, write_evaluation
 
-    scores = run(prediction, reference)
-    if as_json:
-        typer.echo(json.dumps([vars(score) for score in scores], indent=1))
-        return
-    names = list(scores[0].measures)
-    typer.echo(f"{'clip':<16}{'frames':>8}{'missing':>9}" + "".join(f"{name:>11}" for name in names))
-    for score in scores:
-        values = "".join(f"{score.measures[name]:>11.1f}" for name in names)
-        typer.echo(f"{score.name:<16}{score.frames:>8}{score.missing:>9}{values}")
+    if out and clusters:
+        clusters = save_clusters(out / "pose_clusters.npz", clusters)
+    found = run(prediction, reference, joints=split(joints), clusters=clusters)
+    if out:
+        write_evaluation(found, out)
+    typer.echo(json.dumps(plain(found), indent=1) if as_json else as_text(found))
 
 
 @command

@@ -1,28 +1,32 @@
-"""Evaluation: predicted poses against a reference."""
+"""Evaluation: predicted poses against a reference, as tables and curves."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from ..models import metrics
+from ..models.metrics import Errors
 from ..models.skeleton import H36M17
+from .cache import writing_to
 from .errors import PosepipeError
-
-WORLD, CAMERA = "joints_3d_m", "joints_3d_cam"
-"""Arrays (F, 17, 3) in metres that a reference file holds: world axes, or camera axes."""
+from .keypoints import open_keypoints
+from .reference import Compared, compare
 
 TURNING = ("MPJPE", "NMPJPE", "PCK", "N-PCK", "AUC", "N-AUC")
 """Measures that need the reference in camera axes."""
+METRIC = ("MPJPE", "PCK", "AUC")
+"""Measures that need predictions in metres."""
+CURVE_MM = np.arange(0.0, 301.0, 5.0)
 
 
 @dataclass(frozen=True)
 class Score:
-    """One clip's measures."""
+    """Measures of a set of frames."""
 
     name: str
     frames: int
@@ -31,14 +35,51 @@ class Score:
     measures: dict[str, float]
 
 
-def evaluate(prediction: Path | str, reference: Path | str) -> list[Score]:
-    """Measures of predicted poses; of several clips also their mean, as the last row.
+@dataclass(frozen=True)
+class Evaluation:
+    """All that is known of how good predictions are."""
+
+    clips: list[Score]
+    """One per prediction file."""
+    cameras: list[Score]
+    actions: list[Score]
+    mean: Score
+    """Over all frames."""
+    action_mean: Score | None
+    """Mean of the actions' means, which most tables of Human3.6M show; None if no actions are known."""
+    joints: dict[str, dict[str, float]]
+    """Joint -> measure, over all frames."""
+    curves: dict[str, list[float]]
+    """Percentages at thresholds ``CURVE_MM``: of joints (PCK, N-PCK), of poses whose worst joint is closer (CPS)."""
+
+
+@dataclass(frozen=True)
+class _Frames:
+    """All frames that have a prediction and a reference (F), and what is left of those without prediction."""
+
+    errors: Errors
+    labels: dict[str, NDArray[np.str_]]  # "clips", "cameras", "actions" -> (F)
+    missing: dict[str, NDArray[np.str_]]
+    measures: tuple[str, ...]
+
+
+def evaluate(
+    prediction: Path | str,
+    reference: Path | str,
+    *,
+    joints: Sequence[str] = (),
+    clusters: Path | str | None = None,
+) -> Evaluation:
+    """Measures of predicted poses.
 
     Args:
         prediction: a ``poses.npz``, or a folder with one or more of them (results of ``fit`` or ``infer``).
-        reference: an ``.npz`` with ``joints_3d_cam`` (F, 17, 3) in metres and camera axes, or ``joints_3d_m`` in
-            world axes, for which only measures that forgive a rotation are given; or a folder with one such
-            file per camera, named like it. With ``time`` (F) in s frames are matched by time, else by number.
+        reference: for poses of a keypoint file, that file with ``joint_3d_cam``. For a clip's, an ``.npz`` with
+            ``joints_3d_cam`` (F, 17, 3) in metres and camera axes, or ``joints_3d_m`` in world axes, for which only
+            measures that forgive a rotation are given; with ``time`` (F) in s frames are matched by time, else by
+            number; ``action`` names what is done. Or a folder of such files, named like camera or keypoint file.
+        joints: joints that count; all by default. Poses stay relative to the pelvis.
+        clusters: keypoint file with the true poses of the training split, or a file of ``save_clusters``: adds mPSS.
 
     Raises:
         PosepipeError: missing or unsuitable files, or nothing in common.
@@ -47,76 +88,128 @@ def evaluate(prediction: Path | str, reference: Path | str) -> list[Score]:
     files = [prediction] if prediction.is_file() else sorted(prediction.rglob("poses.npz"))
     if not files:
         raise PosepipeError(f"{prediction} holds no poses.npz; give the results folder of `posepipe fit` or `infer`")
-    scores = [_score(path, _reference_of(path, reference)) for path in files]
-    if len(scores) == 1:
-        return scores
-    shared = [name for name in scores[0].measures if all(name in score.measures for score in scores)]
-    means = {name: float(np.mean([score.measures[name] for score in scores])) for name in shared}
-    mean = Score("mean", sum(score.frames for score in scores), sum(score.missing for score in scores), means)
-    return [*scores, mean]
+    compared = [compare(path, reference) for path in files]
+    chosen = _chosen(joints)
+    frames = _frames(compared, chosen)
+    mean = _score("all frames", frames, frames.errors, len(frames.missing["clips"]))
+    if clusters is not None:
+        mean.measures.update(_structure(compared, read_clusters(Path(clusters))))
+    actions = [score for score in _scores(frames, "actions") if score.name]
+    return Evaluation(
+        clips=_scores(frames, "clips"),
+        cameras=_scores(frames, "cameras"),
+        actions=actions,
+        mean=mean,
+        action_mean=_mean_of(actions) if actions else None,
+        joints={H36M17.joints[joint]: _joint(frames, place) for place, joint in enumerate(chosen)},
+        curves=_curves(frames),
+    )
 
 
-def _reference_of(path: Path, reference: Path) -> Path:
-    if reference.is_file():
-        return reference
-    name = path.parent.name.removesuffix("_posepipe")
-    found = reference / f"{name}.npz"
-    if not found.is_file():
-        raise PosepipeError(f"there is no reference {found} for {path}")
-    return found
+def save_clusters(path: Path, training: Path) -> Path:
+    """Write the centroids of the true poses of a keypoint file, for mPSS at 50 and 100 clusters."""
+    found = read_clusters(training)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with writing_to(path), path.open("wb") as file:
+        np.savez(file, **{f"centroids_{count}": centroids for count, centroids in found.items()})
+    return path
 
 
-def _score(path: Path, reference: Path) -> Score:
-    predicted, true = _read(path), _read(reference)
-    joint = _array(predicted, "joint", path)
-    names = [str(name) for name in predicted["joint_names"]]
-    if names != list(H36M17.joints):
-        raise PosepipeError(
-            f"{path} has other joints than the reference (h36m17); evaluate a fit with --skeleton h36m17"
-        )
-    axes = CAMERA if CAMERA in true else WORLD
-    target = _array(true, axes, reference)
-    which = _matching(np.asarray(predicted["time"]), true, len(target), path, reference)
-    joint = np.where((which >= 0)[:, None, None], joint[which], np.nan) * 1000.0
-    target = target * 1000.0
-    good = metrics.complete(joint) & metrics.complete(target)
-    if not good.any():
-        raise PosepipeError(f"no frame of {path} has both a prediction and a reference in {reference}")
-    measures = metrics.evaluate(joint[good], target[good])
-    if axes == WORLD:
-        measures = {name: value for name, value in measures.items() if name not in TURNING}
-    elif str(predicted["unit"]) != "m":
-        measures = {name: value for name, value in measures.items() if name not in ("MPJPE", "PCK", "AUC")}
-    return Score(path.parent.name, int(good.sum()), int((~good).sum()), measures)
+def read_clusters(path: Path) -> dict[int, NDArray[np.float64]]:
+    """Centroids by number of clusters, as stored, or found among the true poses of a keypoint file.
 
-
-def _matching(time: np.ndarray, true: dict[str, Any], frames: int, path: Path, reference: Path) -> np.ndarray:
-    """For each reference frame the predicted frame of the same time or number, -1 where there is none."""
-    if "time" in true:
-        wanted = np.asarray(true["time"])
-        nearest = np.abs(time[None] - wanted[:, None]).argmin(1)
-        half = np.median(np.diff(wanted)) / 2 if len(wanted) > 1 else 0.01
-        return np.where(np.abs(time[nearest] - wanted) <= half, nearest, -1)
-    if len(time) != frames:
-        raise PosepipeError(
-            f"{path} has {len(time)} frames, but {reference} has {frames} and no times to match them by"
-        )
-    return np.arange(frames)
-
-
-def _read(path: Path) -> dict[str, Any]:
+    Raises:
+        PosepipeError: neither is there.
+    """
+    with open_keypoints(path) as file:
+        if "centroids_50" in file:
+            return {count: file.array(f"centroids_{count}", count, 51) for count in metrics.PSS_CLUSTERS}
+        true = file.array("joint_3d_cam", "samples", "views", "joints", 3).astype(np.float64)
+        poses = true[..., file.joints(true.shape[2])[1], :].reshape(-1, 17, 3)
     try:
-        with np.load(path, allow_pickle=False) as archive:
-            return dict(archive)
-    except FileNotFoundError as error:
-        raise PosepipeError(f"there is no file {path}") from error
-    except (OSError, ValueError, EOFError) as error:
-        raise PosepipeError(f"{path} is not an .npz file of plain arrays") from error
+        known = poses[metrics.complete(poses)]
+        return {count: metrics.pose_clusters(known, count) for count in metrics.PSS_CLUSTERS}
+    except ValueError as error:
+        raise PosepipeError(f"{path}: {error}") from error
 
 
-def _array(archive: dict[str, Any], name: str, path: Path) -> NDArray[np.float64]:
-    array = archive.get(name)
-    if array is None or array.ndim != 3 or array.shape[1:] != (17, 3):
-        shape = "none" if array is None else array.shape
-        raise PosepipeError(f"{path}: expected an array {name!r} of shape (frames, 17, 3), found {shape}")
-    return np.asarray(array, np.float64)
+def _chosen(joints: Sequence[str]) -> list[int]:
+    unknown = [name for name in joints if name not in H36M17.joints]
+    if unknown:
+        raise PosepipeError(f"h36m17 has no joint {unknown[0]!r}; it has {', '.join(H36M17.joints)}")
+    return [H36M17.index(name) for name in joints or H36M17.joints]
+
+
+def _frames(compared: Sequence[Compared], joints: list[int]) -> _Frames:
+    good = [metrics.complete(one.predicted) & metrics.complete(one.true) for one in compared]
+    for one, kept in zip(compared, good, strict=True):
+        if not kept.any():
+            raise PosepipeError(f"no frame of {one.name} has both a prediction and a reference")
+    lost = [metrics.complete(one.true) & ~kept for one, kept in zip(compared, good, strict=True)]
+
+    def joined(arrays: list[np.ndarray], masks: list[np.ndarray]) -> np.ndarray:
+        return np.concatenate([array[mask] for array, mask in zip(arrays, masks, strict=True)])
+
+    labels = {
+        "clips": [np.full(len(one.true), one.name) for one in compared],
+        "cameras": [one.camera for one in compared],
+        "actions": [one.action for one in compared],
+    }
+    predicted = joined([one.predicted - one.predicted[:, :1] for one in compared], good)[:, joints]
+    true = joined([one.true - one.true[:, :1] for one in compared], good)[:, joints]
+    errors = metrics.all_errors(predicted, true, root=None)
+    unfit = set() if all(one.in_camera_axes for one in compared) else set(TURNING)
+    unfit |= set() if all(one.metric for one in compared) else set(METRIC)
+    return _Frames(
+        errors=errors,
+        labels={name: joined(arrays, good) for name, arrays in labels.items()},
+        missing={name: joined(arrays, lost) for name, arrays in labels.items()},
+        measures=tuple(name for name in errors.summary() if name not in unfit),
+    )
+
+
+def _score(name: str, frames: _Frames, errors: Errors, missing: int) -> Score:
+    summary = errors.summary()
+    return Score(name, len(errors.root), missing, {measure: summary[measure] for measure in frames.measures})
+
+
+def _scores(frames: _Frames, kind: str) -> list[Score]:
+    """A score for each clip, camera or action, in the order in which they come."""
+    labels = frames.labels[kind]
+    return [
+        _score(name, frames, frames.errors.of(labels == name), int((frames.missing[kind] == name).sum()))
+        for name in dict.fromkeys(labels.tolist())
+    ]
+
+
+def _mean_of(scores: Sequence[Score]) -> Score:
+    measures = {name: float(np.mean([s.measures[name] for s in scores])) for name in scores[0].measures}
+    return Score("mean of actions", sum(s.frames for s in scores), sum(s.missing for s in scores), measures)
+
+
+def _joint(frames: _Frames, place: int) -> dict[str, float]:
+    """A joint's measures; CPS is one of whole poses."""
+    score = _score("", frames, frames.errors.of(joints=[place]), 0)
+    return {name: value for name, value in score.measures.items() if name != "CPS"}
+
+
+def _curves(frames: _Frames) -> dict[str, list[float]]:
+    errors = {"PCK": frames.errors.root, "N-PCK": frames.errors.scale, "CPS": frames.errors.procrustes.max(1)}
+    return {
+        name: [round(metrics.pck(values, threshold), 3) for threshold in CURVE_MM]
+        for name, values in errors.items()
+        if name in frames.measures
+    }
+
+
+def _structure(compared: Sequence[Compared], clusters: dict[int, NDArray[np.float64]]) -> dict[str, float]:
+    """mPSS, on all joints."""
+    if not all(one.in_camera_axes for one in compared):
+        raise PosepipeError("mPSS needs a reference in camera axes")
+    predicted, true = (
+        np.concatenate(poses) for poses in ([one.predicted for one in compared], [one.true for one in compared])
+    )
+    good = metrics.complete(predicted) & metrics.complete(true)
+    return {
+        f"mPSS@{count}": metrics.pss(predicted[good], true[good], centroids) for count, centroids in clusters.items()
+    }

@@ -1,0 +1,57 @@
+"""Line charts as SVG, which needs no library to write and any browser, and most text, to show."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from html import escape
+
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
+"""Okabe and Ito's palette, which people tell apart whatever colours they see."""
+
+_WIDTH, _HEIGHT = 560, 320
+_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 180, 34, 46
+_TICKS = 5
+
+
+def line_chart(
+    title: str, across: str, up: str, x: Sequence[float], curves: Mapping[str, Sequence[float]], y_limit: float = 100
+) -> str:
+    """An SVG picture of curves by name, over common positions ``x`` from 0, from 0 to ``y_limit`` high."""
+    wide, high = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
+    x_limit = max(x)
+
+    def place(at: float, value: float) -> tuple[float, float]:
+        return _LEFT + wide * at / x_limit, _TOP + high * (1 - value / y_limit)
+
+    parts = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" '
+        'font-size="12">',
+        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>',
+        _text(_LEFT, 20, title, "start", size=14),
+        _text(_LEFT + wide / 2, _HEIGHT - 10, across, "middle"),
+        f'<g transform="rotate(-90 14 {_TOP + high / 2})">{_text(14, _TOP + high / 2, up, "middle")}</g>',
+    ]
+    for tick in range(_TICKS + 1):
+        at, value = x_limit * tick / _TICKS, y_limit * tick / _TICKS
+        (left, bottom), (right, top) = place(0, value), place(at, 0)
+        parts += [
+            f'<path d="M{left:.1f} {bottom:.1f}h{wide}M{right:.1f} {_TOP}v{high}" stroke="#ddd" fill="none"/>',
+            _text(left - 6, bottom + 4, f"{value:g}", "end"),
+            _text(right, top + 16, f"{at:g}", "middle"),
+        ]
+    for number, (name, values) in enumerate(curves.items()):
+        colour = COLOURS[number % len(COLOURS)]
+        points = " ".join("{:.1f},{:.1f}".format(*place(*point)) for point in zip(x, values, strict=True))
+        beside = _TOP + 12 + 18 * number
+        parts += [
+            f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>',
+            f'<path d="M{_WIDTH - _RIGHT + 12} {beside - 4}h18" stroke="{colour}" stroke-width="3"/>',
+            _text(_WIDTH - _RIGHT + 36, beside, name, "start"),
+        ]
+    return "\n".join([*parts, "</svg>", ""])
+
+
+def _text(x: float, y: float, text: str, anchor: str, size: int = 12) -> str:
+    return (
+        f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}" font-size="{size}" fill="#222">{escape(text)}</text>'
+    )
