@@ -73,3 +73,35 @@ class Lifter(nn.Module):
         """
         features = self.common(torch.cat([keypoint, confidence[..., None]], -1).flatten(-2))
         return self.pose(features).unflatten(-1, (-1, 3)), self._matrix(self.camera(features))
+
+
+class DropoutBlock(nn.Module):
+    """Two times linear, batch norm, rectifier and dropout beside an identity (Martinez et al., ICCV 2017, Fig. 1)."""
+
+    def __init__(self, width: int, dropout: float) -> None:
+        super().__init__()
+        self.layers = nn.Sequential(*_dropout_layer(width, width, dropout), *_dropout_layer(width, width, dropout))
+
+    def forward(self, features: Tensor) -> Tensor:
+        return features + self.layers(features)
+
+
+def _dropout_layer(inputs: int, width: int, dropout: float) -> list[nn.Module]:
+    return [nn.Linear(inputs, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(dropout)]
+
+
+Norm = Literal["batch", "layer"]
+
+
+def residual_network(inputs: int, outputs: int, width: int, blocks: int, norm: Norm, dropout: float) -> nn.Sequential:
+    """Linear layers with residual blocks between the first and the last, for numbers (N, inputs).
+
+    Norm "batch" with two blocks is ResLinear (Martinez et al., ICCV 2017), with four the network of Li et al. (AAAI
+    2020); "layer" has no dropout and learns in fewer epochs.
+    """
+    first: list[nn.Module] = [nn.Linear(inputs, width)]
+    middle: list[nn.Module] = [NormalisedBlock(width) for _ in range(blocks)]
+    if norm == "batch":
+        first = _dropout_layer(inputs, width, dropout)
+        middle = [DropoutBlock(width, dropout) for _ in range(blocks)]
+    return nn.Sequential(*first, *middle, nn.Linear(width, outputs))

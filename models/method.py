@@ -22,10 +22,11 @@ keypoint 0 and confidence 0, never NaN; a missing view is one whose joints are a
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
+import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
@@ -70,6 +71,10 @@ class Batch:
     K: Tensor | None = None  # (B, V, 3, 3) px
     R: Tensor | None = None  # (B, V, 3, 3) camera_from_world
     t: Tensor | None = None  # (B, V, 3) m
+    label: Tensor | None = (
+        None  # (B, V, J, 3) triangulated joints in each camera's axes, in the unit of t, 0 if missing
+    )
+    label_confidence: Tensor | None = None  # (B, V, J) in 0..1, 0 where there is no label
 
 
 @dataclass(frozen=True)
@@ -96,7 +101,16 @@ class Method(nn.Module, ABC):
 
     Settings: ClassVar[type[MethodSettings]]
     needs: ClassVar[frozenset[str]] = frozenset()
-    """Among "intrinsics", "extrinsics", "crops", "labelled_2d"."""
+    """Among "intrinsics", "extrinsics", "labels", "crops", "labelled_2d".
+
+    "intrinsics" gives K to batches and to views, "extrinsics" K, R and t to batches (if they are unknown they come
+    from joints), "labels" all of these and triangulated poses.
+    """
+
+    @classmethod
+    def needs_with(cls, settings: MethodSettings) -> frozenset[str]:
+        """What it needs under these settings; ``needs`` unless a method says otherwise."""
+        return cls.needs
 
     @property
     def settles_handedness(self) -> bool:
@@ -119,3 +133,30 @@ class Method(nn.Module, ABC):
     @abstractmethod
     def predict(self, view: View) -> Prediction:
         """3D poses of one camera's frames from that camera alone."""
+
+
+def given(array: Tensor | None, name: str) -> Tensor:
+    """An array that a method needs.
+
+    Raises:
+        ValueError: it is not there; the pipeline gives what ``needs`` asks for, and tells users what they must give.
+    """
+    if array is None:
+        raise ValueError(f"this method needs {name}")
+    return array
+
+
+_CHUNK = 64
+"""Frames of a chunk; every frame goes through the network in the company of as many others."""
+
+
+def in_chunks(function: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
+    """What a function gives for all frames (N), computed for always as many of them at once.
+
+    So rounding does not depend on how frames are batched; the last chunk is filled up with zeros.
+    """
+    count = len(inputs[0])
+    padding = -count % _CHUNK
+    chunks = [torch.cat([part, part.new_zeros(padding, *part.shape[1:])]).split(_CHUNK) for part in inputs]
+    results = [function(*chunk) for chunk in zip(*chunks, strict=True)]
+    return tuple(torch.cat(parts)[:count] for parts in zip(*results, strict=True))

@@ -1,0 +1,135 @@
+"""EpipolarPose: a network of one view that learns from poses triangulated out of all views.
+
+Kocabas, Karagoz and Akbas, Self-Supervised Learning of 3D Human Pose using Multi-view Geometry (CVPR 2019). Needs
+intrinsics and two or more synchronised views; extrinsics are used if given, else found from joints. Triangulation
+and cheirality settle the handedness, so there is no mirror to fear. The paper trains a network of images; here the
+student is a lifter of 2D poses, which sees the same labels but no image.
+"""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from .body import MEAN_BONE_M
+from .geometry import normalise_keypoints
+from .handedness import Parity
+from .lifter import residual_network
+from .method import Batch, Method, MethodSettings, Phase, Prediction, View, given, in_chunks
+from .skeleton import Skeleton
+
+MIN_BONES = 0.5
+"""Share of bones that a label must have, so that its size can be told."""
+
+_DROPOUT = 0.25
+_WEIGHT_DECAY = 1e-2
+
+
+class EpipolarPoseSettings(MethodSettings):
+    """Settings of EpipolarPose."""
+
+    student: Literal["lifter"] = Field("lifter", description="lifter: a network that lifts 2D poses")
+    epochs: int = Field(20, ge=1, description="passes over the training instants")
+    min_steps: int = Field(25, ge=1, description="steps of an epoch at least, for short footage")
+    batch_size: int = Field(128, ge=1, description="synchronised instants in a step")
+    learning_rate: float = Field(1e-3, gt=0, description="largest learning rate")
+    width: int = Field(512, ge=1, description="lifter: units of a hidden layer")
+    blocks: int = Field(2, ge=1, description="lifter: residual blocks")
+
+
+class LifterStudent(nn.Module):
+    """Poses from the normalised 2D pose and its confidences."""
+
+    root: Tensor
+
+    def __init__(self, skeleton: Skeleton, settings: EpipolarPoseSettings) -> None:
+        super().__init__()
+        joints = len(skeleton.joints)
+        self.network = residual_network(
+            3 * joints, 3 * joints, settings.width, settings.blocks, norm="layer", dropout=_DROPOUT
+        )
+        self.register_buffer("root", torch.from_numpy(skeleton.landmark_weights("pelvis")[0]), persistent=False)
+
+    def forward(self, view: View) -> tuple[Tensor, Tensor]:
+        """Poses (N, J, 3) in camera axes, of bones 0.25 m long on average, and which frames (N) have one."""
+        observed, seen = normalise_keypoints(view.keypoint, view.confidence, self.root)
+        # Unit Frobenius norm leaves each coordinate small; the network is easier to start with numbers around 1.
+        numbers = torch.cat([observed * observed.shape[-2] ** 0.5, view.confidence[..., None]], -1)
+        return self.network(numbers.flatten(-2)).unflatten(-1, (-1, 3)), seen
+
+
+STUDENTS = {"lifter": LifterStudent}
+"""Networks of one view: ``student(view)`` gives poses (N, J, 3) and a mask (N)."""
+
+
+class EpipolarPose(Method):
+    """A student that learns triangulated poses."""
+
+    Settings = EpipolarPoseSettings
+    settings: EpipolarPoseSettings
+    needs = frozenset({"labels"})
+    root: Tensor
+    bones: Tensor
+
+    def __init__(self, skeleton: Skeleton, settings: EpipolarPoseSettings) -> None:
+        super().__init__(skeleton, settings)
+        self.student = STUDENTS[settings.student](skeleton, settings)
+        self.parity = Parity(skeleton)
+        self.register_buffer("root", torch.from_numpy(skeleton.landmark_weights("pelvis")[0]), persistent=False)
+        self.register_buffer("bones", torch.from_numpy(skeleton.bone_indices), persistent=False)
+
+    def phases(self) -> tuple[Phase, ...]:
+        settings = self.settings
+        phase = Phase(
+            name="student",
+            epochs=settings.epochs,
+            weights={"label": 1.0},
+            batch_size=settings.batch_size,
+            learning_rate=settings.learning_rate,
+            optimizer="adamw",
+            weight_decay=_WEIGHT_DECAY,
+            schedule="one_cycle",
+            min_steps=settings.min_steps,
+        )
+        return (phase,)
+
+    def losses(self, batch: Batch, phase: Phase) -> dict[str, Tensor]:
+        """Smooth L1 distance to the labels, summed over visible joints and axes, mean over poses (Eq. 2)."""
+        label, confidence = given(batch.label, "labels"), given(batch.label_confidence, "labels")
+        pose, seen = self.student(View(batch.keypoint.flatten(0, 1), batch.confidence.flatten(0, 1)))
+        target, visible = self.targets(label.flatten(0, 1), confidence.flatten(0, 1))
+        visible = visible & seen[:, None]
+        distance = nn.functional.smooth_l1_loss(pose, target, reduction="none").sum(-1)
+        poses = visible.any(-1).sum().clamp_min(1)
+        return {"label": (distance * visible).sum() / poses}
+
+    def targets(self, label: Tensor, confidence: Tensor) -> tuple[Tensor, Tensor]:
+        """Labels (N, J, 3) relative to the root, of bones 0.25 m long on average, and which joints (N, J) have one.
+
+        A single view cannot tell the size of a person, so none is taught (methods.md B2, step 6).
+        """
+        visible = confidence > 0
+        start, end = self.bones.unbind(-1)
+        length = (label[:, start] - label[:, end]).norm(dim=-1)
+        measured = visible[:, start] & visible[:, end]
+        mean = (length * measured).sum(-1) / measured.sum(-1).clamp_min(1)
+        whole = (visible | (self.root == 0)).all(-1) & (measured.float().mean(-1) >= MIN_BONES) & (mean > 0)
+        pose = (label - (self.root @ label)[:, None]) * (MEAN_BONE_M / torch.where(whole, mean, 1.0))[:, None, None]
+        visible = visible & whole[:, None]
+        return pose * visible[..., None], visible
+
+    @torch.no_grad()
+    def predict(self, view: View) -> Prediction:
+        """Poses of one camera's frames, root-centred, in camera axes; NaN where a frame has no root."""
+        pose, seen = in_chunks(lambda keypoint, confidence: self.student(View(keypoint, confidence)),
+                               view.keypoint, view.confidence)  # fmt: skip
+        pose = (pose - (self.root @ pose)[:, None]).masked_fill(~seen[:, None, None], torch.nan)
+        return Prediction(
+            joint=pose,
+            canonical=pose,
+            camera_from_canonical=torch.eye(3, dtype=pose.dtype, device=pose.device).repeat(len(pose), 1, 1),
+            parity=self.parity(pose),
+        )
