@@ -7,6 +7,16 @@ import torch
 from .errors import PosepipeError
 
 
+def check_device(name: str) -> None:
+    """Check, before anything long begins, that a device is there.
+
+    Raises:
+        PosepipeError: it is not.
+    """
+    if name not in ("auto", "cpu"):  # which always are
+        choose_device(name)
+
+
 def choose_device(name: str) -> torch.device:
     """The device to compute on; ``auto`` takes a GPU if there is one.
 

@@ -9,7 +9,6 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from .array_fitting import fit_arrays
 from .arrays import Detections, Frames, Pose3D, Samples, Timeline, Track
 from .cache import SourceFile
 from .detect import detect_poses
@@ -71,7 +70,13 @@ def fit(
         check_name("stage", until, STAGES)
     for name in exports:
         check_name("export", name, EXPORTERS)
+    if settings.device != "auto":
+        from .device import check_device  # imports torch, which a fit with nothing to do can do without
+
+        check_device(settings.device)
     if is_keypoint_file(Path(folder)):
+        from .array_fitting import fit_arrays
+
         return fit_arrays(Path(folder), Path(out) if out else results_folder(Path(folder)), settings, until)
     recording = Recording.open(Path(folder))
     target = Path(out) if out else results_folder(Path(folder))

@@ -10,6 +10,7 @@ from typing import Any
 from .array_fitting import infer_arrays
 from .detect import detect_poses
 from .detectors.choose import choose_detector
+from .device import check_device
 from .errors import PosepipeError
 from .exporters import EXPORTERS, Clip
 from .frames import extract_frames
@@ -19,7 +20,7 @@ from .model import Model
 from .morph import morph_skeleton
 from .recording import results_folder
 from .results import Inferred, about, provenance, write_results
-from .settings import LiftSettings, Settings, check_name, settings_from
+from .settings import LiftSettings, Settings, check_name, parse, settings_from
 from .track import track_athlete
 from .workplace import open_workplace
 
@@ -63,7 +64,8 @@ def infer(
     path = Path(model) if model else find_model(clip)
     trained = Model.read(path)
     settings = recipe_settings(trained, overrides or {}, path)
-    lifting = LiftSettings(height_m=height_m, device=device)
+    lifting = parse(LiftSettings, {"height_m": height_m, "device": device}, "infer")
+    check_device(device)
     if is_keypoint_file(clip):
         return infer_arrays(clip, path, Path(out) if out else results_folder(clip), settings, lifting)
     with (
@@ -126,11 +128,17 @@ def recipe_settings(model: Model, overrides: dict[str, Any], path: Path) -> Sett
     """The settings of the stages before training that a model was made with, but for ``overrides``.
 
     Raises:
-        PosepipeError: an override that is not a setting of these stages.
+        PosepipeError: an override that is not a setting of these stages, or a model that does not say its settings.
     """
+    if missing := {"detect", "track", "morph", "detector"} - set(model.recipe):
+        raise PosepipeError(f"{path} is damaged: its recipe lacks {min(missing)!r}; run fit again")
     tree = {name: dict(model.recipe[name]) for name in ("detect", "track", "morph")}
     for section, values in overrides.items():
         if section not in tree:
             raise PosepipeError(f"infer has no settings {section!r}; it repeats detect, track and morph as in {path}")
+        if not isinstance(values, dict):
+            raise PosepipeError(
+                f"{section} = {values!r}: {section} is a group of settings, e.g. {section}.NAME=VALUE"
+            )
         tree[section] |= values
     return settings_from(tree, f"settings for {path}")

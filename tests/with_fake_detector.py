@@ -1,0 +1,11 @@
+"""The command line in a process of its own, with the fake detector: ``python with_fake_detector.py fit FOLDER``."""
+
+import torch
+from footage import FakeDetector
+from posepipe.pipeline import fitting, inference
+from posepipe.pipeline.cli import app
+
+torch.set_num_threads(1)
+for module in (fitting, inference):
+    module.choose_detector = lambda settings, device: FakeDetector()
+app()
