@@ -2,5 +2,6 @@
 
 METHODS: dict[str, str] = {
     "canonpose": "posepipe.models.canonpose:CanonPose",
+    "cvsf": "posepipe.models.cvsf:CVSF",
 }
 """Training methods by name; the class is imported only when it is used."""

@@ -6,7 +6,7 @@ Wandt et al., CanonPose (CVPR 2021), Fig. 3; the mirror quotient (``handedness``
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
@@ -17,6 +17,19 @@ from .handedness import Parity, mirror_quotient
 from .lifter import Lifter, Rotation
 from .method import Method, MethodSettings, Phase, Prediction, View
 from .skeleton import Skeleton
+
+PUBLISHED: dict[str, Any] = {
+    "epochs": 100,
+    "batch_size": 32,
+    "width": 1024,
+    "layer_norm": False,
+    "rotation": "axis_angle",
+    "optimizer": "adam",
+    "learning_rate": 1e-4,
+    "schedule": "steps",
+    "min_steps": 1,
+}
+"""Network (Fig. 3), optimiser and schedule (Sec. 3.5) of the CanonPose paper and its code."""
 
 _LEARNING_RATE_DROPS = (0.3, 0.6, 0.9)
 """Shares of the training after which the published learning rate falls tenfold."""

@@ -12,23 +12,10 @@ from typing import Any, Literal
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from .canonical import CanonicalMethod, CanonicalSettings
+from .canonical import PUBLISHED, CanonicalMethod, CanonicalSettings
 from .geometry import normalise_keypoints
 from .losses import camera_consistency, reprojection
 from .method import Batch, Phase
-
-PUBLISHED: dict[str, Any] = {
-    "epochs": 100,
-    "batch_size": 32,
-    "width": 1024,
-    "layer_norm": False,
-    "rotation": "axis_angle",
-    "optimizer": "adam",
-    "learning_rate": 1e-4,
-    "schedule": "steps",
-    "min_steps": 1,
-}
-"""Recipe "published": network (Fig. 3), optimiser and schedule (Sec. 3.5) of the paper and its code."""
 
 
 class CanonPoseSettings(CanonicalSettings):

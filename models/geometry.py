@@ -108,3 +108,8 @@ def normalise_keypoints(keypoint: Tensor, confidence: Tensor, root: Tensor) -> t
     seen = (visible | (root == 0)).all(-1) & (norm >= SMALLEST_NORM)
     normalised = centred / torch.where(seen, norm, 1.0)[..., None, None]
     return normalised * seen[..., None, None], seen
+
+
+def unit_norm(pose: Tensor) -> Tensor:
+    """Poses (..., J, C) divided by their Frobenius norm."""
+    return pose / pose.norm(dim=(-2, -1), keepdim=True).clamp_min(SMALLEST_NORM)

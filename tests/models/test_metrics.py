@@ -152,3 +152,9 @@ def _random_poses() -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(0)
     true = rng.normal(0, 250, (20, 17, 3))
     return 0.8 * true + rng.normal(0, 80, true.shape), true
+
+
+def test_joint_detection_rate_is_strict_at_half_a_head() -> None:
+    errors, crop_side = np.array([[10, 29.9, 30, 45]]), np.array([600.0])
+    assert metrics.jdr(errors, crop_side) == 50
+    assert metrics.jdr(np.concatenate([errors, errors]), np.array([600.0, 602.0])) == 62.5
