@@ -1,0 +1,119 @@
+"""docs/accuracy.md: the rows of ``bench_accuracy`` as tables with mean and spread over seeds, and curves."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+from posepipe.pipeline.cache import write_atomically
+from posepipe.pipeline.evaluation_files import pictures
+
+MEASURES = {"NMPJPE": "NMPJPE mm", "PMPJPE": "PMPJPE mm", "N-PCK": "N-PCK@150 %", "CPS": "CPS mm"}
+
+INTRODUCTION = """# Accuracy
+
+3D poses lifted from **one view** of held-out people, movements and cameras, after training on several views of
+other people. Scores are **as predicted**: nothing about a prediction, its depth sign in particular, is chosen with
+the truth.
+
+* NMPJPE: mean joint error after the best scale per pose, relative to the pelvis. PMPJPE: after the best similarity
+  per pose, no reflection. N-PCK@150: share of joints within 150 mm at that scale. CPS: mean over poses of 300 mm
+  minus the worst joint's error, not below 0, after the similarity; more is better.
+* Mean ± standard deviation over seeds. Minutes are of training alone.
+* Handedness: whether the network itself told front from back in training (share of poses with clear evidence).
+* *supervised* is no method of posepipe: canonpose's network and schedule, trained with true 3D poses.
+"""
+
+
+@dataclass(frozen=True)
+class Row:
+    """One training's result."""
+
+    scenario: str
+    method: str
+    seed: int
+    measures: dict[str, float] = field(default_factory=dict)
+    curves: dict[str, list[float]] = field(default_factory=dict)
+    minutes: float = 0.0
+    epochs: int = 0
+    uses: str = ""
+    handedness: str = ""
+    failure: str = ""
+    commit: str = ""
+    date: str = ""
+
+
+def write_page(folder: Path, rows: Sequence[Row], command: str, machine: str) -> None:
+    """Write ``accuracy.md``, ``accuracy.json`` and the curves of every scenario."""
+    folder.mkdir(parents=True, exist_ok=True)
+    parts = [INTRODUCTION, _origin(rows, command, machine)]
+    for scenario in dict.fromkeys(row.scenario for row in rows):
+        of_scenario = [row for row in rows if row.scenario == scenario]
+        parts += [f"## {scenario}\n", *_table(of_scenario)]
+        for name, picture in pictures(_mean_curves(of_scenario)).items():
+            file = f"accuracy_{scenario}_{name}"
+            write_atomically(folder / file, picture.encode())
+            parts.append(f"\n![{scenario}: {name.removesuffix('.svg').upper()}]({file})")
+        parts.append("")
+    write_atomically(folder / "accuracy.md", "\n".join(parts).encode())
+    content = {"command": command, "machine": machine, "rows": [asdict(row) for row in rows]}
+    write_atomically(folder / "accuracy.json", json.dumps(content, indent=1).encode())
+
+
+def _origin(rows: Sequence[Row], command: str, machine: str) -> str:
+    def known(values: Iterable[str]) -> str:
+        return ", ".join(sorted({value for value in values if value}))
+
+    return (
+        f"Made by `{command}` (commit {known(row.commit for row in rows)}; {known(row.date for row in rows)})\n"
+        f"on {machine}. All rows, seed by seed: [accuracy.json](accuracy.json).\n"
+    )
+
+
+def _by_method(rows: Sequence[Row]) -> dict[str, list[Row]]:
+    """Rows of each method, the best first by NMPJPE."""
+    groups = {name: [row for row in rows if row.method == name] for name in dict.fromkeys(row.method for row in rows)}
+
+    def rank(item: tuple[str, list[Row]]) -> float:
+        good = [row.measures["NMPJPE"] for row in item[1] if not row.failure]
+        return float(np.mean(good)) if good else np.inf
+
+    return dict(sorted(groups.items(), key=rank))
+
+
+def _table(rows: Sequence[Row]) -> list[str]:
+    titles = ["method", "uses", *MEASURES.values(), "handedness", "minutes", "epochs", "seeds"]
+    lines = ["| " + " | ".join(titles) + " |", "|---|---|" + "---:|" * 4 + "---|" + "---:|" * 3]
+    failures = []
+    for name, group in _by_method(rows).items():
+        good = [row for row in group if not row.failure]
+        failures += [f"* {name}, seed {row.seed}: {row.failure}" for row in group if row.failure]
+        if good:
+            cells = [
+                name,
+                good[0].uses,
+                *(_spread([row.measures[measure] for row in good]) for measure in MEASURES),
+                ", ".join(dict.fromkeys(row.handedness for row in good)),
+                _spread([row.minutes for row in good]),
+                ", ".join(dict.fromkeys(str(row.epochs) for row in good)),
+                str(len(good)) + (f" of {len(group)}" if len(good) < len(group) else ""),
+            ]
+            lines.append("| " + " | ".join(cells) + " |")
+    return [*lines, *(["", "Not finished:", "", *failures] if failures else [])]
+
+
+def _spread(values: Sequence[float]) -> str:
+    mean = f"{np.mean(values):.1f}"
+    return f"{mean} ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else mean
+
+
+def _mean_curves(rows: Sequence[Row]) -> dict[str, dict[str, list[float]]]:
+    """Curves of each method, averaged over seeds."""
+    return {
+        name: {kind: np.mean([row.curves[kind] for row in good], axis=0).tolist() for kind in ("N-PCK", "CPS")}
+        for name, group in _by_method(rows).items()
+        if (good := [row for row in group if not row.failure])
+    }

@@ -1,0 +1,246 @@
+"""Ranks training methods on synthetic footage with known 3D: trains, predicts from one view, scores, writes a page.
+
+    python tools/bench_accuracy.py DATA [--methods all] [--seeds 3] [--scenarios static4,ski6] [--docs docs]
+
+DATA holds ``<scenario>_train.npz`` and ``<scenario>_test.npz`` (keypoint files with true poses, which only scores and
+the supervised bound read). Every run is a plain ``fit`` on the training file and ``infer`` on the test file in
+``RUNS/<scenario>/<method>/seed<k>``; what is finished there from the same data and settings is not done again, and an
+interrupted training goes on. Writes ``accuracy.md``, ``accuracy.json`` and curves into DOCS.
+
+A method may be followed by settings, which make it a row of its own: ``canonpose+recipe=published+handedness=none``,
+``epipolarpose+calibrate.extrinsics=joints`` (those without a dot are the method's).
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import logging
+import os
+import platform
+import shlex
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+if not __package__:
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import numpy as np
+import torch
+from posepipe.models import METHODS
+from posepipe.models.skeleton import H36M17
+from posepipe.pipeline import PosepipeError, fit, infer, load_settings
+from posepipe.pipeline.cache import write_atomically
+from posepipe.pipeline.device import choose_device
+from posepipe.pipeline.evaluate import evaluate
+from posepipe.pipeline.model import Model
+from posepipe.pipeline.settings import Settings, method_needs, method_settings
+from posepipe.pipeline.train import train_model
+from posepipe.pipeline.workplace import status
+
+from tools.accuracy_page import Row, write_page
+from tools.supervised import upper_bound
+
+log = logging.getLogger("posepipe")
+
+BOUND = "supervised"
+"""Name of the row of the upper bound."""
+
+STATIC_CAMERAS = {"static4": "true", "ski6": "false"}
+"""What the benchmark says of its cameras; of other data nothing is assumed."""
+
+
+@dataclass(frozen=True)
+class Job:
+    """One training: a method, or the upper bound, on one scenario with one seed."""
+
+    scenario: str
+    method: str
+    seed: int
+    train: Path
+    test: Path
+    folder: Path
+    settings: Settings
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The method's own settings, defaults filled in; of the bound, those of its network's method."""
+        return method_settings(self.settings).model_dump(mode="json")
+
+    def content(self) -> str:
+        """Digest of all that the result depends on but for code: data, settings, seed, and the stage's version."""
+        files = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (self.train, self.test)]
+        shared = self.settings.model_dump(mode="json", exclude={"device"})
+        parts = [files, self.method, shared, self.options, train_model.version]
+        return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parse(arguments)
+    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    torch.set_num_threads(options.threads)
+    command = shlex.join(["python", "tools/bench_accuracy.py", *(arguments or sys.argv[1:])])
+    rows = []
+    for job in jobs(options):
+        log.info("%s / %s / seed %d", job.scenario, job.method, job.seed)
+        rows.append(finished(job) or run(job))
+        write_page(options.docs, rows, command, machine(options.device))
+    print(options.docs / "accuracy.md")
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("data", type=Path, help="folder of <scenario>_train.npz and <scenario>_test.npz")
+    parser.add_argument("--methods", default="all", help=f"names with commas; all: {', '.join(METHODS)} and {BOUND}")
+    parser.add_argument("--seeds", type=int, default=3, help="runs of each method, with seeds 0, 1, ...")
+    parser.add_argument("--scenarios", default="", help="names with commas; all that DATA holds by default")
+    parser.add_argument("--runs", type=Path, help="folder of runs; DATA/runs by default")
+    parser.add_argument("--docs", type=Path, default=Path("docs"), help="folder of the page")
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting for all methods")
+    parser.add_argument("--device", default="auto")
+    parser.add_argument("--threads", type=int, default=torch.get_num_threads())
+    return parser.parse_args(arguments)
+
+
+def jobs(options: argparse.Namespace) -> list[Job]:
+    """All trainings, seed by seed, so that an early page already compares methods."""
+    names = [*METHODS, BOUND] if options.methods == "all" else options.methods.split(",")
+    found = sorted(path.name.removesuffix("_train.npz") for path in options.data.glob("*_train.npz"))
+    scenarios = options.scenarios.split(",") if options.scenarios else sorted(found, key=_benchmark_first)
+    if not scenarios:
+        sys.exit(f"{options.data} holds no <scenario>_train.npz")
+    runs = options.runs or options.data / "runs"
+    return [
+        Job(
+            scenario,
+            name,
+            seed,
+            options.data / f"{scenario}_train.npz",
+            options.data / f"{scenario}_test.npz",
+            runs / scenario / name / f"seed{seed}",
+            _settings(scenario, name, seed, options),
+        )
+        for seed in range(options.seeds)
+        for scenario in scenarios
+        for name in names
+    ]
+
+
+def _benchmark_first(scenario: str) -> int:
+    known = list(STATIC_CAMERAS)
+    return known.index(scenario) if scenario in known else len(known)
+
+
+def _settings(scenario: str, method: str, seed: int, options: argparse.Namespace) -> Settings:
+    static = [f"samples.static_cameras={STATIC_CAMERAS[scenario]}"] if scenario in STATIC_CAMERAS else []
+    base, *variation = method.split("+")
+    static += [said if "." in said.split("=")[0] else f"train.{said}" for said in variation]
+    chosen = {
+        "train.method": "canonpose" if base == BOUND else base,
+        "train.seed": seed,
+        "device": options.device,
+    }
+    return load_settings(overrides=[*options.set, *static], options=chosen)
+
+
+def finished(job: Job) -> Row | None:
+    """The row of an earlier run of the same content, if there is one."""
+    record = job.folder / "row.json"
+    if not record.exists():
+        return None
+    content = json.loads(record.read_text(encoding="utf-8"))
+    return Row(**content["row"]) if content["content"] == job.content() else None
+
+
+def run(job: Job) -> Row:
+    """Train, predict the test file from single views, score as predicted, and keep the row."""
+    job.folder.mkdir(parents=True, exist_ok=True)
+    try:
+        row = (_run_bound if job.method.split("+")[0] == BOUND else _run_method)(job)
+    except PosepipeError as error:
+        row = Row(job.scenario, job.method, job.seed, failure=str(error), commit=commit())
+        log.warning("%s", error)
+        return row  # not kept: the next call tries again
+    content = {"content": job.content(), "row": asdict(row)}
+    write_atomically(job.folder / "row.json", json.dumps(content, indent=1).encode())
+    return row
+
+
+def _run_method(job: Job) -> Row:
+    made = fit(job.train, out=job.folder / "fit", settings=job.settings, until="train")
+    trained = made.folder / "model.pt"
+    poses = infer(job.test, model=trained, out=job.folder / "test", device=job.settings.device)
+    model = Model.read(trained)
+    seconds = sum(stage.seconds for stage in status(made.folder) if stage.stage == "train_model")
+    needs = sorted(method_needs(job.settings))
+    verdict = model.handedness
+    return _scored(
+        job,
+        poses.files[0],
+        seconds,
+        len(model.losses),
+        uses="2D poses" + "".join(f", {need}" for need in needs),
+        handedness=f"{verdict['verdict']} ({verdict['evident']:.0%})",
+    )
+
+
+def _run_bound(job: Job) -> Row:
+    began = time.monotonic()
+    bound = upper_bound(job.train, job.test, job.options, job.seed, choose_device(job.settings.device))
+    seconds = time.monotonic() - began
+    poses = job.folder / "poses.npz"
+    np.savez(poses, joint=bound.joint, joint_names=np.array(H36M17.joints), unit=np.array("any"))
+    return _scored(job, poses, seconds, bound.epochs, uses="2D poses, true 3D poses", handedness="given")
+
+
+def _scored(job: Job, poses: Path, seconds: float, epochs: int, **more: str) -> Row:
+    found = evaluate(poses, job.test)
+    return Row(
+        job.scenario,
+        job.method,
+        job.seed,
+        measures=found.mean.measures,
+        curves=found.curves,
+        minutes=seconds / 60,
+        epochs=epochs,
+        commit=commit(),
+        date=time.strftime("%Y-%m-%d"),
+        **more,
+    )
+
+
+def commit() -> str:
+    """The commit that the code is at, with a plus if it has been changed since."""
+    repository = Path(__file__).resolve().parents[1]
+
+    def git(*arguments: str) -> str:
+        done = subprocess.run(["git", *arguments], cwd=repository, capture_output=True, text=True)
+        return done.stdout.strip()
+
+    return (git("rev-parse", "--short=8", "HEAD") or "unknown") + (
+        "+" if git("status", "--porcelain", "models", "pipeline") else ""
+    )
+
+
+def machine(device: str) -> str:
+    """What kind of machine this is."""
+    cpu = platform.processor() or platform.machine()
+    info = Path("/proc/cpuinfo")
+    if info.exists():
+        names = [
+            line.split(":", 1)[1].strip() for line in info.read_text().splitlines() if line.startswith("model name")
+        ]
+        cpu = names[0] if names else cpu
+    place = choose_device(device)
+    gpu = f", {torch.cuda.get_device_name(place)}" if place.type == "cuda" else ""
+    return f"{cpu}, {os.cpu_count()} cores, {torch.get_num_threads()} threads{gpu}, torch {torch.__version__}"
+
+
+if __name__ == "__main__":
+    main()
