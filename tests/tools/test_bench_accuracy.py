@@ -14,7 +14,7 @@ from posepipe.pipeline import PosepipeError
 from tools import bench_accuracy
 from tools.accuracy_page import Row, write_page
 
-SETTINGS = ("train.width=32", "train.min_steps=12", "train.batch_size=64", "train.learning_rate=0.01")
+SETTINGS = ("train.width=48", "train.min_steps=25", "train.batch_size=32", "train.learning_rate=0.01")
 QUICK = [*(word for setting in SETTINGS for word in ("--set", setting)), "--threads", "1", "--device", "cpu"]
 
 
