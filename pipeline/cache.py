@@ -128,6 +128,8 @@ class Cache:
         Raises:
             PosepipeError: under a launcher, if a stage that one process must do first has not been done.
         """
+        if stage.distributed and self._rank == 0:
+            self._processes = 1  # the last thing that all do together: behind it the first process goes on alone
         key = result_key(stage, inputs, settings)
         for folder in (*self._borrowed, self.folder):
             entry = folder / stage.name / key

@@ -301,3 +301,12 @@ def test_under_a_launcher_only_distributed_stages_run(tmp_path: Path) -> None:
     assert everything_in(tmp_path) == []  # the first process writes
     Cache(tmp_path / "cache").run(double, ONE, settings=DoubleSettings())
     assert several.run(double, ONE, settings=DoubleSettings()).value == 2
+
+
+def test_behind_a_distributed_stage_the_first_process_goes_on_alone(tmp_path: Path) -> None:
+    together = stage(version=1, distributed=True)(double.function)
+    first = Cache(tmp_path / "cache", processes=2, rank=0)
+    with pytest.raises(PosepipeError, match="--until samples"):
+        first.run(double, ONE, settings=DoubleSettings(factor=3))
+    trained = first.run(together, ONE, settings=DoubleSettings())
+    assert first.run(double, trained, settings=DoubleSettings(factor=3)).value == 6

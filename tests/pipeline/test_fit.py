@@ -361,6 +361,19 @@ def test_a_locked_folder_is_refused(fitted: Fitted) -> None:
     assert again(fitted).nothing_to_do
 
 
+def test_of_several_processes_only_the_first_writes_and_none_detects(
+    take: Path, fitted: Fitted, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    before = {path: path.stat().st_mtime_ns for path in fitted.out.rglob("*") if path.name != ".lock"}
+    assert again(fitted, until="train").model is None  # all of it is in the cache
+    assert {path: path.stat().st_mtime_ns for path in fitted.out.rglob("*") if path.name != ".lock"} == before
+    with pytest.raises(PosepipeError, match="run `posepipe fit FOLDER --until samples` once"):
+        fit(take, out=tmp_path / "new", settings=settings())
+    assert not (tmp_path / "new").exists()
+
+
 def test_an_error_leaves_nothing_behind_that_was_not_there(
     take: Path, detector: FakeDetector, tmp_path: Path
 ) -> None:
@@ -422,40 +435,41 @@ def contents(out: Path) -> dict[str, bytes]:
     return {name.removeprefix(str(out)): content for name, content in (arrays | files).items()}
 
 
+@pytest.fixture(scope="module")
+def whole(take: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, int, float]:
+    """An uninterrupted fit: its results, how often it made something durable, and how long it took (s)."""
+    folder = tmp_path_factory.mktemp("whole")
+    ticks, began = folder / "ticks", time.perf_counter()
+    assert fit_in_child(take, folder / "out", lambda count: ticks.open("a").write("x") and None) == 0
+    return folder / "out", ticks.stat().st_size, time.perf_counter() - began
+
+
+def kill_at(moment: int) -> Callable[[int], None]:
+    return lambda count: os.kill(os.getpid(), signal.SIGKILL) if count == moment else None
+
+
 @pytestmark_fork
-def test_no_kill_is_noticed(take: Path, tmp_path: Path) -> None:
-    ticks = tmp_path / "ticks"
-    began = time.perf_counter()
-    assert fit_in_child(take, tmp_path / "whole", lambda count: ticks.open("a").write("x") and None) == 0
-    seconds, writes = time.perf_counter() - began, ticks.stat().st_size
-    whole, out = contents(tmp_path / "whole"), tmp_path / "cut"
-    assert len(whole) > 50
-    chance = random.Random(0)
-
-    def kill_at(moment: int) -> Callable[[int], None]:
-        return lambda count: os.kill(os.getpid(), signal.SIGKILL) if count == moment else None
-
-    killed = 0
+def test_no_kill_is_noticed(take: Path, whole: tuple[Path, int, float], tmp_path: Path) -> None:
+    expected, (_, writes, seconds), chance, killed = contents(whole[0]), whole, random.Random(0), 0
+    assert len(expected) > 50
     for part in range(6):  # each a random moment of what is left: the writes before it are not done again
         moment = chance.randrange(2, max(3, writes // (part + 2)))
-        killed += fit_in_child(take, out, kill_at(moment)) == -signal.SIGKILL
+        killed += fit_in_child(take, tmp_path, kill_at(moment)) == -signal.SIGKILL
     for _ in range(2):  # and in between writes
-        killed += fit_in_child(take, out, lambda count: None, chance.uniform(0.1, seconds / 3)) == -signal.SIGKILL
+        moment_s = chance.uniform(0.1, seconds / 3)
+        killed += fit_in_child(take, tmp_path, lambda count: None, moment_s) == -signal.SIGKILL
     assert killed >= 4
-    assert fit_in_child(take, out, lambda count: None) == 0
-    assert contents(out) == whole
-    assert not [path for path in out.rglob("*") if path.name.endswith((".making", ".parts"))]
-    assert fit_in_child(take, out, lambda count: os._exit(3)) == 0  # nothing is left to do, so nothing is written
+    assert fit_in_child(take, tmp_path, lambda count: None) == 0
+    assert contents(tmp_path) == expected
+    assert not [path for path in tmp_path.rglob("*") if path.name.endswith((".making", ".parts"))]
+    assert fit_in_child(take, tmp_path, lambda count: os._exit(3)) == 0  # nothing is left to do, nor written
 
 
 @pytestmark_fork
-@pytest.mark.parametrize("moment", random.Random(1).sample(range(200, 280), 5))  # training and later, of about 280
-def test_no_kill_of_a_training_is_noticed(moment: int, take: Path, finished: Fitted, tmp_path: Path) -> None:
-    def kill(count: int) -> None:
-        if count == moment:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-    assert fit_in_child(take, tmp_path, kill) == -signal.SIGKILL
+@pytest.mark.parametrize("share", [0.75, 0.78, 0.8, 0.82, 0.9])
+def test_no_kill_from_training_on_is_noticed(
+    share: float, take: Path, whole: tuple[Path, int, float], tmp_path: Path
+) -> None:
+    assert fit_in_child(take, tmp_path, kill_at(int(share * whole[1]))) == -signal.SIGKILL
     assert fit_in_child(take, tmp_path, lambda count: None) == 0
-    for name in ("model.pt", "losses.jsonl", "settings.toml"):
-        assert (tmp_path / name).read_bytes() == (finished.out / name).read_bytes()
+    assert contents(tmp_path) == contents(whole[0])
