@@ -15,13 +15,13 @@ from typing import Any
 import numpy as np
 import torch
 
+from ...models.openmmlab import MissingPartError, openmmlab_imports, quiet
 from ...models.skeleton import COCO17, H36M17, HALPE26, MPII16, Skeleton
 from ..errors import PosepipeError
 from . import People
 from .boxes import BoxSource, mediapipe_boxes
 from .checkpoint import file_digest, load_weights
 from .model_zoo import find_config, find_config_of, why_not
-from .openmmlab import openmmlab_imports, quiet
 
 if reason := why_not():
     raise PosepipeError(f"mmpose cannot run, because {reason}; or set detect.detector = mediapipe")
@@ -107,8 +107,11 @@ class MMPoseDetector:
         """For each image and box the joints (J, 3) float32 of this skeleton: x, y in px and confidence."""
         for start in range(0, len(crops), self._batch_size):
             batch = pseudo_collate([self._crop(*crop) for crop in crops[start : start + self._batch_size]])
-            with torch.inference_mode(), quiet():
-                samples = self._model.test_step(batch)
+            try:
+                with torch.inference_mode(), quiet():
+                    samples = self._model.test_step(batch)
+            except MissingPartError as error:
+                raise PosepipeError(str(error)) from error
             for sample in samples:
                 found = sample.pred_instances
                 pose = np.column_stack([found.keypoints[0], np.clip(found.keypoint_scores[0], 0, 1)])

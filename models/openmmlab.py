@@ -20,8 +20,6 @@ from typing import Any, NoReturn
 
 import torch
 
-from ..errors import PosepipeError
-
 _STAND_INS = {
     "torchvision": ("torchvision", "torchvision.transforms"),
     "mmcv._ext": ("mmcv._ext",),
@@ -30,6 +28,10 @@ _STAND_INS = {
 """Modules that may be missing, and what MMPose imports of them without using it."""
 
 _kept: list[torch.library.Library] = []  # operators vanish with the library that defined them
+
+
+class MissingPartError(ImportError):
+    """A model was asked to compute with a package that is not installed; the sentence says which."""
 
 
 class _StandIn(ModuleType):
@@ -45,7 +47,7 @@ class _StandIn(ModuleType):
             raise AttributeError(name)
 
         def missing(*_: Any, **__: Any) -> NoReturn:
-            raise PosepipeError(f"this model uses {self.__name__}.{name}, which needs {self._missing}; install it")
+            raise MissingPartError(f"this model uses {self.__name__}.{name}, which needs {self._missing}; install it")
 
         return missing
 
