@@ -14,22 +14,32 @@ import numpy as np
 from ..models.skeleton import SKELETONS
 from .arrays import Samples, ViewPoses, array_fields
 from .cache import writing_to
+from .calibrate import calibrate, describe_rig
 from .errors import PosepipeError
 from .exporters.npz import AXES, root
 from .keypoints import open_keypoints, read_keypoints
+from .label import label_poses
 from .lift import lift_samples
 from .model import Model
 from .results import Fit, Inferred, write_model
 from .samples import select_samples
-from .settings import LiftSettings, Settings, TrainingSettings, check_name, method_class, to_toml, training_settings
+from .settings import (
+    FROM_JOINTS,
+    LiftSettings,
+    Settings,
+    TrainingSettings,
+    check_name,
+    method_class,
+    method_needs,
+    to_toml,
+    training_settings,
+)
 from .workplace import Workplace, open_workplace, request_digest
 
 log = logging.getLogger("posepipe")
 
-STAGES = ("samples", "train", "lift")
+STAGES = ("samples", "calibrate", "label", "train", "lift")
 POSES = "poses.npz"
-_CAMERAS = {"intrinsics": "K", "extrinsics": "Rt"}
-"""The arrays that a need of a method asks for."""
 
 
 def fit_arrays(path: Path, out: Path, settings: Settings, until: str | None = None) -> Fit:
@@ -112,12 +122,12 @@ def write_poses(path: Path, pose: ViewPoses, provenance: dict[str, Any]) -> None
 def _checked_training(path: Path, settings: Settings) -> TrainingSettings:
     """Settings of the method, checked before anything long begins, as are the arrays that it needs."""
     with open_keypoints(path) as file:
-        offered = {need for need, names in _CAMERAS.items() if all(name in file for name in names)}
-    if "crops" in method_class(settings.train.method).needs:
+        offered = {"intrinsics"} if "K" in file else set()
+    if "crops" in method_needs(settings):
         raise PosepipeError(
             f"method {settings.train.method!r} learns from pictures, and {path} has none; give videos"
         )
-    return training_settings(settings, offered, f"add the arrays K, R and t to {path}")
+    return training_settings(settings, offered, f"add the array K, and if possible R and t, to {path}")
 
 
 def _walk(path: Path, place: Workplace, settings: Settings, training: TrainingSettings, until: str | None) -> Fit:
@@ -125,8 +135,10 @@ def _walk(path: Path, place: Workplace, settings: Settings, training: TrainingSe
     from .train import train_model
 
     run, name, source = place.cache.run, path.stem, place.source(path)
-    needs = method_class(training.method).needs
-    cameras = "".join(names for need, names in _CAMERAS.items() if need in needs)
+    needs = method_needs(settings)
+    with open_keypoints(path) as file:
+        wanted = "KRt" if needs & FROM_JOINTS else "K" if "intrinsics" in needs else ""
+        cameras = "".join(array for array in wanted if array in file)
     samples: Samples = run(
         read_keypoints, source, settings.morph.skeleton, settings.samples.static_cameras, cameras, subject=name
     )
@@ -134,7 +146,15 @@ def _walk(path: Path, place: Workplace, settings: Settings, training: TrainingSe
     log.info("%s: %d of %d samples have enough views", path, len(chosen.instant), len(samples.instant))
     if until == "samples":
         return Fit(place.folder, None, (), None, ())
-    trained = run(train_model, chosen, settings=training, subject=name)
+    rig = run(calibrate, chosen, [], settings=settings.calibrate, subject=name) if needs & FROM_JOINTS else None
+    if rig is not None:
+        log.info("%s: %s", path, describe_rig(rig))
+    if until == "calibrate":
+        return Fit(place.folder, None, (), None, ())
+    labels = run(label_poses, chosen, rig, settings=settings.label, subject=name) if "labels" in needs else None
+    if until == "label":
+        return Fit(place.folder, None, (), None, ())
+    trained = run(train_model, chosen, rig, labels, settings=training, subject=name)
     if place.rank > 0:
         return Fit(place.folder, None, (), None, ())
     verdict, sentence = (trained.handedness[word] for word in ("verdict", "sentence"))

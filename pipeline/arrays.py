@@ -221,7 +221,7 @@ class Rig(HandOver):
     K: Annotated[np.ndarray, Dims("sample view xyz xyz", "float32", "px")]
     R: Annotated[np.ndarray, Dims("sample view xyz xyz", "float32", "1")]
     t: Annotated[np.ndarray, Dims("sample view xyz", "float32", "m")]
-    """If found from joints, in the axes of the first camera and in units of which the bones measure 0.25 on average."""
+    """If found from joints, in the axes of the first camera, in units of which bones measure 0.25 on average."""
     residual: Annotated[np.ndarray, Dims("sample view", "float32", "px")]
     """Median distance of the detections from the images of the joints triangulated from all views; NaN if missing."""
     source: str

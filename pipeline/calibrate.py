@@ -29,7 +29,7 @@ FOCAL_NEEDS_VIEWS = 3
 """Cameras from which on a common focal length can be told from the joints."""
 
 HOW_TO_GIVE_INTRINSICS = (
-    "needs intrinsics: give a calibration file with the matrix of every camera in posepipe.toml "
+    "give a calibration file with the matrix of every camera in posepipe.toml "
     '(calibration = "calib.toml"), or let a focal length be assumed with --set calibrate.field_of_view_deg=60 '
     "(or calibrate.focal_px)"
 )
@@ -71,19 +71,35 @@ def _intrinsics(samples: Samples, image_sizes: list[list[list[int]]], settings: 
     if samples.K is not None:
         return np.array(samples.K, np.float64)
     if settings.focal_px is None and settings.field_of_view_deg is None:
-        raise PosepipeError(HOW_TO_GIVE_INTRINSICS)
+        raise PosepipeError(f"needs intrinsics: {HOW_TO_GIVE_INTRINSICS}")
+    if not image_sizes:
+        raise PosepipeError("needs intrinsics: a focal length can be assumed for videos only; give K")
     views = samples.keypoint.shape[1]
     K = np.tile(np.eye(3), (len(image_sizes), views, 1, 1))
     for take, sizes in enumerate(image_sizes):
         for view, (width, height) in enumerate(sizes):
-            K[take, view] = assumed_intrinsics(width, height, settings.focal_px, settings.field_of_view_deg)
+            focal = settings.focal_px or width / 2 / np.tan(np.radians(settings.field_of_view_deg or 0) / 2)
+            K[take, view] = assumed_intrinsics(width, height, focal)
     return K[samples.take]
 
 
-def assumed_intrinsics(width: int, height: int, focal_px: float | None, field_of_view_deg: float | None) -> Array:
-    """K (3, 3) of a camera of which only the focal length or the horizontal field of view is supposed."""
-    focal = focal_px or width / 2 / np.tan(np.radians(field_of_view_deg or 0) / 2)
+def assumed_intrinsics(width: float, height: float, focal: float) -> Array:
+    """K (3, 3) of a camera of which only the focal length (px) is supposed."""
     return np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1.0]])
+
+
+def describe_rig(rig: Rig) -> str:
+    """What is known of the cameras, and how well it fits, for people."""
+    places = "as given" if rig.source == "given" else "found from the athlete's joints, in units of an average body"
+    focal = rig.K[..., 0, 0]
+    assumed = (
+        f", with assumed intrinsics (focal lengths of {focal.min():.0f} to {focal.max():.0f} px)"
+        if rig.intrinsics == "assumed"
+        else ""
+    )
+    return (
+        f"cameras are {places}{assumed}; detections lie {np.nanmedian(rig.residual):.1f} px from the joints' images"
+    )
 
 
 def person_size(samples: Samples) -> Array:

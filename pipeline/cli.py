@@ -114,7 +114,7 @@ def fit(
         typer.echo(f"model    {done.model}\nresults  {done.folder / 'takes'}\nreport   {done.report}")
     elif done.results:
         typer.echo(f"model    {done.model}\nresults  {done.results[0]}")
-    else:
+    elif until:  # else a process that only helped to train
         typer.echo(f"done until {until}: {done.folder}")
 
 
@@ -129,6 +129,9 @@ def infer(
     ] = None,
     height: Annotated[
         float | None, typer.Option(help="The athlete's stature in m; results are in metres then.")
+    ] = None,
+    focal: Annotated[
+        float | None, typer.Option(help="Focal length of the camera in px, for methods that need intrinsics.")
     ] = None,
     export: Exports = ALL_EXPORTS,
     overrides: Overrides = [],  # noqa: B006 - typer copies it
@@ -156,6 +159,7 @@ def infer(
                 model=model,
                 out=target,
                 height_m=height,
+                focal_px=focal,
                 exports=split(export),
                 overrides=nested(overrides),
                 device=device,

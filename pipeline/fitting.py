@@ -9,23 +9,29 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
-from .arrays import Detections, Frames, Pose3D, Samples, Timeline, Track
+import numpy as np
+
+from .arrays import Detections, Frames, Labels, Pose3D, Rig, Samples, Timeline, Track
 from .cache import SourceFile
+from .calibrate import HOW_TO_GIVE_INTRINSICS, calibrate, describe_rig
 from .detect import detect_poses
 from .detectors.choose import choose_detector
 from .exporters import EXPORTERS, FILE_NAMES, Clip
 from .frames import extract_frames
 from .keypoints import is_keypoint_file
+from .label import label_poses
 from .morph import morph_skeleton
 from .recording import Camera, Recording, Take, results_folder
 from .report import Report, ReportedCamera, ReportedTake, write_report
 from .results import Fit, about, provenance, write_model, write_results
 from .samples import build_samples
 from .settings import (
+    FROM_JOINTS,
     LiftSettings,
     Settings,
     TrainingSettings,
     check_name,
+    method_needs,
     to_toml,
     training_settings,
 )
@@ -35,7 +41,7 @@ from .workplace import Workplace, open_workplace, request_digest
 
 log = logging.getLogger("posepipe")
 
-STAGES = ("frames", "detect", "track", "morph", "synchronize", "samples", "train", "lift")
+STAGES = ("frames", "detect", "track", "morph", "synchronize", "samples", "calibrate", "label", "train", "lift")
 """Stages in order; ``until`` names the last one."""
 
 
@@ -105,9 +111,12 @@ def _facts(camera: Camera) -> list[Any]:
 
 
 def camera_model(camera: Camera) -> list[list[list[float]]]:
-    """K, R and t as nested lists, empty if the camera is not calibrated."""
+    """K, R and t as nested lists, as many of them as are known."""
     known = camera.calibration
-    return [known.K.tolist(), known.R.tolist(), [known.t.tolist()]] if known else []
+    if known is None:
+        return []
+    place = [] if known.R is None or known.t is None else [known.R.tolist(), [known.t.tolist()]]
+    return [known.K.tolist(), *place]
 
 
 def _result_folders(recording: Recording, target: Path) -> tuple[Path, ...]:
@@ -167,9 +176,9 @@ class _Run:
 
     def training_settings(self) -> TrainingSettings:
         """Settings of the method, checked, as are the data that it needs."""
-        calibrated = all(camera.calibration for _, camera in self.cameras)
-        offered = {"intrinsics", "extrinsics"} if calibrated else set()
-        return training_settings(self.settings, offered, "give a calibration in posepipe.toml")
+        self.needs = method_needs(self.settings)
+        known = self.settings.calibrate.assumes_focal or all(camera.calibration for _, camera in self.cameras)
+        return training_settings(self.settings, {"intrinsics"} if known else set(), HOW_TO_GIVE_INTRINSICS)
 
     def detect(self) -> None:
         """People in all videos."""
@@ -242,13 +251,33 @@ class _Run:
         stated = [camera.moving for camera in take.cameras]
         return any(seen if said is None else said for said, seen in zip(stated, measured, strict=True))
 
+    def calibrate(self) -> None:
+        """Where the cameras stand, as given or from joints, if the method needs to know."""
+        self.rig: Rig | None = None
+        if not self.needs & FROM_JOINTS:
+            return
+        sizes = [[self.frame_sets[f"{take.name}/{camera.name}"].image_size.tolist() for camera in take.cameras]
+                 for take in self.recording.takes]  # fmt: skip
+        settings = self.settings.calibrate
+        self.rig = self.run(calibrate, self.training_samples, sizes, settings=settings, subject="all takes")
+        report = log.info if self.rig.intrinsics == "given" else self.warn
+        report(describe_rig(self.rig))
+
+    def label(self) -> None:
+        """3D poses triangulated from all views, if the method trains on them."""
+        self.labels: Labels | None = None
+        if "labels" in self.needs:
+            inputs = self.training_samples, self.rig
+            self.labels = self.run(label_poses, *inputs, settings=self.settings.label, subject="all takes")
+
     def train(self) -> None:
         """The trained model, as ``model.pt``."""
         from .train import train_model
 
         samples = self.training_samples
         log.info("method: %s, %d instants", self.training.method, len(samples.instant))
-        trained = self.run(train_model, samples, settings=self.training, subject="all takes")
+        inputs = samples, self.rig, self.labels
+        trained = self.run(train_model, *inputs, settings=self.training, subject="all takes")
         if self.place.rank > 0:
             return
         recipe = {name: getattr(self.settings, name).model_dump(mode="json") for name in REPEATED}
@@ -267,11 +296,21 @@ class _Run:
         from .lift import lift_poses
 
         self.model_file = self.place.source(self.place.folder / "model.pt")
-        settings = LiftSettings(device=self.settings.device)
-        self.poses: dict[str, Pose3D] = {
-            subject: self.run(lift_poses, self.tracks[subject], self.model_file, settings=settings, subject=subject)
-            for subject, _ in self.cameras
-        }
+        self.poses: dict[str, Pose3D] = {}
+        for subject, _ in self.cameras:
+            settings = LiftSettings(intrinsics=self.intrinsics(subject), device=self.settings.device)
+            inputs = self.tracks[subject], self.model_file
+            self.poses[subject] = self.run(lift_poses, *inputs, settings=settings, subject=subject)
+
+    def intrinsics(self, subject: str) -> list[list[float]] | None:
+        """K of a camera as it was trained with, if the method needs it."""
+        cameras = self.training_samples if self.rig is None else self.rig
+        if cameras.K is None or "intrinsics" not in self.needs:
+            return None
+        views = [(take, view) for take, each in enumerate(self.recording.takes) for view in range(len(each.cameras))]
+        take, view = views[[name for name, _ in self.cameras].index(subject)]
+        trained = np.flatnonzero(self.training_samples.take == take)
+        return cameras.K[trained[0], view].tolist() if len(trained) else None
 
     def publish(self) -> Fit:
         """Result files of every clip, and the report."""

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from .array_fitting import infer_arrays
+from .calibrate import assumed_intrinsics
 from .detect import detect_poses
 from .detectors.choose import choose_detector
 from .device import check_device
@@ -33,6 +34,7 @@ def infer(
     model: Path | str | None = None,
     out: Path | str | None = None,
     height_m: float | None = None,
+    focal_px: float | None = None,
     exports: Sequence[str] = tuple(EXPORTERS),
     overrides: dict[str, Any] | None = None,
     device: str = "auto",
@@ -47,6 +49,7 @@ def infer(
         model: the ``model.pt`` of a fit; by default it is looked for beside the clip and in the current folder.
         out: where results go; by default beside the clip, as ``<clip>_posepipe``.
         height_m: the athlete's stature; results are in metres then, else in body heights.
+        focal_px: focal length of the camera, for models whose method needs it; the principal point is the middle.
         exports: result files.
         overrides: settings of the stages detect, track and morph that differ from the model's, nested.
         device: where networks run.
@@ -84,6 +87,10 @@ def infer(
         found = run(detect_poses, video, frames, detector, settings=settings.detect, subject=name)
         track = run(track_athlete, frames, found, settings=settings.track, subject=name)
         track = run(morph_skeleton, track, settings=settings.morph, subject=name)
+        if focal_px is not None:
+            width, height = frames.image_size.tolist()
+            K = assumed_intrinsics(width, height, focal_px)
+            lifting = lifting.model_copy(update={"intrinsics": K.tolist()})
         pose = run(lift_poses, track, source, settings=lifting, subject=name)
         files = write_results(Clip(pose, frames, clip, provenance(video, source, trained)), place.folder, exports)
         place.journal.end("")

@@ -116,6 +116,13 @@ def _predict(
     """Joints (N, J, 3), canonical poses (N, J, 3) and rotations (N, 3, 3) of N usable 2D poses."""
     device = choose_device(settings.device)
     method = model.build().to(device)
+    if K is None and settings.intrinsics is not None:
+        K = np.tile(np.array(settings.intrinsics, np.float32), (len(keypoint), 1, 1))
+    if K is None and "intrinsics" in method.needs:
+        raise PosepipeError(
+            f"models of method {model.method!r} need the camera's intrinsics: give the focal length of the clip in "
+            "pixels with --focal, or the array K in a keypoint file"
+        )
 
     def block(array: np.ndarray, start: int) -> torch.Tensor:
         return torch.from_numpy(np.nan_to_num(array[start : start + BLOCK])).to(device)

@@ -6,7 +6,8 @@ videos is a take. ``posepipe.toml`` in a take's folder (or above it, for all tak
     moving = false               # do the cameras move? true, false, or leave it out to have it measured
     rig = "hall"                 # takes of one rig were filmed by cameras that stayed where they were
     slow_motion = 1.0            # how many times slower than life the clips play
-    calibration = "calib.toml"   # Pose2Sim's format: [name] size, matrix, distortions, rotation, translation
+    calibration = "calib.toml"   # Pose2Sim's format: [name] size, matrix, distortions, rotation, translation;
+                                 # the last two may be missing
 
     [cameras.left]               # by default each video is a camera named like the file
     video = "GX010042.MP4"
@@ -56,11 +57,11 @@ class TakeDescription(StageSettings):
 
 @dataclass(frozen=True)
 class Calibration:
-    """Where one camera stands: x_camera = R @ x_world + t."""
+    """One camera's intrinsics and, if known, where it stands: x_camera = R @ x_world + t."""
 
     K: np.ndarray  # (3, 3) float64 px
-    R: np.ndarray  # (3, 3) float64 camera_from_world
-    t: np.ndarray  # (3,) float64 m
+    R: np.ndarray | None  # (3, 3) float64 camera_from_world
+    t: np.ndarray | None  # (3,) float64 m
 
 
 @dataclass(frozen=True)
@@ -235,14 +236,16 @@ def _read_calibration(folder: Path, name: str) -> dict[str, Calibration]:
         if not isinstance(values, dict) or "matrix" not in values:
             continue
         try:
-            K, rotation, t = (np.array(values[key], np.float64) for key in ("matrix", "rotation", "translation"))
-            if K.shape != (3, 3) or rotation.shape != (3,) or t.shape != (3,):
+            keys = ["matrix", *(("rotation", "translation") if values.keys() & {"rotation", "translation"} else ())]
+            K, *place = (np.array(values[key], np.float64) for key in keys)
+            if K.shape != (3, 3) or any(part.shape != (3,) for part in place):
                 raise ValueError("matrix must be 3x3, rotation and translation 3 numbers")
         except (KeyError, ValueError, TypeError) as error:
             raise PosepipeError(f"{path}: camera {section!r} is not a Pose2Sim calibration: {error}") from error
-        cameras[str(values.get("name", section))] = Calibration(K, cv2.Rodrigues(rotation)[0], t)
+        R, t = (cv2.Rodrigues(place[0])[0], place[1]) if place else (None, None)
+        cameras[str(values.get("name", section))] = Calibration(K, R, t)
     if not cameras:
-        raise PosepipeError(f"{path} holds no camera with a matrix, rotation and translation")
+        raise PosepipeError(f"{path} holds no camera with a matrix")
     return cameras
 
 

@@ -14,7 +14,7 @@ from .errors import PosepipeError
 from .settings import SampleSettings
 
 CameraModel = list[list[list[float]]]
-"""K (3x3), R (3x3) and t (1x3) of a camera as plain nested lists, or an empty list if unknown."""
+"""K (3x3), R (3x3) and t (1x3) of a camera as plain nested lists, as many of them as are known."""
 
 
 @stage(version=1)
@@ -134,13 +134,13 @@ def _usable(keypoint: np.ndarray, confidence: np.ndarray, root: tuple[int, ...],
 
 def _cameras(
     calibrations: list[list[CameraModel]], views: int
-) -> tuple[np.ndarray, np.ndarray, np.ndarray] | tuple[None, None, None]:
-    """K, R (take, V, 3, 3) and t (take, V, 3) if every camera is calibrated, else nothing."""
-    if not all(camera for take in calibrations for camera in take):
-        return None, None, None
+) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
+    """K, R (take, V, 3, 3) and t (take, V, 3), each if it is known of every camera."""
+    known = min(len(camera) for take in calibrations for camera in take)
     K = np.tile(np.eye(3, dtype=np.float32), (len(calibrations), views, 1, 1))
     R, t = K.copy(), np.zeros((len(calibrations), views, 3), np.float32)
     for index, take in enumerate(calibrations):
-        for view, (matrix, rotation, translation) in enumerate(take):
-            K[index, view], R[index, view], t[index, view] = matrix, rotation, translation[0]
-    return K, R, t
+        for view, camera in enumerate(take):
+            for array, part in zip((K, R, t), camera, strict=False):
+                array[index, view] = part[0] if array is t else part
+    return K if known else None, *((R, t) if known == 3 else (None, None))

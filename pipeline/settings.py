@@ -104,6 +104,11 @@ class CalibrateSettings(StageSettings):
     tolerance: float = Field(0.01, gt=0, description="noise of a detection, in sizes of the person in the picture")
     max_instants: int = Field(100, ge=5, description="instants of a rig that calibrate it, spread over its takes")
 
+    @property
+    def assumes_focal(self) -> bool:
+        """Whether intrinsics may be assumed where none are given."""
+        return self.focal_px is not None or self.field_of_view_deg is not None
+
 
 class LabelSettings(StageSettings):
     """3D labels by triangulation, for methods that train on them."""
@@ -121,6 +126,9 @@ class LiftSettings(StageSettings):
     """Size of the results."""
 
     height_m: float | None = Field(None, gt=0.3, lt=3, description="the athlete's stature; without it it counts as 1")
+    intrinsics: list[list[float]] | None = Field(
+        None, description="matrix K of the camera in px, for models whose method needs it"
+    )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps", json_schema_extra=UNKEYED)
 
 
@@ -136,6 +144,10 @@ class TrainingSettings(TrainSettings):
 
     options: dict[str, Any]
     device: str = Field("auto", json_schema_extra=UNKEYED)
+
+
+FROM_JOINTS = frozenset({"extrinsics", "labels"})
+"""Needs of methods that the athlete's joints meet, once the intrinsics are known."""
 
 
 class Settings(StageSettings):
@@ -220,6 +232,11 @@ def method_settings(settings: Settings) -> MethodSettings:
     return parse(method_class(settings.train.method).Settings, settings.method, "settings", section="train")
 
 
+def method_needs(settings: Settings) -> frozenset[str]:
+    """What the chosen method needs under its settings (imports torch)."""
+    return method_class(settings.train.method).needs_with(method_settings(settings))
+
+
 def training_settings(settings: Settings, offered: Collection[str], advice: str) -> TrainingSettings:
     """Settings of the training stage, checked, as are the data that the method needs.
 
@@ -230,9 +247,11 @@ def training_settings(settings: Settings, offered: Collection[str], advice: str)
     Raises:
         PosepipeError: unknown settings, or data that the method cannot do without.
     """
-    options = method_settings(settings).model_dump(mode="json")
+    options, needs = method_settings(settings).model_dump(mode="json"), method_needs(settings)
     name = settings.train.method
-    if missing := sorted(method_class(name).needs - set(offered)):
+    if needs & FROM_JOINTS:
+        needs = needs - FROM_JOINTS | {"intrinsics"}
+    if missing := sorted(needs - set(offered)):
         raise PosepipeError(f"method {name!r} needs {' and '.join(missing)}: {advice}, or use --method canonpose")
     return TrainingSettings(**settings.train.model_dump(), options=options, device=settings.device)
 

@@ -20,7 +20,7 @@ from torch.optim.lr_scheduler import LRScheduler, MultiStepLR, OneCycleLR
 from ..models.handedness import judge_handedness
 from ..models.method import Batch, Method, Phase, View
 from ..models.skeleton import SKELETONS
-from .arrays import HandOver, Samples, durable
+from .arrays import HandOver, Labels, Rig, Samples, durable
 from .cache import Work, stage
 from .device import choose_device
 from .errors import PosepipeError
@@ -34,8 +34,10 @@ JUDGED_VIEWS = 4096
 
 
 @stage(version=1, distributed=True)
-def train_model(samples: Samples, settings: TrainingSettings, *, work: Work) -> Model:
-    """A method trained on samples.
+def train_model(
+    samples: Samples, rig: Rig | None, labels: Labels | None, settings: TrainingSettings, *, work: Work
+) -> Model:
+    """A method trained on samples, and on the rig and the labels if it needs them.
 
     Raises:
         PosepipeError: no such device, a loss that is not finite, or handedness that stays undecided.
@@ -45,9 +47,10 @@ def train_model(samples: Samples, settings: TrainingSettings, *, work: Work) -> 
     method = kind(SKELETONS[samples.skeleton], kind.Settings.model_validate(settings.options))
     with together(settings.device) as launch:
         device = choose_device(settings.device)
-        losses = fit_method(method.to(device), to_batch(samples, device), settings.seed, work, launch)
+        data = to_batch(samples, rig, labels, device)
+        losses = fit_method(method.to(device), data, settings.seed, work, launch)
     method.eval()
-    handedness = judge_handedness(_parities(method, samples, device).numpy(), quotient=method.settles_handedness)
+    handedness = judge_handedness(_parities(method, data).numpy(), quotient=method.settles_handedness)
     if handedness.verdict == "undecided":
         raise PosepipeError(f"training ended, but left and right were not told apart: {handedness.sentence}")
     return Model(
@@ -151,25 +154,27 @@ def _pick(data: Batch, index: Tensor) -> Batch:
     return Batch(**picked)
 
 
-def to_batch(samples: Samples, device: torch.device) -> Batch:
-    """All samples as tensors."""
+def to_batch(samples: Samples, rig: Rig | None, labels: Labels | None, device: torch.device) -> Batch:
+    """All samples as tensors; cameras as in ``rig`` if it is given."""
 
     def tensor(array: Any) -> Tensor | None:
         return None if array is None else torch.from_numpy(array.copy()).to(device)
 
-    fields: dict[str, Any] = {
-        name: tensor(getattr(samples, name)) for name in ("keypoint", "confidence", "rig", "K", "R", "t")
-    }
-    return Batch(**fields)
+    cameras = samples if rig is None else rig
+    fields = {name: getattr(samples, name) for name in ("keypoint", "confidence", "rig")}
+    fields |= {name: getattr(cameras, name) for name in ("K", "R", "t")}
+    if labels is not None:
+        fields |= {"label": labels.joint, "label_confidence": labels.confidence}
+    tensors: dict[str, Any] = {name: tensor(array) for name, array in fields.items()}
+    return Batch(**tensors)
 
 
-def _parities(method: Method, samples: Samples, device: torch.device) -> Tensor:
+def _parities(method: Method, data: Batch) -> Tensor:
     """Parities that the network itself shows on training views, spread evenly over them."""
-    seen = (samples.confidence > 0).any(-1)
-    keypoint, confidence = samples.keypoint[seen], samples.confidence[seen]
-    step = max(len(keypoint) // JUDGED_VIEWS, 1)
-    K = None if samples.K is None else torch.from_numpy(samples.K[seen][::step]).to(device)
-    view = View(torch.from_numpy(keypoint[::step]).to(device), torch.from_numpy(confidence[::step]).to(device), K)
+    seen = (data.confidence > 0).any(-1)
+    step = max(int(seen.sum()) // JUDGED_VIEWS, 1)
+    K = None if data.K is None else data.K[seen][::step]
+    view = View(data.keypoint[seen][::step], data.confidence[seen][::step], K)
     with torch.no_grad():
         return method.predict(view).parity.cpu()
 
