@@ -161,6 +161,18 @@ def test_help_imports_nothing_heavy() -> None:
     assert json.loads(done.stdout) == [0, True, []]
 
 
+LOOK_AT_FIT = """
+import sys
+import posepipe.pipeline.fitting
+print([name for name in ("torch", "mmpose", "mmengine", "mmcv", "mediapipe") if name in sys.modules])
+"""
+
+
+def test_a_fit_with_nothing_to_do_waits_for_nothing_heavy() -> None:
+    done = subprocess.run([sys.executable, "-c", LOOK_AT_FIT], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
+
+
 HELP_S = 0.7
 """How quickly ``posepipe --help`` must answer on an idle machine."""
 SLACK = 3
