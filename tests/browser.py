@@ -42,7 +42,7 @@ class Page:
         their_input, self._commands = os.pipe()
         self._answers, their_output = os.pipe()
         command = [chromium, *FLAGS.split(), f"--user-data-dir={self._profile.name}", "about:blank"]
-        self._process = subprocess.Popen(  # noqa: S603
+        self._process = subprocess.Popen(
             [sys.executable, "-c", _ON_3_AND_4, str(their_input), str(their_output), *command],
             pass_fds=(their_input, their_output),
             stdout=subprocess.DEVNULL,

@@ -1,13 +1,11 @@
 """What all tests share: one thread, the fake detector, and a finished fit of small footage.
 
-``known_scene`` and ``footage``, beside this file, are imported by name.
+``known_scene``, ``footage`` and ``quick_fit``, beside this file, are imported by name.
 """
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
@@ -16,10 +14,6 @@ from footage import FakeDetector, film_take
 from posepipe.pipeline.settings import Settings, load_settings
 
 torch.set_num_threads(1)
-
-QUICK = ("train.method=sure", "train.epochs=2", "train.min_steps=5", "train.width=32", "detect.chunk_frames=15")
-"""Settings of a fit that takes a second."""
-
 
 @pytest.fixture(scope="session")
 def quick() -> Settings:
@@ -30,7 +24,8 @@ def quick() -> Settings:
 @pytest.fixture
 def detector(monkeypatch: pytest.MonkeyPatch) -> FakeDetector:
     """The fake detector, which fit and infer use in this test."""
-    from posepipe.pipeline import fitting, inference
+    from quick_fit import QUICK, Fitted
+from posepipe.pipeline import fitting, inference
 
     fake = FakeDetector()
     for module in (fitting, inference):
@@ -42,21 +37,6 @@ def detector(monkeypatch: pytest.MonkeyPatch) -> FakeDetector:
 def take(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A take of three cameras; not to be changed."""
     return film_take(tmp_path_factory.mktemp("footage") / "ski run")
-
-
-@dataclass(frozen=True)
-class Fitted:
-    """A finished fit: its footage and its results."""
-
-    footage: Path
-    out: Path
-
-    def copy_to(self, folder: Path) -> Fitted:
-        """A copy that a test may change."""
-        made = Fitted(folder / self.footage.name, folder / self.out.name)
-        shutil.copytree(self.footage, made.footage)
-        shutil.copytree(self.out, made.out)
-        return made
 
 
 @pytest.fixture(scope="session")

@@ -15,10 +15,10 @@ from typing import Any
 import imageio_ffmpeg
 import pytest
 import torch
-from conftest import QUICK, Fitted
 from filelock import FileLock
 from footage import FakeDetector, film, film_nobody, film_take
 from posepipe.pipeline.cli import amount, app, split
+from quick_fit import QUICK, Fitted
 from typer.testing import CliRunner, Result
 
 RUN = Path(__file__).parents[1] / "with_fake_detector.py"

@@ -14,7 +14,6 @@ from typing import Any
 
 import numpy as np
 import pytest
-from conftest import QUICK, Fitted
 from filelock import FileLock
 from footage import FakeDetector, empty_picture, film, film_nobody, film_take, seen
 from posepipe.pipeline import fitting, inference
@@ -26,6 +25,7 @@ from posepipe.pipeline.inference import find_model, infer
 from posepipe.pipeline.model import Model
 from posepipe.pipeline.settings import Settings, load_settings
 from posepipe.pipeline.workplace import remove_unreached, size_of, status, unreached
+from quick_fit import QUICK, Fitted
 
 PER_CAMERA = ("extract_frames", "detect_poses", "track_athlete", "morph_skeleton")
 FRAMES = 40

@@ -180,9 +180,7 @@ def test_works_without_what_the_model_does_not_need(
     np.save(tmp_path / "image.npy", images[0])
     models = ";".join(f"{model.config},{model.checkpoint}" for model in (heatmap, simcc))
     arguments = [models, str(tmp_path / "image.npy"), str(tmp_path), *missing]
-    run = subprocess.run(
-        [sys.executable, "-c", WITHOUT, *arguments], capture_output=True, text=True, check=False
-    )
+    run = subprocess.run([sys.executable, "-c", WITHOUT, *arguments], capture_output=True, text=True, check=False)
     assert run.returncode == 0, run.stderr
     assert run.stdout == run.stderr == ""
     expected = [next(model.detector().detect(images[:1])).keypoint[:1] for model in (heatmap, simcc)]

@@ -1,6 +1,0 @@
-"""Makes ``import demo`` work however pytest is started: the demo is not installed."""
-
-import sys
-from pathlib import Path
-
-sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
