@@ -12,8 +12,10 @@ import pytest
 import torch
 from footage import FakeDetector, film_take
 from posepipe.pipeline.settings import Settings, load_settings
+from quick_fit import QUICK, Fitted
 
 torch.set_num_threads(1)
+
 
 @pytest.fixture(scope="session")
 def quick() -> Settings:
@@ -24,8 +26,7 @@ def quick() -> Settings:
 @pytest.fixture
 def detector(monkeypatch: pytest.MonkeyPatch) -> FakeDetector:
     """The fake detector, which fit and infer use in this test."""
-    from quick_fit import QUICK, Fitted
-from posepipe.pipeline import fitting, inference
+    from posepipe.pipeline import fitting, inference
 
     fake = FakeDetector()
     for module in (fitting, inference):

@@ -11,7 +11,6 @@ from pathlib import Path
 
 import cv2
 import numpy as np
-
 from posepipe.pipeline.video import read_frames
 
 WIDTH_PX = 1600
