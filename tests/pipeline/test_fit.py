@@ -142,13 +142,9 @@ def test_a_description_changes_what_depends_on_it(fitted: Fitted, detector: Fake
     before = keys(fitted.out)
     (fitted.footage / "posepipe.toml").write_text("moving = true\n")
     again(fitted, until="samples")
-    assert keys(fitted.out)[("all takes", "build_samples")] != before[("all takes", "build_samples")]
-    assert {stage for _, stage in changed_of(before, keys(fitted.out))} == {"build_samples"}
+    after = keys(fitted.out)
+    assert {what for what in after if after[what] != before[what]} == {("all takes", "build_samples")}
     assert detector.looked_at == 0
-
-
-def changed_of(before: dict[tuple[str, str], str], after: dict[tuple[str, str], str]) -> set[tuple[str, str]]:
-    return {what for what in after if before[what] != after[what]}
 
 
 @pytest.mark.parametrize(
@@ -394,7 +390,7 @@ def replace_method(chosen: Settings, method: dict[str, Any]) -> Settings:
 
 
 FORK = multiprocessing.get_context("fork") if hasattr(os, "fork") else None
-pytestmark_fork = pytest.mark.skipif(FORK is None, reason="needs fork")
+needs_fork = pytest.mark.skipif(FORK is None, reason="needs fork")
 
 
 def fit_in_child(footage: Path, out: Path, at_sync: Callable[[int], None], kill_after_s: float | None = None) -> int:
@@ -448,7 +444,7 @@ def kill_at(moment: int) -> Callable[[int], None]:
     return lambda count: os.kill(os.getpid(), signal.SIGKILL) if count == moment else None
 
 
-@pytestmark_fork
+@needs_fork
 def test_no_kill_is_noticed(take: Path, whole: tuple[Path, int, float], tmp_path: Path) -> None:
     expected, (_, writes, seconds), chance, killed = contents(whole[0]), whole, random.Random(0), 0
     assert len(expected) > 50
@@ -465,7 +461,7 @@ def test_no_kill_is_noticed(take: Path, whole: tuple[Path, int, float], tmp_path
     assert fit_in_child(take, tmp_path, lambda count: os._exit(3)) == 0  # nothing is left to do, nor written
 
 
-@pytestmark_fork
+@needs_fork
 @pytest.mark.parametrize("share", [0.75, 0.78, 0.8, 0.82, 0.9])
 def test_no_kill_from_training_on_is_noticed(
     share: float, take: Path, whole: tuple[Path, int, float], tmp_path: Path
