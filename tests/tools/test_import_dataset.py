@@ -1,0 +1,258 @@
+"""Importers on small files that are written here in exactly the formats of the data sets."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from known_scene import cameras, people
+from posepipe.models.skeleton import H36M17
+from posepipe.pipeline.cache import SourceFile
+from posepipe.pipeline.keypoints import read_keypoints
+from scipy.io import savemat
+from scipy.spatial.transform import Rotation
+
+from tools import import_dataset
+from tools.datasets import h36m, mpi_inf_3dhp
+from tools.datasets.plain_pickle import read_object
+
+FRAMES = 20
+
+
+def load(path: Path) -> dict[str, np.ndarray]:
+    with np.load(path, allow_pickle=False) as archive:
+        return dict(archive)
+
+
+def worst_reprojection(arrays: dict[str, np.ndarray], world: np.ndarray) -> float:
+    """Largest distance in px of world joints (S, 17, 3) in m, seen by K, R and t, from the stored keypoints."""
+    seen = np.einsum("svij,snj->svni", arrays["R"], world) + arrays["t"][:, :, None]
+    image = np.einsum("svij,svnj->svni", arrays["K"], seen)
+    return float(np.nanmax(np.linalg.norm(image[..., :2] / image[..., 2:] - arrays["keypoint"], axis=-1)))
+
+
+def check_poses(arrays: dict[str, np.ndarray], world: np.ndarray) -> None:
+    """The stored poses are the world's, relative to the pelvis, in the axes of each camera."""
+    expected = np.einsum("svij,snj->svni", arrays["R"], world - world[:, :1])
+    known = np.isfinite(arrays["joint_3d_cam"])
+    np.testing.assert_allclose(arrays["joint_3d_cam"][known], expected[known], atol=1e-4)
+
+
+def check_opens_in_posepipe(path: Path) -> None:
+    found = read_keypoints(SourceFile(path, "key"), "h36m17", None, "")
+    assert found.skeleton == "h36m17" and found.confidence.max() == 1
+
+
+# Human3.6M
+
+
+def h36m_numbers() -> np.ndarray:
+    """The 300 numbers of metadata.xml: four cameras, eleven subjects, lenses that bend as the real ones do."""
+    rig = cameras(4)
+    angles = Rotation.from_matrix(rig.R).as_euler("XYZ")
+    centres = -np.einsum("vji,vj->vi", rig.R, rig.t) * 1000
+    places = np.concatenate([angles, centres], 1)
+    moved = places[:, None] + np.arange(11)[:, None] * np.array([0, 0, 0, 30.0, -20, 10])
+    lens = np.array([1145.0, 1143.8, 512.5, 515.5, -0.2071, 0.2475, -0.0030, -0.00097, -0.00142])
+    return np.concatenate([moved.ravel(), np.tile(lens, 4)])
+
+
+def write_cdf(path: Path, pose: np.ndarray) -> None:
+    cdfwrite = pytest.importorskip("cdflib").cdfwrite
+    path.parent.mkdir(parents=True, exist_ok=True)
+    flat = pose.reshape(1, len(pose), -1)
+    spec = {"Variable": "Pose", "Data_Type": 45, "Num_Elements": 1, "Rec_Vary": True, "Var_Type": "zVariable",
+            "Dim_Sizes": list(flat.shape[1:])}  # fmt: skip
+    file = cdfwrite.CDF(str(path), cdf_spec={"Majority": "row_major"}, delete=True)
+    file.write_var(spec, var_data=flat)
+    file.close()
+
+
+@pytest.fixture
+def human36m(tmp_path: Path) -> tuple[Path, np.ndarray]:
+    """The data set's folder, and the world joints (FRAMES, 17, 3) in m of all its takes."""
+    numbers = " ".join(map(repr, h36m_numbers().tolist()))
+    (tmp_path / "metadata.xml").write_text(f"<metadata><w0>[{numbers}]</w0></metadata>")
+    world = people(FRAMES) + np.array([0.3, -0.2, 0.9])
+    all_joints = np.zeros((FRAMES, 32, 3))
+    all_joints[:, h36m.JOINTS] = world * 1000
+    known = h36m.read_cameras(tmp_path / "metadata.xml")
+    for subject, takes in ((5, ["Walking 1", "Eating"]), (9, ["Walking"]), (11, ["Directions", "Directions 1"])):
+        for take in takes:
+            folder = tmp_path / f"S{subject}/MyPoseFeatures"
+            write_cdf(folder / f"D3_Positions/{take}.cdf", all_joints)
+            for camera, name in enumerate(h36m.CAMERAS):
+                seen = known[subject, camera].project(all_joints + 1e-9)
+                write_cdf(folder / f"D2_Positions/{take}.{name}.cdf", seen)
+    return tmp_path, world
+
+
+def test_h36m_reprojects_without_distortion(human36m: tuple[Path, np.ndarray]) -> None:
+    source, world = human36m
+    out = source / "out"
+    import_dataset.main(["h36m", str(source), "--out", str(out), "--train-every", "2", "--test-every", "4"])
+    train, test = load(out / "h36m_train.npz"), load(out / "h36m_test.npz")
+    assert train["keypoint"].shape == (2 * FRAMES // 2, 4, 17, 2)
+    assert list(train["take_names"]) == ["S5 Eating", "S5 Walking 1"]
+    assert sorted(set(train["action"])) == ["Eating", "Walking"]
+    assert set(train["rig"]) == {5} and set(test["rig"]) == {9, 11}
+    assert list(test["take_names"]) == ["S9 Walking", "S11 Directions 1"], "S11's first Directions is left out"
+    for arrays, every in ((train, 2), (test, 4)):
+        places = np.tile(world[::every], (2, 1, 1))
+        assert worst_reprojection(arrays, places) < 0.1
+        check_poses(arrays, places)
+        np.testing.assert_array_equal(arrays["instant"], np.tile(np.arange(0, FRAMES, every), 2))
+    check_opens_in_posepipe(out / "h36m_train.npz")
+
+
+def test_h36m_lens_model() -> None:
+    """The released code's equations, literally, and their inverse; the distortion is not small."""
+    numbers = h36m_numbers()
+    f, c, k, p = np.split(numbers[264:273], [2, 4, 7])
+    centre = numbers[3:6]
+    R = Rotation.from_euler("XYZ", numbers[:3]).as_matrix()
+    lens = h36m.LensCamera(R, centre, f, c, k, p)
+    world = people(5).reshape(-1, 3) * 1000
+    seen = (R @ (world - centre).T).T
+    x, y = seen[:, 0] / seen[:, 2], seen[:, 1] / seen[:, 2]
+    r2 = x**2 + y**2
+    radial = 1 + k[0] * r2 + k[1] * r2**2 + k[2] * r2**3
+    tangential = p[0] * y + p[1] * x
+    u = f[0] * (x * (radial + tangential) + p[1] * r2) + c[0]
+    v = f[1] * (y * (radial + tangential) + p[0] * r2) + c[1]
+    np.testing.assert_allclose(lens.project(world), np.stack([u, v], 1), atol=1e-9)
+    ideal = np.stack([f[0] * x + c[0], f[1] * y + c[1]], 1)
+    np.testing.assert_allclose(lens.straighten(lens.project(world)), ideal, atol=1e-3)
+
+
+def test_h36m_with_detections(human36m: tuple[Path, np.ndarray]) -> None:
+    """VideoPose3D's archives may be longer than the motion capture, and are pickles."""
+    source, _ = human36m
+    found = {f"S{subject}": {take: [np.full((FRAMES + 3, 17, 2), 100.0 * camera) for camera in range(4)]
+             for take in takes} for subject, takes in ((5, ["Walking 1", "Eating"]),)}  # fmt: skip
+    np.savez_compressed(source / "data_2d.npz", positions_2d=np.array(found, dtype=object))
+    arrays = h36m.read_h36m(source, (5,), 1, source / "data_2d.npz")
+    assert arrays["keypoint"].shape == (2 * FRAMES, 4, 17, 2)
+    lens = h36m.read_cameras(source / "metadata.xml")[5, 3]
+    np.testing.assert_allclose(arrays["keypoint"][0, 3, 0], lens.straighten(np.array([300.0, 300.0])))
+
+
+class _Malicious:
+    def __reduce__(self) -> tuple[Any, ...]:
+        return Path.touch, (Path("ran"),)
+
+
+def test_pickles_that_are_programs_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    np.savez("bad.npz", positions_2d=np.array({"S1": _Malicious()}, dtype=object))
+    with pytest.raises(SystemExit, match="not safe to read: it wants"):
+        read_object(Path("bad.npz"), "positions_2d")
+    assert not Path("ran").exists()
+    np.savez("good.npz", positions_2d=np.array({"S1": {"Walking": [np.arange(3.0)]}}, dtype=object))
+    assert read_object(Path("good.npz"), "positions_2d")["S1"]["Walking"][0].tolist() == [0, 1, 2]
+    with pytest.raises(SystemExit, match="not an archive with 'positions_3d'"):
+        read_object(Path("good.npz"), "positions_3d")
+
+
+# MPI-INF-3DHP
+
+
+@pytest.fixture
+def mpi_inf_3dhp_folder(tmp_path: Path) -> tuple[Path, np.ndarray]:
+    """The data set's folder with one training sequence of 14 cameras and one test clip; world joints in m."""
+    h5py = pytest.importorskip("h5py")
+    rig, world = cameras(14), people(FRAMES) + np.array([0.1, 0.2, 1.0])
+    folder = tmp_path / "S1/Seq1"
+    folder.mkdir(parents=True)
+    lines = ["Skeletool Camera Calibration File V1.0"]
+    annot2, annot3 = np.empty((14, 1), object), np.empty((14, 1), object)
+    order = [mpi_inf_3dhp._OF_28[joint] - 1 for joint in H36M17.joints]
+    for camera in range(14):
+        K, place = np.eye(4), np.eye(4)
+        K[:3, :3], place[:3, :3], place[:3, 3] = rig.K[camera], rig.R[camera], rig.t[camera] * 1000
+        lines += [f"name          {camera}", "  sensor      10 10", "  size        2048 2048", "  animated    0"]
+        lines += ["  intrinsic   " + " ".join(map(repr, K.ravel().tolist())) + " "]
+        lines += ["  extrinsic   " + " ".join(map(repr, place.ravel().tolist())) + " ", "  radial      0"]
+        joint, pixel = np.zeros((FRAMES, 28, 3)), np.zeros((FRAMES, 28, 2))
+        joint[:, order] = rig.see(world)[:, camera] * 1000
+        pixel[:, order] = rig.project(world)[:, camera]
+        annot3[camera, 0], annot2[camera, 0] = joint.reshape(FRAMES, -1), pixel.reshape(FRAMES, -1)
+    (folder / "camera.calibration").write_text("\n".join(lines) + "\n")
+    savemat(folder / "annot.mat", {"annot2": annot2, "annot3": annot3, "univ_annot3": annot3})
+    (tmp_path / "TS1").mkdir()
+    names = [H36M17.index(joint) for joint in mpi_inf_3dhp._OF_17]
+    with h5py.File(tmp_path / "TS1/annot_data.mat", "w") as file:
+        file["annot2"] = rig.project(world)[:, :1, names]
+        file["annot3"] = rig.see(world)[:, :1, names] * 1000
+        file["univ_annot3"] = rig.see(world)[:, :1, names] * 900
+        file["valid_frame"] = (np.arange(FRAMES)[:, None] % 2).astype(np.float64)
+        file["activity_annotation"] = np.full((FRAMES, 1), 3.0)
+    return tmp_path, world
+
+
+def test_3dhp(mpi_inf_3dhp_folder: tuple[Path, np.ndarray]) -> None:
+    source, world = mpi_inf_3dhp_folder
+    out = source / "out"
+    import_dataset.main(["3dhp", str(source), "--out", str(out)])
+    train, test = load(out / "3dhp_train.npz"), load(out / "3dhp_test.npz")
+    assert train["keypoint"].shape == (FRAMES // 5, 5, 17, 2)
+    assert worst_reprojection(train, world[::5]) < 0.1
+    check_poses(train, world[::5])
+    assert test["keypoint"].shape == (FRAMES // 2, 1, 17, 2)
+    np.testing.assert_array_equal(test["instant"], np.arange(1, FRAMES, 2))
+    assert set(test["action"]) == {"sitting on a chair"}
+    expected = cameras(14).see(world)[1::2, :1] * 0.9
+    order = [H36M17.index(joint) for joint in test["joint_names"]]
+    np.testing.assert_allclose(test["joint_3d_cam"], (expected - expected[:, :, :1])[:, :, order], atol=1e-4)
+    check_opens_in_posepipe(out / "3dhp_test.npz")
+    assert len(mpi_inf_3dhp.SCORED_JOINTS) == 14
+
+
+# SkiPose-PTZ
+
+
+def test_skipose(tmp_path: Path) -> None:
+    h5py = pytest.importorskip("h5py")
+    world = people(6) + np.array([3.0, 2, 1])
+    for split in ("train", "test"):
+        (tmp_path / split).mkdir()
+        rows = []
+        for instant in range(6):
+            moved = cameras(3, seed=instant)
+            for camera in range(3):
+                if (instant, camera) != (2, 1):  # a view that is missing
+                    seen = moved.see(world[instant])[camera]
+                    K = moved.K[camera] / np.array([[256], [256], [1]])
+                    centre = -moved.R[camera].T @ moved.t[camera]
+                    pixel = moved.project(world[instant])[camera] / 256
+                    rows.append((instant // 3, camera, 10 * instant, 1, seen - seen[0], pixel, K, centre,
+                                 moved.R[camera].T))  # fmt: skip
+        names = ("seq", "cam", "frame", "subj", "3D", "2D", "cam_intrinsic", "cam_position", "R_cam_2_world")
+        rng = np.random.default_rng(0)
+        order = rng.permutation(len(rows))  # rows come in no particular order
+        with h5py.File(tmp_path / split / "labels.h5", "w") as file:
+            for name, column in zip(names, zip(*(rows[row] for row in order), strict=True), strict=True):
+                values = np.array(column, np.float32)
+                file[name] = (
+                    values.reshape(len(rows), -1)[:, 0] if values.ndim == 1 else values.reshape(len(rows), -1)
+                )
+    import_dataset.main(["skipose", str(tmp_path), "--out", str(tmp_path / "out")])
+    arrays = load(tmp_path / "out/skipose_train.npz")
+    assert arrays["keypoint"].shape == (6, 3, 17, 2)
+    missing = np.isnan(arrays["keypoint"]).all((2, 3))
+    assert missing[2, 1] and missing.sum() == 1
+    assert worst_reprojection(arrays, world) < 0.1
+    check_poses(arrays, world)
+    np.testing.assert_array_equal(arrays["take"], [0, 0, 0, 1, 1, 1])
+    np.testing.assert_array_equal(arrays["instant"], np.arange(6) * 10)
+    assert (arrays["rig"] == -1).all(), "the cameras pan, tilt and zoom"
+    check_opens_in_posepipe(tmp_path / "out/skipose_train.npz")
+
+
+def test_folders_that_hold_nothing(tmp_path: Path) -> None:
+    with pytest.raises(SystemExit, match=r"holds no S\*/Seq\*/annot\.mat"):
+        import_dataset.main(["3dhp", str(tmp_path), "--out", str(tmp_path / "out")])
+    with pytest.raises(SystemExit, match=r"there is no .*labels\.h5"):
+        import_dataset.main(["skipose", str(tmp_path), "--out", str(tmp_path / "out")])
