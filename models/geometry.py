@@ -79,6 +79,33 @@ def procrustes(source: Tensor, target: Tensor) -> Similarity:
     return Similarity(scale, R, t.squeeze(-2))
 
 
+def rigid_alignment(source: Tensor, target: Tensor, weight: Tensor, R: Tensor | None = None) -> Tensor:
+    """Points (..., J, 3) turned and moved, not scaled, so that they come closest to their targets.
+
+    Weighted least squares; always a rotation. How the points are turned and moved has no gradient, only the points.
+
+    Args:
+        weight: (..., J), not negative.
+        R: (..., 3, 3) the rotation, if it is known.
+    """
+    with torch.no_grad():
+        share = (weight / weight.sum(-1, keepdim=True).clamp_min(torch.finfo(weight.dtype).tiny))[..., None]
+        source_centre = (share * source).sum(-2, keepdim=True)
+        target_centre = (share * target).sum(-2, keepdim=True)
+        if R is None:
+            R = rotation_towards(share * (source - source_centre), target - target_centre)
+        t = target_centre - source_centre @ R.mT
+    return source @ R.mT + t
+
+
+def rotation_towards(source: Tensor, target: Tensor) -> Tensor:
+    """Rotations (..., 3, 3) that turn centred points (..., J, 3) closest to their targets (Umeyama, PAMI 1991)."""
+    U, _, Vt = torch.linalg.svd(target.mT @ source)
+    sign = torch.ones_like(U[..., 0])
+    sign[..., -1] = torch.where(torch.linalg.det(U @ Vt) < 0, -1.0, 1.0).to(sign)
+    return (U * sign[..., None, :]) @ Vt
+
+
 def project_perspective(points: Tensor, K: Tensor) -> Tensor:
     """Pixels (..., J, 2) of points (..., J, 3) in camera axes under intrinsics K (..., 3, 3)."""
     image = points @ K.mT

@@ -75,6 +75,8 @@ class Batch:
         None  # (B, V, J, 3) triangulated joints in each camera's axes, in the unit of t, 0 if missing
     )
     label_confidence: Tensor | None = None  # (B, V, J) in 0..1, 0 where there is no label
+    crop: Tensor | None = None  # (B, V, H, W, 3) uint8 RGB, the person in the middle; black where the view is missing
+    crop_from_image: Tensor | None = None  # (B, V, 2, 3) affine map from the camera's pixels to the crop's
 
 
 @dataclass(frozen=True)
@@ -84,6 +86,8 @@ class View:
     keypoint: Tensor  # (N, J, 2) px, 0 where missing
     confidence: Tensor  # (N, J) in 0..1
     K: Tensor | None = None  # (N, 3, 3) px
+    crop: Tensor | None = None  # (N, H, W, 3) uint8 RGB
+    crop_from_image: Tensor | None = None  # (N, 2, 3)
 
 
 @dataclass(frozen=True)
@@ -104,7 +108,8 @@ class Method(nn.Module, ABC):
     """Among "intrinsics", "extrinsics", "labels", "crops", "labelled_2d".
 
     "intrinsics" gives K to batches and to views, "extrinsics" K, R and t to batches (if they are unknown they come
-    from joints), "labels" all of these and triangulated poses.
+    from joints), "labels" all of these and triangulated poses, "crops" pictures of the person to batches
+    and to views.
     """
 
     @classmethod
@@ -121,6 +126,14 @@ class Method(nn.Module, ABC):
         super().__init__()
         self.skeleton = skeleton
         self.settings = settings
+
+    def start_from(self, weights: Mapping[str, Tensor]) -> None:
+        """Take over what others have trained (setting ``backbone_weights``), before the first phase.
+
+        Raises:
+            ValueError: the weights are those of another network.
+        """
+        raise ValueError("this method has no backbone")
 
     @abstractmethod
     def phases(self) -> tuple[Phase, ...]:
@@ -150,13 +163,13 @@ _CHUNK = 64
 """Frames of a chunk; every frame goes through the network in the company of as many others."""
 
 
-def in_chunks(function: Callable[..., tuple[Tensor, ...]], *inputs: Tensor) -> tuple[Tensor, ...]:
+def in_chunks(function: Callable[..., tuple[Tensor, ...]], *inputs: Tensor, size: int = _CHUNK) -> tuple[Tensor, ...]:
     """What a function gives for all frames (N), computed for always as many of them at once.
 
-    So rounding does not depend on how frames are batched; the last chunk is filled up with zeros.
+    So rounding does not depend on how frames are batched; the last chunk is filled up with the last frame.
     """
     count = len(inputs[0])
-    padding = -count % _CHUNK
-    chunks = [torch.cat([part, part.new_zeros(padding, *part.shape[1:])]).split(_CHUNK) for part in inputs]
+    padding = -count % size
+    chunks = [torch.cat([part, part[-1:].expand(padding, *part.shape[1:])]).split(size) for part in inputs]
     results = [function(*chunk) for chunk in zip(*chunks, strict=True)]
     return tuple(torch.cat(parts)[:count] for parts in zip(*results, strict=True))

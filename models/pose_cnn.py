@@ -18,7 +18,7 @@ from .openmmlab import openmmlab_imports
 Backbone = Literal["resnet18", "resnet34", "resnet50", "hrnet_w32"]
 
 STRIDE = 4
-"""Pixels of the picture per bin of the maps; bin i stands for pixel 4 i, the middle of what a stride-2 layer sees."""
+"""Pixels of the picture per bin of the maps; bin i stands for pixel 4 i."""
 
 
 def _branches(modules: int, block: str, blocks: int, channels: tuple[int, ...]) -> dict[str, Any]:

@@ -1,0 +1,260 @@
+"""Iqbal et al.: a network of pictures that learns depth from the agreement of views.
+
+Iqbal, Molchanov and Kautz, Weakly-Supervised 3D Human Pose Learning via Multi-view Images in the Wild (CVPR 2020).
+Needs intrinsics and two or more synchronised views, but not where the cameras stand. The network sees a crop and
+gives 2D joints and their relative depths in torsos; a torso of length 1 settles how far away the person is, so that
+poses of different views can be compared after rigid alignment. Joints that the 2D detector is sure of stand for
+2D labels. The mirror quotient (``handedness``) is ours: perspective alone breaks the mirror only weakly.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from .body import limb_lengths
+from .geometry import rigid_alignment
+from .handedness import Parity
+from .method import Batch, Method, MethodSettings, Phase, Prediction, View, given, in_chunks
+from .pictures import Augmentation, augment, chain, moved, rays, standardise, unpack
+from .pose_cnn import STRIDE, Backbone, Pose25D, PoseCNN, gaussians, read_25d
+from .skeleton import Skeleton
+
+SHARPNESS = 50.0
+"""Factor of the heatmaps in their softmax (methods.md B4)."""
+SIGMA = 2.0
+"""Bins: width of the Gaussians that heatmaps learn."""
+
+_SMALLEST_TORSO = 1e-8
+"""Squared length of the torso in the image, in focal lengths, below which its distance cannot be told."""
+_LEARNING_RATE_DROP = 5 / 6
+"""Share of the training after which the learning rate falls tenfold (supplement: 50k of 60k steps)."""
+_FRAMES = 16
+"""Pictures in the network at once when predicting."""
+
+
+class Multiview25DSettings(MethodSettings):
+    """Settings of the method of Iqbal et al."""
+
+    backbone: Backbone = Field("hrnet_w32", description="network under the heads")
+    backbone_weights: str = Field("", description="checkpoint of MMPose or torchvision to start from, a local file")
+    head_width: int = Field(256, ge=1, description="channels of the transposed convolutions (ResNets only)")
+    epochs: int = Field(60, ge=1, description="passes over the training instants, after those on heatmaps alone")
+    heatmap_epochs: int = Field(10, ge=1, description="passes that learn heatmaps alone, before all losses are on")
+    min_steps: int = Field(25, ge=1, description="steps of an epoch at least, for short footage")
+    batch_size: int = Field(32, ge=1, description="synchronised instants in a step")
+    views: int = Field(4, ge=2, description="views of an instant at most; if there are more, chance draws")
+    learning_rate: float = Field(5e-4, gt=0, description="learning rate")
+    pseudo_confidence: float = Field(0.5, ge=0, le=1, description="detected joints above this are 2D labels")
+    alignment: Literal["joints", "extrinsics"] = Field(
+        "joints", description="rotation between views: from the poses, or (the paper's +R) as calibrated"
+    )
+    limb_lengths: Literal["anthropometric"] = Field(
+        "anthropometric", description="source of mean limb lengths; the paper took them from 3D labels"
+    )
+    consistency_weight: float = Field(10.0, ge=0, description="weight of the agreement of views")
+    limb_weight: float = Field(100.0, ge=0, description="weight of the limb lengths")
+    handedness: Literal["quotient", "none"] = Field(
+        "quotient", description="quotient: depths of left-handed poses change their sign; none: as in the paper"
+    )
+    scale: float = Field(0.2, ge=0, lt=1, description="augmentation: largest change of size")
+    rotation_deg: float = Field(30.0, ge=0, description="augmentation: largest rotation")
+
+
+class Multiview25D(Method):
+    """Heatmaps and depth maps of one picture, and the 3D pose that they stand for."""
+
+    Settings = Multiview25DSettings
+    settings: Multiview25DSettings
+    needs = frozenset({"intrinsics", "crops"})
+    torso: Tensor
+    bones: Tensor
+    lengths: Tensor
+
+    def __init__(self, skeleton: Skeleton, settings: Multiview25DSettings) -> None:
+        super().__init__(skeleton, settings)
+        self.network = PoseCNN(settings.backbone, 2 * len(skeleton.joints), settings.head_width)
+        self.parity = Parity(skeleton)
+        bones, lengths = limb_lengths(skeleton)
+        torso = skeleton.landmark_weights("pelvis", "thorax")
+        for name, array in {"torso": torso, "bones": bones, "lengths": lengths}.items():
+            self.register_buffer(name, torch.from_numpy(array), persistent=False)
+
+    @classmethod
+    def needs_with(cls, settings: MethodSettings) -> frozenset[str]:
+        """Extrinsics as well, if they align the views."""
+        aligned = isinstance(settings, Multiview25DSettings) and settings.alignment == "extrinsics"
+        return cls.needs | {"extrinsics"} if aligned else cls.needs
+
+    @property
+    def settles_handedness(self) -> bool:
+        """Whether the mirror quotient is on."""
+        return self.settings.handedness == "quotient"
+
+    def start_from(self, weights: Mapping[str, Tensor]) -> None:
+        """Take over a backbone."""
+        self.network.start_from(weights)
+
+    def phases(self) -> tuple[Phase, ...]:
+        settings = self.settings
+        weights = {"heatmap": 1.0, "consistency": settings.consistency_weight, "limbs": settings.limb_weight}
+        drop = round(_LEARNING_RATE_DROP * settings.epochs)
+        return (
+            self.phase("heatmaps", settings.heatmap_epochs, {"heatmap": 1.0}),
+            self.phase("multiview", settings.epochs, weights, milestones=(drop,)),
+        )
+
+    def phase(self, name: str, epochs: int, weights: Mapping[str, float], milestones: tuple[int, ...] = ()) -> Phase:
+        """A phase with the optimiser of the settings."""
+        settings = self.settings
+        return Phase(
+            name=name,
+            epochs=epochs,
+            weights=weights,
+            batch_size=settings.batch_size,
+            learning_rate=settings.learning_rate,
+            milestones=milestones,
+            min_steps=settings.min_steps,
+        )
+
+    def losses(self, batch: Batch, phase: Phase) -> dict[str, Tensor]:
+        """Heatmaps (Eq. 6), agreement of views (Eq. 8) and limb lengths (Eq. 11) on changed crops."""
+        batch = self.some_views(batch)
+        seen = (batch.confidence > 0).any(-1)  # (B, V); networks see these views only (N)
+        crop, crop_from_image = given(batch.crop, "crops")[seen], given(batch.crop_from_image, "crops")[seen]
+        how = Augmentation(self.settings.scale, self.settings.rotation_deg)
+        picture, new_from_old = augment(unpack(crop), how)
+        crop_from_image = chain(new_from_old, crop_from_image)
+        heatmap, read = self.read(picture)
+        observed = moved(batch.keypoint[seen], crop_from_image)
+        sure = batch.confidence[seen] > self.settings.pseudo_confidence
+        pose, solvable, _ = self.lift(read, given(batch.K, "intrinsics")[seen], crop_from_image)
+        weight = read.confidence * solvable[:, None]
+        everywhere = pose.new_zeros(*seen.shape, *pose.shape[1:]).masked_scatter(seen[..., None, None], pose)
+        weights = weight.new_zeros(*seen.shape, weight.shape[1]).masked_scatter(seen[..., None], weight)
+        shown = torch.zeros_like(seen).masked_scatter(seen, solvable)
+        R = given(batch.R, "extrinsics") if self.settings.alignment == "extrinsics" else None
+        return {
+            "heatmap": heatmap_loss(heatmap, observed / STRIDE, sure),
+            "consistency": consistency_loss(everywhere, weights, shown, R),
+            "limbs": limb_loss(pose, weight, solvable, self.bones, self.lengths),
+        }
+
+    def some_views(self, batch: Batch) -> Batch:
+        """At most so many views as the settings say, the same of all instants."""
+        views = batch.confidence.shape[1]
+        if views <= self.settings.views:
+            return batch
+        drawn = torch.randperm(views)[: self.settings.views].to(batch.rig.device)
+        return Batch(**{name: part if part is None or part.ndim == 1 else part[:, drawn]
+                        for name, part in vars(batch).items()})  # fmt: skip
+
+    def read(self, picture: Tensor) -> tuple[Tensor, Pose25D]:
+        """Heatmaps (N, J, H/4, W/4) of pictures (N, 3, H, W) in 0..1, and what they and the depth maps say."""
+        heatmap, depth_map = self.network(standardise(picture)).chunk(2, 1)
+        return heatmap, read_25d(heatmap, depth_map, SHARPNESS)
+
+    def lift(self, read: Pose25D, K: Tensor, crop_from_image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Poses (N, J, 3) in camera axes and torsos, which of them exist (N), and the network's parities (N)."""
+        ray = rays(read.point, K, crop_from_image)
+        depth = read.depth - (read.depth @ self.torso[0])[:, None]
+        pose, solvable = reconstruct(ray, depth, self.torso)
+        parity = self.parity(pose)
+        if self.settles_handedness:
+            depth = depth * torch.where(parity < 0, -1.0, 1.0).to(depth)[:, None]
+            pose, solvable = reconstruct(ray, depth, self.torso)
+        return pose, solvable, parity
+
+    @torch.no_grad()
+    def predict(self, view: View) -> Prediction:
+        """Poses of one camera's frames, root-centred, in camera axes and torsos; NaN where there is none.
+
+        A single factor brings a pose's limbs closest to their mean lengths (paper, Sec. 4.2; methods.md B4).
+        """
+        inputs = given(view.crop, "crops"), given(view.K, "intrinsics"), given(view.crop_from_image, "crops")
+        pose, solvable, parity = in_chunks(self._poses, *inputs, size=_FRAMES)
+        missing = ~(solvable & (view.confidence > 0).any(-1))
+        pose = pose.masked_fill(missing[:, None, None], torch.nan)
+        return Prediction(
+            joint=pose,
+            canonical=pose,
+            camera_from_canonical=torch.eye(3, dtype=pose.dtype, device=pose.device).repeat(len(pose), 1, 1),
+            parity=parity.masked_fill(missing, torch.nan),
+        )
+
+    def _poses(self, crop: Tensor, K: Tensor, crop_from_image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        _, read = self.read(unpack(crop))
+        pose, solvable, parity = self.lift(read, K, crop_from_image)
+        lengths = bone_lengths(pose, self.bones)
+        scale = (lengths @ self.lengths) / lengths.square().sum(-1).clamp_min(_SMALLEST_TORSO)
+        return scale[:, None, None] * (pose - (self.torso[0] @ pose)[:, None]), solvable, parity
+
+
+def reconstruct(ray: Tensor, depth: Tensor, torso: Tensor) -> tuple[Tensor, Tensor]:
+    """Poses (..., J, 3) of rays and depths relative to the pelvis, such that the torso measures 1 (Eq. 2 and 3).
+
+    Landmarks are means of joints, so a landmark is ``z_root a + b`` with a and b the same means of rays and of
+    ``depth * ray``; the length of the torso is then a quadratic equation in z_root, as in methods.md B4.
+
+    Args:
+        ray: (..., J, 3) with z = 1.
+        depth: (..., J).
+        torso: (2, J) weights of pelvis and thorax.
+
+    Returns:
+        Poses, and where the distance can be told (...): not if the torso points straight at the camera.
+    """
+    along = torso[1] - torso[0]
+    a, b = along @ ray, along @ (depth[..., None] * ray)
+    A, B, C = a.square().sum(-1), 2 * (a * b).sum(-1), b.square().sum(-1) - 1
+    discriminant = B.square() - 4 * A * C
+    solvable = (C < 0) & (A >= _SMALLEST_TORSO) & (discriminant >= 0)
+    root = (-B + torch.where(solvable, discriminant, 1.0).sqrt()) / (2 * torch.where(solvable, A, 1.0))
+    root = torch.where(solvable, root, 1.0)
+    return (root[..., None] + depth)[..., None] * ray, solvable
+
+
+def heatmap_loss(heatmap: Tensor, bins: Tensor, sure: Tensor) -> Tensor:
+    """Mean squared distance of heatmaps (N, J, h, w) from Gaussians at bins (N, J, 2), over sure joints (N, J)."""
+    height, width = heatmap.shape[-2:]
+    inside = (bins >= 0).all(-1) & (bins[..., 0] <= width - 1) & (bins[..., 1] <= height - 1)
+    square = (heatmap - gaussians(bins, height, width, SIGMA)).square().mean((2, 3))
+    used = sure & inside
+    return (square * used).sum() / used.sum().clamp_min(1)
+
+
+def consistency_loss(pose: Tensor, weight: Tensor, shown: Tensor, R: Tensor | None = None) -> Tensor:
+    """Mean weighted L1 distance of views' poses after rigid alignment, over ordered pairs and joints (Eq. 8, 10).
+
+    Args:
+        pose: (B, V, J, 3) in each camera's axes.
+        weight: (B, V, J); that of a pair of joints is the product.
+        shown: (B, V) views that have a pose.
+        R: (B, V, 3, 3) camera_from_world, if known.
+    """
+    views = pose.shape[1]
+    both = weight[:, :, None] * weight[:, None]
+    target, source = pose[:, :, None].expand(-1, -1, views, -1, -1), pose[:, None].expand(-1, views, -1, -1, -1)
+    known = None if R is None else R[:, :, None] @ R[:, None].mT
+    distance = (target - rigid_alignment(source, target, both, known)).abs().sum(-1)
+    other = ~torch.eye(views, dtype=torch.bool, device=pose.device)
+    pairs = shown[:, :, None] & shown[:, None] & other
+    return (both * distance * pairs[..., None]).sum() / (pairs.sum() * pose.shape[2]).clamp_min(1)
+
+
+def limb_loss(pose: Tensor, weight: Tensor, shown: Tensor, bones: Tensor, lengths: Tensor) -> Tensor:
+    """Mean weighted squared deviation of limbs from their mean lengths, over poses (N, J, 3) and bones (Eq. 11)."""
+    start, end = bones.unbind(-1)
+    both = weight[:, start] * weight[:, end] * shown[:, None]
+    deviation = (bone_lengths(pose, bones) - lengths).square()
+    return (both * deviation).sum() / (shown.sum() * len(bones)).clamp_min(1)
+
+
+def bone_lengths(pose: Tensor, bones: Tensor) -> Tensor:
+    """Lengths (N, bone) of the bones of poses (N, J, 3)."""
+    start, end = bones.unbind(-1)
+    return (pose[:, start] - pose[:, end]).norm(dim=-1)
