@@ -90,7 +90,9 @@ def _table(rows: Sequence[Row]) -> list[str]:
     failures = []
     for name, group in _by_method(rows).items():
         good = [row for row in group if not row.failure]
-        failures += [f"* {name}, seed {row.seed}: {row.failure}" for row in group if row.failure]
+        for failure in dict.fromkeys(row.failure for row in group if row.failure):
+            seeds = ", ".join(str(row.seed) for row in group if row.failure == failure)
+            failures.append(f"* {name}, seed {seeds}: {failure}")
         if good:
             cells = [
                 name,

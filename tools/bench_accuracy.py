@@ -40,7 +40,7 @@ from posepipe.pipeline.cache import write_atomically
 from posepipe.pipeline.device import choose_device
 from posepipe.pipeline.evaluate import evaluate
 from posepipe.pipeline.model import Model
-from posepipe.pipeline.settings import Settings, method_needs, method_settings
+from posepipe.pipeline.settings import FROM_JOINTS, Settings, method_needs, method_settings
 from posepipe.pipeline.train import train_model
 from posepipe.pipeline.workplace import status
 
@@ -110,7 +110,6 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 def jobs(options: argparse.Namespace) -> list[Job]:
     """All trainings, seed by seed, so that an early page already compares methods."""
-    names = [*METHODS, BOUND] if options.methods == "all" else options.methods.split(",")
     found = sorted(path.name.removesuffix("_train.npz") for path in options.data.glob("*_train.npz"))
     scenarios = options.scenarios.split(",") if options.scenarios else sorted(found, key=_benchmark_first)
     if not scenarios:
@@ -128,8 +127,17 @@ def jobs(options: argparse.Namespace) -> list[Job]:
         )
         for seed in range(options.seeds)
         for scenario in scenarios
-        for name in names
+        for name in _names(scenario, options)
     ]
+
+
+def _names(scenario: str, options: argparse.Namespace) -> list[str]:
+    """Rows of a scenario; all: every method, where cameras stand still also without their places, and the bound."""
+    if options.methods != "all":
+        return options.methods.split(",")
+    calibrated = [name for name in METHODS if method_needs(_settings(scenario, name, 0, options)) & FROM_JOINTS]
+    unplaced = [f"{name}+calibrate.extrinsics=joints" for name in calibrated]
+    return [*METHODS, *(unplaced if STATIC_CAMERAS.get(scenario) == "true" else []), BOUND]
 
 
 def _benchmark_first(scenario: str) -> int:
@@ -178,16 +186,23 @@ def _run_method(job: Job) -> Row:
     poses = infer(job.test, model=trained, out=job.folder / "test", device=job.settings.device)
     model = Model.read(trained)
     seconds = sum(stage.seconds for stage in status(made.folder) if stage.stage == "train_model")
-    needs = sorted(method_needs(job.settings))
     verdict = model.handedness
     return _scored(
         job,
         poses.files[0],
         seconds,
         len(model.losses),
-        uses="2D poses" + "".join(f", {need}" for need in needs),
+        uses=_uses(job.settings),
         handedness=f"{verdict['verdict']} ({verdict['evident']:.0%})",
     )
+
+
+def _uses(settings: Settings) -> str:
+    """What a method reads of the training file."""
+    needs = method_needs(settings)
+    intrinsics = ", intrinsics" if needs & {"intrinsics", *FROM_JOINTS} else ""
+    extrinsics = ", extrinsics" if needs & FROM_JOINTS and settings.calibrate.extrinsics == "auto" else ""
+    return f"2D poses{intrinsics}{extrinsics}"
 
 
 def _run_bound(job: Job) -> Row:
