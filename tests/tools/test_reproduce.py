@@ -1,0 +1,55 @@
+"""The reproduction of a paper's row, on small keypoint files named like a data set's."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from known_scene import cameras, people
+from posepipe.models.skeleton import H36M17
+from posepipe.pipeline.settings import load_settings, method_settings
+
+from tools import reproduce
+
+
+def write(path: Path, count: int, seed: int) -> None:
+    rig, pose = cameras(3, seed=seed), people(count, seed)
+    seen = rig.see(pose)
+    np.savez(
+        path,
+        keypoint=rig.project(pose).astype(np.float32),
+        joint_names=np.array(H36M17.joints),
+        joint_3d_cam=(seen - seen[:, :, :1]).astype(np.float32),
+        action=np.array(["Walking", "Sitting"])[np.arange(count) % 2],
+    )
+
+
+def test_ours_beside_the_papers(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    write(tmp_path / "h36m_train.npz", 300, 0)
+    write(tmp_path / "h36m_test.npz", 20, 1)
+    quick = (
+        "train.recipe=fast",
+        "train.epochs=12",
+        "train.batch_size=32",
+        "train.width=48",
+        "train.learning_rate=0.01",
+    )
+    arguments = ["h36m", "--method", "canonpose", "--data", str(tmp_path), "--runs", str(tmp_path / "runs")]
+    reproduce.main([*arguments, "--device", "cpu", *(word for setting in quick for word in ("--set", setting))])
+    text = capsys.readouterr().out
+    assert "| CanonPose + C (published) |  | 74.3 | 53.0 |  |  | 167.3 | AlphaPose 2D |" in text
+    assert "| posepipe canonpose, as predicted |" in text and "mean over actions" in text
+    assert (tmp_path / "runs/h36m_canonpose.md").read_text() in text
+    assert (tmp_path / "runs/h36m/canonpose/seed0/evaluation.json").exists()
+
+
+@pytest.mark.parametrize("key", reproduce.TABLES, ids=" ".join)
+def test_every_row_has_settings_that_exist(key: tuple[str, str]) -> None:
+    settings = load_settings(overrides=reproduce.TABLES[key].settings, options={"train.method": key[1]})
+    assert method_settings(settings).epochs >= 1
+
+
+def test_a_row_that_no_paper_has() -> None:
+    with pytest.raises(SystemExit, match="no paper has such a row; there are: h36m --method canonpose"):
+        reproduce.main(["skipose", "--method", "li", "--data", "."])

@@ -1,0 +1,191 @@
+"""One command per row of the papers' tables: train, predict, score, and set the paper's number beside ours.
+
+    python tools/import_dataset.py h36m H36M --out data --protocol cvsf --detections data_2d_h36m_cpn_ft_h36m_dbb.npz
+    python tools/reproduce.py h36m --method cvsf --data data [--seeds 1] [--set train.epochs=100]
+
+DATA holds ``<dataset>_train.npz`` and ``<dataset>_test.npz`` of ``import_dataset``. The method's recipe is the
+paper's (--set overrides it). Runs are kept in RUNS and resumed; the table is printed and written to
+RUNS/<dataset>_<method>.md.
+
+Scores are as predicted. They stand beside published ones with notes on what differs; nothing published was measured
+by us.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import sys
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+if not __package__:
+    sys.path[0] = str(Path(__file__).resolve().parents[1])
+
+import numpy as np
+from posepipe.pipeline import fit, infer, load_settings
+from posepipe.pipeline.cache import write_atomically
+from posepipe.pipeline.evaluate import Evaluation, evaluate
+from posepipe.pipeline.evaluation_files import write_evaluation
+
+from tools.datasets.mpi_inf_3dhp import SCORED_JOINTS
+
+MEASURES = ("MPJPE", "NMPJPE", "PMPJPE", "PCK", "N-PCK", "CPS")
+
+
+@dataclass(frozen=True)
+class Published:
+    """A row of a paper, by our names of measures."""
+
+    name: str
+    measures: dict[str, float]
+    notes: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """How one method is trained on one data set, and what its paper reports."""
+
+    settings: tuple[str, ...]
+    rows: tuple[Published, ...]
+
+
+GT_DEPTH = "MPJPE with the true depth of the root"
+CPN = "2D poses of a detector fine-tuned on Human3.6M's 2D labels; given calibration"
+PIXELS = "learns from pictures; ours here lifts 2D poses (student = lifter)"
+
+TABLES: dict[tuple[str, str], Table] = {
+    ("h36m", "canonpose"): Table(
+        ("train.recipe=published", "samples.static_cameras=true"),
+        (
+            Published("CanonPose", {"NMPJPE": 81.9, "PMPJPE": 53.0, "CPS": 167.6}, "without camera consistency"),
+            Published("CanonPose + C", {"NMPJPE": 74.3, "PMPJPE": 53.0, "CPS": 167.3}, "AlphaPose 2D"),
+        ),
+    ),
+    ("h36m", "cvsf"): Table(
+        ("train.recipe=paper", "samples.static_cameras=true"),
+        (
+            Published("CVSF S1", {"NMPJPE": 63.6, "PMPJPE": 46.1}, "its own baseline has PMPJPE 55.5"),
+            Published("CVSF S1 + S2", {"NMPJPE": 61.4, "PMPJPE": 45.9}, "released code cannot run stage 2"),
+        ),
+    ),
+    ("h36m", "epipolarpose"): Table(
+        ("samples.static_cameras=true",),
+        (
+            Published("EpipolarPose SS, R known", {"MPJPE": 76.6, "NMPJPE": 75.25, "PMPJPE": 67.45},
+                      f"{PIXELS}; {GT_DEPTH}; NMPJPE by the scale of Procrustes"),
+            Published("EpipolarPose SS, R unknown", {"NMPJPE": 77.75, "PMPJPE": 70.67}, PIXELS),
+        ),
+    ),
+    ("h36m", "li"): Table(
+        ("train.recipe=published", "samples.static_cameras=true"),
+        (
+            Published("Li, ResLinear", {"MPJPE": 59.7, "PMPJPE": 45.0}, CPN),
+            Published("Li, ours", {"MPJPE": 59.0, "PMPJPE": 45.7}, CPN),
+            Published("Li, ours + DA", {"MPJPE": 57.0, "PMPJPE": 44.1}, f"{CPN}; virtual views from true 3D"),
+        ),
+    ),
+    ("3dhp", "canonpose"): Table(
+        ("train.recipe=published",),
+        (
+            Published("CanonPose", {"NMPJPE": 119.2, "PMPJPE": 68.7, "N-PCK": 69.0}, "without camera consistency"),
+            Published("CanonPose + C", {"NMPJPE": 104.0, "PMPJPE": 70.3, "N-PCK": 77.0}, "AlphaPose 2D"),
+        ),
+    ),
+    ("3dhp", "cvsf"): Table(
+        ("train.recipe=paper",),
+        (
+            Published("CVSF S1", {"NMPJPE": 95.2, "PMPJPE": 57.3, "N-PCK": 79.3}),
+            Published("CVSF S1 + S2", {"NMPJPE": 94.6, "PMPJPE": 56.5, "N-PCK": 81.9}),
+        ),
+    ),
+    ("3dhp", "epipolarpose"): Table(
+        (),
+        (Published("EpipolarPose SS", {"MPJPE": 126.79, "NMPJPE": 125.65, "PCK": 64.7, "N-PCK": 71.9},
+                   f"{PIXELS}; {GT_DEPTH}"),),
+    ),
+    ("3dhp", "li"): Table(
+        ("train.recipe=published",),
+        (Published("Li", {"PCK": 74.1}, "given calibration"),),
+    ),
+    ("skipose", "canonpose"): Table(
+        ("train.recipe=published", "samples.static_cameras=false"),
+        (Published("CanonPose", {"NMPJPE": 128.1, "PMPJPE": 89.6, "N-PCK": 67.1, "CPS": 108.7}, "AlphaPose 2D"),),
+    ),
+    ("skipose", "cvsf"): Table(
+        ("train.recipe=paper", "samples.static_cameras=false"),
+        (
+            Published("CVSF S1", {"NMPJPE": 118.2, "PMPJPE": 79.3, "N-PCK": 70.1}),
+            Published("CVSF S1 + S2", {"NMPJPE": 115.2, "PMPJPE": 78.8, "N-PCK": 72.4}),
+        ),
+    ),
+}  # fmt: skip
+
+PROTOCOLS = {
+    "h36m": "Test subjects 9 and 11, every 64th frame, 17 joints; mean over actions. Training subjects as imported.",
+    "3dhp": "Valid frames of TS1 to TS6, 14 joints (pelvis, spine and head left out), poses of one body height.",
+    "skipose": "The data set's own test split, 17 joints, all cameras.",
+}
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    options = parse(arguments)
+    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    table = TABLES.get((options.dataset, options.method))
+    if table is None:
+        known = ", ".join(f"{dataset} --method {method}" for dataset, method in TABLES)
+        sys.exit(f"no paper has such a row; there are: {known}")
+    found = [run(options, table, seed) for seed in range(options.seeds)]
+    text = page(options, table, found)
+    write_atomically(options.runs / f"{options.dataset}_{options.method}.md", text.encode())
+    print(text)
+
+
+def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("dataset", choices=PROTOCOLS)
+    parser.add_argument("--method", required=True)
+    parser.add_argument("--data", type=Path, required=True, help="folder of import_dataset's files")
+    parser.add_argument("--runs", type=Path, default=Path("reproduced"), help="folder of results")
+    parser.add_argument("--seeds", type=int, default=1)
+    parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="any setting")
+    parser.add_argument("--device", default="auto")
+    return parser.parse_args(arguments)
+
+
+def run(options: argparse.Namespace, table: Table, seed: int) -> Evaluation:
+    """Train with one seed, or take the finished training, and score the test split."""
+    train, test = (options.data / f"{options.dataset}_{split}.npz" for split in ("train", "test"))
+    folder = options.runs / options.dataset / options.method / f"seed{seed}"
+    settings = load_settings(
+        overrides=[*table.settings, *options.set],
+        options={"train.method": options.method, "train.seed": seed, "device": options.device},
+    )
+    made = fit(train, out=folder / "fit", settings=settings, until="train")
+    poses = infer(test, model=made.folder / "model.pt", out=folder / "test", device=options.device)
+    found = evaluate(poses.files[0], test, joints=SCORED_JOINTS if options.dataset == "3dhp" else ())
+    write_evaluation(found, folder)
+    return found
+
+
+def page(options: argparse.Namespace, table: Table, found: Sequence[Evaluation]) -> str:
+    """Ours and the paper's rows as a Markdown table, with what differs."""
+    over_actions = options.dataset == "h36m"
+    scores = [(one.action_mean if over_actions and one.action_mean else one.mean).measures for one in found]
+    ours = {name: float(np.mean([score[name] for score in scores])) for name in MEASURES if name in scores[0]}
+    rows = [
+        Published(f"posepipe {options.method}, as predicted", ours, f"measured, {len(found)} seeds"),
+        *(Published(f"{row.name} (published)", row.measures, row.notes) for row in table.rows),
+    ]
+    lines = [f"# {options.dataset}: {options.method}", "", PROTOCOLS[options.dataset]]
+    lines += ["Settings: " + " ".join([*table.settings, *options.set]) + ". In mm and per cent.", ""]
+    lines += ["| row | " + " | ".join(MEASURES) + " | notes |", "|---|" + "---:|" * len(MEASURES) + "---|"]
+    for row in rows:
+        cells = (f"{row.measures[name]:.1f}" if name in row.measures else "" for name in MEASURES)
+        lines.append(f"| {row.name} | " + " | ".join(cells) + f" | {row.notes} |")
+    return "\n".join([*lines, ""])
+
+
+if __name__ == "__main__":
+    main()
