@@ -18,6 +18,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 from filelock import FileLock, Timeout
 
 from .cache import MANIFEST, Cache, Digests, SourceFile, discard, read_manifest, write_atomically
@@ -25,6 +26,8 @@ from .errors import PosepipeError
 from .launcher import this_launch
 
 PACKAGE = Path(__file__).parent.parent
+
+CODE = (".py", ".html", ".css", ".js")
 
 Reached = tuple[str, str, str]
 """Subject ("take/camera"), stage, key."""
@@ -131,11 +134,16 @@ def open_workplace(folder: Path, *, borrowed: tuple[Path, ...] = ()) -> Iterator
     try:
         yield Workplace(folder, cache, digests, journal, launch.rank)
     except PosepipeError:
-        if made and not any((folder / "cache" / "detect_poses").glob("*")):
+        if made and not _somebody_found(folder / "cache"):
             _remove(made)
         raise
     finally:
         lock.release()
+
+
+def _somebody_found(cache_folder: Path) -> bool:
+    """Whether any detection, finished or not, has a person in it: all else is quick to do again."""
+    return any(np.load(path, mmap_mode="r").size for path in (cache_folder / "detect_poses").glob("**/frame.npy"))
 
 
 def _missing_parents(folder: Path) -> list[Path]:
@@ -153,7 +161,7 @@ def code_digest() -> str:
     """Digest of posepipe's own source: a run by other code is another run."""
     digest = hashlib.sha256()
     for package in ("models", "pipeline"):
-        for path in sorted((PACKAGE / package).rglob("*.py")):
+        for path in sorted(path for path in (PACKAGE / package).rglob("*") if path.suffix in CODE):
             digest.update(path.read_bytes())
     return digest.hexdigest()
 

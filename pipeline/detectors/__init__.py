@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol, Self
 
 import numpy as np
 
@@ -14,7 +14,7 @@ DETECTORS: dict[str, str] = {
     "mediapipe": "posepipe.pipeline.detectors.mediapipe:MediapipeDetector",
     "mmpose": "posepipe.pipeline.detectors.mmpose:MMPoseDetector",
 }
-"""Detectors by name; the class is imported only when it is used."""
+"""Detectors by name; the class is imported only when it is used, and made by its ``from_settings``."""
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,15 @@ class Detector(Protocol):
     """For people: which model, from which file, with boxes from where."""
     key: str
     """Content digest of everything that its output depends on: model, weights, settings, library version."""
+
+    @classmethod
+    def from_settings(cls, settings: Any, device: str) -> Self:
+        """The detector that ``DetectSettings`` describe.
+
+        Raises:
+            PosepipeError: something that it needs is missing here.
+        """
+        ...
 
     def detect(self, images: Iterable[np.ndarray]) -> Iterator[People]:
         """People in consecutive images of one video, each (H, W, 3) uint8 BGR.

@@ -11,12 +11,15 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 
 from ...models.skeleton import BLAZEPOSE33
 from . import People
+
+if TYPE_CHECKING:
+    from ..settings import DetectSettings
 
 
 @contextmanager
@@ -42,6 +45,11 @@ class MediapipeDetector:
         release = version("mediapipe")
         self.description = f"MediaPipe {release} BlazePose full (embedded weights, one person, finds its own box)"
         self.key = hashlib.sha256(f"mediapipe {release} blazepose-full unsmoothed".encode()).hexdigest()
+
+    @classmethod
+    def from_settings(cls, settings: DetectSettings, device: str) -> Self:
+        """There is nothing to choose."""
+        return cls()
 
     def detect(self, images: Iterable[np.ndarray]) -> Iterator[People]:
         """The person that BlazePose follows through consecutive images, from a fresh start."""

@@ -10,18 +10,22 @@ import json
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 import torch
 
 from ...models.openmmlab import MissingPartError, openmmlab_imports, quiet
 from ...models.skeleton import COCO17, H36M17, HALPE26, MPII16, Skeleton
+from ..device import choose_device
 from ..errors import PosepipeError
 from . import People
 from .boxes import BoxSource, mediapipe_boxes
 from .checkpoint import file_digest, load_weights
-from .model_zoo import find_config, find_config_of, why_not
+from .model_zoo import find_checkpoint, find_config, find_config_of, models_folder, why_not
+
+if TYPE_CHECKING:
+    from ..settings import DetectSettings
 
 if reason := why_not():
     raise PosepipeError(f"mmpose cannot run, because {reason}; or set detect.detector = mediapipe")
@@ -86,6 +90,33 @@ class MMPoseDetector:
         self.description = f"MMPose {release} {path.stem}, weights {checkpoint.name}; {self._boxes.description}"
         parts = ["mmpose", release, text, file_digest(checkpoint), self._boxes.key]
         self.key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    @classmethod
+    def from_settings(cls, settings: DetectSettings, device: str) -> Self:
+        """The configured checkpoint, or the one found on disk.
+
+        Raises:
+            PosepipeError: there is none.
+        """
+        found = find_checkpoint()
+        if settings.mmpose_checkpoint:
+            config, checkpoint = settings.mmpose_config, Path(settings.mmpose_checkpoint).expanduser()
+        elif found:
+            config, checkpoint = str(found.config), found.checkpoint
+        else:
+            raise PosepipeError(
+                f"mmpose needs a checkpoint: put one into {models_folder()}, "
+                "or name it with --set detect.mmpose_checkpoint=FILE (and its config with detect.mmpose_config)"
+            )
+        if not checkpoint.is_file():
+            raise PosepipeError(f"detect.mmpose_checkpoint: there is no file {checkpoint}")
+        return cls(
+            config,
+            checkpoint,
+            device=choose_device(device),
+            batch_size=settings.batch_size,
+            box_every=settings.box_every,
+        )
 
     def detect(self, images: Iterable[np.ndarray]) -> Iterator[People]:
         """People in consecutive images (H, W, 3) uint8 BGR of one video."""

@@ -106,7 +106,7 @@ def test_tables_say_what_was_seen() -> None:
         "cam0 +0.000 s +12 ppm 100% +4 ms 0.90",
         "cam1 -0.250 s +12 ppm 100% could not be told 0.90",
         "cam0 &lt;b&gt;hardly agrees&lt;/b&gt;",
-        "Left and right: thin Knees and noses tell little. Majority 70.0 %, margin 0.020.",
+        "Left and right: thin Knees and noses tell little. Evident in 70.0 % of the training views",
         "first run / cam1 0.75 0.75",
         "chunk_frames = 64",
     ):
