@@ -8,8 +8,10 @@ from html import escape
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
 """Okabe and Ito's palette, which people tell apart whatever colours they see."""
 
-_WIDTH, _HEIGHT = 560, 320
-_LEFT, _RIGHT, _TOP, _BOTTOM = 52, 180, 34, 46
+_WIDE, _HIGH = 330, 240
+_LEFT, _TOP, _BOTTOM = 52, 34, 46
+_LEGEND, _LETTER = 48, 7
+"""Width in px of a legend without its words, and of a letter."""
 _TICKS = 5
 
 
@@ -17,18 +19,20 @@ def line_chart(
     title: str, across: str, up: str, x: Sequence[float], curves: Mapping[str, Sequence[float]], y_limit: float = 100
 ) -> str:
     """An SVG picture of curves by name, over common positions ``x`` from 0, from 0 to ``y_limit`` high."""
-    wide, high = _WIDTH - _LEFT - _RIGHT, _HEIGHT - _TOP - _BOTTOM
-    x_limit = max(x)
+    wide, high, x_limit = _WIDE, _HIGH, max(x)
+    right_edge = _LEFT + wide
+    width = right_edge + _LEGEND + _LETTER * max(map(len, curves), default=0)
+    height = _TOP + high + _BOTTOM
 
     def place(at: float, value: float) -> tuple[float, float]:
         return _LEFT + wide * at / x_limit, _TOP + high * (1 - value / y_limit)
 
     parts = [
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {_WIDTH} {_HEIGHT}" font-family="sans-serif" '
+        f'<svg xmlns="http://www.w3.org/2000/svg" width="{width}" height="{height}" font-family="sans-serif" '
         'font-size="12">',
-        f'<rect width="{_WIDTH}" height="{_HEIGHT}" fill="white"/>',
+        f'<rect width="{width}" height="{height}" fill="white"/>',
         _text(_LEFT, 20, title, "start", size=14),
-        _text(_LEFT + wide / 2, _HEIGHT - 10, across, "middle"),
+        _text(_LEFT + wide / 2, height - 10, across, "middle"),
         f'<g transform="rotate(-90 14 {_TOP + high / 2})">{_text(14, _TOP + high / 2, up, "middle")}</g>',
     ]
     for tick in range(_TICKS + 1):
@@ -45,8 +49,8 @@ def line_chart(
         beside = _TOP + 12 + 18 * number
         parts += [
             f'<polyline points="{points}" fill="none" stroke="{colour}" stroke-width="2"/>',
-            f'<path d="M{_WIDTH - _RIGHT + 12} {beside - 4}h18" stroke="{colour}" stroke-width="3"/>',
-            _text(_WIDTH - _RIGHT + 36, beside, name, "start"),
+            f'<path d="M{right_edge + 12} {beside - 4}h18" stroke="{colour}" stroke-width="3"/>',
+            _text(right_edge + 36, beside, name, "start"),
         ]
     return "\n".join([*parts, "</svg>", ""])
 
