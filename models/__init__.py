@@ -4,6 +4,7 @@ METHODS: dict[str, str] = {
     "canonpose": "posepipe.models.canonpose:CanonPose",
     "cvsf": "posepipe.models.cvsf:CVSF",
     "epipolarpose": "posepipe.models.epipolarpose:EpipolarPose",
+    "iqbal": "posepipe.models.multiview_25d:Multiview25D",
     "li": "posepipe.models.transform_reprojection:TransformReprojection",
 }
 """Training methods by name; the class is imported only when it is used."""

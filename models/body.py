@@ -29,7 +29,7 @@ _CHAIN = ("head", "thorax", "pelvis", "left_hip", "left_knee", "left_ankle", "ri
 
 
 def body_size(pose: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """Stature that each pose (N, J, 3) stands for, in its own unit (N), however the body is bent.
+    """Stature that each pose (N, J, 3) stands for, in its own unit (N), however the body is bent; NaN gives NaN.
 
     A body keeps its bone lengths, so the sum of a pose's bones gives its size relative to the other poses;
     the chain from head to ankles, in the median pose, gives the stature.
@@ -46,7 +46,7 @@ def body_size(pose: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     ]
     chain = length("head", "thorax") + length("thorax", "pelvis") + (legs[0] + legs[1]) / 2
     top = 1.0 if "head" in skeleton.joints else EAR_HEIGHT
-    return total * np.median(chain / total) / (top - ANKLE_HEIGHT)
+    return total * np.nanmedian(chain / total) / (top - ANKLE_HEIGHT)
 
 
 def limb_lengths(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:

@@ -80,6 +80,10 @@ def infer_arrays(path: Path, model_path: Path, out: Path, settings: Settings, li
     with open_workplace(out, borrowed=(model_path.parent / "cache",)) as place:
         place.journal.begin()
         model, model_file, source = Model.read(model_path), place.source(model_path), place.source(path)
+        if "crop" in model.recipe:
+            raise PosepipeError(
+                f"models of method {model.method!r} look at pictures, and {path} has none; give a video"
+            )
         cameras = "K" if "intrinsics" in method_class(model.method).needs else ""
         samples = place.cache.run(read_keypoints, source, settings.morph.skeleton, False, cameras, subject=path.stem)
         pose = place.cache.run(lift_samples, samples, model_file, settings=lifting, subject=path.stem)
@@ -154,7 +158,7 @@ def _walk(path: Path, place: Workplace, settings: Settings, training: TrainingSe
     labels = run(label_poses, chosen, rig, settings=settings.label, subject=name) if "labels" in needs else None
     if until == "label":
         return Fit(place.folder, None, (), None, ())
-    trained = run(train_model, chosen, rig, labels, settings=training, subject=name)
+    trained = run(train_model, chosen, rig, labels, None, None, settings=training, subject=name)
     if place.rank > 0:
         return Fit(place.folder, None, (), None, ())
     verdict, sentence = (trained.handedness[word] for word in ("verdict", "sentence"))

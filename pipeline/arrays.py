@@ -14,7 +14,7 @@ import dataclasses
 import hashlib
 import json
 import os
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -43,9 +43,9 @@ class HandOver:
         for field, dims in array_fields(type(self)).items():
             array = getattr(self, field)
             if array is not None:
-                self._check(field, np.asarray(array), dims, sizes)
+                self._check(field, array if isinstance(array, Pieces) else np.asarray(array), dims, sizes)
 
-    def _check(self, field: str, array: np.ndarray, dims: Dims, sizes: dict[str, tuple[int, str]]) -> None:
+    def _check(self, field: str, array: Any, dims: Dims, sizes: dict[str, tuple[int, str]]) -> None:
         where, names = f"{type(self).__name__}.{field}", dims.names.split()
         if array.dtype != np.dtype(dims.dtype):
             raise ValueError(f"{where} is {array.dtype}; expected {dims.dtype}")
@@ -90,7 +90,10 @@ class HandOver:
             array = getattr(self, field)
             if array is not None:
                 with durable(folder / f"{field}.npy") as file:
-                    np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+                    if isinstance(array, Pieces):
+                        array.write(file)
+                    else:
+                        np.save(file, np.ascontiguousarray(array), allow_pickle=False)
 
     @classmethod
     def load(cls, folder: Path, notes: dict[str, Any]) -> Self:
@@ -101,6 +104,22 @@ class HandOver:
             for field, path in paths.items()
         }
         return cls(**arrays, **notes)
+
+
+class Pieces:
+    """Arrays one after the other along their first dimension: an array to be saved that is never whole in memory."""
+
+    def __init__(self, pieces: Sequence[np.ndarray]) -> None:
+        self._pieces = pieces
+        self.dtype, self.ndim = pieces[0].dtype, pieces[0].ndim
+        self.shape = (sum(len(piece) for piece in pieces), *pieces[0].shape[1:])
+
+    def write(self, file: Any) -> None:
+        """Write a ``.npy`` file."""
+        header = {"descr": np.lib.format.dtype_to_descr(self.dtype), "fortran_order": False, "shape": self.shape}
+        np.lib.format.write_array_header_1_0(file, header)
+        for piece in self._pieces:
+            file.write(np.ascontiguousarray(piece).data)
 
 
 def array_fields(kind: type) -> dict[str, Dims]:
@@ -181,6 +200,26 @@ class Track(HandOver):
 
 
 @dataclass(frozen=True)
+class Crops(HandOver):
+    """Square pictures of the athlete in one video, for methods that learn from pictures."""
+
+    picture: Annotated[Any, Dims("crop row column rgb", "uint8", "0..255")]
+    """Black where the crop reaches beyond the image."""
+    crop_from_image: Annotated[np.ndarray, Dims("crop xy xyz", "float32", "px")]
+    """Affine map of (x, y, 1) in pixels of the image, whose first has its middle at (0, 0), to those of the crop."""
+    frame: Annotated[np.ndarray, Dims("crop", "int32", "frame index")]
+    """In rising order; frames that do not show the athlete have no crop."""
+
+    def at(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Pictures (N, H, W, 3) uint8 of frames (N), and their maps (N, 2, 3); black where there is none."""
+        place = np.searchsorted(self.frame, frame).clip(0, len(self.frame) - 1)
+        found = self.frame[place] == frame
+        picture = np.zeros((len(frame), *self.picture.shape[1:]), np.uint8)
+        picture[found] = self.picture[place[found]]
+        return picture, np.where(found[:, None, None], self.crop_from_image[place], np.eye(2, 3, dtype=np.float32))
+
+
+@dataclass(frozen=True)
 class Timeline(HandOver):
     """Common instants of one take, and which frame of each camera shows each of them."""
 
@@ -212,6 +251,8 @@ class Samples(HandOver):
     t: Annotated[np.ndarray | None, Dims("sample view xyz", "float32", "m")]
     skeleton: str
     takes: list[str]
+    frame: Annotated[np.ndarray | None, Dims("sample view", "int32", "frame index, -1 if missing")] = None
+    """The nearest frame of each view's video, where samples come from videos."""
 
 
 @dataclass(frozen=True)

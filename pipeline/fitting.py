@@ -11,11 +11,14 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Detections, Frames, Labels, Pose3D, Rig, Samples, Timeline, Track
+from .arrays import Crops, Detections, Frames, Labels, Pose3D, Rig, Samples, Timeline, Track
 from .cache import SourceFile
 from .calibrate import HOW_TO_GIVE_INTRINSICS, calibrate, describe_rig
+from .crop import crop_people
 from .detect import detect_poses
 from .detectors.choose import choose_detector
+from .detectors.model_zoo import why_not
+from .errors import PosepipeError
 from .exporters import EXPORTERS, FILE_NAMES, Clip
 from .frames import extract_frames
 from .keypoints import is_keypoint_file
@@ -41,7 +44,9 @@ from .workplace import Workplace, open_workplace, request_digest
 
 log = logging.getLogger("posepipe")
 
-STAGES = ("frames", "detect", "track", "morph", "synchronize", "samples", "calibrate", "label", "train", "lift")
+STAGES = (
+    "frames", "detect", "track", "crop", "morph", "synchronize", "samples", "calibrate", "label", "train", "lift"
+)  # fmt: skip
 """Stages in order; ``until`` names the last one."""
 
 
@@ -162,6 +167,7 @@ class _Run:
     def frames(self) -> None:
         """Timestamps of all videos; and before anything long begins, whether the method can be trained on them."""
         self.training = self.training_settings()
+        self.backbone = self.checkpoint(self.training.options.get("backbone_weights"))
         self.videos: dict[str, SourceFile] = {}
         self.frame_sets: dict[str, Frames] = {}
         for subject, camera in self.cameras:
@@ -178,7 +184,19 @@ class _Run:
         """Settings of the method, checked, as are the data that it needs."""
         self.needs = method_needs(self.settings)
         known = self.settings.calibrate.assumes_focal or all(camera.calibration for _, camera in self.cameras)
-        return training_settings(self.settings, {"intrinsics"} if known else set(), HOW_TO_GIVE_INTRINSICS)
+        offered = {"crops", "intrinsics"} if known else {"crops"}
+        if "crops" in self.needs and (reason := why_not()):
+            raise PosepipeError(f"networks of pictures come from mmpose, which cannot run, because {reason}")
+        return training_settings(self.settings, offered, HOW_TO_GIVE_INTRINSICS)
+
+    def checkpoint(self, name: str | None) -> SourceFile | None:
+        """The file that training starts from, if the settings name one."""
+        if not name:
+            return None
+        path = Path(name).expanduser()
+        if not path.is_file():
+            raise PosepipeError(f"train.backbone_weights names {path}, but there is no such file")
+        return self.place.source(path)
 
     def detect(self) -> None:
         """People in all videos."""
@@ -200,6 +218,14 @@ class _Run:
                 self.tracks[subject] = self.run(
                     track_athlete, self.frame_sets[subject], self.found[subject], settings=settings, subject=subject
                 )
+
+    def crop(self) -> None:
+        """Pictures of the athlete in all videos, if the method learns from pictures."""
+        self.crops: dict[str, Crops] = {}
+        for subject, camera in self.cameras if "crops" in self.needs else ():
+            inputs = self.videos[subject], self.tracks[subject]
+            with about(camera.video):
+                self.crops[subject] = self.run(crop_people, *inputs, settings=self.settings.crop, subject=subject)
 
     def morph(self) -> None:
         """The athlete on the skeleton of the results."""
@@ -254,7 +280,8 @@ class _Run:
     def calibrate(self) -> None:
         """Where the cameras stand, as given or from joints, if the method needs to know."""
         self.rig: Rig | None = None
-        if not self.needs & FROM_JOINTS:
+        assumed = "intrinsics" in self.needs and self.training_samples.K is None
+        if not (assumed or self.needs & FROM_JOINTS):
             return
         sizes = [[self.frame_sets[f"{take.name}/{camera.name}"].image_size.tolist() for camera in take.cameras]
                  for take in self.recording.takes]  # fmt: skip
@@ -276,11 +303,13 @@ class _Run:
 
         samples = self.training_samples
         log.info("method: %s, %d instants", self.training.method, len(samples.instant))
-        inputs = samples, self.rig, self.labels
+        crops = [self.of(take, self.crops) for take in self.recording.takes] if self.crops else None
+        inputs = samples, self.rig, self.labels, crops, self.backbone
         trained = self.run(train_model, *inputs, settings=self.training, subject="all takes")
         if self.place.rank > 0:
             return
-        recipe = {name: getattr(self.settings, name).model_dump(mode="json") for name in REPEATED}
+        repeated = (*REPEATED, "crop") if self.crops else REPEATED
+        recipe = {name: getattr(self.settings, name).model_dump(mode="json") for name in repeated}
         recipe |= {"detector": self.detector.description, "samples": samples.key}
         self.model = replace(trained, recipe=recipe)
         verdict, sentence = (trained.handedness[name] for name in ("verdict", "sentence"))
@@ -299,7 +328,7 @@ class _Run:
         self.poses: dict[str, Pose3D] = {}
         for subject, _ in self.cameras:
             settings = LiftSettings(intrinsics=self.intrinsics(subject), device=self.settings.device)
-            inputs = self.tracks[subject], self.model_file
+            inputs = self.tracks[subject], self.crops.get(subject), self.model_file
             self.poses[subject] = self.run(lift_poses, *inputs, settings=settings, subject=subject)
 
     def intrinsics(self, subject: str) -> list[list[float]] | None:

@@ -9,6 +9,7 @@ from typing import Any
 
 from .array_fitting import infer_arrays
 from .calibrate import assumed_intrinsics
+from .crop import crop_people
 from .detect import detect_poses
 from .detectors.choose import choose_detector
 from .device import check_device
@@ -86,12 +87,15 @@ def infer(
             log.warning("the model was trained with another detector: %s", trained.recipe["detector"])
         found = run(detect_poses, video, frames, detector, settings=settings.detect, subject=name)
         track = run(track_athlete, frames, found, settings=settings.track, subject=name)
+        crops = (
+            run(crop_people, video, track, settings=settings.crop, subject=name) if "crop" in trained.recipe else None
+        )
         track = run(morph_skeleton, track, settings=settings.morph, subject=name)
         if focal_px is not None:
             width, height = frames.image_size.tolist()
             K = assumed_intrinsics(width, height, focal_px)
             lifting = lifting.model_copy(update={"intrinsics": K.tolist()})
-        pose = run(lift_poses, track, source, settings=lifting, subject=name)
+        pose = run(lift_poses, track, crops, source, settings=lifting, subject=name)
         files = write_results(Clip(pose, frames, clip, provenance(video, source, trained)), place.folder, exports)
         place.journal.end("")
         return Inferred(clip, place.folder, pose, tuple(files))
@@ -139,7 +143,8 @@ def recipe_settings(model: Model, overrides: dict[str, Any], path: Path) -> Sett
     """
     if missing := {"detect", "track", "morph", "detector"} - set(model.recipe):
         raise PosepipeError(f"{path} is damaged: its recipe lacks {min(missing)!r}; run fit again")
-    tree = {name: dict(model.recipe[name]) for name in ("detect", "track", "morph")}
+    repeated = ["detect", "track", "crop", "morph"] if "crop" in model.recipe else ["detect", "track", "morph"]
+    tree = {name: dict(model.recipe[name]) for name in repeated}
     for section, values in overrides.items():
         if section not in tree:
             raise PosepipeError(f"infer has no settings {section!r}; it repeats detect, track and morph as in {path}")

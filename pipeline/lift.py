@@ -8,7 +8,7 @@ import torch
 from ..models.body import body_size
 from ..models.method import View
 from ..models.skeleton import SKELETONS, Skeleton
-from .arrays import Pose3D, Samples, Track, ViewPoses
+from .arrays import Crops, Pose3D, Samples, Track, ViewPoses
 from .cache import SourceFile, stage
 from .device import choose_device
 from .errors import PosepipeError
@@ -17,13 +17,15 @@ from .settings import LiftSettings
 
 BLOCK = 4096
 """Frames in one network pass."""
+PICTURES = 256
+"""Pictures in memory at once."""
 MIN_JOINTS = 0.5
 """Share of joints that a frame must show to be lifted."""
 
 
 @stage(version=1)
-def lift_poses(track: Track, model_file: SourceFile, settings: LiftSettings) -> Pose3D:
-    """3D poses of a clip; NaN in frames that show too little of the person.
+def lift_poses(track: Track, crops: Crops | None, model_file: SourceFile, settings: LiftSettings) -> Pose3D:
+    """3D poses of a clip, from its pictures as well if the model needs them; NaN where too little is shown.
 
     Each pose is scaled to one stature for the whole clip, as a body keeps its size and a single view
     cannot tell it: 1, or the given height in metres.
@@ -35,7 +37,9 @@ def lift_poses(track: Track, model_file: SourceFile, settings: LiftSettings) -> 
     skeleton = SKELETONS[track.skeleton]
     _check_skeleton(model, model_file, track.skeleton)
     usable = _usable(track.confidence, skeleton)
-    joint, canonical, rotation = _predict(model, track.keypoint[usable], track.confidence[usable], None, settings)
+    keypoint, confidence = track.keypoint[usable], track.confidence[usable]
+    pictures = None if crops is None else (crops, np.flatnonzero(usable))
+    joint, canonical, rotation = _predict(model, keypoint, confidence, None, settings, pictures)
     scale = (settings.height_m or 1.0) / body_size(canonical, skeleton)
     return Pose3D(
         time=np.array(track.time),
@@ -111,9 +115,18 @@ def _usable(confidence: np.ndarray, skeleton: Skeleton) -> np.ndarray:
 
 
 def _predict(
-    model: Model, keypoint: np.ndarray, confidence: np.ndarray, K: np.ndarray | None, settings: LiftSettings
+    model: Model,
+    keypoint: np.ndarray,
+    confidence: np.ndarray,
+    K: np.ndarray | None,
+    settings: LiftSettings,
+    pictures: tuple[Crops, np.ndarray] | None = None,
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Joints (N, J, 3), canonical poses (N, J, 3) and rotations (N, 3, 3) of N usable 2D poses."""
+    """Joints (N, J, 3), canonical poses (N, J, 3) and rotations (N, 3, 3) of N usable 2D poses.
+
+    Args:
+        pictures: crops, and which frames (N) of theirs the poses are of.
+    """
     device = choose_device(settings.device)
     method = model.build().to(device)
     if K is None and settings.intrinsics is not None:
@@ -124,18 +137,25 @@ def _predict(
             "pixels with --focal, or the array K in a keypoint file"
         )
 
-    def block(array: np.ndarray, start: int) -> torch.Tensor:
-        return torch.from_numpy(np.nan_to_num(array[start : start + BLOCK])).to(device)
+    def on_device(array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.nan_to_num(array)).to(device)
 
-    with torch.no_grad():
-        blocks = [
-            method.predict(View(block(keypoint, at), block(confidence, at), None if K is None else block(K, at)))
-            for at in range(0, len(keypoint), BLOCK)
-        ]
+    blocks, size = [], BLOCK if pictures is None else PICTURES
+    for start in range(0, len(keypoint), size):
+        part = slice(start, start + size)
+        arrays = {"keypoint": keypoint[part], "confidence": confidence[part]}
+        if K is not None:
+            arrays["K"] = K[part]
+        if pictures is not None:
+            arrays["crop"], arrays["crop_from_image"] = pictures[0].at(pictures[1][part])
+        with torch.no_grad():
+            blocks.append(method.predict(View(**{name: on_device(array) for name, array in arrays.items()})))
     joint, canonical, rotation = (
         torch.cat([getattr(block, name) for block in blocks]).cpu().numpy()
         for name in ("joint", "canonical", "camera_from_canonical")
     )
+    if np.isnan(joint).all():
+        raise PosepipeError("the model finds no pose in any frame: what it sees is too unlike what it was trained on")
     return joint, canonical, rotation
 
 

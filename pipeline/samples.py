@@ -17,7 +17,7 @@ CameraModel = list[list[list[float]]]
 """K (3x3), R (3x3) and t (1x3) of a camera as plain nested lists, as many of them as are known."""
 
 
-@stage(version=1)
+@stage(version=2)
 def build_samples(
     tracks: list[list[Track]],
     timelines: list[Timeline],
@@ -44,7 +44,7 @@ def build_samples(
         )
     views = max(len(take) for take in tracks)
     labels = [name if not rig else f"rig {rig}" for name, rig in zip(names, rigs, strict=True)]
-    keypoints, confidences, instants, takes = [], [], [], []
+    keypoints, confidences, instants, takes, frames = [], [], [], [], []
     for index, (take, timeline) in enumerate(zip(tracks, timelines, strict=True)):
         keypoint, confidence = _views_of(take, timeline, views)
         seen = _usable(keypoint, confidence, SKELETONS[take[0].skeleton].landmark("pelvis"), settings.min_joints)
@@ -54,6 +54,7 @@ def build_samples(
         confidences.append(confidence[keep])
         instants.append(np.flatnonzero(keep))
         takes.append(np.full(keep.sum(), index))
+        frames.append(nearest_frames(timeline, views)[keep])
     take_index = np.concatenate(takes).astype(np.int64)
     if len(take_index) < 2:
         raise PosepipeError(
@@ -74,6 +75,7 @@ def build_samples(
         t=None if t is None else t[take_index],
         skeleton=tracks[0][0].skeleton,
         takes=names,
+        frame=np.concatenate(frames),
     )
 
 
@@ -114,6 +116,13 @@ def at_frames(track: Track, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     confidence = np.minimum(track.confidence[low], track.confidence[high])
     missing = ~known[:, None] | np.isnan(keypoint).any(-1) | (confidence <= 0)
     return np.where(missing[..., None], np.nan, keypoint), np.where(missing, 0, confidence)
+
+
+def nearest_frames(timeline: Timeline, views: int) -> np.ndarray:
+    """Indices (T, V) int32 of the frames that show each instant best; -1 where a camera shows nothing."""
+    frame = np.full((len(timeline.time), views), -1, np.int32)
+    frame[:, : timeline.frame.shape[1]] = np.where(np.isfinite(timeline.frame), np.round(timeline.frame), -1)
+    return frame
 
 
 def _views_of(take: list[Track], timeline: Timeline, views: int) -> tuple[np.ndarray, np.ndarray]:

@@ -37,7 +37,7 @@ class StageSettings(BaseModel):
 class DetectSettings(StageSettings):
     """2D detection. What identifies the detector counts in keys by the detector's own digest."""
 
-    detector: Literal["auto", "mediapipe", "mmpose"] = Field(
+    detector: str = Field(
         "auto",
         description="auto: mmpose if a checkpoint is configured or on disk, else mediapipe",
         json_schema_extra=UNKEYED,
@@ -61,6 +61,16 @@ class TrackSettings(StageSettings):
     gap_s: float = Field(0.5, gt=0, description="a person who vanishes for longer starts a new piece of track")
     min_confidence: float = Field(0.1, ge=0, le=1, description="joints below this count as missing")
     slow_motion: float = Field(1.0, gt=0, description="how many times slower than life the clip plays")
+
+
+class CropSettings(StageSettings):
+    """Pictures of the athlete, for methods that learn from pictures."""
+
+    size_px: int = Field(256, ge=32, multiple_of=32, description="width and height")
+    person: float = Field(0.75, gt=0.1, le=1, description="share of the picture's side that the person takes up")
+    chunk_frames: int = Field(
+        300, ge=1, description="pictures in a stored chunk, which a kill can lose", json_schema_extra=UNKEYED
+    )
 
 
 class MorphSettings(StageSettings):
@@ -156,6 +166,7 @@ class Settings(StageSettings):
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     detect: DetectSettings = DetectSettings()
     track: TrackSettings = TrackSettings()
+    crop: CropSettings = CropSettings()
     morph: MorphSettings = MorphSettings()
     synchronize: SynchronizeSettings = SynchronizeSettings()
     samples: SampleSettings = SampleSettings()

@@ -20,37 +20,58 @@ from torch.optim.lr_scheduler import LRScheduler, MultiStepLR, OneCycleLR
 from ..models.handedness import judge_handedness
 from ..models.method import Batch, Method, Phase, View
 from ..models.skeleton import SKELETONS
-from .arrays import HandOver, Labels, Rig, Samples, durable
-from .cache import Work, stage
+from .arrays import Crops, HandOver, Labels, Rig, Samples, durable
+from .cache import SourceFile, Work, stage
+from .detectors.checkpoint import load_state_dict_safely
 from .device import choose_device
 from .errors import PosepipeError
 from .launcher import ALONE, Launch, together
 from .model import Model
 from .progress import progress
+from .sample_crops import SampleCrops
 from .settings import TrainingSettings, method_class
 
-JUDGED_VIEWS = 4096
-"""Training views whose predictions decide on handedness."""
+JUDGED_VIEWS, JUDGED_CROPS = 4096, 512
+"""Training views whose predictions decide on handedness, of 2D poses and of pictures."""
+
+
+_BLOCK = 256
+"""Pictures in memory at once."""
 
 
 @stage(version=1, distributed=True)
 def train_model(
-    samples: Samples, rig: Rig | None, labels: Labels | None, settings: TrainingSettings, *, work: Work
+    samples: Samples,
+    rig: Rig | None,
+    labels: Labels | None,
+    crops: list[list[Crops]] | None,
+    backbone: SourceFile | None,
+    settings: TrainingSettings,
+    *,
+    work: Work,
 ) -> Model:
-    """A method trained on samples, and on the rig and the labels if it needs them.
+    """A method trained on samples, and on the rig, the labels and crops of each take's cameras if it needs them.
+
+    Args:
+        backbone: checkpoint to start from.
 
     Raises:
-        PosepipeError: no such device, a loss that is not finite, or handedness that stays undecided.
+        PosepipeError: no such device, a checkpoint that does not fit, a loss that is not finite, or handedness that
+            stays undecided.
     """
     kind = method_class(settings.method)
     torch.manual_seed(settings.seed)
     method = kind(SKELETONS[samples.skeleton], kind.Settings.model_validate(settings.options))
+    if backbone is not None:
+        _start_from(method, backbone.path)
+    pictures = None if crops is None else SampleCrops(samples, crops)
     with together(settings.device) as launch:
         device = choose_device(settings.device)
         data = to_batch(samples, rig, labels, device)
-        losses = fit_method(method.to(device), data, settings.seed, work, launch)
+        losses = fit_method(method.to(device), data, settings.seed, work, launch, pictures)
     method.eval()
-    handedness = judge_handedness(_parities(method, data).numpy(), quotient=method.settles_handedness)
+    parities = _parities(method, data, pictures)
+    handedness = judge_handedness(parities.numpy(), quotient=method.settles_handedness)
     if handedness.verdict == "undecided":
         raise PosepipeError(f"training ended, but left and right were not told apart: {handedness.sentence}")
     return Model(
@@ -65,8 +86,20 @@ def train_model(
     )
 
 
-def fit_method(method: Method, data: Batch, seed: int, work: Work, launch: Launch = ALONE) -> list[dict[str, Any]]:
-    """Run all phases of a method over the data, from its last kept epoch on; one row of losses per epoch."""
+def _start_from(method: Method, checkpoint: Path) -> None:
+    try:
+        method.start_from(load_state_dict_safely(checkpoint))
+    except ValueError as error:
+        raise PosepipeError(f"checkpoint {checkpoint} does not fit train.backbone: {error}") from error
+
+
+def fit_method(
+    method: Method, data: Batch, seed: int, work: Work, launch: Launch = ALONE, pictures: SampleCrops | None = None
+) -> list[dict[str, Any]]:
+    """Run all phases of a method over the data, from its last kept epoch on; one row of losses per epoch.
+
+    Pictures are read from the disk batch by batch.
+    """
     phases = method.phases()
     kept = work.parts(Checkpoint)
     history: list[dict[str, Any]] = []
@@ -91,7 +124,7 @@ def fit_method(method: Method, data: Batch, seed: int, work: Work, launch: Launc
                 schedule.load_state_dict(kept[-1].schedule)
             for epoch in range(done, phase.epochs):
                 torch.manual_seed(seed * 1_000_003 + len(history))
-                row = _epoch(method, data, phase, steps, optimizer, schedule, launch)
+                row = _epoch(method, data, pictures, phase, steps, optimizer, schedule, launch)
                 history.append({"phase": phase.name, "epoch": epoch, **row})
                 work.keep(Checkpoint.of(method, optimizer, schedule, history), instead=True)
                 advance(1)
@@ -101,6 +134,7 @@ def fit_method(method: Method, data: Batch, seed: int, work: Work, launch: Launc
 def _epoch(
     method: Method,
     data: Batch,
+    pictures: SampleCrops | None,
     phase: Phase,
     steps: int,
     optimizer: torch.optim.Optimizer,
@@ -111,7 +145,7 @@ def _epoch(
     method.train()
     sums: dict[str, Tensor] = {}
     for index in _shuffled(len(data.rig), phase.batch_size, steps):
-        terms = method.losses(_pick(data, index[launch.rank :: launch.processes]), phase)
+        terms = method.losses(_pick(data, pictures, index[launch.rank :: launch.processes]), phase)
         total = torch.stack([weight * terms[name] for name, weight in phase.weights.items()]).sum()
         optimizer.zero_grad(set_to_none=True)
         total.backward()
@@ -148,10 +182,23 @@ def _shuffled(count: int, batch_size: int, steps: int) -> list[Tensor]:
     return list(torch.cat(passes)[: steps * batch_size].split(batch_size))
 
 
-def _pick(data: Batch, index: Tensor) -> Batch:
-    index = index.to(data.rig.device)
-    picked: dict[str, Any] = {name: None if value is None else value[index] for name, value in vars(data).items()}
+def _pick(data: Batch, pictures: SampleCrops | None, index: Tensor) -> Batch:
+    """Samples by index (B), and their pictures."""
+    views = data.confidence.shape[1]
+    places = index.to(data.rig.device)
+    picked: dict[str, Any] = {name: None if value is None else value[places] for name, value in vars(data).items()}
+    if pictures is not None:
+        sample, view = index.repeat_interleave(views), torch.arange(views).repeat(len(index))
+        read = _crops(pictures, sample, view, data.rig.device)
+        picked |= {name: value.unflatten(0, (-1, views)) for name, value in read.items()}
     return Batch(**picked)
+
+
+def _crops(pictures: SampleCrops, sample: Tensor, view: Tensor, device: torch.device) -> dict[str, Tensor]:
+    """Pictures and maps of views of samples (N), by their names in batches and views."""
+    picture, crop_from_image = pictures.pick(sample.cpu().numpy(), view.cpu().numpy())
+    return {"crop": torch.from_numpy(picture).to(device),
+            "crop_from_image": torch.from_numpy(crop_from_image).to(device)}  # fmt: skip
 
 
 def to_batch(samples: Samples, rig: Rig | None, labels: Labels | None, device: torch.device) -> Batch:
@@ -169,14 +216,17 @@ def to_batch(samples: Samples, rig: Rig | None, labels: Labels | None, device: t
     return Batch(**tensors)
 
 
-def _parities(method: Method, data: Batch) -> Tensor:
+def _parities(method: Method, data: Batch, pictures: SampleCrops | None) -> Tensor:
     """Parities that the network itself shows on training views, spread evenly over them."""
-    seen = (data.confidence > 0).any(-1)
-    step = max(int(seen.sum()) // JUDGED_VIEWS, 1)
-    K = None if data.K is None else data.K[seen][::step]
-    view = View(data.keypoint[seen][::step], data.confidence[seen][::step], K)
-    with torch.no_grad():
-        return method.predict(view).parity.cpu()
+    sample, view = (data.confidence > 0).any(-1).nonzero(as_tuple=True)
+    step = max(len(sample) // (JUDGED_VIEWS if pictures is None else JUDGED_CROPS), 1)
+    parities = []
+    for places in zip(sample[::step].split(_BLOCK), view[::step].split(_BLOCK), strict=True):
+        K = None if data.K is None else data.K[places]
+        crops = {} if pictures is None else _crops(pictures, *places, data.rig.device)
+        with torch.no_grad():
+            parities.append(method.predict(View(data.keypoint[places], data.confidence[places], K, **crops)).parity)
+    return torch.cat(parities).cpu()
 
 
 def _average(tensors: list[Tensor], launch: Launch) -> None:

@@ -27,13 +27,13 @@ NOT_METHODS = HELPERS_OF_METHODS | {"__init__", "metrics"}
 
 STAGES = {
     "frames", "detect", "track", "morph", "synchronize", "keypoints", "samples", "calibrate", "label", "train",
-    "lift",
+    "lift", "crop",
 }  # fmt: skip
 LEVELS = [
     {"errors", "progress"},
     {"arrays", "video", "device", "launcher", "detectors"},
     {"cache", "settings", "drawing", "exporters"},
-    {"recording", "model", "workplace", "results"},
+    {"recording", "model", "workplace", "results", "sample_crops"},
     STAGES,
     {"curves", "reference"},
     {"report", "evaluate", "doctor", "array_fitting"},
