@@ -132,12 +132,17 @@ def jobs(options: argparse.Namespace) -> list[Job]:
 
 
 def _names(scenario: str, options: argparse.Namespace) -> list[str]:
-    """Rows of a scenario; all: every method, where cameras stand still also without their places, and the bound."""
+    """Rows of a scenario; all: every method, where cameras stand still also without their places, and the bound.
+
+    Methods that learn from pictures are left out: the data are 2D poses.
+    """
     if options.methods != "all":
         return options.methods.split(",")
-    calibrated = [name for name in METHODS if method_needs(_settings(scenario, name, 0, options)) & FROM_JOINTS]
+    needs = {name: method_needs(_settings(scenario, name, 0, options)) for name in METHODS}
+    needs = {name: needed for name, needed in needs.items() if "crops" not in needed}
+    calibrated = [name for name, needed in needs.items() if needed & FROM_JOINTS]
     unplaced = [f"{name}+calibrate.extrinsics=joints" for name in calibrated]
-    return [*METHODS, *(unplaced if STATIC_CAMERAS.get(scenario) == "true" else []), BOUND]
+    return [*needs, *(unplaced if STATIC_CAMERAS.get(scenario) == "true" else []), BOUND]
 
 
 def _benchmark_first(scenario: str) -> int:
