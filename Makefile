@@ -24,7 +24,7 @@ lint: install
 	$(BIN)/ruff format --check .
 
 types: install
-	$(BIN)/python tools/types.py
+	$(BIN)/python tools/check_types.py
 
 clean:
 	rm -rf $(VENV) $(FOOTAGE)

@@ -51,7 +51,7 @@ class DetectSettings(StageSettings):
     )
     batch_size: int = Field(16, ge=1, description="mmpose: crops in one network pass", json_schema_extra=UNKEYED)
     chunk_frames: int = Field(
-        300, ge=1, description="frames in a stored chunk, which a kill can lose; the detector starts afresh at each"
+        120, ge=1, description="frames in a stored chunk, which a kill can lose; the detector starts afresh at each"
     )
 
 

@@ -2,9 +2,9 @@
 
     python tools/kill_test.py FOLDER --kills 20 [-- --set train.epochs=4]
 
-The fit of FOLDER runs once in peace, then once more elsewhere, killed (SIGKILL) at random moments and started
-again until it ends. All arrays in both caches, the model file and the numbers in the results must be the same,
-bit by bit, and after each kill every entry of the cache must be whole.
+The fit of FOLDER runs once in peace, then elsewhere, killed (SIGKILL) at random moments and started again until
+it ends; and again from the beginning, until there were enough kills. All arrays in both caches, the model file and
+the numbers in the results must be the same, bit by bit, and after each kill every entry of the cache must be whole.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import json
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -34,21 +35,31 @@ def main() -> None:
         length = time.monotonic() - began
         print(f"in peace: {length:.1f} s", flush=True)
         draw = random.Random(options.seed)  # noqa: S311
-        for number in range(options.kills):
+        kills = 0
+        while kills < options.kills:
+            moment = draw.uniform(0.5, length / 3)
             process = run(options, war)
-            # Restarting costs time as well, so moments are drawn from what is left of the fit on average.
-            moment = draw.uniform(0.5, max(2 * length / options.kills, 4.0))
-            time.sleep(moment)
-            ended = process.poll() is not None
+            if ended(process, moment):  # another fit to kill, from the beginning
+                compare(peace, war)
+                shutil.rmtree(war)
+                continue
             process.send_signal(signal.SIGKILL)
             process.wait()
-            print(
-                f"kill {number + 1:2d} after {moment:5.1f} s{' (it had ended)' if ended else ''}: {whole(war)}",
-                flush=True,
-            )
+            kills += 1
+            print(f"kill {kills:2d} after {moment:5.1f} s: {whole(war)}", flush=True)
         if run(options, war).wait():
             sys.exit("the last run failed")
         compare(peace, war)
+
+
+def ended(process: subprocess.Popen[bytes], seconds: float) -> bool:
+    """Whether a process ends by itself within a time."""
+    try:
+        if process.wait(seconds):
+            sys.exit("a run failed")
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def run(options: argparse.Namespace, out: Path) -> subprocess.Popen[bytes]:
