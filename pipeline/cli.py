@@ -14,6 +14,7 @@ from typing import Annotated, Any
 
 import typer
 
+from ..models import METHODS
 from .errors import PosepipeError
 
 app = typer.Typer(
@@ -62,13 +63,13 @@ def fit(
         Path | None, typer.Option(help="Results folder; by default FOLDER_posepipe beside FOLDER.")
     ] = None,
     config: Config = None,
-    method: Annotated[str | None, typer.Option(help="Training method: canonpose.")] = None,
+    method: Annotated[str | None, typer.Option(help=f"Training method: {', '.join(METHODS)}.")] = None,
     detector: Annotated[str | None, typer.Option(help="auto, mediapipe or mmpose.")] = None,
     skeleton: Annotated[str | None, typer.Option(help="h36m17, or native: the detector's own joints.")] = None,
     device: Device = "auto",
     until: Annotated[
         str | None,
-        typer.Option(help="Stop after: frames, detect, track, morph, synchronize, samples, train or lift."),
+        typer.Option(help="Stop after a stage: frames, detect, track, morph, synchronize, samples, train, lift, ..."),
     ] = None,
     overrides: Overrides = [],  # noqa: B006 - typer copies it
     seed: Annotated[int | None, typer.Option(help="Seed of all random draws.")] = None,
