@@ -2,16 +2,17 @@
 
 Kocabas, Karagoz and Akbas, Self-Supervised Learning of 3D Human Pose using Multi-view Geometry (CVPR 2019). Needs
 intrinsics and two or more synchronised views; extrinsics are used if given, else found from joints. Triangulation
-and cheirality settle the handedness, so there is no mirror to fear. The paper trains a network of images; here the
-student is a lifter of 2D poses, which sees the same labels but no image.
+and cheirality settle the handedness, so there is no mirror to fear. The paper trains a network of pictures (student
+"volumetric"); a lifter of 2D poses can learn from the same labels, in minutes (student "lifter").
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Iterable, Mapping
+from typing import Any, Literal
 
 import torch
-from pydantic import Field
+from pydantic import Field, model_validator
 from torch import Tensor, nn
 
 from .body import MEAN_BONE_M
@@ -19,25 +20,49 @@ from .geometry import normalise_keypoints
 from .handedness import Parity
 from .lifter import residual_network
 from .method import Batch, Method, MethodSettings, Phase, Prediction, View, given, in_chunks
+from .pose_cnn import Backbone
 from .skeleton import Skeleton
+from .volumetric import VolumetricStudent
 
 MIN_BONES = 0.5
 """Share of bones that a label must have, so that its size can be told."""
 
 _DROPOUT = 0.25
 _WEIGHT_DECAY = 1e-2
+_LEARNING_RATE_DROPS = (90 / 140, 120 / 140)
+"""Shares of the volumetric student's training after which the learning rate falls tenfold (paper, Sec. 4)."""
+_FRAMES, _PICTURES = 64, 16
+"""2D poses and pictures in the network at once when predicting."""
+
+VOLUMETRIC: dict[str, Any] = {"epochs": 140, "min_steps": 1, "batch_size": 8}
+"""What the paper says of its training; eight instants of four views are its 32 pictures."""
 
 
 class EpipolarPoseSettings(MethodSettings):
-    """Settings of EpipolarPose."""
+    """Settings of EpipolarPose. The defaults are the lifter's; "volumetric" replaces some of those not given."""
 
-    student: Literal["lifter"] = Field("lifter", description="lifter: a network that lifts 2D poses")
+    student: Literal["lifter", "volumetric"] = Field(
+        "lifter", description="lifter: a network that lifts 2D poses; volumetric: one that sees pictures"
+    )
     epochs: int = Field(20, ge=1, description="passes over the training instants")
     min_steps: int = Field(25, ge=1, description="steps of an epoch at least, for short footage")
     batch_size: int = Field(128, ge=1, description="synchronised instants in a step")
     learning_rate: float = Field(1e-3, gt=0, description="largest learning rate")
     width: int = Field(512, ge=1, description="lifter: units of a hidden layer")
     blocks: int = Field(2, ge=1, description="lifter: residual blocks")
+    backbone: Backbone = Field("resnet50", description="volumetric: network under the head")
+    backbone_weights: str = Field(
+        "", description="volumetric: checkpoint of MMPose or torchvision to start from, a local file"
+    )
+    head_width: int = Field(256, ge=1, description="volumetric: channels of the transposed convolutions")
+    depth_bins: int = Field(64, ge=2, description="volumetric: bins of depth")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _follow_student(cls, given: Any) -> Any:
+        if isinstance(given, dict) and given.get("student") == "volumetric":
+            return VOLUMETRIC | given
+        return given
 
 
 class LifterStudent(nn.Module):
@@ -61,8 +86,11 @@ class LifterStudent(nn.Module):
         return self.network(numbers.flatten(-2)).unflatten(-1, (-1, 3)), seen
 
 
-STUDENTS = {"lifter": LifterStudent}
-"""Networks of one view: ``student(view)`` gives poses (N, J, 3) and a mask (N)."""
+def build_student(skeleton: Skeleton, settings: EpipolarPoseSettings) -> LifterStudent | VolumetricStudent:
+    """A network of one view: ``student(view)`` gives poses (N, J, 3) and a mask (N)."""
+    if settings.student == "lifter":
+        return LifterStudent(skeleton, settings)
+    return VolumetricStudent(skeleton, settings.backbone, settings.head_width, settings.depth_bins)
 
 
 class EpipolarPose(Method):
@@ -76,28 +104,45 @@ class EpipolarPose(Method):
 
     def __init__(self, skeleton: Skeleton, settings: EpipolarPoseSettings) -> None:
         super().__init__(skeleton, settings)
-        self.student = STUDENTS[settings.student](skeleton, settings)
+        self.student = build_student(skeleton, settings)
         self.parity = Parity(skeleton)
         self.register_buffer("root", torch.from_numpy(skeleton.landmark_weights("pelvis")[0]), persistent=False)
         self.register_buffer("bones", torch.from_numpy(skeleton.bone_indices), persistent=False)
 
+    @classmethod
+    def needs_with(cls, settings: MethodSettings) -> frozenset[str]:
+        """Pictures as well, for the student that sees them; with intrinsics it predicts perspective poses."""
+        pictures = isinstance(settings, EpipolarPoseSettings) and settings.student == "volumetric"
+        return cls.needs | {"crops", "intrinsics"} if pictures else cls.needs
+
+    def start_from(self, weights: Mapping[str, Tensor]) -> None:
+        """Take over a backbone, if the student has one."""
+        if isinstance(self.student, VolumetricStudent):
+            self.student.start_from(weights)
+        else:
+            super().start_from(weights)
+
     def phases(self) -> tuple[Phase, ...]:
         settings = self.settings
+        lifter = settings.student == "lifter"
         phase = Phase(
             name="student",
             epochs=settings.epochs,
             weights={"label": 1.0},
             batch_size=settings.batch_size,
             learning_rate=settings.learning_rate,
-            optimizer="adamw",
-            weight_decay=_WEIGHT_DECAY,
-            schedule="one_cycle",
+            optimizer="adamw" if lifter else "adam",
+            weight_decay=_WEIGHT_DECAY if lifter else 0.0,
+            schedule="one_cycle" if lifter else "steps",
+            milestones=tuple(round(drop * settings.epochs) for drop in _LEARNING_RATE_DROPS),
             min_steps=settings.min_steps,
         )
         return (phase,)
 
     def losses(self, batch: Batch, phase: Phase) -> dict[str, Tensor]:
         """Smooth L1 distance to the labels, summed over visible joints and axes, mean over poses (Eq. 2)."""
+        if isinstance(self.student, VolumetricStudent):
+            return {"label": self.student.loss(batch)}
         label, confidence = given(batch.label, "labels"), given(batch.label_confidence, "labels")
         pose, seen = self.student(View(batch.keypoint.flatten(0, 1), batch.confidence.flatten(0, 1)))
         target, visible = self.targets(label.flatten(0, 1), confidence.flatten(0, 1))
@@ -124,8 +169,9 @@ class EpipolarPose(Method):
     @torch.no_grad()
     def predict(self, view: View) -> Prediction:
         """Poses of one camera's frames, root-centred, in camera axes; NaN where a frame has no root."""
-        pose, seen = in_chunks(lambda keypoint, confidence: self.student(View(keypoint, confidence)),
-                               view.keypoint, view.confidence)  # fmt: skip
+        fields = {name: value for name, value in vars(view).items() if value is not None}
+        size = _FRAMES if view.crop is None else _PICTURES
+        pose, seen = in_chunks(lambda *parts: self.student(_view(fields, parts)), *fields.values(), size=size)
         pose = (pose - (self.root @ pose)[:, None]).masked_fill(~seen[:, None, None], torch.nan)
         return Prediction(
             joint=pose,
@@ -133,3 +179,7 @@ class EpipolarPose(Method):
             camera_from_canonical=torch.eye(3, dtype=pose.dtype, device=pose.device).repeat(len(pose), 1, 1),
             parity=self.parity(pose),
         )
+
+
+def _view(names: Iterable[str], parts: Iterable[Tensor]) -> View:
+    return View(**dict(zip(names, parts, strict=True)))

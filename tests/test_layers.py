@@ -21,7 +21,7 @@ FOREIGN = {"mmpose": {"pipeline/detectors"}, "mmcv": {"pipeline/detectors"}, "me
 
 HELPERS_OF_METHODS = {
     "method", "lifter", "pose_cnn", "losses", "geometry", "epipolar", "handedness", "heatmap", "skeleton", "body",
-    "canonical", "bundle", "virtual_views", "openmmlab", "pictures",
+    "canonical", "bundle", "virtual_views", "openmmlab", "pictures", "volumetric",
 }  # fmt: skip
 NOT_METHODS = HELPERS_OF_METHODS | {"__init__", "metrics"}
 

@@ -11,6 +11,7 @@ import pytest
 import torch
 from footage import RATE, FakeDetector, a_track, film, film_take, scene_cameras, seen
 from posepipe.models import METHODS, pose_cnn
+from posepipe.models.epipolarpose import EpipolarPose
 from posepipe.models.method import Prediction, View
 from posepipe.models.multiview_25d import Multiview25D
 from posepipe.models.pose_cnn import Pose25D, PoseCNN
@@ -41,7 +42,17 @@ class SurePictures(Multiview25D):
         return replace(predicted, parity=torch.ones_like(predicted.parity))
 
 
+class SureStudent(EpipolarPose):
+    """EpipolarPose for trainings of a few steps: sure of its handedness."""
+
+    def predict(self, view: View) -> Prediction:
+        """What it predicts, with another parity."""
+        predicted = super().predict(view)
+        return replace(predicted, parity=torch.ones_like(predicted.parity))
+
+
 METHODS["sure_pictures"] = f"{__name__}:SurePictures"
+METHODS["sure_student"] = f"{__name__}:SureStudent"
 
 
 def quick(*overrides: str) -> Settings:
@@ -242,6 +253,19 @@ def test_a_fit_of_pictures_runs_end_to_end(tiny: None, detector: FakeDetector, t
     with pytest.raises(PosepipeError, match="look at pictures"):
         np.savez(tmp_path / "poses.npz", keypoint=np.zeros((3, 2, 17, 2)))
         infer(tmp_path / "poses.npz", model=done.model)
+
+
+def test_a_student_of_pictures_runs_end_to_end(tiny: None, detector: FakeDetector, tmp_path: Path) -> None:
+    take = film_take(tmp_path / "run", 3, range(12))
+    write_calibration(take, 3)
+    chosen = ("method=sure_student", "student=volumetric", "backbone=resnet18", "head_width=16", "depth_bins=16",
+              "epochs=2", "min_steps=3")  # fmt: skip
+    settings = load_settings(overrides=[*(f"train.{name}" for name in chosen), "crop.size_px=64", "device=cpu"])
+    done = fit(take, settings=settings, exports=["npz"])
+    with np.load(done.results[0] / "poses.npz") as poses:
+        assert np.isfinite(poses["joint"]).all()
+    clip = film(tmp_path / "new" / "new.mp4", 2, range(30, 36))
+    assert np.isfinite(infer(clip, model=done.model, exports=["npz"]).pose.joint).all()  # without a focal length
 
 
 def test_what_pictures_need_is_said_first(detector: FakeDetector, tmp_path: Path) -> None:
