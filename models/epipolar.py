@@ -173,6 +173,7 @@ def triangulate_robustly(
         error = np.linalg.norm(image - points, axis=-1)
         weight = confidence / (1 + (error / tolerance[..., None]) ** 2)
         nearest = np.where(confidence > 0, np.abs(depth), np.inf).min(-2, keepdims=True)
+        nearest = np.where(np.isfinite(nearest), nearest, 1.0)  # of joints that nobody sees
         world = triangulate(points, R, t, weight * nearest / np.maximum(np.abs(depth), nearest))
     return world
 

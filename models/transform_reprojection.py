@@ -13,6 +13,7 @@ from typing import Any, Literal, NamedTuple
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
+from torch.nn.functional import softplus
 
 from .handedness import Parity
 from .lifter import Norm, residual_network
@@ -25,9 +26,11 @@ PUBLISHED: dict[str, Any] = {
     "pretraining_epochs": 20,
     "batch_size": 1024,
     "pairs": "random",
+    "transform_weight": 1.0,
     "width": 1024,
     "norm": "batch",
     "backbone": "four_blocks",
+    "encoding": "absolute",
     "optimizer": "adam",
     "learning_rate": 1e-3,
     "schedule": "steps",
@@ -45,6 +48,10 @@ RESIDUAL_UNIT = 1e-3
 """Residuals count in thousandths of the focal length."""
 
 _DROPOUT = 0.25
+_SMALLEST_SIZE = 1e-6
+_BODY_M = 0.35
+"""Root mean square of a person's coordinates relative to the root."""
+_CAUTION = 0.1
 
 
 class TransformReprojectionSettings(MethodSettings):
@@ -53,11 +60,11 @@ class TransformReprojectionSettings(MethodSettings):
     recipe: Literal["fast", "published"] = Field("fast", description="ours, or that of the paper")
     backbone: Literal["reslinear", "four_blocks"] = Field("reslinear", description="residual blocks: two, or four")
     epochs: int = Field(20, ge=1, description="passes over the training instants after pre-training")
-    pretraining_epochs: int = Field(2, ge=1, description="passes that only bring poses to where the cameras look")
+    pretraining_epochs: int = Field(1, ge=1, description="passes that only bring poses to where the cameras look")
     min_steps: int = Field(25, ge=1, description="steps of an epoch at least, for short footage")
-    batch_size: int = Field(128, ge=1, description="synchronised instants in a step")
+    batch_size: int = Field(64, ge=1, description="synchronised instants in a step")
     pairs: Literal["random", "all"] = Field("all", description="pairs of views of an instant in a step: one, or all")
-    transform_weight: float = Field(1.0, ge=0, description="weight of projections into the other views (lambda)")
+    transform_weight: float = Field(4.0, ge=0, description="weight of projections into the other views (lambda)")
     weighting: Literal["source", "both"] = Field(
         "source", description="confidences that weigh residuals: of the source view, or root of both views' product"
     )
@@ -67,9 +74,14 @@ class TransformReprojectionSettings(MethodSettings):
         description="virtual cameras between each two neighbours, which see triangulated poses; the paper has 2",
     )
     width: int = Field(512, ge=1, description="units of a hidden layer")
+    encoding: Literal["parts", "absolute"] = Field(
+        "parts",
+        description="absolute: as in the paper; parts: networks see shape, place and size one by one, and say where the "
+        "root is in proportion to them",
+    )
     norm: Norm = Field("layer", description="batch: with dropout, as in the paper")
     optimizer: Literal["adam", "adamw"] = Field("adamw", description="optimiser")
-    learning_rate: float = Field(1e-3, gt=0, description="largest learning rate")
+    learning_rate: float = Field(2e-3, gt=0, description="largest learning rate")
     schedule: Literal["steps", "one_cycle"] = Field("one_cycle", description="steps: tenfold drops after each third")
 
     @model_validator(mode="before")
@@ -100,8 +112,9 @@ class TransformReprojection(Method):
     def __init__(self, skeleton: Skeleton, settings: TransformReprojectionSettings) -> None:
         super().__init__(skeleton, settings)
         joints, blocks = len(skeleton.joints), BLOCKS[settings.backbone]
-        self.lifting = residual_network(2 * joints, 3 * joints, settings.width, blocks, settings.norm, _DROPOUT)
-        self.placing = residual_network(2 * joints, 3, settings.width, blocks, settings.norm, _DROPOUT)
+        numbers = 2 * joints + (3 if settings.encoding == "parts" else 0)
+        self.lifting = residual_network(numbers, 3 * joints, settings.width, blocks, settings.norm, _DROPOUT)
+        self.placing = residual_network(numbers, 3, settings.width, blocks, settings.norm, _DROPOUT)
         self.parity = Parity(skeleton)
         self.register_buffer("root", torch.from_numpy(skeleton.landmark_weights("pelvis")[0]), persistent=False)
 
@@ -185,21 +198,41 @@ class TransformReprojection(Method):
 
     def pose(self, image: Tensor, confidence: Tensor) -> Tensor:
         """Poses (..., J, 3) relative to the root, in camera axes, of images (..., J, 2)."""
-        pose = self._run(self.lifting, image, confidence).unflatten(-1, (-1, 3))
+        pose = self._run(self.lifting, self._filled(image, confidence)).unflatten(-1, (-1, 3))
         return pose - (self.root @ pose)[..., None, :]
 
     def position(self, image: Tensor, confidence: Tensor) -> Tensor:
         """Where the roots of images (..., J, 2) are (..., 3) in camera axes, always before the camera."""
-        place = self._run(self.placing, image, confidence)
-        depth = torch.nn.functional.softplus(place[..., 2:]) + NEAREST_M
-        return torch.cat([place[..., :2], depth], -1)
+        image = self._filled(image, confidence)
+        answer = self._run(self.placing, image)
+        if self.settings.encoding == "absolute":
+            return torch.cat([answer[..., :2], softplus(answer[..., 2:]) + NEAREST_M], -1)
+        _, place, size = self._parts(image)
+        # Small steps from what the size suggests: where depth has once collapsed, nothing brings it back.
+        answer = _CAUTION * answer
+        depth = _BODY_M / size * softplus(answer[..., 2:]) / softplus(torch.zeros_like(size)) + NEAREST_M
+        return torch.cat([depth * (place + size * answer[..., :2]), depth], -1)
 
-    def _run(self, network: torch.nn.Module, image: Tensor, confidence: Tensor) -> Tensor:
-        """Output (..., O) for images (..., J, 2), missing joints of which are put amid the others."""
+    def _run(self, network: torch.nn.Module, image: Tensor) -> Tensor:
+        """Output (..., O) for images (..., J, 2) in the form that the settings say."""
+        numbers = image.flatten(-2)
+        if self.settings.encoding == "parts":
+            shape, place, size = self._parts(image)
+            numbers = torch.cat([shape.flatten(-2), place, size.log()], -1)
+        return network(numbers.flatten(0, -2)).unflatten(0, numbers.shape[:-1])
+
+    def _filled(self, image: Tensor, confidence: Tensor) -> Tensor:
+        """Images (..., J, 2) whose missing joints are put amid the others."""
         visible = (confidence > 0).to(image)[..., None]
         middle = (image * visible).sum(-2, keepdim=True) / visible.sum(-2, keepdim=True).clamp_min(1)
-        numbers = torch.where(visible > 0, image, middle).flatten(-2)
-        return network(numbers.flatten(0, -2)).unflatten(0, numbers.shape[:-1])
+        return torch.where(visible > 0, image, middle)
+
+    def _parts(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Shape (..., J, 2) of order 1, place (..., 2) and size (..., 1) that make up images (..., J, 2)."""
+        place = self.root @ image
+        shape = image - place[..., None, :]
+        size = shape.square().mean((-2, -1)).sqrt()[..., None].clamp_min(_SMALLEST_SIZE)
+        return shape / size[..., None], place, size
 
     @torch.no_grad()
     def predict(self, view: View) -> Prediction:

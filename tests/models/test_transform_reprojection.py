@@ -63,7 +63,7 @@ def scene(count: int = 6, views: int = 3) -> tuple[Tensor, Batch]:
 
 def answering(placed: Tensor, **settings: object) -> TransformReprojection:
     """A method whose networks say that the joints are at (B, V, J, 3)."""
-    method = small_method(**settings).double()
+    method = small_method(**({"encoding": "absolute"} | settings)).double()
     method.lifting = KnownAnswer((placed - placed[..., :1, :]).flatten(0, 1).flatten(1))
     position = placed[..., 0, :].flatten(0, 1).clone()
     position[:, 2] = torch.expm1(position[:, 2] - 0.3).log()  # the inverse of softplus
@@ -270,6 +270,7 @@ def test_the_published_recipe_is_the_paper() -> None:
     assert (second.epochs, second.milestones, second.batch_size) == (300, (100, 200), 1024)
     assert second.weights == {"reprojection": 1.0, "transform": 1.0}
     assert (settings.width, settings.backbone, settings.pairs) == (1024, "four_blocks", "random")
+    assert settings.encoding == "absolute"
     assert TransformReprojectionSettings(**settings.model_dump()) == settings
     linear = [layer for layer in method.lifting.modules() if isinstance(layer, nn.Linear)]
     assert len(linear) == 1 + 4 * 2 + 1
@@ -319,7 +320,34 @@ def test_prediction_is_root_centred_and_needs_intrinsics() -> None:
         method.predict(View(view.keypoint, view.confidence))
 
 
-def test_roots_are_before_the_camera() -> None:
-    method = small_method()
+@pytest.mark.parametrize("encoding", ["parts", "absolute"])
+def test_roots_are_before_the_camera(encoding: str) -> None:
+    method = small_method(encoding=encoding)
     image = 100 * torch.randn(50, 17, 2)
     assert (method.position(image, torch.ones(50, 17))[:, 2] >= 0.3).all()
+
+
+def test_in_parts_a_network_that_says_nothing_puts_people_where_their_size_suggests() -> None:
+    seen, _ = scene()
+    method = small_method().double()
+    method.placing = KnownAnswer(torch.zeros(18, 3, dtype=torch.float64))
+    found = method.position(project(seen), torch.ones(6, 3, 17).double())
+    torch.testing.assert_close(project(found), project(seen[..., 0, :]))
+    assert (found[..., 2] / seen[..., 0, 2]).log().abs().max() < 0.5
+
+
+def test_parts_hold_the_whole_image() -> None:
+    seen, _ = scene()
+    image = project(seen)
+    shape, place, size = small_method().double()._parts(image)
+    torch.testing.assert_close(shape * size[..., None] + place[..., None, :], image)
+    torch.testing.assert_close(shape.square().mean((-2, -1)), torch.ones(6, 3).double())
+
+
+def test_missing_joints_are_put_amid_the_others() -> None:
+    image, confidence = torch.randn(4, 17, 2), torch.ones(4, 17)
+    confidence[1, 5:9] = 0
+    filled = small_method()._filled(image, confidence)
+    assert torch.equal(filled[[0, 2, 3]], image[[0, 2, 3]])
+    others = [joint for joint in range(17) if not 5 <= joint < 9]
+    torch.testing.assert_close(filled[1, 5:9], image[1, others].mean(0).expand(4, 2))
