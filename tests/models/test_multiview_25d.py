@@ -10,7 +10,9 @@ import torch
 from known_scene import cameras, people
 from posepipe.models.body import limb_lengths
 from posepipe.models.geometry import rigid_alignment
+from posepipe.models.handedness import Parity
 from posepipe.models.method import Batch, View
+from posepipe.models.metrics import evaluate
 from posepipe.models.multiview_25d import (
     Multiview25D,
     Multiview25DSettings,
@@ -123,6 +125,45 @@ def test_the_truth_is_consistent() -> None:
     assert consistency_loss(found, ones, solvable, R) < 1e-6
     mirrored = found * torch.tensor([1, 1, -1.0])
     assert consistency_loss(torch.stack([found[:, 0], mirrored[:, 1]], 1), ones[:, :2], solvable[:, :2]) > 0.05
+
+
+@pytest.mark.parametrize("quotient", [True, False])
+def test_agreement_of_views_tells_depths(quotient: bool) -> None:
+    """Paper, Sec. 3.3: with exact 2D joints, correct depths are what agreement asks for; but for the mirror."""
+    count, views = 24, 4
+    rig, world = cameras(views), people(count, seed=4)
+    world = world / np.linalg.norm(world[:, 8] - world[:, 0], axis=-1)[:, None, None]
+    pose = torch.from_numpy(np.einsum("vij,bnj->bvni", rig.R, world) + 10 * np.array([0, 0, 1.0])).float()
+    ray, torso = pose / pose[..., 2:], TORSO.float()
+    bones, lengths = (torch.from_numpy(array) for array in limb_lengths(H36M17))
+    parity = Parity(H36M17)
+    torch.manual_seed(0)
+    depth = (0.05 * torch.randn(count, views, 17)).requires_grad_()
+    optimizer = torch.optim.Adam([depth])
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, 0.05, total_steps=300)
+    for _ in range(300):
+        found, solvable = reconstruct(ray, relative_to_root(depth), torso)
+        if quotient:
+            sign = torch.where(parity(found) < 0, -1.0, 1.0)[..., None]
+            found, solvable = reconstruct(ray, sign * relative_to_root(depth), torso)
+        weight = solvable[..., None].expand(-1, -1, 17).float()
+        limbs = limb_loss(found.flatten(0, 1), weight.flatten(0, 1), solvable.flatten(), bones, lengths)
+        loss = 10 * consistency_loss(found, weight, solvable) + 100 * limbs
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+        schedule.step()
+    assert solvable.float().mean() > 0.6  # the others have left the range in which their distance can be told
+    centred = [500 * (points - points[..., :1, :])[solvable].detach().double().numpy() for points in (found, pose)]
+    scores = evaluate(*centred)
+    if quotient:
+        assert scores["PMPJPE"] < 40 and scores["NMPJPE"] < 60  # from 141 and 184; a torso is 500 mm
+    else:
+        assert scores["PMPJPE"] > 100  # views of either handedness, which no rotation brings together
+
+
+def relative_to_root(depth: Tensor) -> Tensor:
+    return depth - depth[..., :1]
 
 
 def literal_consistency(pose: Tensor, weight: Tensor, shown: Tensor) -> float:

@@ -23,6 +23,7 @@ from posepipe.pipeline.fitting import fit
 from posepipe.pipeline.inference import infer
 from posepipe.pipeline.sample_crops import SampleCrops
 from posepipe.pipeline.settings import CropSettings, Settings, load_settings
+from posepipe.pipeline.train import Checkpoint
 from posepipe.pipeline.video import read_frames
 
 FRAMES = 24
@@ -253,6 +254,26 @@ def test_a_fit_of_pictures_runs_end_to_end(tiny: None, detector: FakeDetector, t
     with pytest.raises(PosepipeError, match="look at pictures"):
         np.savez(tmp_path / "poses.npz", keypoint=np.zeros((3, 2, 17, 2)))
         infer(tmp_path / "poses.npz", model=done.model)
+
+
+def test_an_interrupted_training_on_pictures_ends_with_the_same_bits(
+    tiny: None, detector: FakeDetector, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    take = film_take(tmp_path / "run", 2, range(8))
+    write_calibration(take, 2)
+    whole = fit(take, out=tmp_path / "whole", settings=quick("train.min_steps=2"), until="train")
+    keep = Work.keep
+
+    def dying(work: Work, part: Any, **said: Any) -> None:
+        keep(work, part, **said)
+        if isinstance(part, Checkpoint):
+            raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(Work, "keep", dying)
+        fit(take, out=tmp_path / "cut", settings=quick("train.min_steps=2"), until="train")
+    cut = fit(take, out=tmp_path / "cut", settings=quick("train.min_steps=2"), until="train")
+    assert (cut.folder / "model.pt").read_bytes() == (whole.folder / "model.pt").read_bytes()
 
 
 def test_a_student_of_pictures_runs_end_to_end(tiny: None, detector: FakeDetector, tmp_path: Path) -> None:
