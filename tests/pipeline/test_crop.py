@@ -31,11 +31,12 @@ SMALL = CropSettings(size_px=64, chunk_frames=10)
 
 
 class SurePictures(Multiview25D):
-    """The method of Iqbal et al. for trainings of a few steps: no depth beyond reason, and sure of its handedness."""
+    """The method of Iqbal et al. for trainings of a few steps: joints apart, depths small, sure of its handedness."""
 
     def lift(self, read: Pose25D, K: torch.Tensor, crop_from_image: torch.Tensor) -> Any:
-        """What it lifts, of small depths."""
-        return super().lift(read._replace(depth=0.1 * read.depth.tanh()), K, crop_from_image)
+        """What it lifts, but for joints in one place or of depths beyond reason."""
+        apart = torch.arange(read.depth.shape[1])[:, None] / 2
+        return super().lift(Pose25D(read.point + apart, 0.1 * read.depth.tanh(), read.confidence), K, crop_from_image)
 
     def predict(self, view: View) -> Prediction:
         """What it predicts, with another parity."""
@@ -287,6 +288,17 @@ def test_a_student_of_pictures_runs_end_to_end(tiny: None, detector: FakeDetecto
         assert np.isfinite(poses["joint"]).all()
     clip = film(tmp_path / "new" / "new.mp4", 2, range(30, 36))
     assert np.isfinite(infer(clip, model=done.model, exports=["npz"]).pose.joint).all()  # without a focal length
+
+
+def test_a_focal_length_may_be_assumed(tiny: None, detector: FakeDetector, tmp_path: Path, caplog: Any) -> None:
+    take = film_take(tmp_path / "run", 3, range(12))
+    (take / "posepipe.toml").write_text("moving = false\n")
+    focal = float(scene_cameras().K[0, 0, 0])
+    chosen = (f"calibrate.focal_px={focal}", "calibrate.refine_focal=false", "train.min_steps=2")
+    done = fit(take, settings=quick(*chosen), exports=["npz"])
+    assert any("intrinsics are assumed" in warning for warning in done.warnings)
+    with np.load(done.results[0] / "poses.npz") as poses:
+        assert np.isfinite(poses["joint"]).any()
 
 
 def test_what_pictures_need_is_said_first(detector: FakeDetector, tmp_path: Path) -> None:
