@@ -21,6 +21,7 @@ from ..models.handedness import judge_handedness
 from ..models.method import Batch, Method, Phase, View
 from ..models.skeleton import SKELETONS
 from .arrays import Crops, HandOver, Labels, Rig, Samples, durable
+from .batches import SampleCrops, pick, read_crops, to_batch
 from .cache import SourceFile, Work, stage
 from .detectors.checkpoint import load_state_dict_safely
 from .device import choose_device
@@ -28,7 +29,6 @@ from .errors import PosepipeError
 from .launcher import ALONE, Launch, together
 from .model import Model
 from .progress import progress
-from .sample_crops import SampleCrops
 from .settings import TrainingSettings, method_class
 
 JUDGED_VIEWS, JUDGED_CROPS = 4096, 512
@@ -145,7 +145,7 @@ def _epoch(
     method.train()
     sums: dict[str, Tensor] = {}
     for index in _shuffled(len(data.rig), phase.batch_size, steps):
-        terms = method.losses(_pick(data, pictures, index[launch.rank :: launch.processes]), phase)
+        terms = method.losses(pick(data, pictures, index[launch.rank :: launch.processes]), phase)
         total = torch.stack([weight * terms[name] for name, weight in phase.weights.items()]).sum()
         optimizer.zero_grad(set_to_none=True)
         total.backward()
@@ -182,40 +182,6 @@ def _shuffled(count: int, batch_size: int, steps: int) -> list[Tensor]:
     return list(torch.cat(passes)[: steps * batch_size].split(batch_size))
 
 
-def _pick(data: Batch, pictures: SampleCrops | None, index: Tensor) -> Batch:
-    """Samples by index (B), and their pictures."""
-    views = data.confidence.shape[1]
-    places = index.to(data.rig.device)
-    picked: dict[str, Any] = {name: None if value is None else value[places] for name, value in vars(data).items()}
-    if pictures is not None:
-        sample, view = index.repeat_interleave(views), torch.arange(views).repeat(len(index))
-        read = _crops(pictures, sample, view, data.rig.device)
-        picked |= {name: value.unflatten(0, (-1, views)) for name, value in read.items()}
-    return Batch(**picked)
-
-
-def _crops(pictures: SampleCrops, sample: Tensor, view: Tensor, device: torch.device) -> dict[str, Tensor]:
-    """Pictures and maps of views of samples (N), by their names in batches and views."""
-    picture, crop_from_image = pictures.pick(sample.cpu().numpy(), view.cpu().numpy())
-    return {"crop": torch.from_numpy(picture).to(device),
-            "crop_from_image": torch.from_numpy(crop_from_image).to(device)}  # fmt: skip
-
-
-def to_batch(samples: Samples, rig: Rig | None, labels: Labels | None, device: torch.device) -> Batch:
-    """All samples as tensors; cameras as in ``rig`` if it is given."""
-
-    def tensor(array: Any) -> Tensor | None:
-        return None if array is None else torch.from_numpy(array.copy()).to(device)
-
-    cameras = samples if rig is None else rig
-    fields = {name: getattr(samples, name) for name in ("keypoint", "confidence", "rig")}
-    fields |= {name: getattr(cameras, name) for name in ("K", "R", "t")}
-    if labels is not None:
-        fields |= {"label": labels.joint, "label_confidence": labels.confidence}
-    tensors: dict[str, Any] = {name: tensor(array) for name, array in fields.items()}
-    return Batch(**tensors)
-
-
 def _parities(method: Method, data: Batch, pictures: SampleCrops | None) -> Tensor:
     """Parities that the network itself shows on training views, spread evenly over them."""
     sample, view = (data.confidence > 0).any(-1).nonzero(as_tuple=True)
@@ -223,7 +189,7 @@ def _parities(method: Method, data: Batch, pictures: SampleCrops | None) -> Tens
     parities = []
     for places in zip(sample[::step].split(_BLOCK), view[::step].split(_BLOCK), strict=True):
         K = None if data.K is None else data.K[places]
-        crops = {} if pictures is None else _crops(pictures, *places, data.rig.device)
+        crops = {} if pictures is None else read_crops(pictures, *places, data.rig.device)
         with torch.no_grad():
             parities.append(method.predict(View(data.keypoint[places], data.confidence[places], K, **crops)).parity)
     return torch.cat(parities).cpu()

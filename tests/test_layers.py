@@ -33,7 +33,7 @@ LEVELS = [
     {"errors", "progress"},
     {"arrays", "video", "device", "launcher", "detectors"},
     {"cache", "settings", "drawing", "exporters"},
-    {"recording", "model", "workplace", "results", "sample_crops"},
+    {"recording", "model", "workplace", "results", "batches"},
     STAGES,
     {"curves", "reference"},
     {"report", "evaluate", "doctor", "array_fitting"},

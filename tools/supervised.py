@@ -17,9 +17,10 @@ from posepipe.models.geometry import normalise_keypoints, unit_norm
 from posepipe.models.losses import mean_where
 from posepipe.models.method import Batch, Phase, View, given
 from posepipe.models.skeleton import H36M17
+from posepipe.pipeline.batches import to_batch
 from posepipe.pipeline.cache import SourceFile, Work
 from posepipe.pipeline.keypoints import open_keypoints, read_keypoints
-from posepipe.pipeline.train import fit_method, to_batch
+from posepipe.pipeline.train import fit_method
 from torch import Tensor
 
 
