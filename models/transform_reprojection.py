@@ -76,8 +76,8 @@ class TransformReprojectionSettings(MethodSettings):
     width: int = Field(512, ge=1, description="units of a hidden layer")
     encoding: Literal["parts", "absolute"] = Field(
         "parts",
-        description="absolute: as in the paper; parts: networks see shape, place and size one by one, and say where the "
-        "root is in proportion to them",
+        description="absolute: as in the paper; parts: networks see shape, place and size one by one, and say where "
+        "the root is in proportion to them",
     )
     norm: Norm = Field("layer", description="batch: with dropout, as in the paper")
     optimizer: Literal["adam", "adamw"] = Field("adamw", description="optimiser")
