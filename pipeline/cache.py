@@ -140,7 +140,7 @@ class Cache:
         if self._processes > 1 and not stage.distributed:
             raise PosepipeError(
                 f"{stage.name} of {subject} is not done yet, and several processes must not do it at once: "
-                "run `posepipe fit FOLDER --until samples` once without the launcher first"
+                "run `posepipe fit FOLDER --until label` once without the launcher first"
             )
         return self._compute(stage, key, inputs, settings, subject)
 

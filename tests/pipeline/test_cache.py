@@ -295,7 +295,7 @@ def test_borrowed_results_are_used_and_never_touched(tmp_path: Path) -> None:
 def test_under_a_launcher_only_distributed_stages_run(tmp_path: Path) -> None:
     together = stage(version=1, distributed=True)(double.function)
     several = Cache(tmp_path / "cache", processes=2, rank=1)
-    with pytest.raises(PosepipeError, match="--until samples"):
+    with pytest.raises(PosepipeError, match="--until label"):
         several.run(double, ONE, settings=DoubleSettings(), subject="take/cam")
     assert several.run(together, ONE, settings=DoubleSettings()).value == 2
     assert everything_in(tmp_path) == []  # the first process writes
@@ -306,7 +306,7 @@ def test_under_a_launcher_only_distributed_stages_run(tmp_path: Path) -> None:
 def test_behind_a_distributed_stage_the_first_process_goes_on_alone(tmp_path: Path) -> None:
     together = stage(version=1, distributed=True)(double.function)
     first = Cache(tmp_path / "cache", processes=2, rank=0)
-    with pytest.raises(PosepipeError, match="--until samples"):
+    with pytest.raises(PosepipeError, match="--until label"):
         first.run(double, ONE, settings=DoubleSettings(factor=3))
     trained = first.run(together, ONE, settings=DoubleSettings())
     assert first.run(double, trained, settings=DoubleSettings(factor=3)).value == 6

@@ -365,7 +365,7 @@ def test_of_several_processes_only_the_first_writes_and_none_detects(
     before = {path: path.stat().st_mtime_ns for path in fitted.out.rglob("*") if path.name != ".lock"}
     assert again(fitted, until="train").model is None  # all of it is in the cache
     assert {path: path.stat().st_mtime_ns for path in fitted.out.rglob("*") if path.name != ".lock"} == before
-    with pytest.raises(PosepipeError, match="run `posepipe fit FOLDER --until samples` once"):
+    with pytest.raises(PosepipeError, match="run `posepipe fit FOLDER --until label` once"):
         fit(take, out=tmp_path / "new", settings=settings())
     assert not (tmp_path / "new").exists()
 
