@@ -16,7 +16,8 @@ from .arrays import Samples, ViewPoses, array_fields
 from .cache import writing_to
 from .calibrate import calibrate, describe_rig
 from .errors import PosepipeError
-from .exporters.npz import AXES, root
+from .exporters.clip import root
+from .exporters.npz import AXES
 from .keypoints import open_keypoints, read_keypoints
 from .label import label_poses
 from .lift import lift_samples

@@ -16,6 +16,7 @@ import typer
 
 from ..models import METHODS
 from .errors import PosepipeError
+from .exporters import DEFAULT_EXPORTS, EXPORTERS
 
 app = typer.Typer(
     help="Ordinary multi-camera sports footage in, 3D human motion out: no labels, no calibration, no markers.",
@@ -31,10 +32,10 @@ Overrides = Annotated[
 ]
 Config = Annotated[Path | None, typer.Option(help="TOML file with settings, as fit writes them to settings.toml.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
-Exports = Annotated[str, typer.Option("--export", help="Result files per clip: npz, csv, trc, overlay.")]
+Exports = Annotated[str, typer.Option("--export", help=f"Result files per clip: {', '.join(EXPORTERS)}.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
-ALL_EXPORTS = "npz,csv,trc,overlay"
+USUAL_EXPORTS = ",".join(DEFAULT_EXPORTS)
 
 
 def command(function: Callable[..., None]) -> Callable[..., None]:
@@ -73,7 +74,7 @@ def fit(
     ] = None,
     overrides: Overrides = [],  # noqa: B006 - typer copies it
     seed: Annotated[int | None, typer.Option(help="Seed of all random draws.")] = None,
-    export: Exports = ALL_EXPORTS,
+    export: Exports = USUAL_EXPORTS,
     as_json: AsJson = False,
 ) -> None:
     """Train on a folder of synchronised cameras and write 3D poses of all its clips.
@@ -134,7 +135,7 @@ def infer(
     focal: Annotated[
         float | None, typer.Option(help="Focal length of the camera in px, for methods that need intrinsics.")
     ] = None,
-    export: Exports = ALL_EXPORTS,
+    export: Exports = USUAL_EXPORTS,
     overrides: Overrides = [],  # noqa: B006 - typer copies it
     device: Device = "auto",
     as_json: AsJson = False,
@@ -173,6 +174,28 @@ def infer(
     else:
         for one in made:
             typer.echo("\n".join(str(file) for file in one.files))
+
+
+@command
+def export(
+    result: Annotated[Path, typer.Argument(help="A poses.npz, or a results folder of fit or infer.")],
+    to: Annotated[str, typer.Option(help=f"Formats: {', '.join(EXPORTERS)}.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for the files; by default beside each poses.npz.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """More formats of results that are there already; neither video nor model is needed.
+
+    Examples:
+
+      posepipe export clip_posepipe --to c3d,bvh
+
+      posepipe export poses.npz --to netcdf,parquet --out shared
+    """
+    speak()
+    from .export import export as run
+
+    files = [str(path) for path in run(result, split(to), out)]
+    typer.echo(json.dumps({"files": files}, indent=1) if as_json else "\n".join(files))
 
 
 @command

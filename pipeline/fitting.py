@@ -19,7 +19,8 @@ from .detect import detect_poses
 from .detectors.choose import choose_detector
 from .detectors.model_zoo import why_not
 from .errors import PosepipeError
-from .exporters import EXPORTERS, FILE_NAMES, Clip
+from .exporters import DEFAULT_EXPORTS, EXPORTERS
+from .exporters.clip import Clip
 from .frames import extract_frames
 from .keypoints import is_keypoint_file
 from .label import label_poses
@@ -32,6 +33,7 @@ from .settings import (
     FROM_JOINTS,
     LiftSettings,
     Settings,
+    TrackSettings,
     TrainingSettings,
     check_name,
     method_needs,
@@ -60,7 +62,7 @@ def fit(
     out: Path | str | None = None,
     settings: Settings | None = None,
     until: str | None = None,
-    exports: Sequence[str] = tuple(EXPORTERS),
+    exports: Sequence[str] = DEFAULT_EXPORTS,
 ) -> Fit:
     """Train a model on the takes of a folder, or on a keypoint file, and lift all their clips with it.
 
@@ -132,7 +134,7 @@ def _complete(recording: Recording, target: Path, until: str | None, exports: Se
     """Whether all files that a fit writes are there."""
     if until is not None:
         return True
-    files = [folder / FILE_NAMES[name] for folder in _result_folders(recording, target) for name in exports]
+    files = [folder / EXPORTERS[name].file for folder in _result_folders(recording, target) for name in exports]
     return all(
         path.exists() for path in (*files, *(target / name for name in ("model.pt", "settings.toml", "report.html")))
     )
@@ -213,11 +215,15 @@ class _Run:
         """The athlete in all videos."""
         self.tracks: dict[str, Track] = {}
         for subject, camera in self.cameras:
-            settings = self.settings.track.model_copy(update={"slow_motion": camera.slow_motion})
+            settings = self.tracking(camera)
             with about(camera.video):
                 self.tracks[subject] = self.run(
                     track_athlete, self.frame_sets[subject], self.found[subject], settings=settings, subject=subject
                 )
+
+    def tracking(self, camera: Camera) -> TrackSettings:
+        """Settings of the stage track for a camera."""
+        return self.settings.track.model_copy(update={"slow_motion": camera.slow_motion})
 
     def crop(self) -> None:
         """Pictures of the athlete in all videos, if the method learns from pictures."""
@@ -327,9 +333,12 @@ class _Run:
         self.model_file = self.place.source(self.place.folder / "model.pt")
         self.poses: dict[str, Pose3D] = {}
         for subject, _ in self.cameras:
-            settings = LiftSettings(intrinsics=self.intrinsics(subject), device=self.settings.device)
             inputs = self.tracks[subject], self.crops.get(subject), self.model_file
-            self.poses[subject] = self.run(lift_poses, *inputs, settings=settings, subject=subject)
+            self.poses[subject] = self.run(lift_poses, *inputs, settings=self.lifting(subject), subject=subject)
+
+    def lifting(self, subject: str) -> LiftSettings:
+        """Settings of the stage lift for a camera."""
+        return LiftSettings(intrinsics=self.intrinsics(subject), device=self.settings.device)
 
     def intrinsics(self, subject: str) -> list[list[float]] | None:
         """K of a camera as it was trained with, if the method needs it."""
@@ -345,8 +354,9 @@ class _Run:
         """Result files of every clip, and the report."""
         folders = _result_folders(self.recording, self.place.folder)
         for folder, (subject, camera) in zip(folders, self.cameras, strict=True):
-            origin = provenance(self.videos[subject], self.model_file, self.model)
-            clip = Clip(self.poses[subject], self.frame_sets[subject], camera.video, origin)
+            used = self.settings.detect, self.tracking(camera), self.settings.morph, self.lifting(subject)
+            origin = provenance(self.videos[subject], self.model_file, self.model, *used)
+            clip = Clip.of(self.poses[subject], self.frame_sets[subject], camera.video, origin)
             write_results(clip, folder, self.exports)
         report = self.place.folder / "report.html"
         write_report(report, self.report())

@@ -14,7 +14,8 @@ from .detect import detect_poses
 from .detectors.choose import choose_detector
 from .device import check_device
 from .errors import PosepipeError
-from .exporters import EXPORTERS, Clip
+from .exporters import DEFAULT_EXPORTS, EXPORTERS
+from .exporters.clip import Clip
 from .frames import extract_frames
 from .keypoints import is_keypoint_file
 from .lift import lift_poses
@@ -36,7 +37,7 @@ def infer(
     out: Path | str | None = None,
     height_m: float | None = None,
     focal_px: float | None = None,
-    exports: Sequence[str] = tuple(EXPORTERS),
+    exports: Sequence[str] = DEFAULT_EXPORTS,
     overrides: dict[str, Any] | None = None,
     device: str = "auto",
 ) -> Inferred:
@@ -96,7 +97,10 @@ def infer(
             K = assumed_intrinsics(width, height, focal_px)
             lifting = lifting.model_copy(update={"intrinsics": K.tolist()})
         pose = run(lift_poses, track, crops, source, settings=lifting, subject=name)
-        files = write_results(Clip(pose, frames, clip, provenance(video, source, trained)), place.folder, exports)
+        used = settings.detect, settings.track, settings.morph, lifting
+        files = write_results(
+            Clip.of(pose, frames, clip, provenance(video, source, trained, *used)), place.folder, exports
+        )
         place.journal.end("")
         return Inferred(clip, place.folder, pose, tuple(files))
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -10,15 +11,19 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from pydantic import BaseModel
+
 from .arrays import Pose3D, ViewPoses
-from .cache import SourceFile, write_atomically, writing_to
+from .cache import SourceFile, unkeyed_fields, write_atomically, writing_to
 from .errors import PosepipeError
-from .exporters import FILE_NAMES, Clip, exporter
+from .exporters import EXPORTERS, exporter
+from .exporters.clip import CAMERA_AXES, Clip
 
 if TYPE_CHECKING:
     from .model import Model
 
 RECORD = "result.json"
+"""Says from what a folder's result files were made, and their conventions, for formats that cannot."""
 
 
 @dataclass(frozen=True)
@@ -56,32 +61,46 @@ def write_results(clip: Clip, folder: Path, exports: Sequence[str]) -> list[Path
     """The wanted files of a clip; those that are there from the same poses stay."""
     folder.mkdir(parents=True, exist_ok=True)
     record = folder / RECORD
-    wanted = {"pose": clip.pose.key, **clip.provenance}
-    made: list[str] = []
+    wanted = {"poses": {person.name: person.pose.key for person in clip.people}, **clip.provenance}
+    about = clip.facts(CAMERA_AXES) | {"joints": list(clip.skeleton.joints), "provenance": clip.provenance}
+    made: dict[str, list[str]] = {}
     if record.exists():
         before = json.loads(record.read_text(encoding="utf-8"))
-        if before["from"] == wanted:
-            made = [name for name in before["files"] if (folder / FILE_NAMES[name]).exists()]
+        if before.get("from") == wanted:
+            made = {name: files for name, files in before["files"].items() if _all_there(folder, files)}
     for name in exports:
         if name not in made:
-            _write_one(clip, name, folder / FILE_NAMES[name])
-            made.append(name)
-            write_atomically(record, json.dumps({"from": wanted, "files": made}, indent=1).encode())
-    return [folder / FILE_NAMES[name] for name in exports]
+            made[name] = _write_one(clip, name, folder)
+            content = {"from": wanted, "about": about, "files": made}
+            write_atomically(record, json.dumps(content, indent=1, default=str).encode())
+    return [folder / file for name in exports for file in made[name]]
 
 
-def _write_one(clip: Clip, name: str, path: Path) -> None:
-    making = path.with_name(f".making-{path.name}")
-    with writing_to(path):
+def _all_there(folder: Path, files: list[str]) -> bool:
+    return all((folder / file).exists() for file in files)
+
+
+def _write_one(clip: Clip, name: str, folder: Path) -> list[str]:
+    """Write one format; the names of its files, of which none is there before all are complete."""
+    main = EXPORTERS[name].file
+    making = folder / f".making-{main}"
+    with writing_to(folder / main):
         try:
-            exporter(name)(clip, making)
-            making.replace(path)
+            shutil.rmtree(making, ignore_errors=True)
+            making.mkdir()
+            exporter(name)(clip, making / main)
+            made = sorted(file.name for file in making.iterdir())
+            for file in made:
+                if (folder / file).is_dir():
+                    shutil.rmtree(folder / file)
+                (making / file).replace(folder / file)
         finally:
-            making.unlink(missing_ok=True)
+            shutil.rmtree(making, ignore_errors=True)
+    return sorted(made, key=lambda file: (file != main, file))
 
 
-def provenance(video: SourceFile, model_file: SourceFile, model: Model) -> dict[str, Any]:
-    """Where a result comes from, as plain values."""
+def provenance(video: SourceFile, model_file: SourceFile, model: Model, *settings: BaseModel) -> dict[str, Any]:
+    """Where a result comes from, as plain values; of the stages' ``settings`` those that results depend on."""
     return {
         "posepipe": version("posepipe"),
         "clip": video.path.name,
@@ -90,6 +109,12 @@ def provenance(video: SourceFile, model_file: SourceFile, model: Model) -> dict[
         "method": model.method,
         "detector": model.recipe["detector"],
         "handedness": model.handedness["verdict"],
+        "settings": {
+            type(group).__name__.removesuffix("Settings").lower(): group.model_dump(
+                mode="json", exclude=unkeyed_fields(group), exclude_none=True
+            )
+            for group in settings
+        },
     }
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
 import av
 import numpy as np
+from footage import athlete
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.arrays import Frames, Pose3D
-from posepipe.pipeline.exporters import Clip
+from posepipe.pipeline.exporters.clip import Clip, Person
 
 JOINTS = len(H36M17.joints)
 
@@ -63,7 +65,21 @@ def some_frames(time: np.ndarray, rate: str = "30", size: tuple[int, int] = (200
 def a_clip(frames: int = 10, rate: str = "30", unit: str = "m", video: Path = Path("ski run.mp4")) -> Clip:
     """A clip with a constant rate."""
     time = np.arange(frames) / float(Fraction(rate))
-    return Clip(a_pose(time, unit), some_frames(time, rate), video, {"posepipe": "0", "model": "abc"})
+    return Clip.of(a_pose(time, unit), some_frames(time, rate), video, {"posepipe": "0", "model": "abc"})
+
+
+def the_pose(clip: Clip) -> Pose3D:
+    """The poses of a clip's only person."""
+    (person,) = clip.people
+    return person.pose
+
+
+def two_people(frames: int = 10, rate: str = "30") -> Clip:
+    """A clip of two people, of whom the second stands 1 unit further to the right and is missing in frame 1."""
+    clip = a_clip(frames, rate)
+    other = a_pose(the_pose(clip).time)
+    other.joint[..., 0] += 1
+    return replace(clip, people=(Person("ann", the_pose(clip)), Person("bob", without(other, 1))))
 
 
 def film(path: Path, time: np.ndarray, size: tuple[int, int] = (200, 220)) -> Path:
@@ -78,3 +94,28 @@ def film(path: Path, time: np.ndarray, size: tuple[int, int] = (200, 220)) -> Pa
             container.mux(stream.encode(frame))
         container.mux(stream.encode())
     return path
+
+
+def awkward_clips() -> dict[str, Clip]:
+    """Clips of a person who moves, with what makes formats stumble."""
+    moving = a_moving_clip()
+    far = a_moving_clip()
+    far.people[0].pose.joint[...] += (45, -3, 61)
+    gaps = a_moving_clip()
+    without(the_pose(gaps), 0, 7, 8, 20, 39)
+    return {
+        "60 fps": moving,
+        "59.94 fps": a_moving_clip(rate="60000/1001"),
+        "missing frames": gaps,
+        "two people": two_people(40, "60000/1001"),
+        "beyond 40 m": far,
+        "body heights": a_moving_clip(unit="body heights"),
+    }
+
+
+def a_moving_clip(frames: int = 40, rate: str = "60", unit: str = "m") -> Clip:
+    """A clip of the known scene's athlete, whose bones all differ, in camera axes."""
+    clip = a_clip(frames, rate, unit)
+    x, y, z = np.moveaxis(athlete(the_pose(clip).time), -1, 0)
+    the_pose(clip).joint[...] = np.stack([x, -z, y], -1)
+    return clip

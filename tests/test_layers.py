@@ -36,7 +36,7 @@ LEVELS = [
     {"recording", "model", "workplace", "results", "batches"},
     STAGES,
     {"curves", "reference"},
-    {"report", "evaluate", "doctor", "array_fitting"},
+    {"report", "evaluate", "doctor", "array_fitting", "export"},
     {"evaluation_files"},
     {"fitting", "inference"},
     {"__init__", "cli"},

@@ -1,42 +1,53 @@
-"""Result files: what an exporter is, and the ones there are."""
+"""Result files: the formats there are, by name. Nothing heavy is imported until a format is used."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, NamedTuple
 
-from ..arrays import Frames, Pose3D
+if TYPE_CHECKING:
+    from .clip import Clip
 
-EXPORTERS: dict[str, str] = {
-    "npz": "posepipe.pipeline.exporters.npz:write",
-    "csv": "posepipe.pipeline.exporters.csv:write",
-    "trc": "posepipe.pipeline.exporters.trc:write",
-    "overlay": "posepipe.pipeline.exporters.overlay:write",
+Exporter = Callable[["Clip", Path], None]
+"""Writes a clip's file, or folder, at a path in an empty folder; what it writes beside it goes along.
+
+The caller makes that atomic: nothing appears in the results unless the exporter returns.
+"""
+
+
+class Format(NamedTuple):
+    """A format: the name of its file, and "module:function" of its ``Exporter``."""
+
+    file: str
+    function: str
+
+
+EXPORTERS: dict[str, Format] = {
+    "npz": Format("poses.npz", "posepipe.pipeline.exporters.npz:write"),
+    "csv": Format("poses.csv", "posepipe.pipeline.exporters.csv:write"),
+    "parquet": Format("poses.parquet", "posepipe.pipeline.exporters.parquet:write"),
+    "netcdf": Format("poses.nc", "posepipe.pipeline.exporters.netcdf:write"),
+    "trc": Format("poses.trc", "posepipe.pipeline.exporters.trc:write"),
+    "c3d": Format("poses.c3d", "posepipe.pipeline.exporters.c3d:write"),
+    "bvh": Format("poses.bvh", "posepipe.pipeline.exporters.bvh:write"),
+    "gltf": Format("poses.glb", "posepipe.pipeline.exporters.gltf:write"),
+    "openpose": Format("openpose", "posepipe.pipeline.exporters.openpose:write"),
+    "mmpose": Format("mmpose.json", "posepipe.pipeline.exporters.mmpose:write"),
+    "mmpose-demo": Format("mmpose_demo.json", "posepipe.pipeline.exporters.mmpose:write_demo"),
+    "rerun": Format("poses.rrd", "posepipe.pipeline.exporters.rerun:write"),
+    "overlay": Format("overlay.mp4", "posepipe.pipeline.exporters.overlay:write"),
 }
-"""Exporters by name; the function is imported only when it is used."""
 
+DEFAULT_EXPORTS = ("npz", "csv", "trc", "overlay")
+"""Result files if none are named."""
 
-@dataclass(frozen=True)
-class Clip:
-    """One clip's results, and what they came from."""
-
-    pose: Pose3D
-    frames: Frames
-    video: Path
-    provenance: dict[str, Any]
-    """Plain values: posepipe version, digests of model and clip, detector, method, settings."""
-
-
-Exporter = Callable[[Clip, Path], None]
-"""Writes one file. It is given the path to write to, and the caller makes that atomic."""
-
-FILE_NAMES = {"npz": "poses.npz", "csv": "poses.csv", "trc": "poses.trc", "overlay": "overlay.mp4"}
+FROM_VIDEO = frozenset({"overlay"})
+"""Formats that need the video itself, not only its poses."""
 
 
 def exporter(name: str) -> Exporter:
-    """The function of an exporter."""
-    module, _, attribute = EXPORTERS[name].partition(":")
+    """The function of a format."""
+    module, _, attribute = EXPORTERS[name].function.partition(":")
     return getattr(import_module(module), attribute)

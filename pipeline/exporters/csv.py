@@ -1,4 +1,4 @@
-"""poses.csv: one row per frame and joint, for spreadsheets, R and pandas."""
+"""poses.csv: one row per frame, person and joint, for spreadsheets, R and pandas."""
 
 from __future__ import annotations
 
@@ -9,32 +9,29 @@ from pathlib import Path
 
 import numpy as np
 
-from ...models.skeleton import SKELETONS
-from ..arrays import Pose3D
-from . import Clip
+from .clip import Clip, Person
 
-COLUMNS = ("frame", "time", "joint", "x", "y", "z", "confidence", "x_px", "y_px")
+COLUMNS = ("frame", "time", "person", "joint", "x", "y", "z", "confidence", "x_px", "y_px")
 CHUNK_FRAMES = 2048
 
 
 def write(clip: Clip, path: Path) -> None:
-    """Write a plain table; where there was no person, x, y, z and the pixels are empty.
+    """Write a plain table; where a person was not seen, x, y, z and the pixels are empty.
 
     ``frame`` counts the video's frames from 0; ``time`` is in seconds; ``x, y, z`` are root-relative in camera
-    axes (x right, y down, z forward), in metres if the body height was given, else in body scale; ``x_px, y_px``
-    are the 2D pose that was lifted, in pixels of the upright picture.
+    axes (x right, y down, z forward), in metres if the body height was given, else in body heights; ``x_px, y_px``
+    are the 2D pose that was lifted, in pixels of the upright picture. People come one after the other.
     """
-    pose = clip.pose
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(COLUMNS)
-        for start in range(0, len(pose.time), CHUNK_FRAMES):
-            table.writerows(_rows(pose, start))
+        for person in clip.people:
+            for start in range(0, len(clip.time), CHUNK_FRAMES):
+                table.writerows(_rows(person, clip.skeleton.joints, start))
 
 
-def _rows(pose: Pose3D, start: int) -> Iterator[tuple[object, ...]]:
-    part = slice(start, start + CHUNK_FRAMES)
-    names = SKELETONS[pose.skeleton].joints
+def _rows(person: Person, names: tuple[str, ...], start: int) -> Iterator[tuple[object, ...]]:
+    part, pose = slice(start, start + CHUNK_FRAMES), person.pose
     time = np.round(pose.time[part], 9).tolist()
 
     def each(values: Iterable[float]) -> Iterator[float]:
@@ -44,6 +41,7 @@ def _rows(pose: Pose3D, start: int) -> Iterator[tuple[object, ...]]:
     return zip(
         each(range(start, start + len(time))),
         each(time),
+        repeat(person.name, len(time) * len(names)),
         chain.from_iterable(repeat(names, len(time))),
         *(_cells(pose.joint[part, :, axis], decimals=6) for axis in range(3)),
         _cells(pose.confidence[part], decimals=4),

@@ -1,15 +1,18 @@
-"""poses.npz: everything of a clip's 3D poses, with names, units and conventions inside; numpy alone reads it."""
+"""poses.npz: everything of a person's 3D poses, with names, units and conventions inside; numpy alone reads it."""
 
 from __future__ import annotations
 
 import json
+import zipfile
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
-from ...models.skeleton import SKELETONS, Skeleton
+from ...models.skeleton import SKELETONS
 from ..arrays import Pose3D, array_fields
-from . import Clip
+from ..errors import PosepipeError
+from .clip import Clip, Person
 
 AXES = (
     "joint: camera axes, right-handed, x right, y down, z forward. canonical: axes that turn with the person; "
@@ -21,32 +24,63 @@ def write(clip: Clip, path: Path) -> None:
     """Write the arrays of ``Pose3D`` under their own names, and texts that say what they are.
 
     ``joint_names`` (joint) and ``bones`` (bone, 2), as joint indices, name the skeleton; ``unit``, ``axes`` and
-    ``root`` are the conventions of ``joint`` and ``canonical``; ``rate`` is the video's average frames per
-    second as an exact fraction; ``provenance`` is JSON. No array needs pickle: ``numpy.load(path)`` opens all.
+    ``root`` are the conventions of ``joint`` and ``canonical``; ``rate`` is the average frames per second of
+    ``time`` as an exact fraction, ``video_rate`` that of ``video_time``, from which slow motion tells it apart;
+    ``person`` names who it is, and several people have a file each; ``provenance`` is JSON. No array needs pickle:
+    ``numpy.load(path)`` opens all.
     """
-    skeleton = SKELETONS[clip.pose.skeleton]
-    texts = {
-        "skeleton": skeleton.name,
-        "unit": clip.pose.unit,
-        "axes": AXES,
-        "root": root(skeleton),
-        "rate": clip.frames.rate,
-        "video": clip.video.name,
-        "provenance": json.dumps(clip.provenance, sort_keys=True, default=str),
-    }
-    arrays = {field: getattr(clip.pose, field) for field in array_fields(Pose3D)}
-    with path.open("wb") as file:  # given a name, numpy would append .npz to it
-        np.savez(
-            file,
-            joint_names=np.array(skeleton.joints),
-            bones=skeleton.bone_indices,
-            **arrays,
-            **{name: np.array(text) for name, text in texts.items()},
-        )
+    skeleton = clip.skeleton
+    for person, file_path in clip.each(path):
+        texts = {**clip.facts(AXES), "person": person.name, "video_rate": clip.rate}
+        arrays = {field: getattr(person.pose, field) for field in array_fields(Pose3D)}
+        with file_path.open("wb") as file:  # given a name, numpy would append .npz to it
+            np.savez(
+                file,
+                joint_names=np.array(skeleton.joints),
+                bones=skeleton.bone_indices,
+                video_time=clip.video_time,
+                image_size=np.array(clip.image_size, np.int32),
+                **{name: array for name, array in arrays.items() if array is not None},
+                **{name: np.array(text) for name, text in texts.items()},
+            )
 
 
-def root(skeleton: Skeleton) -> str:
-    """What the poses are relative to, in words."""
-    joints = " and ".join(skeleton.joints[joint] for joint in skeleton.landmark("pelvis"))
-    middle = f"middle between {joints}" if " and " in joints else joints
-    return f"root-relative: the origin of every pose is its {middle}; where the person stands is not estimated"
+def read(paths: Sequence[Path]) -> Clip:
+    """The clip whose people ``write`` put into these files.
+
+    Raises:
+        PosepipeError: a file that ``write`` did not write, or files of different clips.
+    """
+    clips = [_read_one(path) for path in paths]
+    first = clips[0]
+    for clip, path in zip(clips, paths, strict=True):
+        if not np.array_equal(clip.video_time, first.video_time) or clip.video != first.video:
+            raise PosepipeError(f"{path} and {paths[0]} are of different clips; export them one at a time")
+    people = tuple(person for clip in clips for person in clip.people)
+    return Clip(people, first.video, first.rate, first.image_size, first.video_time, first.provenance)
+
+
+def _read_one(path: Path) -> Clip:
+    try:
+        with np.load(path, allow_pickle=False) as file:
+            if "joint" in file and file["joint"].ndim == 4:
+                raise PosepipeError(f"{path} holds the poses of a keypoint file, which only numpy reads")
+            if file["skeleton"].item() not in SKELETONS:
+                raise PosepipeError(f"{path} has the skeleton {file['skeleton'].item()!r}; update posepipe")
+            arrays = {name: file.get(name) for name in array_fields(Pose3D)}
+            pose = Pose3D(**arrays, skeleton=file["skeleton"].item(), unit=file["unit"].item())
+            width, height = file["image_size"].tolist()
+            return Clip(
+                people=(Person(file["person"].item(), pose),),
+                video=Path(file["video"].item()),
+                rate=file["video_rate"].item(),
+                image_size=(width, height),
+                video_time=file["video_time"],
+                provenance=json.loads(file["provenance"].item()),
+            )
+    except FileNotFoundError as error:
+        raise PosepipeError(f"there is no file {path}") from error
+    except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
+        raise PosepipeError(
+            f"{path} is not a poses.npz of this posepipe; make it anew with `posepipe infer --export npz`"
+        ) from error

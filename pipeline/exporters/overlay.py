@@ -1,4 +1,4 @@
-"""overlay.mp4: the video with its 2D skeleton, beside the 3D skeleton turning slowly.
+"""overlay.mp4: the video with its 2D skeletons, beside the first person's 3D skeleton turning slowly.
 
 The output has one constant rate, the video's average; at each of its instants it shows the frame nearest in
 time, so that videos with variable frame rates keep their true timing. Pictures stream through.
@@ -19,7 +19,7 @@ from ..arrays import Pose3D
 from ..drawing import bone_sides, scene_of, side
 from ..progress import progress
 from ..video import read_frames, write_video
-from . import Clip
+from .clip import Clip
 
 MAX_HEIGHT_PX = 720
 PANEL_ASPECT = 0.75
@@ -40,8 +40,8 @@ _SHADES = 8
 
 def write(clip: Clip, path: Path) -> None:
     """Write the overlay as H.264 that browsers play, at most ``MAX_HEIGHT_PX`` high."""
-    rate = Fraction(clip.frames.rate)
-    shown = frames_to_show(clip.frames.time, float(rate))
+    rate = Fraction(clip.rate)
+    shown = frames_to_show(clip.video_time, float(rate))
     with (
         closing(read_frames(clip.video)) as pictures,
         progress(f"overlay {clip.video.name}", len(shown)) as advance,
@@ -68,18 +68,19 @@ def _pictures(
     clip: Clip, pictures: Iterator[tuple[float, np.ndarray]], shown: np.ndarray, rate: float
 ) -> Iterator[np.ndarray]:
     """One picture for each of the ``shown`` frames (output frame); one that cannot be read shows its neighbour."""
-    width, height = map(int, clip.frames.image_size)
+    width, height = clip.image_size
     scale = min(1.0, MAX_HEIGHT_PX / height)
     size = _even(width * scale), _even(height * scale)
-    panel = Panel(clip.pose, (_even(size[1] * PANEL_ASPECT), size[1]))
+    panel = Panel(clip.people[0].pose, (_even(size[1] * PANEL_ASPECT), size[1]))
     done = 0
     picture = np.zeros((size[1], size[0], 3), np.uint8)
     for time, original in pictures:
-        frame = int(np.abs(clip.frames.time - time).argmin())
+        frame = int(np.abs(clip.video_time - time).argmin())
         if done == len(shown) or shown[done] > frame:
             continue  # between two instants
         picture = _shrink(original, size)
-        draw_pose(picture, clip.pose, frame, size[0] / width)
+        for person in clip.people:
+            draw_pose(picture, person.pose, frame, size[0] / width)
         while done < len(shown) and shown[done] <= frame:
             yield cv2.hconcat([picture, panel.draw(frame, done / rate)])
             done += 1

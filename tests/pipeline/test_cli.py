@@ -325,6 +325,21 @@ def test_several_clips_have_a_folder_each(finished: Fitted, footage: Path, tmp_p
     assert result.stdout.split() == [str(tmp_path / "out" / f"cam{camera}" / "poses.npz") for camera in (0, 1)]
 
 
+def test_export_adds_formats(finished: Fitted, tmp_path: Path) -> None:
+    result = call("export", finished.out, "--to", "c3d,bvh", "--out", tmp_path / "out", "--json")
+    assert result.exit_code == 0, result.stderr
+    folders = [tmp_path / "out" / "takes" / "ski run" / f"cam{camera}" for camera in range(3)]
+    expected = [folder / name for folder in folders for name in ("poses.c3d", "poses.bvh")]
+    assert [Path(file) for file in json.loads(result.stdout)["files"]] == expected
+    assert all(path.is_file() for path in expected)
+
+
+def test_export_refuses_what_it_cannot_do(finished: Fitted, tmp_path: Path) -> None:
+    assert "did you mean 'c3d'?" in refuse("export", finished.out, "--to", "c3", in_folder=finished.out)
+    assert "overlay needs the video" in refuse("export", finished.out, "--to", "overlay")
+    assert "holds no poses.npz" in refuse("export", tmp_path, "--to", "trc", in_folder=tmp_path)
+
+
 def test_status_and_clean_of_what_is_no_result_are_refused(tmp_path: Path) -> None:
     for command in ("status", "clean"):
         assert "holds no posepipe results" in refuse(command, tmp_path, in_folder=tmp_path)
@@ -342,7 +357,7 @@ def test_stopping_it_is_said_and_exits_with_130(footage: Path, monkeypatch: pyte
 
 def test_help_and_version_are_there() -> None:
     assert "fit" in call("--help").stdout
-    for command in ("fit", "infer", "evaluate", "status", "clean", "doctor"):
+    for command in ("fit", "infer", "export", "evaluate", "status", "clean", "doctor"):
         assert "Usage" in call(command, "--help").stdout
     assert call("--version").stdout.startswith("posepipe ")
 

@@ -5,11 +5,11 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from known_clip import JOINTS, a_clip, a_pose, some_frames, without
+from known_clip import JOINTS, a_clip, a_pose, some_frames, the_pose, without
 from posepipe.models.skeleton import BLAZEPOSE33, H36M17, HALPE26
 from posepipe.pipeline.errors import PosepipeError
-from posepipe.pipeline.exporters import Clip
-from posepipe.pipeline.exporters.trc import marker_name, write
+from posepipe.pipeline.exporters.clip import Clip, Person, marker_name
+from posepipe.pipeline.exporters.trc import write
 
 NAMES = [
     "Pelvis", "RHip", "RKnee", "RAnkle", "LHip", "LKnee", "LAnkle", "Spine", "Thorax", "Nose", "Head",
@@ -46,8 +46,8 @@ def test_rows_have_no_phantom_column_and_y_points_up(tmp_path: Path) -> None:
     rows = data(tmp_path / "poses.trc")
     assert rows.shape == (10, 2 + 3 * JOINTS)
     np.testing.assert_array_equal(rows[:, 0], np.arange(1, 11))
-    np.testing.assert_allclose(rows[:, 1], clip.pose.time, atol=1e-6)
-    x, y, z = np.moveaxis(clip.pose.joint, -1, 0)
+    np.testing.assert_allclose(rows[:, 1], the_pose(clip).time, atol=1e-6)
+    x, y, z = np.moveaxis(the_pose(clip).joint, -1, 0)
     np.testing.assert_allclose(rows[:, 2:].reshape(10, JOINTS, 3), np.stack([x, -y, -z], -1), atol=1e-6)
     head, ankle = (rows[0, 2 + 3 * H36M17.index(joint) + 1] for joint in ("head", "left_ankle"))
     assert head > 0 > ankle
@@ -55,22 +55,22 @@ def test_rows_have_no_phantom_column_and_y_points_up(tmp_path: Path) -> None:
 
 def test_no_cell_is_blank_gaps_are_interpolated_and_ends_left_out(tmp_path: Path) -> None:
     clip = a_clip()
-    whole = clip.pose.joint.copy()
-    without(clip.pose, 0, 4, 5, 8, 9)
+    whole = the_pose(clip).joint.copy()
+    without(the_pose(clip), 0, 4, 5, 8, 9)
     write(clip, tmp_path / "poses.trc")
     rows = data(tmp_path / "poses.trc")
     assert np.isfinite(rows).all()
     assert (header_value(tmp_path / "poses.trc", "NumFrames"), len(rows)) == ("7", 7)
     assert header_value(tmp_path / "poses.trc", "OrigNumFrames") == "10"
     np.testing.assert_array_equal(rows[:, 0], np.arange(2, 9))
-    np.testing.assert_allclose(rows[:, 1], clip.pose.time[1:8], atol=1e-6)
+    np.testing.assert_allclose(rows[:, 1], the_pose(clip).time[1:8], atol=1e-6)
     # The hand rises evenly, so that interpolation is exact.
     np.testing.assert_allclose(rows[:, 2:].reshape(7, JOINTS, 3), whole[1:8] * (1, -1, -1), atol=2e-6)
 
 
 def test_true_times_of_a_variable_frame_rate(tmp_path: Path) -> None:
     time = np.array([0, 0.1, 0.15, 0.4, 0.5])
-    clip = Clip(without(a_pose(time), 2), some_frames(time, "8"), Path("phone.mp4"), {})
+    clip = Clip.of(without(a_pose(time), 2), some_frames(time, "8"), Path("phone.mp4"), {})
     write(clip, tmp_path / "poses.trc")
     rows = data(tmp_path / "poses.trc")
     np.testing.assert_allclose(rows[:, 1], time, atol=1e-6)
@@ -81,7 +81,7 @@ def test_true_times_of_a_variable_frame_rate(tmp_path: Path) -> None:
 
 def test_slow_motion_has_the_rate_of_life(tmp_path: Path) -> None:
     clip = a_clip(rate="30")
-    slow = replace(clip, pose=a_pose(clip.pose.time / 4))
+    slow = replace(clip, people=(Person("person0", a_pose(the_pose(clip).time / 4)),))
     write(slow, tmp_path / "poses.trc")
     assert header_value(tmp_path / "poses.trc", "DataRate") == "120.0"
 
@@ -93,7 +93,7 @@ def test_body_scale_is_not_called_metres(tmp_path: Path) -> None:
 
 def test_a_clip_without_poses_is_refused(tmp_path: Path) -> None:
     clip = a_clip(frames=3)
-    without(clip.pose, 0, 1, 2)
+    without(the_pose(clip), 0, 1, 2)
     with pytest.raises(PosepipeError, match=r"ski run\.mp4 has no frame with a 3D pose"):
         write(clip, tmp_path / "poses.trc")
 

@@ -1,0 +1,70 @@
+"""poses.bvh: an animated skeleton for Blender, Maya and MotionBuilder; several people have a file each.
+
+Lengths are metres if the body height was given, else body heights; y is up, and in the rest pose (``armature``) the
+person faces +z, as Blender's importer expects by default (forward -Z, up Y). Angles are degrees in the order Z, X, Y.
+A BVH knows neither varying frame times nor gaps: frames are one mean frame time apart, and gaps are bridged. Because
+bones of estimated poses change in length, every joint has position channels beside its rotations; readers that ignore
+them show the bones in their median lengths.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+from scipy.spatial.transform import Rotation
+
+from .armature import Animation, Armature, animate, armature_of
+from .clip import Y_UP, Clip, Person
+from .gapless import gapless
+
+CHANNELS = "CHANNELS 6 Xposition Yposition Zposition Zrotation Xrotation Yrotation"
+END = 0.25
+"""Length of the stump behind the last joint of a limb, in lengths of the bone before it."""
+
+
+def write(clip: Clip, path: Path) -> None:
+    """Write the joints as bones.
+
+    Raises:
+        PosepipeError: no frame has a whole pose.
+    """
+    for person, file_path in clip.each(path):
+        _write_one(clip, person, file_path)
+
+
+def _write_one(clip: Clip, person: Person, path: Path) -> None:
+    poses = gapless(clip, person, "bvh")
+    animation = animate(armature_of(clip.skeleton), poses.joint * Y_UP)
+    frames, nodes = animation.rotation.shape[:2]
+    angles = Rotation.from_quat(animation.rotation.reshape(-1, 4)).as_euler("ZXY", degrees=True)
+    angles = np.unwrap(angles.reshape(frames, nodes, 3), period=360, axis=0)
+    rows = np.concatenate([animation.translation, angles], -1).reshape(frames, -1).round(6) + 0.0  # no -0.0
+    with path.open("w", newline="\n", encoding="utf-8") as file:
+        file.write("HIERARCHY\n")
+        file.writelines(f"{line}\n" for line in _hierarchy(animation.armature, animation, 0, ""))
+        file.write(f"MOTION\nFrames: {frames}\nFrame Time: {float(1 / clip.life_rate):.10f}\n")
+        np.savetxt(file, rows, fmt="%.6f")
+
+
+def _hierarchy(armature: Armature, animation: Animation, node: int, indent: str) -> Iterator[str]:
+    inner, children = indent + "  ", armature.children(node)
+    yield f"{indent}{'JOINT' if node else 'ROOT'} {armature.names[node]}"
+    yield indent + "{"
+    yield f"{inner}OFFSET {_triple(animation.rest[node])}"
+    yield inner + CHANNELS
+    for child in children:
+        yield from _hierarchy(armature, animation, child, inner)
+    if not children:
+        yield from (
+            inner + "End Site",
+            inner + "{",
+            f"{inner}  OFFSET {_triple(animation.rest[node] * END)}",
+            inner + "}",
+        )
+    yield indent + "}"
+
+
+def _triple(values: np.ndarray) -> str:
+    return " ".join(f"{value:.6f}" for value in values.round(6) + 0.0)

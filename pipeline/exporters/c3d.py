@@ -1,0 +1,62 @@
+"""poses.c3d: marker trajectories for Vicon Nexus, Visual3D, Mokka and the biomechanics toolboxes.
+
+Points are stored as 32-bit floats, so that no volume is too large; a missing point is NaN with residual -1. Lengths
+are in mm if the body height was given, else in body heights. Axes are those of ``poses.trc``. C3D counts frames in 16
+bits: a longer clip goes on in ``poses_2.c3d`` and so on, and ``POSEPIPE:FIRST_FRAME`` says where each begins.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import ezc3d
+import numpy as np
+
+from .clip import Y_UP, Y_UP_AXES, Clip, marker_name
+
+MAX_FRAMES = 65535
+LINE = 127
+"""Longest text that all readers of C3D take."""
+
+
+def write(clip: Clip, path: Path) -> None:
+    """Write the joints as points; several people share the file, as ``person0:LHip`` and so on."""
+    points = np.concatenate([np.asarray(person.pose.joint, np.float64) for person in clip.people], 1) * Y_UP
+    if clip.unit == "m":
+        points *= 1000
+    for number, start in enumerate(range(0, len(points), MAX_FRAMES), start=1):
+        part = path if number == 1 else path.with_name(f"{path.stem}_{number}{path.suffix}")
+        _write_part(clip, points[start : start + MAX_FRAMES], start, part)
+
+
+def _write_part(clip: Clip, points: np.ndarray, start: int, path: Path) -> None:
+    """Write frames (frame, point, 3) of which the first has the number ``start`` in the clip."""
+    file = ezc3d.c3d()
+    missing = np.isnan(points).any(-1).T
+    file["data"]["points"] = np.concatenate([points.transpose(2, 1, 0), np.ones((1, *missing.shape))])
+    file["data"]["meta_points"]["residuals"] = np.where(missing, -1.0, 0.0)[None]
+    point = file["parameters"]["POINT"]
+    point["RATE"]["value"] = [float(clip.life_rate)]
+    point["UNITS"]["value"] = ["mm" if clip.unit == "m" else clip.unit]
+    point["LABELS"]["value"] = _labels(clip)
+    for name, value in (("X_SCREEN", "+Z"), ("Y_SCREEN", "+Y")):
+        file.add_parameter("POINT", name, [value])
+    file.add_parameter("POSEPIPE", "FIRST_FRAME", [float(start)])
+    file.add_parameter("POSEPIPE", "FIRST_TIME", [float(clip.time[start])])
+    for name, text in clip.facts(Y_UP_AXES).items():
+        file.add_parameter("POSEPIPE", name.upper(), _lines(text))
+    file.write(str(path))
+
+
+def _labels(clip: Clip) -> list[str]:
+    names = [marker_name(joint) for joint in clip.skeleton.joints]
+    if len(clip.people) == 1:
+        return names
+    return [f"{person.name}:{name}" for person in clip.people for name in names]
+
+
+def _lines(text: str) -> list[Any]:
+    """A text in pieces that fit; together they are the text."""
+    return re.findall(f".{{1,{LINE}}}", text) or [""]

@@ -1,0 +1,107 @@
+"""What exporters are given: one clip's people and where they come from."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...models.skeleton import SKELETONS, Skeleton
+from ..arrays import Frames, Pose3D
+
+CAMERA_AXES = "camera axes, right-handed: x right, y down, z forward"
+Y_UP_AXES = "the camera's axes with y up, right-handed: x right, y up, z towards the camera"
+Y_UP = np.array([1.0, -1.0, -1.0])
+"""Times a point in camera axes: the same point in ``Y_UP_AXES``, those of OpenSim, BVH and glTF."""
+
+ONLY_PERSON = "person0"
+"""Name of the person where one person was followed."""
+
+
+@dataclass(frozen=True)
+class Person:
+    """One person in a clip."""
+
+    name: str
+    pose: Pose3D
+
+
+@dataclass(frozen=True)
+class Clip:
+    """One clip's results, and what they came from. All people share frames, skeleton and unit."""
+
+    people: tuple[Person, ...]
+    video: Path
+    rate: str
+    """The video's average frames per second as an exact fraction."""
+    image_size: tuple[int, int]
+    """Width and height in px of the upright picture."""
+    video_time: np.ndarray
+    """Timestamp of each frame (frame) float64 in s; in slow motion it differs from the poses' time."""
+    provenance: dict[str, Any]
+    """Plain values: posepipe version, digests of model and clip, detector, method, settings."""
+
+    @staticmethod
+    def of(pose: Pose3D, frames: Frames, video: Path, provenance: dict[str, Any]) -> Clip:
+        """The clip of a video in which one person was followed."""
+        width, height = map(int, frames.image_size)
+        people = (Person(ONLY_PERSON, pose),)
+        return Clip(people, video, frames.rate, (width, height), np.array(frames.time), provenance)
+
+    @property
+    def time(self) -> np.ndarray:
+        """Time of life of each frame (frame) float64 in s."""
+        return self.people[0].pose.time
+
+    @property
+    def skeleton(self) -> Skeleton:
+        """Joints and bones of all people."""
+        return SKELETONS[self.people[0].pose.skeleton]
+
+    @property
+    def unit(self) -> str:
+        """Unit of all lengths: "m", or "body heights"."""
+        return self.people[0].pose.unit
+
+    @property
+    def life_rate(self) -> Fraction:
+        """Average frames per second of life: the video's rate times its slow motion."""
+        video, life = float(np.ptp(self.video_time)), float(np.ptp(self.time))
+        slow_motion = Fraction(video / life).limit_denominator(1000) if life > 0 else Fraction(1)
+        return Fraction(self.rate) * slow_motion
+
+    def facts(self, axes: str) -> dict[str, str]:
+        """What every file says of itself, as texts; ``provenance`` is JSON."""
+        return {
+            "skeleton": self.skeleton.name,
+            "unit": self.unit,
+            "axes": axes,
+            "root": root(self.skeleton),
+            "rate": str(self.life_rate),
+            "video": self.video.name,
+            "provenance": json.dumps(self.provenance, sort_keys=True, default=str),
+        }
+
+    def each(self, path: Path) -> Iterator[tuple[Person, Path]]:
+        """Each person and the file for them, where a file holds one: ``poses.trc``, or ``poses_<person>.trc``."""
+        for person in self.people:
+            alone = len(self.people) == 1
+            yield person, path if alone else path.with_name(f"{path.stem}_{person.name}{path.suffix}")
+
+
+def root(skeleton: Skeleton) -> str:
+    """What the poses are relative to, in words."""
+    joints = " and ".join(skeleton.joints[joint] for joint in skeleton.landmark("pelvis"))
+    middle = f"middle between {joints}" if " and " in joints else joints
+    return f"root-relative: the origin of every pose is its {middle}; where the person stands is not estimated"
+
+
+def marker_name(joint: str) -> str:
+    """``right_big_toe`` as biomechanics names it: ``RBigToe``."""
+    side = {"left": "L", "right": "R"}
+    return "".join(side.get(word, word.capitalize()) for word in joint.split("_"))

@@ -1,0 +1,70 @@
+"""MMPose's two JSON dialects: what its Inferencer writes (3D here), and what its demo scripts write (2D here).
+
+They differ: the Inferencer's file is a list and counts frames from 0; that of the demo scripts, which Pose2Sim reads,
+is an object and counts frames from 1. Both wrap each box in one more list than one expects, and neither has times. 3D
+poses have the axes of MMPose's pose lifters, (-x, z, -y) of the camera's: x left, y forward, z up. They are
+root-relative: unlike MMPose's by default, poses are not put onto the ground frame by frame, which flattens jumps.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from .clip import Clip, Person
+
+
+def write(clip: Clip, path: Path) -> None:
+    """Write the Inferencer's dialect, with 3D keypoints; all that the clip says of itself has no place in it."""
+    frames = [
+        {"frame_id": frame, "instances": [_instance(person, frame, True) for person in _there(clip, frame)]}
+        for frame in range(len(clip.time))
+    ]
+    path.write_text(json.dumps(frames, separators=(",", ":")), encoding="utf-8")
+
+
+def write_demo(clip: Clip, path: Path) -> None:
+    """Write the demo scripts' dialect, with 2D keypoints in px."""
+    skeleton = clip.skeleton
+    meta = {
+        "dataset_name": skeleton.name,
+        "num_keypoints": len(skeleton.joints),
+        "keypoint_id2name": dict(enumerate(skeleton.joints)),
+        "keypoint_name2id": {name: number for number, name in enumerate(skeleton.joints)},
+        "skeleton_links": skeleton.bone_indices.tolist(),
+        "posepipe": clip.facts("image axes in px: x right, y down, from the top left corner"),
+    }
+    frames = [
+        {"frame_id": frame + 1, "instances": [_instance(person, frame, False) for person in _there(clip, frame)]}
+        for frame in range(len(clip.time))
+    ]
+    content = {"meta_info": meta, "instance_info": frames}
+    path.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
+
+
+def _there(clip: Clip, frame: int) -> Iterator[Person]:
+    """People with a whole pose."""
+    return (person for person in clip.people if np.isfinite(person.pose.joint[frame]).all())
+
+
+def _instance(person: Person, frame: int, solid: bool) -> dict[str, Any]:
+    """One person in a frame; the box is that of the joints seen, and its score their mean confidence."""
+    pose = person.pose
+    score = np.asarray(pose.confidence[frame], float)
+    keypoint = np.asarray(pose.keypoint[frame], float)
+    box = [*np.nanmin(keypoint, 0).round(3), *np.nanmax(keypoint, 0).round(3)]
+    if solid:
+        x, y, z = np.asarray(pose.joint[frame], float).T
+        points = np.stack([-x, z, -y], -1).round(6) + 0.0
+    else:
+        points = np.nan_to_num(keypoint).round(3)
+    return {
+        "keypoints": points.tolist(),
+        "keypoint_scores": score.round(4).tolist(),
+        "bbox": [box],
+        "bbox_score": round(float(score.mean()), 4),
+    }

@@ -1,0 +1,57 @@
+"""poses.rrd: a recording for the Rerun viewer, 3D and 2D skeletons in true time; needs the package rerun-sdk."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import PosepipeError
+from .clip import CAMERA_AXES, Clip
+
+
+def write(clip: Clip, path: Path) -> None:
+    """Write ``world/<person>`` and ``image/<person>``, joints and bones, on the timelines ``time`` and ``frame``.
+
+    A frame without a whole pose shows nobody. ``facts`` says unit, axes, rate and provenance.
+
+    Raises:
+        PosepipeError: rerun-sdk is not installed.
+    """
+    try:
+        import rerun as rr
+    except ImportError as error:
+        raise PosepipeError("the format rerun needs rerun-sdk: pip install 'posepipe[rerun]'") from error
+    recording = rr.new_recording("posepipe", recording_id=clip.video.stem)
+    rr.save(path, recording=recording)
+    names = [rr.AnnotationInfo(id=number, label=joint) for number, joint in enumerate(clip.skeleton.joints)]
+    bones = [tuple(bone) for bone in clip.skeleton.bone_indices.tolist()]
+    classes = [
+        rr.ClassDescription(
+            info=rr.AnnotationInfo(id=number, label=person.name),
+            keypoint_annotations=names,
+            keypoint_connections=bones,
+        )
+        for number, person in enumerate(clip.people)
+    ]
+    text = "\n".join(f"{name}: {value}" for name, value in clip.facts(CAMERA_AXES).items())
+
+    def log(entity: str, what: object, **options: bool) -> None:
+        rr.log(entity, what, recording=recording, **options)
+
+    log("/", rr.AnnotationContext(classes), static=True)
+    log("world", rr.ViewCoordinates.RDF, static=True)
+    log("facts", rr.TextDocument(text), static=True)
+    joints = np.arange(len(names))
+    for frame, seconds in enumerate(clip.time.tolist()):
+        rr.set_time_seconds("time", seconds, recording=recording)
+        rr.set_time_sequence("frame", frame, recording=recording)
+        for number, person in enumerate(clip.people):
+            pose, looks = person.pose, {"class_ids": number, "keypoint_ids": joints}
+            if np.isfinite(pose.joint[frame]).all():
+                log(f"world/{person.name}", rr.Points3D(pose.joint[frame], **looks))
+                log(f"image/{person.name}", rr.Points2D(np.nan_to_num(pose.keypoint[frame]), **looks))
+            else:
+                for space in ("world", "image"):
+                    log(f"{space}/{person.name}", rr.Clear(recursive=True))
+    rr.disconnect(recording=recording)
