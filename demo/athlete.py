@@ -61,7 +61,7 @@ class Performance:
     time: np.ndarray  # (T) s
     joint: np.ndarray  # (T, 17, 3) H36M-17
     foot: np.ndarray  # (T, 2, 3, 3) columns right, forward, up of the left and the right foot
-    pole: np.ndarray  # (T, 2, 3) unit vectors from the left and the right grip to the tip
+    pole: np.ndarray | None  # (T, 2, 3) unit vectors from the left and the right grip to the tip, if there are skis
     body: Body
 
     def of(self, name: str) -> np.ndarray:

@@ -201,6 +201,7 @@ class Figure:
 
 
 def solids_of(performance: Performance, frame: int, outfit: Outfit) -> list[Solid]:
-    """What to draw of an athlete on skis at one frame of a performance."""
+    """What to draw of an athlete, on skis or not, at one frame of a performance."""
     p = performance
-    return Figure(p.joint[frame], p.foot[frame], p.pole[frame], p.body, outfit).solids
+    pole = None if p.pole is None else p.pole[frame]
+    return Figure(p.joint[frame], p.foot[frame], pole, p.body, outfit).solids

@@ -28,7 +28,7 @@ def cloud_noise(rng: np.random.Generator, size: int, steepness: float = 1.2) -> 
     return (noise / noise.std()).astype(np.float32)
 
 
-def _sample(texture: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
+def sample_texture(texture: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """A tileable texture at pixel positions x, y (N); folded, as OpenCV takes at most 32767 columns."""
     number, sides = len(x), np.float32(texture.shape[::-1])
     x, y = (
@@ -184,15 +184,17 @@ class Scene:
         azimuth = np.arctan2(ray[:, 0], ray[:, 1])
         blend = np.clip(rise / 0.5, 0, 1)[..., None]
         image = (1 - blend) * np.float32([245, 225, 200]) + blend * np.float32([225, 150, 80])
-        cloud = _sample(self._noise, azimuth * 160, rise * 420)[..., None]
+        cloud = sample_texture(self._noise, azimuth * 160, rise * 420)[..., None]
         image += np.clip(cloud - 0.5, 0, 1.5) * np.float32([10, 32, 55])
         for layer, (base, rough, colour) in enumerate(_RANGES):
             p = self._ridge[layer : layer + 4]
             waves = zip((0.5, 0.35, 0.2, 0.1), (5, 11, 27, 61), p, strict=True)
             ridge = base + rough * sum(height * np.sin(rate * azimuth + start) for height, rate, start in waves)
-            ridge = ridge + rough * 0.10 * _sample(self._noise, azimuth * 400 + 90 * layer, 0 * azimuth + 40 * layer)
+            ridge = ridge + rough * 0.10 * sample_texture(
+                self._noise, azimuth * 400 + 90 * layer, 0 * azimuth + 40 * layer
+            )
             inside = np.clip((ridge - rise) * 700, 0, 1)[..., None]
-            rock = _sample(self._noise, azimuth * 900 + 70 * layer, rise * 1500 + azimuth * 500)[..., None]
+            rock = sample_texture(self._noise, azimuth * 900 + 70 * layer, rise * 1500 + azimuth * 500)[..., None]
             snow = np.clip(0.5 + 0.9 * rock + (rise - ridge)[..., None] * 6 + 0.3, 0, 1)
             tone = snow * np.float32([250, 242, 232]) + (1 - snow) * np.float32(colour)
             tone = 0.55 * tone + 0.45 * HAZE if layer == 0 else 0.8 * tone + 0.2 * HAZE
@@ -208,13 +210,13 @@ class Scene:
         on_slope = (y > _CREST + 1.2 * np.sin(x / 7)) & (distance < 2000)
         below, distance, x, y = below[on_slope], distance[on_slope], x[on_slope], y[on_slope]
         near = np.clip(1.3 - distance / 70, 0.15, 1)
-        tone = 5 * _sample(self._noise, x * 9, y * 9) + 6 * near * _sample(self._noise, x * 70, y * 45)
-        tone += 9 * near * _sample(self._fine, x * 130, y * 130)
+        tone = 5 * sample_texture(self._noise, x * 9, y * 9) + 6 * near * sample_texture(self._noise, x * 70, y * 45)
+        tone += 9 * near * sample_texture(self._fine, x * 130, y * 130)
         colour = np.float32([238, 228, 218]) + tone[:, None] * np.float32([0.7, 1.0, 1.15])
         meander = x - 0.9 * np.sin(0.55 * y + self._ridge[0]) - 0.4 * np.sin(0.21 * y)
         grooves = np.maximum(1 - np.square((np.mod(meander, 5.3) - 2.6) / 0.13), 0)
         grooves += np.maximum(1 - np.square((np.mod(meander, 5.3) - 2.2) / 0.13), 0)
-        clumps = np.clip(_sample(self._noise, x * 33 + 200, y * 33) - 1.6, 0, 1)
+        clumps = np.clip(sample_texture(self._noise, x * 33 + 200, y * 33) - 1.6, 0, 1)
         colour -= (near * 22 * grooves)[:, None] * np.float32([0.7, 1.0, 1.2])
         colour -= (near * clumps)[:, None] * np.float32([60, 85, 105])
         haze = np.clip(distance / 260, 0, 0.8)[:, None]

@@ -20,7 +20,7 @@ from .geometry import normalise_keypoints
 from .handedness import Parity
 from .lifter import residual_network
 from .method import Batch, Method, MethodSettings, Phase, Prediction, View, given, in_chunks
-from .pose_cnn import Backbone
+from .pose_cnn import Backbone, Precision
 from .skeleton import Skeleton
 from .volumetric import VolumetricStudent
 
@@ -56,6 +56,9 @@ class EpipolarPoseSettings(MethodSettings):
     )
     head_width: int = Field(256, ge=1, description="volumetric: channels of the transposed convolutions")
     depth_bins: int = Field(64, ge=2, description="volumetric: bins of depth")
+    precision: Precision = Field(
+        "float32", description="volumetric: arithmetic in training; bfloat16 is faster where the hardware has it"
+    )
 
     @model_validator(mode="before")
     @classmethod
@@ -90,7 +93,9 @@ def build_student(skeleton: Skeleton, settings: EpipolarPoseSettings) -> LifterS
     """A network of one view: ``student(view)`` gives poses (N, J, 3) and a mask (N)."""
     if settings.student == "lifter":
         return LifterStudent(skeleton, settings)
-    return VolumetricStudent(skeleton, settings.backbone, settings.head_width, settings.depth_bins)
+    return VolumetricStudent(
+        skeleton, settings.backbone, settings.head_width, settings.depth_bins, settings.precision
+    )
 
 
 class EpipolarPose(Method):

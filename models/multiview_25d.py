@@ -22,7 +22,7 @@ from .geometry import rigid_alignment
 from .handedness import Parity
 from .method import Batch, Method, MethodSettings, Phase, Prediction, View, given, in_chunks
 from .pictures import Augmentation, augment, chain, moved, rays, standardise, unpack
-from .pose_cnn import STRIDE, Backbone, Pose25D, PoseCNN, gaussians, read_25d
+from .pose_cnn import STRIDE, Backbone, Pose25D, PoseCNN, Precision, gaussians, read_25d
 from .skeleton import Skeleton
 
 SHARPNESS = 50.0
@@ -44,6 +44,9 @@ class Multiview25DSettings(MethodSettings):
     backbone: Backbone = Field("hrnet_w32", description="network under the heads")
     backbone_weights: str = Field("", description="checkpoint of MMPose or torchvision to start from, a local file")
     head_width: int = Field(256, ge=1, description="channels of the transposed convolutions (ResNets only)")
+    precision: Precision = Field(
+        "float32", description="arithmetic in training; bfloat16 is faster where the hardware has it"
+    )
     epochs: int = Field(60, ge=1, description="passes over the training instants, after those on heatmaps alone")
     heatmap_epochs: int = Field(10, ge=1, description="passes that learn heatmaps alone, before all losses are on")
     min_steps: int = Field(25, ge=1, description="steps of an epoch at least, for short footage")
@@ -78,7 +81,7 @@ class Multiview25D(Method):
 
     def __init__(self, skeleton: Skeleton, settings: Multiview25DSettings) -> None:
         super().__init__(skeleton, settings)
-        self.network = PoseCNN(settings.backbone, 2 * len(skeleton.joints), settings.head_width)
+        self.network = PoseCNN(settings.backbone, 2 * len(skeleton.joints), settings.head_width, settings.precision)
         self.parity = Parity(skeleton)
         bones, lengths = limb_lengths(skeleton)
         torso = skeleton.landmark_weights("pelvis", "thorax")

@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from .geometry import project_perspective
 from .method import Batch, View, given
 from .pictures import Augmentation, augment, chain, moved, rays, standardise, unpack
-from .pose_cnn import Backbone, VolumetricHead
+from .pose_cnn import Backbone, Precision, VolumetricHead
 from .skeleton import Skeleton
 
 AUGMENTATION = Augmentation(scale=0.2, rotation_deg=30, colour=0.2, occlusion=0.5)
@@ -29,9 +29,11 @@ class VolumetricStudent(nn.Module):
 
     root: Tensor
 
-    def __init__(self, skeleton: Skeleton, backbone: Backbone, width: int, depth_bins: int) -> None:
+    def __init__(
+        self, skeleton: Skeleton, backbone: Backbone, width: int, depth_bins: int, precision: Precision = "float32"
+    ) -> None:
         super().__init__()
-        self.head = VolumetricHead(backbone, len(skeleton.joints), width, depth_bins)
+        self.head = VolumetricHead(backbone, len(skeleton.joints), width, depth_bins, precision)
         self.register_buffer("root", torch.from_numpy(skeleton.landmark_weights("pelvis")[0]), persistent=False)
 
     def start_from(self, weights: Mapping[str, Tensor]) -> None:

@@ -18,7 +18,7 @@ from .exporters import DEFAULT_EXPORTS, EXPORTERS
 from .exporters.clip import Clip
 from .frames import extract_frames
 from .keypoints import is_keypoint_file
-from .lift import lift_poses
+from .lift import check_intrinsics, lift_poses
 from .model import Model
 from .morph import morph_skeleton
 from .recording import results_folder
@@ -73,6 +73,7 @@ def infer(
     check_device(device)
     if is_keypoint_file(clip):
         return infer_arrays(clip, path, Path(out) if out else results_folder(clip), settings, lifting)
+    check_intrinsics(trained, focal_px is not None)
     with (
         open_workplace(Path(out) if out else results_folder(clip), borrowed=(path.parent / "cache",)) as place,
         about(clip),

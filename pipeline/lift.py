@@ -13,7 +13,7 @@ from .cache import SourceFile, stage
 from .device import choose_device
 from .errors import PosepipeError
 from .model import Model
-from .settings import LiftSettings
+from .settings import LiftSettings, method_class
 
 BLOCK = 4096
 """Frames in one network pass."""
@@ -91,6 +91,19 @@ def lift_samples(samples: Samples, model_file: SourceFile, settings: LiftSetting
     )
 
 
+def check_intrinsics(model: Model, known: bool) -> None:
+    """Check that the camera's intrinsics are known if a model cannot do without.
+
+    Raises:
+        PosepipeError: they are not.
+    """
+    if "intrinsics" in method_class(model.method).needs and not known:
+        raise PosepipeError(
+            f"models of method {model.method!r} need the camera's intrinsics: give the focal length of the clip in "
+            "pixels with --focal, or the array K in a keypoint file"
+        )
+
+
 def _check_skeleton(model: Model, model_file: SourceFile, skeleton: str) -> None:
     if model.skeleton != skeleton:
         raise PosepipeError(
@@ -131,11 +144,7 @@ def _predict(
     method = model.build().to(device)
     if K is None and settings.intrinsics is not None:
         K = np.tile(np.array(settings.intrinsics, np.float32), (len(keypoint), 1, 1))
-    if K is None and "intrinsics" in method.needs:
-        raise PosepipeError(
-            f"models of method {model.method!r} need the camera's intrinsics: give the focal length of the clip in "
-            "pixels with --focal, or the array K in a keypoint file"
-        )
+    check_intrinsics(model, K is not None)
 
     def on_device(array: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(np.nan_to_num(array)).to(device)

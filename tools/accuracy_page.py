@@ -1,9 +1,12 @@
-"""docs/accuracy.md: the rows of ``bench_accuracy`` as tables with mean and spread over seeds, and curves."""
+"""docs/accuracy.md: the rows of ``bench_accuracy`` as tables with mean and spread over seeds, and curves.
+
+Scenarios may be run at different times: a page keeps those of its ``accuracy.json`` that are not run anew.
+"""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -27,6 +30,15 @@ the truth.
 * *supervised* is no method of posepipe: canonpose's network and schedule, trained with true 3D poses.
 """
 
+SCENARIOS = {
+    "drawn": """Drawn footage (`python tools/draw_bench.py DATA`): five athletes, each before four static cameras, to
+train on; two other athletes in other halls before other cameras to test with. Joints are detected by posepipe itself,
+with MediaPipe. Networks of pictures start from random weights and train for minutes, on crops of 96 px; in the papers
+they start from ImageNet's and train for days.
+"""
+}
+"""What a page says of a scenario."""
+
 
 @dataclass(frozen=True)
 class Row:
@@ -44,32 +56,44 @@ class Row:
     failure: str = ""
     commit: str = ""
     date: str = ""
+    command: str = ""
+    machine: str = ""
 
 
-def write_page(folder: Path, rows: Sequence[Row], command: str, machine: str) -> None:
+def write_page(folder: Path, rows: Sequence[Row]) -> None:
     """Write ``accuracy.md``, ``accuracy.json`` and the curves of every scenario."""
     folder.mkdir(parents=True, exist_ok=True)
-    parts = [INTRODUCTION, _origin(rows, command, machine)]
+    rows = [*rows, *_others(folder / "accuracy.json", {row.scenario for row in rows})]
+    parts = [INTRODUCTION]
     for scenario in dict.fromkeys(row.scenario for row in rows):
         of_scenario = [row for row in rows if row.scenario == scenario]
-        parts += [f"## {scenario}\n", *_table(of_scenario)]
+        parts += [f"## {scenario}\n", SCENARIOS.get(scenario, ""), _origin(of_scenario), *_table(of_scenario)]
         for name, picture in pictures(_mean_curves(of_scenario)).items():
             file = f"accuracy_{scenario}_{name}"
             write_atomically(folder / file, picture.encode())
             parts.append(f"\n![{scenario}: {name.removesuffix('.svg').upper()}]({file})")
         parts.append("")
     write_atomically(folder / "accuracy.md", "\n".join(parts).encode())
-    content = {"command": command, "machine": machine, "rows": [asdict(row) for row in rows]}
+    content = {"rows": [asdict(row) for row in rows]}
     write_atomically(folder / "accuracy.json", json.dumps(content, indent=1).encode())
 
 
-def _origin(rows: Sequence[Row], command: str, machine: str) -> str:
-    def known(values: Iterable[str]) -> str:
-        return ", ".join(sorted({value for value in values if value}))
+def _others(page: Path, scenarios: Collection[str]) -> list[Row]:
+    """Rows that a page has of other scenarios."""
+    if not page.exists():
+        return []
+    kept = [Row(**row) for row in json.loads(page.read_text(encoding="utf-8"))["rows"]]
+    return [row for row in kept if row.scenario not in scenarios]
 
+
+def _origin(rows: Sequence[Row]) -> str:
+    def known(values: Iterable[str]) -> str:
+        return ", ".join(dict.fromkeys(value for value in values if value))
+
+    commands, machines = (known(getattr(row, name) for row in rows) for name in ("command", "machine"))
     return (
-        f"Made by `{command}` (commit {known(row.commit for row in rows)}; {known(row.date for row in rows)})\n"
-        f"on {machine}. All rows, seed by seed: [accuracy.json](accuracy.json).\n"
+        f"Made by `{commands}` (commit {known(row.commit for row in rows)}; {known(row.date for row in rows)})\n"
+        f"on {machines}. All rows, seed by seed: [accuracy.json](accuracy.json).\n"
     )
 
 

@@ -3,9 +3,11 @@
     python tools/bench_accuracy.py DATA [--methods all] [--seeds 3] [--scenarios static4,ski6] [--docs docs]
 
 DATA holds ``<scenario>_train.npz`` and ``<scenario>_test.npz`` (keypoint files with true poses, which only scores and
-the supervised bound read). Every run is a plain ``fit`` on the training file and ``infer`` on the test file in
+the supervised bound read), or ``<scenario>/train``, ``test`` and ``reference``: videos (``tools/draw_bench.py``).
+Every run is a plain ``fit`` on the training data and ``infer`` on the test data in
 ``RUNS/<scenario>/<method>/seed<k>``; what is finished there from the same data and settings is not done again, and an
-interrupted training goes on. Writes ``accuracy.md``, ``accuracy.json`` and curves into DOCS.
+interrupted training goes on. Writes ``accuracy.md``, ``accuracy.json`` and curves into DOCS; scenarios that DOCS has
+from earlier calls stay.
 
 A method may be followed by settings, which make it a row of its own: ``canonpose+recipe=published+handedness=none``,
 ``epipolarpose+calibrate.extrinsics=joints`` (those without a dot are the method's).
@@ -45,6 +47,7 @@ from posepipe.pipeline.train import train_model
 from posepipe.pipeline.workplace import status
 
 from tools.accuracy_page import Row, write_page
+from tools.bench_footage import PICTURES, digest, lifted_footage
 from tools.supervised import upper_bound
 
 log = logging.getLogger("posepipe")
@@ -52,8 +55,15 @@ log = logging.getLogger("posepipe")
 BOUND = "supervised"
 """Name of the row of the upper bound."""
 
-STATIC_CAMERAS = {"static4": "true", "ski6": "false"}
+STATIC_CAMERAS = {"static4": "true", "ski6": "false", "drawn": "true"}
 """What the benchmark says of its cameras; of other data nothing is assumed."""
+
+VOLUMETRIC = "epipolarpose+student=volumetric"
+ON_FOOTAGE = {
+    "iqbal": PICTURES,
+    VOLUMETRIC: PICTURES,
+}
+"""Settings of methods on videos."""
 
 
 @dataclass(frozen=True)
@@ -67,6 +77,7 @@ class Job:
     test: Path
     folder: Path
     settings: Settings
+    command: str
 
     @property
     def options(self) -> dict[str, Any]:
@@ -75,7 +86,7 @@ class Job:
 
     def content(self) -> str:
         """Digest of all that the result depends on but for code: data, settings, seed, and the stage's version."""
-        files = [hashlib.sha256(path.read_bytes()).hexdigest() for path in (self.train, self.test)]
+        files = [digest(path) for path in (self.train, self.test)]
         shared = self.settings.model_dump(mode="json", exclude={"device"})
         parts = [files, self.method, shared, self.options, train_model.version]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -85,12 +96,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     options = parse(arguments)
     logging.basicConfig(format="%(message)s", level=logging.INFO)
     torch.set_num_threads(options.threads)
-    command = shlex.join(["python", "tools/bench_accuracy.py", *(arguments or sys.argv[1:])])
     rows = []
     for job in jobs(options):
         log.info("%s / %s / seed %d", job.scenario, job.method, job.seed)
         rows.append(finished(job) or run(job))
-        write_page(options.docs, rows, command, machine(options.device))
+        write_page(options.docs, rows)
     print(options.docs / "accuracy.md")
 
 
@@ -105,25 +115,27 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="a setting for all methods")
     parser.add_argument("--device", default="auto")
     parser.add_argument("--threads", type=int, default=torch.get_num_threads())
-    return parser.parse_args(arguments)
+    command = shlex.join(["python", "tools/bench_accuracy.py", *(sys.argv[1:] if arguments is None else arguments)])
+    return parser.parse_args(arguments, argparse.Namespace(command=command))
 
 
 def jobs(options: argparse.Namespace) -> list[Job]:
     """All trainings, seed by seed, so that an early page already compares methods."""
-    found = sorted(path.name.removesuffix("_train.npz") for path in options.data.glob("*_train.npz"))
+    found = [path.name.removesuffix("_train.npz") for path in options.data.glob("*_train.npz")]
+    found += [path.parent.name for path in options.data.glob("*/train")]
     scenarios = options.scenarios.split(",") if options.scenarios else sorted(found, key=_benchmark_first)
     if not scenarios:
-        sys.exit(f"{options.data} holds no <scenario>_train.npz")
+        sys.exit(f"{options.data} holds no <scenario>_train.npz and no <scenario>/train")
     runs = options.runs or options.data / "runs"
     return [
         Job(
             scenario,
             name,
             seed,
-            options.data / f"{scenario}_train.npz",
-            options.data / f"{scenario}_test.npz",
+            *_data(scenario, options),
             runs / scenario / name / f"seed{seed}",
             _settings(scenario, name, seed, options),
+            options.command,
         )
         for seed in range(options.seeds)
         for scenario in scenarios
@@ -131,18 +143,31 @@ def jobs(options: argparse.Namespace) -> list[Job]:
     ]
 
 
+def _data(scenario: str, options: argparse.Namespace) -> tuple[Path, Path]:
+    """Training and test data of a scenario: folders of videos, or keypoint files."""
+    if _is_footage(scenario, options):
+        return options.data / scenario / "train", options.data / scenario / "test"
+    return options.data / f"{scenario}_train.npz", options.data / f"{scenario}_test.npz"
+
+
+def _is_footage(scenario: str, options: argparse.Namespace) -> bool:
+    return (options.data / scenario / "train").is_dir()
+
+
 def _names(scenario: str, options: argparse.Namespace) -> list[str]:
     """Rows of a scenario; all: every method, where cameras stand still also without their places, and the bound.
 
-    Methods that learn from pictures are left out: the data are 2D poses.
+    Methods that learn from pictures, and EpipolarPose's student that does, need videos; the bound needs arrays.
     """
     if options.methods != "all":
         return options.methods.split(",")
+    footage = _is_footage(scenario, options)
     needs = {name: method_needs(_settings(scenario, name, 0, options)) for name in METHODS}
-    needs = {name: needed for name, needed in needs.items() if "crops" not in needed}
-    calibrated = [name for name, needed in needs.items() if needed & FROM_JOINTS]
+    lifters = [name for name, needed in needs.items() if "crops" not in needed]
+    calibrated = [name for name in lifters if needs[name] & FROM_JOINTS]
     unplaced = [f"{name}+calibrate.extrinsics=joints" for name in calibrated]
-    return [*needs, *(unplaced if STATIC_CAMERAS.get(scenario) == "true" else []), BOUND]
+    more = unplaced if STATIC_CAMERAS.get(scenario) == "true" else []
+    return [*lifters, *more, *(ON_FOOTAGE if footage else [BOUND])]
 
 
 def _benchmark_first(scenario: str) -> int:
@@ -153,6 +178,7 @@ def _benchmark_first(scenario: str) -> int:
 def _settings(scenario: str, method: str, seed: int, options: argparse.Namespace) -> Settings:
     static = [f"samples.static_cameras={STATIC_CAMERAS[scenario]}"] if scenario in STATIC_CAMERAS else []
     base, *variation = method.split("+")
+    static += ON_FOOTAGE.get(method, [])
     static += [said if "." in said.split("=")[0] else f"train.{said}" for said in variation]
     chosen = {
         "train.method": "canonpose" if base == BOUND else base,
@@ -168,7 +194,8 @@ def finished(job: Job) -> Row | None:
     if not record.exists():
         return None
     content = json.loads(record.read_text(encoding="utf-8"))
-    return Row(**content["row"]) if content["content"] == job.content() else None
+    origin = {"command": job.command, "machine": machine(job.settings.device)}  # which rows of old do not tell
+    return Row(**(origin | content["row"])) if content["content"] == job.content() else None
 
 
 def run(job: Job) -> Row:
@@ -186,15 +213,14 @@ def run(job: Job) -> Row:
 
 
 def _run_method(job: Job) -> Row:
-    made = fit(job.train, out=job.folder / "fit", settings=job.settings, until="train")
-    trained = made.folder / "model.pt"
-    poses = infer(job.test, model=trained, out=job.folder / "test", device=job.settings.device)
-    model = Model.read(trained)
-    seconds = sum(stage.seconds for stage in status(made.folder) if stage.stage == "train_model")
+    on_footage = job.train.is_dir()
+    made, poses = (lifted_footage if on_footage else _lifted_arrays)(job.train, job.test, job.settings, job.folder)
+    model = Model.read(job.folder / "model.pt" if on_footage else made / "model.pt")
+    seconds = sum(stage.seconds for stage in status(made) if stage.stage == "train_model")
     verdict = model.handedness
     return _scored(
         job,
-        poses.files[0],
+        poses,
         seconds,
         len(model.losses),
         uses=_uses(job.settings),
@@ -202,12 +228,20 @@ def _run_method(job: Job) -> Row:
     )
 
 
+def _lifted_arrays(train: Path, test: Path, settings: Settings, folder: Path) -> tuple[Path, Path]:
+    """The folder of a fit on a keypoint file, and the poses of another."""
+    made = fit(train, out=folder / "fit", settings=settings, until="train")
+    poses = infer(test, model=made.folder / "model.pt", out=folder / "test", device=settings.device)
+    return made.folder, poses.files[0]
+
+
 def _uses(settings: Settings) -> str:
-    """What a method reads of the training file."""
+    """What a method reads of the training data."""
     needs = method_needs(settings)
+    pictures = "pictures, " if "crops" in needs else ""
     intrinsics = ", intrinsics" if needs & {"intrinsics", *FROM_JOINTS} else ""
     extrinsics = ", extrinsics" if needs & FROM_JOINTS and settings.calibrate.extrinsics == "auto" else ""
-    return f"2D poses{intrinsics}{extrinsics}"
+    return f"{pictures}2D poses{intrinsics}{extrinsics}"
 
 
 def _run_bound(job: Job) -> Row:
@@ -220,7 +254,7 @@ def _run_bound(job: Job) -> Row:
 
 
 def _scored(job: Job, poses: Path, seconds: float, epochs: int, **more: str) -> Row:
-    found = evaluate(poses, job.test)
+    found = evaluate(poses, job.test.with_name("reference") if job.test.is_dir() else job.test)
     return Row(
         job.scenario,
         job.method,
@@ -231,6 +265,8 @@ def _scored(job: Job, poses: Path, seconds: float, epochs: int, **more: str) -> 
         epochs=epochs,
         commit=commit(),
         date=time.strftime("%Y-%m-%d"),
+        command=job.command,
+        machine=machine(job.settings.device),
         **more,
     )
 

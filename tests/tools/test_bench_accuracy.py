@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -10,8 +11,10 @@ import pytest
 from known_scene import cameras, people
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline import PosepipeError
+from posepipe.pipeline.model import Model
+from posepipe.pipeline.settings import Settings
 
-from tools import bench_accuracy
+from tools import bench_accuracy, bench_footage
 from tools.accuracy_page import Row, write_page
 
 SETTINGS = ("train.width=48", "train.min_steps=25", "train.batch_size=32", "train.learning_rate=0.01")
@@ -89,7 +92,66 @@ def test_the_page_shows_mean_and_spread(tmp_path: Path) -> None:
         return Row("static4", "canonpose", seed, measures, curves, minutes=2, epochs=24, handedness="clear (95%)")
 
     failed = Row("static4", "canonpose", 2, failure="left and right were not told apart")
-    write_page(tmp_path, [row(0, 80), row(1, 84), failed], "command", "machine")
+    write_page(tmp_path, [row(0, 80), row(1, 84), failed])
     text = (tmp_path / "accuracy.md").read_text()
     assert "82.0 ± 2.8" in text and "2 of 3" in text
     assert "* canonpose, seed 2: left and right were not told apart" in text
+    write_page(tmp_path, [replace(row(0, 70), scenario="drawn", command="python run", machine="two cores")])
+    text = (tmp_path / "accuracy.md").read_text()
+    assert "82.0 ± 2.8" in text and "70.0" in text, "other scenarios stay"
+    assert "`python run`" in text and "on two cores" in text
+    write_page(tmp_path, [row(0, 90)])
+    text = (tmp_path / "accuracy.md").read_text()
+    assert "90.0" in text and "70.0" in text and "82.0" not in text, "a scenario is replaced as a whole"
+
+
+class _Found:
+    def __init__(self, folder: Path) -> None:
+        self.folder, self.files = folder, [folder / "poses.npz"]
+
+
+def test_a_scenario_of_footage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Methods share what is detected; poses of test clips are scored against the reference of their names."""
+    for folder in ("train/take", "test", "reference"):
+        (tmp_path / "drawn" / folder).mkdir(parents=True)
+    (tmp_path / "drawn" / "test" / "calib.toml").write_text(
+        "[one]\nmatrix = [[900.0, 0, 1], [0, 900.0, 1], [0, 0, 1]]"
+    )
+    (tmp_path / "drawn" / "test" / "one.mp4").touch()
+    pose = people(5)
+    np.savez(tmp_path / "drawn" / "reference" / "one.npz", joints_3d_cam=pose, joint_names=np.array(H36M17.joints))
+    folders, focals = [], []
+
+    def fit(takes: Path, out: Path, settings: Settings, until: str) -> _Found:
+        out.mkdir(parents=True, exist_ok=True)
+        plain = {"method": settings.train.method, "skeleton": "h36m17", "state": {}, "losses": [{}] * 7}
+        judged = {"handedness": {"verdict": "clear", "evident": 0.9}, "instants": 5, "options": {}, "recipe": {}}
+        Model(**plain, **judged).write(out / "model.pt")
+        folders.append(out)
+        return _Found(out)
+
+    def infer(clip: Path, model: Path, out: Path, focal_px: float | None, **more: object) -> _Found:
+        out.mkdir(parents=True, exist_ok=True)
+        focals.append(focal_px)
+        np.savez(out / "poses.npz", joint=pose, time=np.arange(5.0), joint_names=np.array(H36M17.joints), unit="any")
+        return _Found(out)
+
+    monkeypatch.setattr(bench_footage, "fit", fit)
+    monkeypatch.setattr(bench_footage, "infer", infer)
+    monkeypatch.setattr(bench_accuracy, "status", lambda folder: [])
+    bench_accuracy.main([str(tmp_path), "--seeds", "1", "--docs", str(tmp_path / "docs"), "--device", "cpu"])
+    rows = {row["method"]: row for row in json.loads((tmp_path / "docs" / "accuracy.json").read_text())["rows"]}
+    assert {"canonpose", "cvsf", "epipolarpose", "li", "iqbal", bench_accuracy.VOLUMETRIC} <= set(rows)
+    assert bench_accuracy.BOUND not in rows
+    assert all(row["measures"]["NMPJPE"] < 1e-3 and row["epochs"] == 7 for row in rows.values())
+    assert rows["iqbal"]["uses"] == "pictures, 2D poses, intrinsics"
+    assert len(set(folders)) == 1 and set(focals) == {None, 900.0}
+    assert (tmp_path / "runs" / "drawn" / "iqbal" / "seed0" / "test" / "one" / "poses.npz").exists()
+
+
+def test_footage_counts_by_content(tmp_path: Path) -> None:
+    (tmp_path / "take").mkdir()
+    (tmp_path / "take" / "a.mp4").write_bytes(b"one")
+    first = bench_footage.digest(tmp_path)
+    (tmp_path / "take" / "a.mp4").write_bytes(b"two")
+    assert bench_footage.digest(tmp_path) != first
