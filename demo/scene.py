@@ -31,6 +31,8 @@ def cloud_noise(rng: np.random.Generator, size: int, steepness: float = 1.2) -> 
 def sample_texture(texture: np.ndarray, x: np.ndarray, y: np.ndarray) -> np.ndarray:
     """A tileable texture at pixel positions x, y (N); folded, as OpenCV takes at most 32767 columns."""
     number, sides = len(x), np.float32(texture.shape[::-1])
+    if number == 0:  # a camera that looks down sees no sky
+        return np.empty(0, np.float32)
     x, y = (
         np.pad(np.mod(v, side).astype(np.float32), (0, -len(v) % 1024)).reshape(-1, 1024)
         for v, side in zip((x, y), sides, strict=True)

@@ -7,7 +7,7 @@ import logging
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from functools import wraps
+from functools import partial, wraps
 from importlib.metadata import version
 from pathlib import Path
 from typing import Annotated, Any
@@ -26,6 +26,8 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+models = typer.Typer(help="MMPose models that can be fetched by name: list, pull, path.", no_args_is_help=True)
+app.add_typer(models, name="models")
 
 Overrides = Annotated[
     list[str], typer.Option("--set", metavar="NAME=VALUE", help="Any setting, e.g. train.epochs=50.")
@@ -38,7 +40,7 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object inst
 USUAL_EXPORTS = ",".join(DEFAULT_EXPORTS)
 
 
-def command(function: Callable[..., None]) -> Callable[..., None]:
+def command(function: Callable[..., None], of: typer.Typer = app, name: str | None = None) -> Callable[..., None]:
     """Make a function a command: a PosepipeError is one sentence and exit code 2."""
 
     @wraps(function)
@@ -52,7 +54,7 @@ def command(function: Callable[..., None]) -> Callable[..., None]:
             typer.echo("stopped; run the same command again to go on where it was", err=True)
             raise typer.Exit(130) from None
 
-    return app.command()(run)
+    return of.command(name)(run)
 
 
 @command
@@ -283,6 +285,64 @@ def doctor(as_json: AsJson = False) -> None:
     else:
         for name, finding in findings.items():
             typer.echo(f"{name:<20}{finding}")
+
+
+@partial(command, of=models, name="list")
+def list_models(as_json: AsJson = False) -> None:
+    """MMPose models that can be fetched by name, and which are here."""
+    from .detectors.ready_models import LICENCE, ready_models
+
+    rows = [
+        {
+            "name": model.name,
+            "here": model.path.is_file(),
+            "config": model.config.stem,
+            "needs": model.needs,
+            "licence": LICENCE,
+            "sha256": model.sha256,
+            "urls": model.urls,
+            "path": str(model.path),
+        }
+        for model in ready_models()
+    ]
+    if as_json:
+        typer.echo(json.dumps(rows, indent=1))
+        return
+    for row in rows:
+        needs = f"  (needs {row['needs']})" if row["needs"] else ""
+        typer.echo(f"{row['name']:<20}{'here' if row['here'] else '-':<6}{row['licence']:<12}{row['config']}{needs}")
+
+
+@partial(command, of=models, name="pull")
+def pull_models(
+    names: Annotated[list[str], typer.Argument(help="Names, as list shows them.")],
+    source: Annotated[
+        str, typer.Option("--from", metavar="FILE|URL", help="Another copy of the file than OpenMMLab's.")
+    ] = "",
+) -> None:
+    """Fetch the weights of models, or go on where fetching broke off.
+
+    Examples:
+
+      posepipe models pull rtmpose-m
+
+      posepipe models pull hrnet-w32 --from /media/stick/td-hm_hrnet-w32_8xb64-210e_coco-256x192-81c58e40_20220909.pth
+    """
+    speak()
+    from .detectors.ready_models import pull
+
+    if source and len(names) > 1:
+        raise PosepipeError("--from is one file, so name one model with it")
+    for name in names:
+        typer.echo(str(pull(name, source)))
+
+
+@partial(command, of=models, name="path")
+def path_of_model(name: Annotated[str, typer.Argument(help="Name, as list shows it.")]) -> None:
+    """Where the weights of a model are; an error if they have not been fetched."""
+    from .detectors.ready_models import path_of
+
+    typer.echo(str(path_of(name)))
 
 
 def print_version(wanted: bool) -> None:

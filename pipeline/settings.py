@@ -43,7 +43,9 @@ class DetectSettings(StageSettings):
         json_schema_extra=UNKEYED,
     )
     mmpose_config: str = Field(
-        "", description="MMPose top-down config: a file, or a name that MMPose knows", json_schema_extra=UNKEYED
+        "",
+        description="MMPose top-down config: a file, a name that MMPose knows, or one of posepipe models list",
+        json_schema_extra=UNKEYED,
     )
     mmpose_checkpoint: str = Field("", description="local MMPose checkpoint file", json_schema_extra=UNKEYED)
     box_every: int = Field(

@@ -35,7 +35,9 @@ def load_state_dict_safely(path: Path) -> dict[str, Tensor]:
         PosepipeError: no such file, or no checkpoint, or one that is cut off or holds no weights.
     """
     if not path.is_file():
-        raise PosepipeError(f"checkpoint {path} does not exist; posepipe downloads none, so name a local file")
+        raise PosepipeError(
+            f"checkpoint {path} does not exist; name a local file, or fetch one: posepipe models list"
+        )
     try:
         return _weights(_load(path))
     except _BROKEN as error:

@@ -27,6 +27,8 @@ def choose_detector(settings: DetectSettings, device: str) -> Detector:
 def _automatic(settings: DetectSettings) -> tuple[str, str]:
     if settings.mmpose_checkpoint:
         return "mmpose", "its checkpoint is configured"
+    if settings.mmpose_config:
+        return "mmpose", "its config is configured"
     if model_zoo.find_checkpoint():
         return "mmpose", f"its checkpoint is in {model_zoo.models_folder()}"
     return "mediapipe", f"no MMPose checkpoint of a known name in {model_zoo.models_folder()}"

@@ -23,6 +23,8 @@ from . import People
 from .boxes import BoxSource, mediapipe_boxes
 from .checkpoint import file_digest, load_weights
 from .model_zoo import find_checkpoint, find_config, find_config_of, models_folder, why_not
+from .ready_models import NAMES as READY_NAMES
+from .ready_models import path_of
 
 if TYPE_CHECKING:
     from ..settings import DetectSettings
@@ -76,7 +78,7 @@ class MMPoseDetector:
         checkpoint = Path(checkpoint).expanduser()
         path = find_config(config) if config else find_config_of(checkpoint)
         with quiet():
-            settings = _read(path)
+            settings = read_config(path)
             text = json.dumps(settings.to_dict(), sort_keys=True, default=str)
             self._model = _build(settings, path)
             load_weights(self._model, checkpoint, path.stem)
@@ -101,11 +103,13 @@ class MMPoseDetector:
         found = find_checkpoint()
         if settings.mmpose_checkpoint:
             config, checkpoint = settings.mmpose_config, Path(settings.mmpose_checkpoint).expanduser()
-        elif found:
+        elif settings.mmpose_config in READY_NAMES:
+            config, checkpoint = settings.mmpose_config, path_of(settings.mmpose_config)
+        elif found and not settings.mmpose_config:
             config, checkpoint = str(found.config), found.checkpoint
         else:
             raise PosepipeError(
-                f"mmpose needs a checkpoint: put one into {models_folder()}, "
+                f"mmpose needs a checkpoint: posepipe models pull rtmpose-m, put one into {models_folder()}, "
                 "or name it with --set detect.mmpose_checkpoint=FILE (and its config with detect.mmpose_config)"
             )
         if not checkpoint.is_file():
@@ -160,7 +164,7 @@ class MMPoseDetector:
         return People(np.asarray(box, np.float32).reshape(-1, 4), keypoint, confidence)
 
 
-def _read(path: Path) -> Config:
+def read_config(path: Path) -> Config:
     """The settings of a config file.
 
     Raises:
@@ -187,11 +191,34 @@ def _build(config: Config, path: Path) -> Any:
         raise PosepipeError(f"MMPose cannot build the model of {path}: {error}") from error
     if not isinstance(model, TopdownPoseEstimator):
         raise PosepipeError(f"{path} is not a top-down model but a {type(model).__name__}; name a top-down config")
-    # Where a config names no keypoints, init_model takes those of COCO.
-    model.dataset_meta = dataset_meta_from_config(config, "train") or dataset_meta_from_config(config, "test")
-    if model.dataset_meta is None:
-        raise PosepipeError(f"{path} does not say which keypoints the model finds; give its datasets a 'metainfo'")
+    model.dataset_meta = _dataset_meta(config, path)  # init_model takes COCO's where a config names no keypoints
     return model
+
+
+def _dataset_meta(config: Config, path: Path) -> dict[str, Any]:
+    """What a config says of the joints that its model finds.
+
+    Raises:
+        PosepipeError: nothing.
+    """
+    meta = dataset_meta_from_config(config, "train") or dataset_meta_from_config(config, "test")
+    if meta is None:
+        raise PosepipeError(f"{path} does not say which keypoints the model finds; give its datasets a 'metainfo'")
+    return meta
+
+
+def keypoint_names(names: Iterable[str]) -> list[str]:
+    """Names of MMPose's data sets in words of ours."""
+    return [_OUR_NAMES.get(name, name) for name in names]
+
+
+def keypoints_of(config: Config, path: Path) -> list[str]:
+    """Names of the joints on which a config's model is trained, in its order.
+
+    Raises:
+        PosepipeError: the config does not say.
+    """
+    return keypoint_names(name for _, name in sorted(_dataset_meta(config, path)["keypoint_id2name"].items()))
 
 
 def _skeleton(model: Any) -> tuple[Skeleton, list[int]]:
@@ -201,7 +228,7 @@ def _skeleton(model: Any) -> tuple[Skeleton, list[int]]:
         PosepipeError: none.
     """
     meta = model.dataset_meta
-    names = [_OUR_NAMES.get(name, name) for _, name in sorted(meta["keypoint_id2name"].items())]
+    names = keypoint_names(name for _, name in sorted(meta["keypoint_id2name"].items()))
     chosen = (model.test_cfg or {}).get("output_keypoint_indices") or range(len(names))
     names = [names[index] for index in chosen]
     for skeleton in _KNOWN:

@@ -17,8 +17,16 @@ import yaml
 
 from ..errors import PosepipeError
 
-_OWN_NAMES = {f"rtmpose-{size}": f"rtmpose-{size}_8xb256-420e_body8-256x192" for size in "tsm"}
-"""Short names that MMPose itself has for the largest RTMPose only."""
+_OWN_NAMES = {
+    **{f"rtmpose-{size}": f"rtmpose-{size}_8xb256-420e_body8-256x192" for size in "tsm"},
+    **{f"rtmpose-{size}-halpe26": f"rtmpose-{size}_8xb1024-700e_body8-halpe26-256x192" for size in "ts"},
+    **{f"rtmpose-{size}-halpe26": f"rtmpose-{size}_8xb512-700e_body8-halpe26-256x192" for size in "ml"},
+    "rtmpose-m-mpii": "rtmpose-m_8xb64-210e_mpii-256x256",
+    "hrnet-w32": "td-hm_hrnet-w32_8xb64-210e_coco-256x192",
+    "hrnet-w48": "td-hm_hrnet-w48_8xb32-210e_coco-256x192",
+    "hrnet-w32-mpii": "td-hm_hrnet-w32_8xb64-210e_mpii-256x256",
+}
+"""Short names of models that MMPose has none for."""
 
 _FAMILIES = ("integral_regression", "rtmpose", "simcc", "topdown_heatmap", "topdown_regression")
 _DATASETS = ("body8", "coco", "humanart", "mpii")
@@ -67,6 +75,18 @@ def find_config_of(checkpoint: Path) -> Path:
     return config
 
 
+def published_weights(config: Path) -> str:
+    """The address at which OpenMMLab publishes the weights of a config.
+
+    Raises:
+        PosepipeError: it publishes none.
+    """
+    for entry in _listed():
+        if entry.config == config and entry.weights:
+            return entry.weights
+    raise PosepipeError(f"OpenMMLab publishes no weights for {config.stem}; name a checkpoint of your own")
+
+
 def models_folder() -> Path:
     """Where checkpoints are looked for: ``$POSEPIPE_MODELS``, or ``~/.cache/posepipe/models``."""
     return Path(os.environ.get("POSEPIPE_MODELS") or "~/.cache/posepipe/models").expanduser()
@@ -103,7 +123,7 @@ def status() -> str:
         return f"mmpose cannot run, because {reason}"
     found = find_checkpoint()
     if found is None:
-        return f"mmpose {version('mmpose')} can run, but needs a checkpoint: put one into {models_folder()}"
+        return f"mmpose {version('mmpose')} can run, but needs a checkpoint: posepipe models pull rtmpose-m"
     return f"mmpose {version('mmpose')} can run: {found.config.stem} with {found.checkpoint}"
 
 
@@ -122,7 +142,7 @@ class _Listed:
     config: Path
     names: tuple[str, ...]
     weights: str
-    """File name of its published weights, or ""."""
+    """Address of its published weights, or ""."""
 
 
 @cache
@@ -134,8 +154,7 @@ def _listed() -> tuple[_Listed, ...]:
         for entry in yaml.load(path.read_text(), loader).get("Models", []):  # noqa: S506 (it is a safe loader)
             aliases = entry.get("Alias", [])
             names = (entry["Name"], *([aliases] if isinstance(aliases, str) else aliases))
-            weights = (entry.get("Weights") or "").rpartition("/")[2]
-            listed.append(_Listed(_mim() / entry["Config"], names, weights))
+            listed.append(_Listed(_mim() / entry["Config"], names, entry.get("Weights") or ""))
     return tuple(entry for entry in listed if entry.config.is_file())
 
 
@@ -153,7 +172,7 @@ def _config_names() -> dict[str, Path]:
 def _config_of(file_name: str) -> Path | None:
     """The body config whose published weights have this name, else the one with the longest name that starts it."""
     body = [entry for entry in _listed() if _is_body(entry.config)]
-    published = {entry.weights: entry.config for entry in reversed(body) if entry.weights}
+    published = {entry.weights.rpartition("/")[2]: entry.config for entry in reversed(body) if entry.weights}
     if file_name in published:
         return published[file_name]
     files = {path.stem: path for path in _config_names().values() if _is_body(path)}

@@ -59,7 +59,7 @@ def test_other_names_tell_no_config(checkpoint: str) -> None:
 def test_looks_into_the_folder_for_models(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("POSEPIPE_MODELS", str(tmp_path))
     assert find_checkpoint() is None
-    assert status().endswith(f"needs a checkpoint: put one into {tmp_path}")
+    assert status().endswith("needs a checkpoint: posepipe models pull rtmpose-m")
     (tmp_path / "a.pth").touch()
     (tmp_path / f"{HRNET}-1.pth").touch()
     found = find_checkpoint()
