@@ -12,10 +12,11 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from .geometry import normalise_keypoints
-from .handedness import Parity, mirror_quotient
+from .geometry import normalise_keypoints, unit_norm
+from .handedness import Parity, mirror_quotient, parity_hinge
 from .lifter import Lifter, Rotation
-from .method import Method, MethodSettings, Phase, Prediction, View
+from .losses import bone_prior, mean_where
+from .method import Batch, Method, MethodSettings, Phase, Prediction, View, in_chunks
 from .skeleton import Skeleton
 
 PUBLISHED: dict[str, Any] = {
@@ -28,6 +29,8 @@ PUBLISHED: dict[str, Any] = {
     "learning_rate": 1e-4,
     "schedule": "steps",
     "min_steps": 1,
+    "flip": False,
+    "bone_prior": "never",
 }
 """Network (Fig. 3), optimiser and schedule (Sec. 3.5) of the CanonPose paper and its code."""
 
@@ -36,15 +39,24 @@ _LEARNING_RATE_DROPS = (0.3, 0.6, 0.9)
 
 _WEIGHT_DECAY = 1e-5
 
-_PREDICTION_CHUNK = 64
-"""Frames lifted at once, always this many, so that rounding does not depend on how frames are batched."""
+_PRIORS = {"hinge": 0.3, "bones": 1.0}
+"""Weights beside a reprojection loss of about 0.4."""
 
 
 class CanonicalSettings(MethodSettings):
     """Network, optimiser and handedness. The defaults are ours, not those of a paper."""
 
-    handedness: Literal["quotient", "none"] = Field(
+    handedness: Literal["quotient", "hinge", "both", "none"] = Field(
         "quotient", description="none: chance decides whether the world is learnt mirrored, as in the paper"
+    )
+    flip: bool = Field(
+        True,
+        description="learn from mirrored people as well, and average what is seen in a pose and its mirror image",
+    )
+    confidence_input: bool = Field(True, description="show the network confidences beside keypoints")
+    bone_prior: Literal["two_views", "always", "never"] = Field(
+        "two_views",
+        description="bones of left and right and of all instants alike; by default where two views are all",
     )
     camera_weight: float = Field(0.1, ge=0, description="weight of the consistency of unmoved cameras")
     epochs: int = Field(24, ge=1, description="passes over the training instants")
@@ -65,25 +77,35 @@ class CanonicalMethod(Method):
 
     settings: CanonicalSettings
     root: Tensor
+    mirror: Tensor
+    bones: Tensor
+    mirror_bones: Tensor
 
     def __init__(self, skeleton: Skeleton, settings: CanonicalSettings) -> None:
         super().__init__(skeleton, settings)
         self.lifter = Lifter(len(skeleton.joints), settings.width, settings.layer_norm, settings.rotation)
         self.parity = Parity(skeleton)
-        self.register_buffer("root", torch.from_numpy(skeleton.landmark_weights("pelvis")[0]), persistent=False)
+        fixed = {
+            "root": skeleton.landmark_weights("pelvis")[0],
+            "mirror": skeleton.mirror,
+            "bones": skeleton.bone_indices,
+            "mirror_bones": skeleton.mirror_bones,
+        }
+        for name, array in fixed.items():
+            self.register_buffer(name, torch.from_numpy(array), persistent=False)
 
     @property
     def settles_handedness(self) -> bool:
         """Whether the mirror quotient is on."""
-        return self.settings.handedness == "quotient"
+        return self.settings.handedness in ("quotient", "both")
 
     def phase(self, name: str, epochs: int, weights: Mapping[str, float]) -> Phase:
-        """A phase with the optimiser and schedule of the settings."""
+        """A phase with the optimiser, schedule and priors of the settings."""
         settings = self.settings
         return Phase(
             name=name,
             epochs=epochs,
-            weights=weights,
+            weights={**weights, **{prior: _PRIORS[prior] for prior in self._wanted_priors}},
             batch_size=settings.batch_size,
             learning_rate=settings.learning_rate,
             optimizer=settings.optimizer,
@@ -93,6 +115,27 @@ class CanonicalMethod(Method):
             min_steps=settings.min_steps,
         )
 
+    def augment(self, batch: Batch) -> Batch:
+        """With ``flip``, half of the instants seen in a mirror.
+
+        It shows people who exist as well, to the mirrored rig, which is therefore another; labels are mirrored,
+        calibrations are dropped.
+        """
+        if not self.settings.flip:
+            return batch
+        flipped = (torch.rand(len(batch.rig)) < 0.5).to(batch.rig.device)  # drawn on the CPU, whatever the device
+        label = None if batch.label is None else _where(flipped, self._mirrored(batch.label), batch.label)
+        return Batch(
+            _where(flipped, self._mirrored(batch.keypoint), batch.keypoint),
+            _where(flipped, batch.confidence[..., self.mirror], batch.confidence),
+            torch.where(batch.rig >= 0, 2 * batch.rig + flipped, batch.rig),
+            label=label,
+        )
+
+    def _mirrored(self, points: Tensor) -> Tensor:
+        """Joints (..., J, 2 or 3) of the mirrored person: x negated, left and right exchanged."""
+        return torch.cat([-points[..., :1], points[..., 1:]], -1)[..., self.mirror, :]
+
     def lift(self, observed: Tensor, confidence: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Canonical poses (..., J, 3), rotations (..., 3, 3) and the network's own parities (...).
 
@@ -100,28 +143,63 @@ class CanonicalMethod(Method):
             observed: (..., J, 2) normalised.
             confidence: (..., J).
         """
-        pose, R = self.lifter(observed, confidence)
+        known = confidence if self.settings.confidence_input else (confidence > 0).to(confidence)
+        pose, R = self.lifter(observed, known)
         parity = self.parity(pose)
         if self.settles_handedness:
             pose, R = mirror_quotient(pose, R, parity)
         return pose, R, parity
 
+    @property
+    def _wanted_priors(self) -> tuple[str, ...]:
+        hinge = ("hinge",) if self.settings.handedness in ("hinge", "both") else ()
+        return hinge + (("bones",) if self.settings.bone_prior != "never" else ())
+
+    def priors(self, pose: Tensor, parity: Tensor, seen: Tensor) -> dict[str, Tensor]:
+        """What is known of people, as far as settings want it.
+
+        Args:
+            pose: (B, V, J, 3) canonical.
+            parity: (B, V) the network's own.
+            seen: (B, V) bool.
+
+        Returns:
+            "hinge" on the parities; "bones", of instants that two cameras see, or of all.
+        """
+        judged = seen if self.settings.bone_prior == "always" else seen & (seen.sum(1, keepdim=True) == 2)
+        terms = {
+            "hinge": lambda: mean_where(parity_hinge(parity), seen, (0, 1)),
+            "bones": lambda: bone_prior(pose, judged, self.bones, self.mirror_bones),
+        }
+        return {name: terms[name]() for name in self._wanted_priors}
+
     @torch.no_grad()
     def predict(self, view: View) -> Prediction:
         """Poses ``R X`` of one camera's frames, root-centred; NaN where a frame has no root."""
         observed, seen = normalise_keypoints(view.keypoint, view.confidence, self.root)
-        frames = len(seen)
-        padding = -frames % _PREDICTION_CHUNK
-        chunks = [
-            torch.cat([part, part.new_zeros(padding, *part.shape[1:])]).split(_PREDICTION_CHUNK)
-            for part in (observed, view.confidence)
-        ]
-        lifted = [self.lift(*chunk) for chunk in zip(*chunks, strict=True)]
-        pose, R, parity = (torch.cat(parts)[:frames] for parts in zip(*lifted, strict=True))
-        canonical = (pose - (self.root @ pose)[:, None]).masked_fill(~seen[:, None, None], torch.nan)
+        joint, R, parity = in_chunks(self._predict, observed, view.confidence)
+        joint = joint.masked_fill(~seen[:, None, None], torch.nan)
         return Prediction(
-            joint=canonical @ R.mT,
-            canonical=canonical,
+            joint=joint,
+            canonical=joint @ R,
             camera_from_canonical=R,
             parity=parity.masked_fill(~seen, torch.nan),
         )
+
+    def _predict(self, observed: Tensor, confidence: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Root-relative poses (N, J, 3) in camera axes, rotations (N, 3, 3), and parities (N)."""
+        pose, R, parity = self.lift(observed, confidence)
+        joint = self._centred(pose) @ R.mT
+        if self.settings.flip:
+            twin, twin_R, _ = self.lift(self._mirrored(observed), confidence[:, self.mirror])
+            joint = unit_norm(joint) + unit_norm(self._mirrored(self._centred(twin) @ twin_R.mT))
+        return joint, R, parity
+
+    def _centred(self, pose: Tensor) -> Tensor:
+        """Poses (..., J, C) relative to the root."""
+        return pose - (self.root @ pose)[..., None, :]
+
+
+def _where(mask: Tensor, chosen: Tensor, other: Tensor) -> Tensor:
+    """Rows (B, ...) of the one where the mask (B) is true, else of the other."""
+    return torch.where(mask.view(-1, *(1,) * (chosen.dim() - 1)), chosen, other)

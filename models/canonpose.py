@@ -44,8 +44,9 @@ class CanonPose(CanonicalMethod):
 
     def losses(self, batch: Batch, phase: Phase) -> dict[str, Tensor]:
         """Reprojection into the own view, other views and, by way of other instants, unmoved cameras."""
+        batch = self.augment(batch)
         observed, seen = normalise_keypoints(batch.keypoint, batch.confidence, self.root)
-        pose, R, _ = self.lift(observed, batch.confidence)
+        pose, R, parity = self.lift(observed, batch.confidence)
         own, others = reprojection(observed, batch.confidence, seen, pose, R)
         camera = camera_consistency(observed, batch.confidence, seen, pose, R, batch.rig)
-        return {"reprojection": own, "view": others, "camera": camera}
+        return {"reprojection": own, "view": others, "camera": camera, **self.priors(pose, parity, seen)}

@@ -142,9 +142,10 @@ class CVSF(CanonicalMethod):
         (across views it compares different images); ``refined_reprojection`` is Eq. 5; ``consistency`` is
         Eq. 6 as a mean; ``agreement`` of first and second lifting is the published code's.
         """
+        batch = self.augment(batch)
         confidence = batch.confidence
         observed, seen = normalise_keypoints(batch.keypoint, confidence, self.root)
-        pose, R, _ = self.lift(observed, confidence)
+        pose, R, parity = self.lift(observed, confidence)
         fused = self.fuse(observed, confidence, seen, pose, R)
         refined, _ = normalise_keypoints(fused, confidence, self.root)
         second, _, _ = self.lift(refined, confidence)
@@ -157,6 +158,7 @@ class CVSF(CanonicalMethod):
             "refined_reprojection": torch.stack(reprojection(refined, confidence, seen, pose, R)).sum(),
             "consistency": consistency(unit_norm(second) if self.settings.equal_size else second, seen),
             "agreement": (mean_where((pose - second).square().mean((-2, -1)), seen, (0, 1)) + _TINY**2).sqrt(),
+            **self.priors(pose, parity, seen),
         }
 
     @torch.no_grad()
@@ -196,10 +198,6 @@ class CVSF(CanonicalMethod):
         ridges = Ridges(*(torch.cat(pair, 1) for pair in zip(points, lines, strict=True))).pick(agreed)
         joint = joint.masked_scatter(agreed[:, None], self._maximum(ridges))
         return aligned.masked_scatter(unsure[..., None], joint) + shift
-
-    def _centred(self, pose: Tensor) -> Tensor:
-        """Poses (..., J, C) relative to the root."""
-        return pose - (self.root @ pose)[..., None, :]
 
     def _maximum(self, ridges: Ridges) -> Tensor:
         """Points (N, 2) where maps are highest, with a gradient in soft mode."""

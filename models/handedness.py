@@ -39,7 +39,6 @@ class Parity(nn.Module):
         weights = torch.from_numpy(skeleton.landmark_weights(*LANDMARKS))
         self.register_buffer("weights", weights, persistent=False)
 
-    @torch.no_grad()
     def forward(self, pose: Tensor) -> Tensor:
         """Parities (...) of poses (..., J, 3): positive for right-handed people, negative for mirrored ones."""
         points = self.weights.to(pose) @ pose
@@ -76,6 +75,19 @@ def mirror_quotient(pose: Tensor, R: Tensor, parity: Tensor) -> tuple[Tensor, Te
     sign = torch.where(parity < 0, -1.0, 1.0).to(pose)
     S = torch.stack([torch.ones_like(sign), torch.ones_like(sign), sign], -1)
     return pose * S[..., None, :], R * S[..., :, None] * S[..., None, :]
+
+
+_HINGE_SLOPE = 40.0
+
+
+def parity_hinge(parity: Tensor) -> Tensor:
+    """Smooth hinge ``softplus(-40 k)`` (...) on parities k (...): small from about 0.1 on, linear below 0.
+
+    The other way to settle the handedness: it pulls the network's own poses to the right-handed side. Where legs
+    are nearly straight it bends bodies rather than turning them (*measured* on a clip of 100 instants: PMPJPE 125
+    to 149, 45 with the quotient).
+    """
+    return nn.functional.softplus(-_HINGE_SLOPE * parity)
 
 
 Verdict = Literal["clear", "thin", "undecided", "mirrored"]

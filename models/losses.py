@@ -106,3 +106,24 @@ def partners(rig: Tensor) -> tuple[Tensor, Tensor]:
     partner[rig.argsort(stable=True)] = drawn
     companions = (rig[:, None] == rig).sum(1)
     return partner, (rig >= 0) & (companions > 1)
+
+
+def bone_prior(pose: Tensor, seen: Tensor, bones: Tensor, mirror: Tensor) -> Tensor:
+    """How far bones differ between left and right and from instant to instant: one person's do neither.
+
+    The mean over bones of the squared difference of the two sides' lengths, plus the variance of their mean over
+    the poses of the batch; lengths in units of a pose's mean bone, so that the size of poses does not matter. It
+    removes the freedom that two weak-perspective views leave, which fit any angle between them.
+
+    Args:
+        pose: (B, V, J, 3).
+        seen: (B, V) bool.
+        bones: (bone, 2) joints at the ends.
+        mirror: (bone) the bone on the other side; itself if there is none.
+    """
+    length = (pose[..., bones[:, 0], :] - pose[..., bones[:, 1], :]).square().sum(-1).add(_EPSILON).sqrt()
+    length = length / length.mean(-1, keepdim=True)
+    sides = (length - length[..., mirror]).square().mean(-1)
+    both = (length + length[..., mirror]) / 2
+    mean = mean_where(both, seen[..., None], (0, 1))
+    return mean_where(sides + (both - mean).square().mean(-1), seen, (0, 1))

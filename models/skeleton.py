@@ -76,6 +76,12 @@ class Skeleton:
 
         return np.array([self.index(partner(joint)) for joint in self.joints], np.int64)
 
+    @property
+    def mirror_bones(self) -> np.ndarray:
+        """For each bone the index of its left/right partner, or its own index (bone) int64."""
+        ends = [frozenset(bone) for bone in self.bone_indices.tolist()]
+        return np.array([ends.index(frozenset(self.mirror[list(end)].tolist())) for end in ends], np.int64)
+
 
 H36M17 = Skeleton(
     "h36m17",

@@ -32,6 +32,7 @@ class Supervised(CanonPose):
 
     def losses(self, batch: Batch, phase: Phase) -> dict[str, Tensor]:
         """Distances of predicted from true poses, both relative to the pelvis and of unit Frobenius norm."""
+        batch = self.augment(batch)
         observed, seen = normalise_keypoints(batch.keypoint, batch.confidence, self.root)
         pose, R, _ = self.lift(observed, batch.confidence)
         predicted, true = pose @ R.mT, given(batch.label, "true poses")

@@ -1,6 +1,7 @@
 """CanonPose: its losses against literal loops, what they cannot see, and training that ends right-handed."""
 
 import itertools
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -32,7 +33,7 @@ class KnownLifter(nn.Module):
 
 def losses_of(pose: Tensor, R: Tensor, batch: Batch, **settings: object) -> dict[str, float]:
     """Terms that a network answering (pose, R) would have, permutations drawn under seed 0."""
-    method = small_method(**settings).to(pose.dtype)
+    method = small_method(**({"flip": False, "bone_prior": "never"} | settings)).to(pose.dtype)
     method.lifter = KnownLifter(pose, R)
     torch.manual_seed(0)
     terms = method.losses(batch, method.phases()[0])
@@ -171,6 +172,53 @@ def test_a_batch_without_any_pair_has_a_gradient() -> None:
     assert all(p.grad is None or p.grad.isfinite().all() for p in method.parameters())
 
 
+def test_a_mirrored_batch_shows_mirrored_people_to_a_mirrored_rig() -> None:
+    pose, R, batch = exact_scene(count=40)
+    method = small_method().double()
+    torch.manual_seed(0)
+    flipped = method.augment(batch).rig % 2 == 1
+    assert 10 < flipped.sum() < 30
+    across = torch.diag(torch.tensor([-1.0, 1.0, 1.0], dtype=torch.float64))
+    mirrored = (pose @ across)[..., H36M17.mirror, :]
+    pose = torch.where(flipped[:, None, None, None], mirrored, pose)
+    R = torch.where(flipped[:, None, None, None], across @ R @ across, R)
+    assert max(losses_of(pose, R, batch, flip=True, bone_prior="always").values()) < 1e-3
+    assert (method.parity(pose) > 0).all()
+    torch.manual_seed(0)
+    label = method.augment(replace(batch, label=pose)).label
+    torch.testing.assert_close(
+        label, torch.where(flipped[:, None, None, None], (pose @ across)[..., H36M17.mirror, :], pose)
+    )
+    moving = method.augment(Batch(batch.keypoint, batch.confidence, torch.full_like(batch.rig, -1)))
+    assert (moving.rig == -1).all()
+
+
+def test_a_pose_and_its_mirror_image_are_predicted_alike() -> None:
+    view = _one_view(20)
+    method = small_method().eval()
+    image = View(view.keypoint[:, H36M17.mirror] * torch.tensor([-1.0, 1.0]), view.confidence[:, H36M17.mirror])
+    expected = method.predict(view).joint[:, H36M17.mirror] * torch.tensor([-1.0, 1.0, 1.0])
+    torch.testing.assert_close(method.predict(image).joint, expected)
+
+
+def test_confidences_may_be_kept_from_the_network() -> None:
+    view = _one_view(6)
+    doubtful = View(view.keypoint, view.confidence / 3)
+    told, untold = small_method().eval(), small_method(confidence_input=False).eval()
+    assert torch.equal(untold.predict(view).joint, untold.predict(doubtful).joint)
+    assert not torch.equal(told.predict(view).joint, told.predict(doubtful).joint)
+
+
+def test_bones_are_judged_where_two_views_are_all() -> None:
+    pose, R, batch = noisy_scene()
+    two = (batch.confidence[..., 0] > 0).sum(1) == 2
+    assert 0 < two.sum() < len(two)
+    chosen = Batch(batch.keypoint[two], batch.confidence[two], batch.rig[two])
+    found = losses_of(pose, R, batch, bone_prior="two_views")["bones"]
+    assert found == pytest.approx(losses_of(pose[two], R[two], chosen, bone_prior="always")["bones"])
+    assert "bones" not in losses_of(pose, R, batch)
+
+
 def test_partners_stay_within_their_rig() -> None:
     rig = torch.tensor([7, 2, 7, -1, 7, 2, 5, -1])
     torch.manual_seed(3)
@@ -193,7 +241,7 @@ def test_prediction_does_not_depend_on_the_batch() -> None:
 
 
 def test_prediction_is_root_centred_right_handed_and_rotated() -> None:
-    method = small_method().eval()
+    method = small_method(flip=False).eval()
     prediction = method.predict(_one_view(40))
     assert prediction.joint[:, 0].abs().max() < 1e-6
     assert (method.parity(prediction.joint) >= 0).all()

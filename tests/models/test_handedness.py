@@ -1,5 +1,7 @@
 """Anatomy tells a scene from its mirror image, exactly, on every skeleton, and says when it cannot."""
 
+import math
+
 import numpy as np
 import pytest
 import torch
@@ -7,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from known_scene import cameras, people
 from posepipe.models.geometry import project_weak_perspective, rotation_from_axis_angle
-from posepipe.models.handedness import Parity, judge_handedness, mirror_quotient
+from posepipe.models.handedness import Parity, judge_handedness, mirror_quotient, parity_hinge
 from posepipe.models.skeleton import H36M17, LANDMARKS, SKELETONS, Skeleton
 
 FLIP = torch.tensor([1.0, 1.0, -1.0], dtype=torch.float64)
@@ -51,11 +53,24 @@ def test_parity_works_on_every_skeleton(skeleton: Skeleton) -> None:
     torch.testing.assert_close(Parity(skeleton)(pose * FLIP), -parity)
 
 
-def test_parity_of_a_collapsed_pose_is_finite_and_carries_no_gradient() -> None:
+def test_parity_of_a_collapsed_pose_is_finite_and_so_is_its_gradient() -> None:
     pose = torch.zeros(2, 17, 3, requires_grad=True)
     parity = Parity(H36M17)(pose)
     assert parity.tolist() == [0, 0]
-    assert not parity.requires_grad
+    parity_hinge(parity).sum().backward()
+    assert pose.grad.isfinite().all()
+
+
+def test_the_hinge_is_its_equation_and_pulls_to_the_right_hand() -> None:
+    parity = torch.tensor([-0.2, -0.01, 0.0, 0.03, 0.2], dtype=torch.float64, requires_grad=True)
+    found = parity_hinge(parity)
+    for value, k in zip(found.tolist(), parity.tolist(), strict=True):
+        assert value == pytest.approx(math.log(1 + math.exp(-40 * k)))
+    assert torch.autograd.gradcheck(parity_hinge, parity)
+    pose = (torch.from_numpy(people(3)) * FLIP).requires_grad_()
+    before = Parity(H36M17)(pose)
+    parity_hinge(before).sum().backward()
+    assert (Parity(H36M17)(pose.detach() - 1e-3 * pose.grad) > before).all()
 
 
 def test_quotient_leaves_images_alone_and_makes_everybody_right_handed() -> None:

@@ -4,7 +4,9 @@ import math
 
 import pytest
 import torch
-from posepipe.models.losses import mean_where, rms, scale_free_distance
+from known_scene import people
+from posepipe.models.losses import bone_prior, mean_where, rms, scale_free_distance
+from posepipe.models.skeleton import H36M17
 
 
 def literal_distance(observed: list, projected: list, confidence: list) -> float:
@@ -82,6 +84,37 @@ def test_mean_where_counts_only_the_mask() -> None:
     assert mean_where(values, mask, (0, 1)).item() == 2
     assert mean_where(values, mask, (0,)).tolist() == [2, 2]
     assert mean_where(values, torch.zeros_like(mask), (0, 1)).item() == 0
+
+
+def test_bone_prior_is_its_equation() -> None:
+    generator = torch.Generator().manual_seed(2)
+    pose = torch.randn(5, 3, 17, 3, generator=generator, dtype=torch.float64)
+    seen = torch.rand(5, 3, generator=generator) < 0.7
+    lengths = []  # of the seen poses, in mean bones
+    for n, v in seen.nonzero().tolist():
+        bones = [math.dist(pose[n, v, a].tolist(), pose[n, v, b].tolist()) for a, b in H36M17.bone_indices]
+        lengths.append([bone * len(bones) / sum(bones) for bone in bones])
+    partner = H36M17.mirror_bones
+    expected = 0.0
+    for b, other in enumerate(partner):
+        middle = [(row[b] + row[other]) / 2 for row in lengths]
+        mean = sum(middle) / len(middle)
+        expected += sum((row[b] - row[other]) ** 2 for row in lengths) + sum((m - mean) ** 2 for m in middle)
+    expected /= len(lengths) * len(partner)
+    bones = torch.from_numpy(H36M17.bone_indices), torch.from_numpy(partner)
+    assert bone_prior(pose, seen, *bones).item() == pytest.approx(expected, abs=1e-7)
+    assert torch.autograd.gradcheck(lambda p: bone_prior(p, seen, *bones), pose.requires_grad_())
+
+
+def test_bone_prior_forgives_one_person_and_any_size() -> None:
+    pose = torch.from_numpy(people(6))[:, None]
+    bones = torch.from_numpy(H36M17.bone_indices), torch.from_numpy(H36M17.mirror_bones)
+    seen = torch.ones(6, 1, dtype=torch.bool)
+    size = torch.rand(6, 1, 1, 1) + 0.5
+    assert bone_prior(size * pose, seen, *bones) < 1e-4
+    stretched = pose * torch.tensor([1.0, 1.0, 1.5])
+    assert bone_prior(stretched, seen, *bones) > 100 * bone_prior(pose, seen, *bones)
+    assert bone_prior(pose, ~seen, *bones) == 0
 
 
 def _random_poses() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
