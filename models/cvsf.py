@@ -28,6 +28,7 @@ from .skeleton import Skeleton
 
 PAPER: dict[str, Any] = PUBLISHED | {
     "epochs": 200,
+    "first_stage": 0.5,
     "batch_size": 64,
     "camera_weight": 0.0,
     "alignment": "none",
@@ -53,7 +54,7 @@ _RECIPES = {"ours": {}, "paper": PAPER, "released": RELEASED}
 
 _WEIGHTS: dict[str, tuple[dict[str, float], dict[str, float]]] = {
     "ours": (
-        {"reprojection": 1, "view": 1, "refinement": 1, "refined_reprojection": 0.01, "consistency": 0.01},
+        {"reprojection": 1, "view": 1},
         {"reprojection": 0.1, "view": 0.1, "refinement": 0.01, "refined_reprojection": 1, "consistency": 0.01},
     ),
     "paper": (
@@ -69,6 +70,9 @@ _WEIGHTS: dict[str, tuple[dict[str, float], dict[str, float]]] = {
 }
 """Loss weights of the two stages (Sec. 3.4); the camera's is a setting."""
 
+_OF_REFINED = {"refinement", "refined_reprojection", "consistency", "agreement"}
+"""Terms that need fusion, which costs more than all others together."""
+
 _AGREE = 3.0
 """Evidence that lies farther apart than this many sigmas of a line has nothing in common."""
 
@@ -82,7 +86,10 @@ class CVSFSettings(CanonicalSettings):
     """Settings of CVSF. The defaults are recipe "ours"; the others replace those not given."""
 
     recipe: Literal["ours", "paper", "released"] = Field("ours", description="ours, the paper's or its code's")
-    first_stage: float = Field(0.5, gt=0, le=1, description="share of the epochs before refined poses take the lead")
+    epochs: int = Field(36, ge=1, description="passes over the training instants, both stages together")
+    first_stage: float = Field(
+        2 / 3, gt=0, le=1, description="share of the epochs before refined poses take the lead"
+    )
     fusion: Literal["hard", "soft"] = Field(
         "hard",
         description="hard: refined poses carry no gradient, their distance to the detections is only monitored",
@@ -127,7 +134,7 @@ class CVSF(CanonicalMethod):
         settings = self.settings
         first = max(1, round(settings.first_stage * settings.epochs))
         camera = {"camera": settings.camera_weight}
-        stages = zip(("fusion", "refined"), (first, settings.epochs - first), _WEIGHTS[settings.recipe], strict=True)
+        stages = zip(("views", "refined"), (first, settings.epochs - first), _WEIGHTS[settings.recipe], strict=True)
         without_gradient = {"refinement"} if settings.fusion == "hard" else set()
         return tuple(
             self.phase(name, epochs, {k: w for k, w in weights.items() if k not in without_gradient} | camera)
@@ -146,19 +153,25 @@ class CVSF(CanonicalMethod):
         confidence = batch.confidence
         observed, seen = normalise_keypoints(batch.keypoint, confidence, self.root)
         pose, R, parity = self.lift(observed, confidence)
+        own, others = reprojection(observed, confidence, seen, pose, R)
+        camera = camera_consistency(observed, confidence, seen, pose, R, batch.rig)
+        terms = {"reprojection": own, "view": others, "camera": camera, **self.priors(pose, parity, seen)}
+        if phase.weights.keys() & _OF_REFINED:
+            terms |= self._refined_terms(observed, confidence, seen, pose, R)
+        return terms
+
+    def _refined_terms(
+        self, observed: Tensor, confidence: Tensor, seen: Tensor, pose: Tensor, R: Tensor
+    ) -> dict[str, Tensor]:
+        """Those that need fusion and the second lifting."""
         fused = self.fuse(observed, confidence, seen, pose, R)
         refined, _ = normalise_keypoints(fused, confidence, self.root)
         second, _, _ = self.lift(refined, confidence)
-        own, others = reprojection(observed, confidence, seen, pose, R)
         return {
-            "reprojection": own,
-            "view": others,
-            "camera": camera_consistency(observed, confidence, seen, pose, R, batch.rig),
             "refinement": mean_where(scale_free_distance(observed, refined, confidence), seen, (0, 1)),
             "refined_reprojection": torch.stack(reprojection(refined, confidence, seen, pose, R)).sum(),
             "consistency": consistency(unit_norm(second) if self.settings.equal_size else second, seen),
             "agreement": (mean_where((pose - second).square().mean((-2, -1)), seen, (0, 1)) + _TINY**2).sqrt(),
-            **self.priors(pose, parity, seen),
         }
 
     @torch.no_grad()

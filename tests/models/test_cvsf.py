@@ -260,7 +260,7 @@ def losses_of(pose: Tensor, R: Tensor, batch: Batch, **settings: Any) -> dict[st
     method = small_method(**({"flip": False, "bone_prior": "never"} | settings)).to(pose.dtype)
     method.lifter = KnownLifter(pose, R)
     torch.manual_seed(0)
-    return {name: term.item() for name, term in method.losses(batch, method.phases()[0]).items()}
+    return {name: term.item() for name, term in method.losses(batch, method.phases()[-1]).items()}
 
 
 @pytest.mark.parametrize("settings", [{}, {"fusion": "soft"}, {"recipe": "paper"}, {"recipe": "released"}])
@@ -310,7 +310,7 @@ def test_agreement_is_the_root_mean_square() -> None:
     method = small_method().double()
     answers = iter([(pose, R), (pose + 0.1, R)])
     method.lift = lambda observed, confidence: (*next(answers), None)  # type: ignore[method-assign]
-    assert method.losses(batch, method.phases()[0])["agreement"].item() == pytest.approx(0.1, rel=1e-3)
+    assert method.losses(batch, method.phases()[-1])["agreement"].item() == pytest.approx(0.1, rel=1e-3)
 
 
 def test_the_truth_has_no_loss_at_any_size() -> None:
@@ -376,9 +376,18 @@ def test_only_soft_fusion_trains_by_refinement() -> None:
     batch = Batch(batch.keypoint.float(), 0.5 * batch.confidence.float(), batch.rig)
     for fusion in ("hard", "soft"):
         method = small_method(fusion=fusion)
-        term = method.losses(batch, method.phases()[0])["refinement"]
+        phase = method.phases()[-1]
+        term = method.losses(batch, phase)["refinement"]
         assert term.requires_grad == (fusion == "soft")
-        assert all(("refinement" in phase.weights) == (fusion == "soft") for phase in method.phases())
+        assert ("refinement" in phase.weights) == (fusion == "soft")
+
+
+def test_nothing_is_fused_before_refined_poses_count() -> None:
+    _, _, batch = exact_scene(count=3)
+    method = small_method().double()
+    first, second = method.phases()
+    assert "refined_reprojection" not in method.losses(batch, first)
+    assert "refined_reprojection" in method.losses(batch, second)
 
 
 # Prediction, recipes, training
@@ -438,11 +447,11 @@ def test_it_trains_and_refines_better_for_it() -> None:
     _, _, batch = exact_scene(count=120)
     data = Batch(batch.keypoint.float(), 0.7 * batch.confidence.float(), batch.rig)
     torch.manual_seed(0)
-    method = small_method(width=128, epochs=2, min_steps=20, batch_size=32, learning_rate=3e-3)
+    method = small_method(width=128, epochs=3, first_stage=1 / 3, min_steps=30, batch_size=32, learning_rate=3e-3)
     history = fit_method(method, data, seed=0, work=Nowhere())
-    assert [row["phase"] for row in history] == ["fusion", "refined"]
+    assert [row["phase"] for row in history] == ["views", "refined", "refined"]
     assert history[1]["reprojection"] < 0.8 * history[0]["reprojection"]
-    assert history[1]["refinement"] < history[0]["refinement"]
+    assert history[2]["refinement"] < history[1]["refinement"]
 
 
 def test_a_skeleton_without_a_pelvis_refines() -> None:
