@@ -17,6 +17,7 @@ from .handedness import Parity, mirror_quotient, parity_hinge
 from .lifter import Lifter, Rotation
 from .losses import bone_prior, mean_where
 from .method import Batch, Method, MethodSettings, Phase, Prediction, View, in_chunks
+from .precision import Precision, fastest_precision
 from .skeleton import Skeleton
 
 PUBLISHED: dict[str, Any] = {
@@ -31,6 +32,7 @@ PUBLISHED: dict[str, Any] = {
     "min_steps": 1,
     "flip": False,
     "bone_prior": "never",
+    "precision": "float32",
 }
 """Network (Fig. 3), optimiser and schedule (Sec. 3.5) of the CanonPose paper and its code."""
 
@@ -70,6 +72,9 @@ class CanonicalSettings(MethodSettings):
     schedule: Literal["steps", "one_cycle"] = Field(
         "one_cycle", description="steps: tenfold drops after 30, 60 and 90 % of the epochs"
     )
+    precision: Precision = Field(
+        default_factory=fastest_precision, description="of hidden layers in training; bfloat16 needs AMX to be faster"
+    )
 
 
 class CanonicalMethod(Method):
@@ -83,7 +88,9 @@ class CanonicalMethod(Method):
 
     def __init__(self, skeleton: Skeleton, settings: CanonicalSettings) -> None:
         super().__init__(skeleton, settings)
-        self.lifter = Lifter(len(skeleton.joints), settings.width, settings.layer_norm, settings.rotation)
+        self.lifter = Lifter(
+            len(skeleton.joints), settings.width, settings.layer_norm, settings.rotation, settings.precision
+        )
         self.parity = Parity(skeleton)
         fixed = {
             "root": skeleton.landmark_weights("pelvis")[0],

@@ -20,7 +20,8 @@ from .geometry import normalise_keypoints
 from .handedness import Parity
 from .lifter import residual_network
 from .method import Batch, Method, MethodSettings, Phase, Prediction, View, given, in_chunks
-from .pose_cnn import Backbone, Precision
+from .pose_cnn import Backbone
+from .precision import Precision
 from .skeleton import Skeleton
 from .volumetric import VolumetricStudent
 

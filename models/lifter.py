@@ -8,6 +8,7 @@ import torch
 from torch import Tensor, nn
 
 from .geometry import rotation_from_axis_angle, rotation_from_two_columns
+from .precision import Precision, hidden_layers
 
 Rotation = Literal["axis_angle", "two_columns"]
 
@@ -51,9 +52,12 @@ class Lifter(nn.Module):
     is 1024 wide, without normalisation, its rotation in axis-angle form.
     """
 
-    def __init__(self, joints: int, width: int, layer_norm: bool, rotation: Rotation) -> None:
+    def __init__(
+        self, joints: int, width: int, layer_norm: bool, rotation: Rotation, precision: Precision = "float32"
+    ) -> None:
         super().__init__()
         numbers, self._matrix = _ROTATIONS[rotation]
+        self.precision = precision
 
         block = NormalisedBlock if layer_norm else PublishedBlock
 
@@ -71,8 +75,12 @@ class Lifter(nn.Module):
             keypoint: (..., J, 2) root-centred, of unit norm.
             confidence: (..., J) in 0..1.
         """
-        features = self.common(torch.cat([keypoint, confidence[..., None]], -1).flatten(-2))
-        return self.pose(features).unflatten(-1, (-1, 3)), self._matrix(self.camera(features))
+        features = self.common[0](torch.cat([keypoint, confidence[..., None]], -1).flatten(-2))
+        with hidden_layers(self.precision, self.training, features.device):
+            features = self.common[1](features)
+            pose, camera = self.pose[:-1](features), self.camera[:-1](features)
+        pose, camera = self.pose[-1](pose.to(keypoint)), self.camera[-1](camera.to(keypoint))
+        return pose.unflatten(-1, (-1, 3)), self._matrix(camera)
 
 
 class DropoutBlock(nn.Module):

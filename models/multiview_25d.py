@@ -22,7 +22,8 @@ from .geometry import rigid_alignment
 from .handedness import Parity
 from .method import Batch, Method, MethodSettings, Phase, Prediction, View, given, in_chunks
 from .pictures import Augmentation, augment, chain, moved, rays, standardise, unpack
-from .pose_cnn import STRIDE, Backbone, Pose25D, PoseCNN, Precision, gaussians, read_25d
+from .pose_cnn import STRIDE, Backbone, Pose25D, PoseCNN, gaussians, read_25d
+from .precision import Precision
 from .skeleton import Skeleton
 
 SHARPNESS = 50.0

@@ -14,9 +14,9 @@ import torch
 from torch import Tensor, nn
 
 from .openmmlab import openmmlab_imports
+from .precision import Precision, hidden_layers
 
 Backbone = Literal["resnet18", "resnet34", "resnet50", "hrnet_w32"]
-Precision = Literal["float32", "bfloat16"]
 
 STRIDE = 4
 """Pixels of the picture per bin of the maps; bin i stands for pixel 4 i."""
@@ -90,8 +90,7 @@ class PoseCNN(nn.Module):
 
     def forward(self, picture: Tensor) -> Tensor:
         picture = picture.contiguous(memory_format=torch.channels_last)
-        short = self.training and self.precision == "bfloat16"
-        with torch.autocast(picture.device.type, torch.bfloat16, enabled=short):
+        with hidden_layers(self.precision, self.training, picture.device):
             maps = self.final(self.deconv_layers(self.backbone(picture)[0]))
         return maps.to(picture.dtype)
 

@@ -15,7 +15,8 @@ from torch import Tensor, nn
 from .geometry import project_perspective
 from .method import Batch, View, given
 from .pictures import Augmentation, augment, chain, moved, rays, standardise, unpack
-from .pose_cnn import Backbone, Precision, VolumetricHead
+from .pose_cnn import Backbone, VolumetricHead
+from .precision import Precision
 from .skeleton import Skeleton
 
 AUGMENTATION = Augmentation(scale=0.2, rotation_deg=30, colour=0.2, occlusion=0.5)

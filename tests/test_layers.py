@@ -20,7 +20,7 @@ FOREIGN = {"mmpose": {"pipeline/detectors"}, "mmcv": {"pipeline/detectors"}, "me
 """Heavy packages, and the only folder that may import them."""
 
 HELPERS_OF_METHODS = {
-    "method", "lifter", "pose_cnn", "losses", "geometry", "epipolar", "handedness", "heatmap", "skeleton", "body",
+    "method", "lifter", "pose_cnn", "precision", "losses", "geometry", "epipolar", "handedness", "heatmap", "skeleton", "body",
     "canonical", "bundle", "virtual_views", "openmmlab", "pictures", "volumetric",
 }  # fmt: skip
 NOT_METHODS = HELPERS_OF_METHODS | {"__init__", "metrics"}

@@ -297,6 +297,20 @@ def test_the_published_network_is_the_figure() -> None:
     torch.testing.assert_close(R, rotation_from_axis_angle(axis_angle))
 
 
+def test_bfloat16_is_for_training_only() -> None:
+    torch.manual_seed(0)
+    lifter = Lifter(17, 64, layer_norm=True, rotation="two_columns", precision="bfloat16")
+    seen = torch.randn(9, 17, 2), torch.rand(9, 17)
+    short = lifter(*seen)
+    lifter.eval()
+    exact = lifter(*seen)
+    lifter.train().precision = "float32"
+    for rounded, full, single in zip(short, exact, lifter(*seen), strict=True):
+        assert torch.equal(full, single)
+        assert not torch.equal(full, rounded)
+        torch.testing.assert_close(rounded, full, atol=0.03, rtol=0)
+
+
 def _one_view(frames: int) -> View:
     generator = torch.Generator().manual_seed(0)
     return View(
