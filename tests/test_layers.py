@@ -20,8 +20,8 @@ FOREIGN = {"mmpose": {"pipeline/detectors"}, "mmcv": {"pipeline/detectors"}, "me
 """Heavy packages, and the only folder that may import them."""
 
 HELPERS_OF_METHODS = {
-    "method", "lifter", "pose_cnn", "precision", "losses", "geometry", "epipolar", "handedness", "heatmap", "skeleton", "body",
-    "canonical", "bundle", "virtual_views", "openmmlab", "pictures", "volumetric",
+    "method", "lifter", "pose_cnn", "precision", "losses", "geometry", "epipolar", "handedness", "heatmap",
+    "skeleton", "body", "canonical", "bundle", "virtual_views", "openmmlab", "pictures", "volumetric",
 }  # fmt: skip
 NOT_METHODS = HELPERS_OF_METHODS | {"__init__", "metrics"}
 

@@ -56,7 +56,8 @@ BOUND = "supervised"
 """Name of the row of the upper bound."""
 
 STATIC_CAMERAS = {"static4": "true", "ski6": "false", "drawn": "true"}
-"""What the benchmark says of its cameras; of other data nothing is assumed."""
+"""What the benchmark says of its cameras, also in cuts of a scenario (``tools/cut_bench.py``); of other data nothing
+is assumed."""
 
 VOLUMETRIC = "epipolarpose+student=volumetric"
 ON_FOOTAGE = {
@@ -166,8 +167,12 @@ def _names(scenario: str, options: argparse.Namespace) -> list[str]:
     lifters = [name for name, needed in needs.items() if "crops" not in needed]
     calibrated = [name for name in lifters if needs[name] & FROM_JOINTS]
     unplaced = [f"{name}+calibrate.extrinsics=joints" for name in calibrated]
-    more = unplaced if STATIC_CAMERAS.get(scenario) == "true" else []
+    more = unplaced if _static_cameras(scenario) == "true" else []
     return [*lifters, *more, *(ON_FOOTAGE if footage else [BOUND])]
+
+
+def _static_cameras(scenario: str) -> str | None:
+    return STATIC_CAMERAS.get(scenario.split("-")[0])
 
 
 def _benchmark_first(scenario: str) -> int:
@@ -176,7 +181,8 @@ def _benchmark_first(scenario: str) -> int:
 
 
 def _settings(scenario: str, method: str, seed: int, options: argparse.Namespace) -> Settings:
-    static = [f"samples.static_cameras={STATIC_CAMERAS[scenario]}"] if scenario in STATIC_CAMERAS else []
+    known = _static_cameras(scenario)
+    static = [] if known is None else [f"samples.static_cameras={known}"]
     base, *variation = method.split("+")
     static += ON_FOOTAGE.get(method, [])
     static += [said if "." in said.split("=")[0] else f"train.{said}" for said in variation]
