@@ -26,6 +26,7 @@ from .results import Fit, Inferred, write_model
 from .samples import select_samples
 from .settings import (
     FROM_JOINTS,
+    REPEATED,
     LiftSettings,
     Settings,
     TrainingSettings,
@@ -165,7 +166,7 @@ def _walk(path: Path, place: Workplace, settings: Settings, training: TrainingSe
     verdict, sentence = (trained.handedness[word] for word in ("verdict", "sentence"))
     log.log(logging.INFO if verdict == "clear" else logging.WARNING, "handedness: %s. %s", verdict, sentence)
     warnings = () if verdict == "clear" else (f"handedness is {verdict}: {sentence}",)
-    recipe = {name: getattr(settings, name).model_dump(mode="json") for name in ("detect", "track", "morph")}
+    recipe = {name: getattr(settings, name).model_dump(mode="json") for name in REPEATED}
     recipe |= {"detector": f"2D poses of {path.name}", "samples": chosen.key}
     model_path = place.folder / "model.pt"
     write_model(replace(trained, recipe=recipe), place.folder, to_toml(settings, training.options))

@@ -256,6 +256,18 @@ class Samples(HandOver):
 
 
 @dataclass(frozen=True)
+class Swaps(HandOver):
+    """Stretches of a take's views in which left and right of a person are swapped, or may be."""
+
+    camera: Annotated[np.ndarray, Dims("stretch", "int32", "camera index")]
+    start: Annotated[np.ndarray, Dims("stretch", "int32", "frame index")]
+    end: Annotated[np.ndarray, Dims("stretch", "int32", "frame index, exclusive")]
+    part: Annotated[np.ndarray, Dims("stretch", "int32", "1 legs, 2 upper body, 3 both")]
+    doubtful: Annotated[np.ndarray, Dims("stretch", "bool", "1")]
+    """Where neither way of naming the sides is clearly the right one."""
+
+
+@dataclass(frozen=True)
 class Rig(HandOver):
     """Where the cameras of all samples stand: X_camera = R X_world + t."""
 

@@ -72,7 +72,7 @@ def fit(
     device: Device = "auto",
     until: Annotated[
         str | None,
-        typer.Option(help="Stop after a stage: frames, detect, track, morph, synchronize, samples, train, lift, ..."),
+        typer.Option(help="Stop after a stage: frames, detect, track, morph, synchronize, sides, samples, ..."),
     ] = None,
     overrides: Overrides = [],  # noqa: B006 - typer copies it
     seed: Annotated[int | None, typer.Option(help="Seed of all random draws.")] = None,

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Crops, Detections, Frames, Labels, Pose3D, Rig, Samples, Timeline, Track
+from .arrays import Crops, Detections, Frames, Labels, Pose3D, Rig, Samples, Swaps, Timeline, Track
 from .cache import SourceFile
 from .calibrate import HOW_TO_GIVE_INTRINSICS, calibrate, describe_rig
 from .crop import crop_people
@@ -31,6 +31,7 @@ from .results import Fit, about, provenance, write_model, write_results
 from .samples import build_samples
 from .settings import (
     FROM_JOINTS,
+    REPEATED,
     LiftSettings,
     Settings,
     TrackSettings,
@@ -40,6 +41,7 @@ from .settings import (
     to_toml,
     training_settings,
 )
+from .sides import find_swaps, mend_sides, swapped_share
 from .synchronize import synchronize
 from .track import track_athlete
 from .workplace import Workplace, open_workplace, request_digest
@@ -47,13 +49,13 @@ from .workplace import Workplace, open_workplace, request_digest
 log = logging.getLogger("posepipe")
 
 STAGES = (
-    "frames", "detect", "track", "crop", "morph", "synchronize", "samples", "calibrate", "label", "train", "lift"
+    "frames", "detect", "track", "crop", "morph", "synchronize", "sides", "samples", "calibrate", "label", "train",
+    "lift",
 )  # fmt: skip
 """Stages in order; ``until`` names the last one."""
 
-
-REPEATED = ("detect", "track", "morph")
-"""Settings that go into the model file, because ``infer`` repeats these stages."""
+OFTEN = 0.05
+"""Share of a clip's frames with swapped sides that is worth a warning."""
 
 
 def fit(
@@ -254,6 +256,24 @@ class _Run:
             for warning in timeline.warnings:
                 self.warn(f"take {take.name}: {warning}")
 
+    def sides(self) -> None:
+        """Left and right put right where time and the other cameras say so."""
+        self.swaps: dict[str, Swaps] = {}
+        settings = self.settings.sides
+        for take in self.recording.takes:
+            inputs = self.of(take, self.tracks), self.timelines[take.name]
+            swaps = self.swaps[take.name] = self.run(find_swaps, *inputs, settings=settings, subject=take.name)
+            for number, camera in enumerate(take.cameras):
+                subject = f"{take.name}/{camera.name}"
+                track = self.tracks[subject]
+                self.tracks[subject] = self.run(mend_sides, track, swaps, number, settings=settings, subject=subject)
+                share = swapped_share(swaps, number, len(track.time))
+                if share > OFTEN:
+                    done = "put right" if settings.repair else "left as it is"
+                    self.warn(
+                        f"{camera.video}: left and right are swapped in {share:.0%} of the frames, which is {done}"
+                    )
+
     def samples(self) -> None:
         """Training samples of all takes."""
         takes = self.recording.takes
@@ -375,6 +395,7 @@ class _Run:
                         for camera, *results in zip(take.cameras, *(self.of(take, s) for s in shown), strict=True)
                     ],
                     self.timelines[take.name],
+                    self.swaps[take.name],
                 )
                 for take in self.recording.takes
             ],

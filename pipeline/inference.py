@@ -23,7 +23,8 @@ from .model import Model
 from .morph import morph_skeleton
 from .recording import results_folder
 from .results import Inferred, about, provenance, write_results
-from .settings import LiftSettings, Settings, check_name, parse, settings_from
+from .settings import REPEATED, LiftSettings, Settings, check_name, parse, settings_from
+from .sides import find_swaps, mend_sides
 from .track import track_athlete
 from .workplace import open_workplace
 
@@ -53,7 +54,7 @@ def infer(
         height_m: the athlete's stature; results are in metres then, else in body heights.
         focal_px: focal length of the camera, for models whose method needs it; the principal point is the middle.
         exports: result files.
-        overrides: settings of the stages detect, track and morph that differ from the model's, nested.
+        overrides: settings of the stages before training that differ from the model's, nested.
         device: where networks run.
 
     Raises:
@@ -93,6 +94,8 @@ def infer(
             run(crop_people, video, track, settings=settings.crop, subject=name) if "crop" in trained.recipe else None
         )
         track = run(morph_skeleton, track, settings=settings.morph, subject=name)
+        swaps = run(find_swaps, [track], None, settings=settings.sides, subject=name)
+        track = run(mend_sides, track, swaps, 0, settings=settings.sides, subject=name)
         if focal_px is not None:
             width, height = frames.image_size.tolist()
             K = assumed_intrinsics(width, height, focal_px)
@@ -146,13 +149,13 @@ def recipe_settings(model: Model, overrides: dict[str, Any], path: Path) -> Sett
     Raises:
         PosepipeError: an override that is not a setting of these stages, or a model that does not say its settings.
     """
-    if missing := {"detect", "track", "morph", "detector"} - set(model.recipe):
+    if missing := {*REPEATED, "detector"} - set(model.recipe):
         raise PosepipeError(f"{path} is damaged: its recipe lacks {min(missing)!r}; run fit again")
-    repeated = ["detect", "track", "crop", "morph"] if "crop" in model.recipe else ["detect", "track", "morph"]
+    repeated = (*REPEATED, "crop") if "crop" in model.recipe else REPEATED
     tree = {name: dict(model.recipe[name]) for name in repeated}
     for section, values in overrides.items():
         if section not in tree:
-            raise PosepipeError(f"infer has no settings {section!r}; it repeats detect, track and morph as in {path}")
+            raise PosepipeError(f"infer has no settings {section!r}; it repeats {', '.join(REPEATED)} as in {path}")
         if not isinstance(values, dict):
             raise PosepipeError(
                 f"{section} = {values!r}: {section} is a group of settings, e.g. {section}.NAME=VALUE"

@@ -18,7 +18,7 @@ from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from plotly.offline import get_plotlyjs
 
 from ..models.skeleton import SKELETONS
-from .arrays import Detections, Frames, Pose3D, Timeline, Track
+from .arrays import Detections, Frames, Pose3D, Swaps, Timeline, Track
 from .cache import write_atomically
 from .drawing import bone_sides, scene_of
 
@@ -49,6 +49,7 @@ class ReportedTake:
     name: str
     cameras: Sequence[ReportedCamera]
     timeline: Timeline
+    swaps: Swaps | None = None
 
 
 @dataclass(frozen=True)
@@ -155,7 +156,9 @@ def _take_tables(take: ReportedTake) -> dict[str, Any]:
     found = {(camera.detections.detector, camera.detections.confidence_kind) for camera in take.cameras}
     return {
         "name": take.name,
-        "cameras": [_camera_row(camera) for camera in take.cameras],
+        "cameras": [
+            _camera_row(camera) | _sides_of(take.swaps, number) for number, camera in enumerate(take.cameras)
+        ],
         "detectors": [f"{detector}; confidence is {kind}" for detector, kind in sorted(found)],
         "sync": [_sync_row(camera.name, take.timeline, number) for number, camera in enumerate(take.cameras)],
         "warnings": take.timeline.warnings,
@@ -179,6 +182,16 @@ def _camera_row(camera: ReportedCamera) -> dict[str, str]:
         "Athlete in": _percent(_athlete_share(track)),
         "Others left out": f"{track.dropped:,}",
     }
+
+
+def _sides_of(swaps: Swaps | None, camera: int) -> dict[str, str]:
+    """In how many frames left and right of legs or upper body were found swapped, or may be."""
+    if swaps is None:
+        return {}
+    length = swaps.end - swaps.start
+    here = swaps.camera == camera
+    swapped, doubtful = (int(length[here & (swaps.doubtful == doubt)].sum()) for doubt in (False, True))
+    return {"Sides swapped": f"{swapped:,} frames", "Sides in doubt": f"{doubtful:,} frames"}
 
 
 def _sync_row(name: str, timeline: Timeline, camera: int) -> dict[str, str]:

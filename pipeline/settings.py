@@ -90,6 +90,12 @@ class SynchronizeSettings(StageSettings):
     max_lag_s: float = Field(1.0, gt=0, description="how far the check looks for a wrong offset")
 
 
+class SideSettings(StageSettings):
+    """Left and right of the athlete where a detector took one for the other."""
+
+    repair: bool = Field(True, description="exchange the sides where they are swapped; false leaves them")
+
+
 class SampleSettings(StageSettings):
     """Choice of training instants."""
 
@@ -162,6 +168,10 @@ FROM_JOINTS = frozenset({"extrinsics", "labels"})
 """Needs of methods that the athlete's joints meet, once the intrinsics are known."""
 
 
+REPEATED = ("detect", "track", "morph", "sides")
+"""Settings that go into the model file, because ``infer`` repeats these stages."""
+
+
 class Settings(StageSettings):
     """All settings of a fit."""
 
@@ -171,6 +181,7 @@ class Settings(StageSettings):
     crop: CropSettings = CropSettings()
     morph: MorphSettings = MorphSettings()
     synchronize: SynchronizeSettings = SynchronizeSettings()
+    sides: SideSettings = SideSettings()
     samples: SampleSettings = SampleSettings()
     calibrate: CalibrateSettings = CalibrateSettings()
     label: LabelSettings = LabelSettings()

@@ -27,7 +27,7 @@ NOT_METHODS = HELPERS_OF_METHODS | {"__init__", "metrics"}
 
 STAGES = {
     "frames", "detect", "track", "morph", "synchronize", "keypoints", "samples", "calibrate", "label", "train",
-    "lift", "crop",
+    "lift", "crop", "sides",
 }  # fmt: skip
 LEVELS = [
     {"errors", "progress"},

@@ -121,8 +121,9 @@ def test_a_changed_video_runs_its_camera_and_what_depends_on_it(fitted: Fitted, 
     film(fitted.footage / "cam1.mp4", 1, [*range(FRAMES - 1), FRAMES])
     again(fitted)
     own = {("ski run/cam1", stage) for stage in PER_CAMERA}
-    shared = {("ski run", "synchronize"), ("all takes", "build_samples"), ("all takes", "train_model")}
-    lifted = {(f"ski run/cam{camera}", "lift_poses") for camera in range(3)}
+    shared = {("ski run", "synchronize"), ("ski run", "find_swaps")}
+    shared |= {("all takes", "build_samples"), ("all takes", "train_model")}
+    lifted = {(f"ski run/cam{camera}", stage) for camera in range(3) for stage in ("mend_sides", "lift_poses")}
     assert changed(before, keys(fitted.out)) == own | shared | lifted
     assert detector.looked_at == FRAMES
 
@@ -153,14 +154,14 @@ def test_a_description_changes_what_depends_on_it(fitted: Fitted, detector: Fake
         ("frames", 1),
         ("detect", 2),
         ("morph", 4),
-        ("samples", 6),
+        ("samples", 8),
     ],
 )
 def test_until_stops_behind_a_stage(
     until: str, stages: int, take: Path, detector: FakeDetector, tmp_path: Path
 ) -> None:
     done = fit(take, out=tmp_path / "out", settings=settings(), until=until)
-    order = [*PER_CAMERA, "synchronize", "build_samples", "train_model", "lift_poses"]
+    order = [*PER_CAMERA, "synchronize", "find_swaps", "mend_sides", "build_samples", "train_model", "lift_poses"]
     assert {path.name for path in (tmp_path / "out" / "cache").iterdir() if path.is_dir()} == set(order[:stages])
     assert (done.model, done.report, done.results) == (None, None, ())
     assert not (tmp_path / "out" / "model.pt").exists()
@@ -189,7 +190,7 @@ def test_what_stands_in_the_cache_is_what_the_scene_shows(finished: Fitted) -> N
 
 def test_status_says_what_is_done_and_from_what(fitted: Fitted) -> None:
     rows = {(row.subject, row.stage): row for row in status(fitted.out)}
-    assert len(rows) == 3 * 5 + 3
+    assert len(rows) == 3 * 6 + 4
     assert all(row.state == "done" and row.bytes > 0 and row.seconds >= 0 for row in rows.values())
     assert "cam1.mp4" in " ".join(rows[("ski run/cam1", "detect_poses")].inputs)
     began = time.perf_counter()
@@ -238,7 +239,8 @@ def test_a_clip_that_fit_saw_costs_nothing(fitted: Fitted, detector: FakeDetecto
     made = infer(clip, model=fitted.out / "model.pt", exports=["npz"])
     assert detector.looked_at == 0
     assert made.folder == fitted.footage / "cam1_posepipe"
-    assert entries(made.folder) == set()  # all of it is borrowed
+    one_view = {"find_swaps", "mend_sides", "lift_poses"}  # looks for swapped sides without the other cameras
+    assert {Path(entry).parts[0] for entry in entries(made.folder)} == one_view  # the rest is borrowed
     with np.load(made.files[0]) as inferred, np.load(fitted.out / "takes/ski run/cam1/poses.npz") as made_by_fit:
         np.testing.assert_array_equal(inferred["joint"], made_by_fit["joint"])
 
