@@ -179,6 +179,67 @@ def infer(
 
 
 @command
+def batch(
+    sources: Annotated[list[str], typer.Argument(help="Folders, videos, or quoted patterns such as 'a/**/*.mp4'.")],
+    model: Annotated[Path, typer.Option(help="model.pt of a fit.")],
+    out: Annotated[
+        Path | None, typer.Option(help="Results folder, with a folder per clip; by default FOLDER_batch.")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Clips at the same time.")] = 1,
+    height: Annotated[
+        float | None, typer.Option(help="The athletes' stature in m; results are in metres then.")
+    ] = None,
+    focal: Annotated[
+        float | None, typer.Option(help="Focal length of the cameras in px, for methods that need intrinsics.")
+    ] = None,
+    watch: Annotated[bool, typer.Option("--watch", help="Go on with clips as they arrive, until Ctrl-C.")] = False,
+    export: Exports = USUAL_EXPORTS,
+    overrides: Overrides = [],  # noqa: B006 - typer copies it
+    device: Device = "auto",
+    as_json: AsJson = False,
+) -> None:
+    """3D poses of all clips of an archive; finished ones are left alone, failing ones do not stop the rest.
+
+    What became of each clip stands in summary.csv and summary.json of the results folder. The exit code is 1 if any
+    clip failed.
+
+    Examples:
+
+      posepipe batch archive --model ski_videos_posepipe/model.pt --jobs 4
+
+      posepipe batch 'archive/**/*.mp4' --model model.pt --export npz,c3d --watch
+    """
+    from rich.console import Console
+
+    from .batch import SUMMARY, default_folder
+    from .batch import batch as run
+    from .batch_table import sentence, shown_in
+    from .settings import nested
+
+    folder = out or default_folder(sources)
+    with shown_in(Console(stderr=True)) as show:
+        rows = run(
+            sources,
+            model=model,
+            out=folder,
+            jobs=jobs,
+            exports=split(export),
+            watch=watch,
+            show=show,
+            height_m=height,
+            focal_px=focal,
+            overrides=nested(overrides),
+            device=device,
+        )
+    if as_json:
+        typer.echo((folder / SUMMARY).read_text(encoding="utf-8"))
+    else:
+        typer.echo(f"{sentence(rows)}\nsummary  {folder / 'summary.csv'}")
+    if any(row.status == "failed" for row in rows):
+        raise typer.Exit(1)
+
+
+@command
 def export(
     result: Annotated[Path, typer.Argument(help="A poses.npz, or a results folder of fit or infer.")],
     to: Annotated[str, typer.Option(help=f"Formats: {', '.join(EXPORTERS)}.")],

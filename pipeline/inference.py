@@ -22,7 +22,7 @@ from .lift import check_intrinsics, lift_poses
 from .model import Model
 from .morph import morph_skeleton
 from .recording import results_folder
-from .results import Inferred, about, provenance, write_results
+from .results import Inferred, about, infer_request, provenance, write_results
 from .settings import REPEATED, LiftSettings, Settings, check_name, parse, settings_from
 from .sides import find_swaps, mend_sides
 from .track import track_athlete
@@ -105,7 +105,8 @@ def infer(
         files = write_results(
             Clip.of(pose, frames, clip, provenance(video, source, trained, *used)), place.folder, exports
         )
-        place.journal.end("")
+        wanted = {"height_m": height_m, "focal_px": focal_px, "overrides": overrides}
+        place.journal.end(infer_request(video.key, source.key, wanted))
         return Inferred(clip, place.folder, pose, tuple(files))
 
 

@@ -11,6 +11,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import numpy as np
 from pydantic import BaseModel
 
 from .arrays import Pose3D, ViewPoses
@@ -18,6 +19,7 @@ from .cache import SourceFile, unkeyed_fields, write_atomically, writing_to
 from .errors import PosepipeError
 from .exporters import EXPORTERS, exporter
 from .exporters.clip import CAMERA_AXES, Clip
+from .workplace import JOURNAL, Journal, request_digest
 
 if TYPE_CHECKING:
     from .model import Model
@@ -62,7 +64,7 @@ def write_results(clip: Clip, folder: Path, exports: Sequence[str]) -> list[Path
     folder.mkdir(parents=True, exist_ok=True)
     record = folder / RECORD
     wanted = {"poses": {person.name: person.pose.key for person in clip.people}, **clip.provenance}
-    about = clip.facts(CAMERA_AXES) | {"joints": list(clip.skeleton.joints), "provenance": clip.provenance}
+    about = {**clip.facts(CAMERA_AXES), **_statistics(clip), "provenance": clip.provenance}
     made: dict[str, list[str]] = {}
     if record.exists():
         before = json.loads(record.read_text(encoding="utf-8"))
@@ -76,8 +78,40 @@ def write_results(clip: Clip, folder: Path, exports: Sequence[str]) -> list[Path
     return [folder / file for name in exports for file in made[name]]
 
 
+def about_results(folder: Path) -> dict[str, Any]:
+    """What the record of a results folder says: what its files were made ``from``, ``about`` them, ``files``."""
+    return json.loads((folder / RECORD).read_text(encoding="utf-8"))
+
+
+def infer_request(clip: str, model: str, wanted: dict[str, Any]) -> str:
+    """Digest of what ``infer`` is asked to do: digests of clip and model, and its other arguments."""
+    names = ("height_m", "focal_px", "overrides")
+    return request_digest(clip, model, [wanted.get(name) or None for name in names])
+
+
+def is_finished(folder: Path, request: str, exports: Sequence[str]) -> bool:
+    """Whether ``infer`` has ended in a folder with this request, and all wanted files are there."""
+    if not (folder / RECORD).exists() or Journal.read(folder / JOURNAL).request != request:
+        return False
+    made = about_results(folder)["files"]
+    return all(name in made and _all_there(folder, made[name]) for name in exports)
+
+
 def _all_there(folder: Path, files: list[str]) -> bool:
     return all((folder / file).exists() for file in files)
+
+
+def _statistics(clip: Clip) -> dict[str, Any]:
+    """How much of the clip shows somebody, and how surely."""
+    there = np.stack([np.isfinite(person.pose.joint).all((1, 2)) for person in clip.people])
+    confidence = np.stack([person.pose.confidence.mean(-1) for person in clip.people])
+    return {
+        "joints": list(clip.skeleton.joints),
+        "people": [person.name for person in clip.people],
+        "frames": len(clip.time),
+        "fraction_with_person": round(float(there.any(0).mean()), 4),
+        "mean_confidence": round(float(confidence[there].mean()), 4) if there.any() else 0.0,
+    }
 
 
 def _write_one(clip: Clip, name: str, folder: Path) -> list[str]:

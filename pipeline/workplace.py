@@ -29,6 +29,9 @@ PACKAGE = Path(__file__).parent.parent
 
 CODE = (".py", ".html", ".css", ".js")
 
+JOURNAL = "run.json"
+"""In every results folder, and nowhere else."""
+
 Reached = tuple[str, str, str]
 """Subject ("take/camera"), stage, key."""
 
@@ -126,7 +129,7 @@ def open_workplace(folder: Path, *, borrowed: tuple[Path, ...] = ()) -> Iterator
         raise PosepipeError(
             f"another posepipe is at work in {folder}; wait for it to end, or choose another folder with --out"
         ) from error
-    journal = Journal.read(folder / "run.json", writable=first)
+    journal = Journal.read(folder / JOURNAL, writable=first)
     cache = Cache(
         folder / "cache", borrowed=borrowed, on_use=journal.note, processes=launch.processes, rank=launch.rank
     )
@@ -192,9 +195,9 @@ def status(folder: Path) -> list[Finished]:
     Raises:
         PosepipeError: no posepipe results there.
     """
-    if not (folder / "run.json").exists():
+    if not (folder / JOURNAL).exists():
         raise PosepipeError(f"{folder} holds no posepipe results; run `posepipe fit` first")
-    journal = Journal.read(folder / "run.json")
+    journal = Journal.read(folder / JOURNAL)
     names = Digests(folder / "cache" / "digests.json").names()
     names |= {key: f"{stage} {key[:8]}" for _, stage, key in journal.reached}
     return [_finished(folder / "cache", names, *reached) for reached in journal.reached]
@@ -217,9 +220,9 @@ def unreached(folder: Path) -> list[Path]:
     Raises:
         PosepipeError: no posepipe results there.
     """
-    if not (folder / "run.json").exists():
+    if not (folder / JOURNAL).exists():
         raise PosepipeError(f"{folder} holds no posepipe results")
-    journal = Journal.read(folder / "run.json")
+    journal = Journal.read(folder / JOURNAL)
     wanted = {(stage, key) for _, stage, key in (*journal.reached, *journal.earlier)}
     entries = sorted((folder / "cache").glob("*/*"))
     return [entry for entry in entries if (entry.parent.name, entry.name.removesuffix(".parts")) not in wanted]

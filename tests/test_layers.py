@@ -30,7 +30,7 @@ STAGES = {
     "lift", "crop", "sides",
 }  # fmt: skip
 LEVELS = [
-    {"errors", "progress"},
+    {"errors", "progress", "workers"},
     {"arrays", "video", "device", "launcher", "detectors"},
     {"cache", "settings", "drawing", "exporters"},
     {"recording", "model", "workplace", "results", "batches"},
@@ -39,12 +39,14 @@ LEVELS = [
     {"report", "evaluate", "doctor", "array_fitting", "export"},
     {"evaluation_files"},
     {"fitting", "inference"},
+    {"batch"},
+    {"batch_table"},
     {"__init__", "cli"},
 ]
 """The modules of the pipeline, from the base up; sub-packages count as one."""
 
 BASE_NEEDS_NO_ORDER = set().union(*LEVELS[:4])
-TOP = {"fitting", "inference", "cli", "__init__"}
+TOP = {"fitting", "inference", "batch", "batch_table", "cli", "__init__"}
 
 
 def modules(package: str) -> list[Path]:

@@ -8,4 +8,5 @@ from posepipe.pipeline.cli import app
 torch.set_num_threads(1)
 for module in (fitting, inference):
     module.choose_detector = lambda settings, device: FakeDetector()
-app()
+if __name__ == "__main__":  # a batch's processes read this file as well
+    app()

@@ -357,7 +357,7 @@ def test_stopping_it_is_said_and_exits_with_130(footage: Path, monkeypatch: pyte
 
 def test_help_and_version_are_there() -> None:
     assert "fit" in call("--help").stdout
-    for command in ("fit", "infer", "export", "evaluate", "status", "clean", "doctor"):
+    for command in ("fit", "infer", "batch", "export", "evaluate", "status", "clean", "doctor"):
         assert "Usage" in call(command, "--help").stdout
     assert call("--version").stdout.startswith("posepipe ")
 
