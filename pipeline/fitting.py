@@ -374,7 +374,13 @@ class _Run:
         """Result files of every clip, and the report."""
         folders = _result_folders(self.recording, self.place.folder)
         for folder, (subject, camera) in zip(folders, self.cameras, strict=True):
-            used = self.settings.detect, self.tracking(camera), self.settings.morph, self.lifting(subject)
+            used = (
+                self.settings.detect,
+                self.tracking(camera),
+                self.settings.morph,
+                self.settings.sides,
+                self.lifting(subject),
+            )
             origin = provenance(self.videos[subject], self.model_file, self.model, *used)
             clip = Clip.of(self.poses[subject], self.frame_sets[subject], camera.video, origin)
             write_results(clip, folder, self.exports)

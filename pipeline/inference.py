@@ -101,7 +101,7 @@ def infer(
             K = assumed_intrinsics(width, height, focal_px)
             lifting = lifting.model_copy(update={"intrinsics": K.tolist()})
         pose = run(lift_poses, track, crops, source, settings=lifting, subject=name)
-        used = settings.detect, settings.track, settings.morph, lifting
+        used = settings.detect, settings.track, settings.morph, settings.sides, lifting
         files = write_results(
             Clip.of(pose, frames, clip, provenance(video, source, trained, *used)), place.folder, exports
         )

@@ -100,7 +100,7 @@ def test_ctrl_c_stops_it_cleanly_and_it_goes_on_and_watches(finished: Fitted, tm
     for number in range(3):
         film(clips / f"run{number}.mp4", 0, range(number, number + 10))
     slow = start(clips, "--model", model, "--out", out)
-    until(lambda: (out / "run0" / "result.json").exists())
+    until(lambda: (out / "run1").exists())
     slow.send_signal(signal.SIGINT)
     _, err = slow.communicate()
     assert slow.returncode == 130
