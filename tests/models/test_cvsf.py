@@ -322,6 +322,13 @@ def test_the_truth_has_no_loss_at_any_size() -> None:
         assert max(found[name] for name in ("refinement", "refined_reprojection")) < 1e-2  # maxima between bins
 
 
+def test_the_gradient_of_consistency_is_right() -> None:
+    generator = torch.Generator().manual_seed(3)
+    pose = torch.randn(2, 3, 4, 3, generator=generator, dtype=torch.float64, requires_grad=True)
+    seen = torch.tensor([[True, True, True], [True, False, True]])
+    assert torch.autograd.gradcheck(lambda p: consistency(unit_norm(p), seen), pose)
+
+
 def test_consistency_cannot_be_lowered_by_shrinking() -> None:
     pose, R, batch = noisy_scene()
     small = losses_of(0.1 * pose, R, batch)

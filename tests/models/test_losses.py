@@ -5,7 +5,15 @@ import math
 import pytest
 import torch
 from known_scene import people
-from posepipe.models.losses import bone_prior, mean_where, rms, scale_free_distance
+from posepipe.models.geometry import rotation_from_axis_angle
+from posepipe.models.losses import (
+    bone_prior,
+    camera_consistency,
+    mean_where,
+    reprojection,
+    rms,
+    scale_free_distance,
+)
 from posepipe.models.skeleton import H36M17
 
 
@@ -122,3 +130,24 @@ def _random_poses() -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     generator = torch.Generator().manual_seed(0)
     observed, projected = torch.randn(2, 4, 9, 2, generator=generator, dtype=torch.float64)
     return observed, projected, torch.rand(4, 9, generator=generator, dtype=torch.float64)
+
+
+def test_gradients_of_the_terms_over_views_are_right() -> None:
+    generator = torch.Generator().manual_seed(5)
+
+    def normal(*shape: int) -> torch.Tensor:
+        return torch.randn(*shape, generator=generator, dtype=torch.float64)
+
+    observed, pose, axis_angle = normal(4, 3, 5, 2), normal(4, 3, 5, 3), normal(4, 3, 3)
+    confidence = torch.rand(4, 3, 5, generator=generator, dtype=torch.float64)
+    seen = torch.ones(4, 3, dtype=torch.bool)
+    seen[1, 2] = False
+    rig = torch.tensor([0, 0, 1, 0])
+
+    def terms(pose: torch.Tensor, axis_angle: torch.Tensor) -> tuple[torch.Tensor, ...]:
+        R = rotation_from_axis_angle(axis_angle)
+        torch.manual_seed(0)
+        camera = camera_consistency(observed, confidence, seen, pose, R, rig)
+        return *reprojection(observed, confidence, seen, pose, R), camera
+
+    assert torch.autograd.gradcheck(terms, (pose.requires_grad_(), axis_angle.requires_grad_()))
