@@ -188,4 +188,5 @@ class EpipolarPose(Method):
 
 
 def _view(names: Iterable[str], parts: Iterable[Tensor]) -> View:
-    return View(**dict(zip(names, parts, strict=True)))
+    fields: dict[str, Any] = dict(zip(names, parts, strict=True))
+    return View(**fields)

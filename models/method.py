@@ -15,6 +15,11 @@ initial weights. The training loop moves it to a device, minimises ``sum(phase.w
 over batches of synchronised instants, phase after phase, and stores ``state_dict()``. ``predict`` is
 called in eval mode without gradients. Prediction must not depend on how frames are batched.
 
+A method that looks at neighbours in time says at how many frames (``window``); batches and views then carry a
+``Window`` around each instant and each frame, so that a frame brings all that its pose depends on. Windows step
+through time as they did in training: by the median time between training instants, in seconds of the clip, whatever
+its frame rate (``pipeline/windows.py``); where times are unknown, from instant to instant.
+
 Conventions: pixels with x right and y down, camera axes x right, y down, z forward; a missing joint has
 keypoint 0 and confidence 0, never NaN; a missing view is one whose joints are all missing.
 """
@@ -24,7 +29,7 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
@@ -62,6 +67,18 @@ class Phase:
 
 
 @dataclass(frozen=True)
+class Window:
+    """What a camera showed around an instant: frames (W, odd) in order of time, that of the instant in the middle.
+
+    Beyond the ends of a clip its first and last frames are repeated.
+    """
+
+    keypoint: Tensor  # (..., W, J, 2) px, 0 where missing
+    confidence: Tensor  # (..., W, J) in 0..1, 0 where missing, which all joints of a missing frame are
+    K: Tensor | None = None  # (..., W, 3, 3) px, of no meaning where the frame is missing
+
+
+@dataclass(frozen=True)
 class Batch:
     """Synchronised instants (B) seen by cameras (V): joints (J) in pixels."""
 
@@ -77,6 +94,7 @@ class Batch:
     label_confidence: Tensor | None = None  # (B, V, J) in 0..1, 0 where there is no label
     crop: Tensor | None = None  # (B, V, H, W, 3) uint8 RGB, the person in the middle; black where the view is missing
     crop_from_image: Tensor | None = None  # (B, V, 2, 3) affine map from the camera's pixels to the crop's
+    window: Window | None = None  # (B, V, W, ...)
 
 
 @dataclass(frozen=True)
@@ -88,6 +106,7 @@ class View:
     K: Tensor | None = None  # (N, 3, 3) px
     crop: Tensor | None = None  # (N, H, W, 3) uint8 RGB
     crop_from_image: Tensor | None = None  # (N, 2, 3)
+    window: Window | None = None  # (N, W, ...)
 
 
 @dataclass(frozen=True)
@@ -122,6 +141,11 @@ class Method(nn.Module, ABC):
         """Whether every prediction is turned right-handed by its own parity, so that only its size matters."""
         return False
 
+    @property
+    def window(self) -> int:
+        """Frames of the windows that batches and views carry, odd; 1: none, it looks at the instant alone."""
+        return 1
+
     def __init__(self, skeleton: Skeleton, settings: MethodSettings) -> None:
         super().__init__()
         self.skeleton = skeleton
@@ -148,8 +172,11 @@ class Method(nn.Module, ABC):
         """3D poses of one camera's frames from that camera alone."""
 
 
-def given(array: Tensor | None, name: str) -> Tensor:
-    """An array that a method needs.
+T = TypeVar("T", Tensor, Window)
+
+
+def given(array: T | None, name: str) -> T:
+    """What a method needs.
 
     Raises:
         ValueError: it is not there; the pipeline gives what ``needs`` asks for, and tells users what they must give.

@@ -3,21 +3,19 @@
 Li, Li, Jiang, Zhang, Huang and Xu, Geometry-driven self-supervised method for 3D human pose estimation (AAAI 2020).
 Needs intrinsics, extrinsics and two or more synchronised views for training, and intrinsics for prediction: the
 networks see absolute image coordinates at focal length 1, as a person's place in the picture tells perspective.
-The paper's temporal backbone is not here: a batch holds single instants.
 """
 
 from __future__ import annotations
 
-from typing import Any, Literal, NamedTuple
+from typing import Any, Literal, NamedTuple, Self
 
 import torch
-from pydantic import Field, model_validator
+from pydantic import Field, field_validator, model_validator
 from torch import Tensor
-from torch.nn.functional import softplus
 
 from .handedness import Parity
-from .lifter import Norm, residual_network
 from .method import Batch, Method, MethodSettings, Phase, Prediction, View, given, in_chunks
+from .placed_lifter import NEAREST_M, Backbone, Body, Encoding, PlacedLifter, middle
 from .skeleton import Skeleton
 from .virtual_views import virtual_cameras
 
@@ -27,8 +25,6 @@ PUBLISHED: dict[str, Any] = {
     "batch_size": 1024,
     "pairs": "random",
     "transform_weight": 1.0,
-    "width": 1024,
-    "norm": "batch",
     "backbone": "four_blocks",
     "encoding": "absolute",
     "optimizer": "adam",
@@ -38,27 +34,28 @@ PUBLISHED: dict[str, Any] = {
 }
 """Recipe "published": networks and schedule of the paper (Method, Implementation Details); methods.md B3."""
 
-BLOCKS = {"reslinear": 2, "four_blocks": 4}
-
-NEAREST_M = 0.3
-"""Depth of the root beyond which the network chooses."""
+PUBLISHED_WIDTH = 1024
+"""Of the paper's backbones."""
 CLAMPED_M = 0.1
 """Smallest depth that is projected."""
 RESIDUAL_UNIT = 1e-3
 """Residuals count in thousandths of the focal length."""
-
-_DROPOUT = 0.25
-_SMALLEST_SIZE = 1e-6
-_BODY_M = 0.35
-"""Root mean square of a person's coordinates relative to the root."""
-_CAUTION = 0.1
 
 
 class TransformReprojectionSettings(MethodSettings):
     """Settings of Li et al. The defaults are recipe "fast"; "published" replaces those not given."""
 
     recipe: Literal["fast", "published"] = Field("fast", description="ours, or that of the paper")
-    backbone: Literal["reslinear", "four_blocks"] = Field("reslinear", description="residual blocks: two, or four")
+    backbone: Backbone = Field(
+        "layer_norm",
+        description="layer_norm: ours, two residual blocks; of the paper, 1024 wide with dropout: reslinear (two "
+        "blocks), four_blocks, temporal (dilated convolutions over the frames around an instant)",
+    )
+    temporal_frames: tuple[int, ...] = Field(
+        (3, 3, 3, 3, 3),
+        min_length=1,
+        description="temporal: frames that each layer joins, odd; their product is seen",
+    )
     epochs: int = Field(20, ge=1, description="passes over the training instants after pre-training")
     pretraining_epochs: int = Field(1, ge=1, description="passes that only bring poses to where the cameras look")
     min_steps: int = Field(25, ge=1, description="steps of an epoch at least, for short footage")
@@ -73,32 +70,56 @@ class TransformReprojectionSettings(MethodSettings):
         ge=0,
         description="virtual cameras between each two neighbours, which see triangulated poses; the paper has 2",
     )
-    width: int = Field(512, ge=1, description="units of a hidden layer")
-    encoding: Literal["parts", "absolute"] = Field(
+    width: int = Field(512, ge=1, description="units of a hidden layer; 1024 by default in the paper's backbones")
+    encoding: Encoding = Field(
         "parts",
         description="absolute: as in the paper; parts: networks see shape, place and size one by one, and say where "
         "the root is in proportion to them",
     )
-    norm: Norm = Field("layer", description="batch: with dropout, as in the paper")
     optimizer: Literal["adam", "adamw"] = Field("adamw", description="optimiser")
     learning_rate: float = Field(2e-3, gt=0, description="largest learning rate")
     schedule: Literal["steps", "one_cycle"] = Field("one_cycle", description="steps: tenfold drops after each third")
 
     @model_validator(mode="before")
     @classmethod
-    def _follow_recipe(cls, given: Any) -> Any:
+    def _follow_recipe_and_backbone(cls, given: Any) -> Any:
         if isinstance(given, dict) and given.get("recipe") == "published":
-            return PUBLISHED | given
+            given = PUBLISHED | given
+        if isinstance(given, dict) and given.get("backbone", "layer_norm") != "layer_norm":
+            given = {"width": PUBLISHED_WIDTH} | given
         return given
+
+    @field_validator("temporal_frames")
+    @classmethod
+    def _have_a_middle(cls, frames: tuple[int, ...]) -> tuple[int, ...]:
+        if any(joined < 1 or joined % 2 == 0 for joined in frames):
+            raise ValueError("every layer must join an odd number of frames")
+        return frames
+
+    @model_validator(mode="after")
+    def _virtual_views_are_instants(self) -> Self:
+        if self.virtual_views and self.backbone == "temporal":
+            raise ValueError("virtual views show single instants, but backbone temporal looks at the frames around")
+        return self
 
 
 class Seen(NamedTuple):
-    """What calibrated views show."""
+    """What calibrated views show at an instant and, for the temporal backbone, around it (W frames, else 1)."""
 
-    image: Tensor  # (B, V, J, 2) at focal length 1
-    confidence: Tensor  # (B, V, J), 0 where missing
+    images: Tensor  # (B, V, W, J, 2) at focal length 1
+    confidences: Tensor  # (B, V, W, J), 0 where missing
     R: Tensor  # (B, V, 3, 3) camera_from_world
     t: Tensor  # (B, V, 3)
+
+    @property
+    def image(self) -> Tensor:
+        """(B, V, J, 2) at the instant."""
+        return middle(self.images, -3)
+
+    @property
+    def confidence(self) -> Tensor:
+        """(B, V, J) at the instant."""
+        return middle(self.confidences, -2)
 
 
 class TransformReprojection(Method):
@@ -111,10 +132,8 @@ class TransformReprojection(Method):
 
     def __init__(self, skeleton: Skeleton, settings: TransformReprojectionSettings) -> None:
         super().__init__(skeleton, settings)
-        joints, blocks = len(skeleton.joints), BLOCKS[settings.backbone]
-        numbers = 2 * joints + (3 if settings.encoding == "parts" else 0)
-        self.lifting = residual_network(numbers, 3 * joints, settings.width, blocks, settings.norm, _DROPOUT)
-        self.placing = residual_network(numbers, 3, settings.width, blocks, settings.norm, _DROPOUT)
+        body = Body(settings.backbone, settings.width, settings.temporal_frames)
+        self.network = PlacedLifter(skeleton, body, settings.encoding)
         self.parity = Parity(skeleton)
         self.register_buffer("root", torch.from_numpy(skeleton.landmark_weights("pelvis")[0]), persistent=False)
 
@@ -123,6 +142,11 @@ class TransformReprojection(Method):
         """Virtual views show triangulated poses."""
         virtual = isinstance(settings, TransformReprojectionSettings) and settings.virtual_views
         return cls.needs | ({"labels"} if virtual else set())
+
+    @property
+    def window(self) -> int:
+        """Frames that the temporal backbone sees."""
+        return self.network.window
 
     def phases(self) -> tuple[Phase, ...]:
         """Pre-training brings roots to where the cameras look, so that projections are defined (Eqs. 6, 7)."""
@@ -160,8 +184,8 @@ class TransformReprojection(Method):
         seen = self._seen(batch)
         if self.settings.pairs == "random":
             seen = two_views(seen, self._exists(seen.confidence))
-        shown = seen.image, seen.confidence
-        placed = self.pose(*shown) + self.position(*shown)[..., None, :]
+        shown = seen.images, seen.confidences
+        placed = self.network.pose(*shown) + self.network.position(*shown)[..., None, :]
         moved = to_other_cameras(placed, seen.R, seen.t)  # (B, source, target, J, 3)
         error = (project(moved) - seen.image[:, None]).norm(dim=-1) / RESIDUAL_UNIT
         error = (self._weight(seen.confidence) * error).sum(-1)
@@ -185,64 +209,32 @@ class TransformReprojection(Method):
     def _seen(self, batch: Batch) -> Seen:
         """All views of a batch, the virtual ones behind the real ones."""
         R, t = given(batch.R, "extrinsics"), given(batch.t, "extrinsics")
-        image = normalise_by_intrinsics(batch.keypoint, given(batch.K, "intrinsics"))
-        seen = Seen(image, batch.confidence, R, t)
+        seen = Seen(*self._images(batch), R, t)
         if not self.settings.virtual_views:
             return seen
         world = (given(batch.label, "labels")[:, 0] - t[:, 0, None]) @ R[:, 0]
         R, t = virtual_cameras(R, t, self.settings.virtual_views)
         points = world[:, None] @ R.mT + t[..., None, :]
         confidence = given(batch.label_confidence, "labels")[:, :1] * (points[..., 2] > NEAREST_M)
-        virtual = Seen(project(points), confidence, R, t)
+        virtual = Seen(project(points)[:, :, None], confidence[:, :, None], R, t)
         return Seen(*(torch.cat(parts, 1) for parts in zip(seen, virtual, strict=True)))
 
-    def pose(self, image: Tensor, confidence: Tensor) -> Tensor:
-        """Poses (..., J, 3) relative to the root, in camera axes, of images (..., J, 2)."""
-        pose = self._run(self.lifting, self._filled(image, confidence)).unflatten(-1, (-1, 3))
-        return pose - (self.root @ pose)[..., None, :]
-
-    def position(self, image: Tensor, confidence: Tensor) -> Tensor:
-        """Where the roots of images (..., J, 2) are (..., 3) in camera axes, always before the camera."""
-        image = self._filled(image, confidence)
-        answer = self._run(self.placing, image)
-        if self.settings.encoding == "absolute":
-            return torch.cat([answer[..., :2], softplus(answer[..., 2:]) + NEAREST_M], -1)
-        _, place, size = self._parts(image)
-        # Small steps from what the size suggests: where depth has once collapsed, nothing brings it back.
-        answer = _CAUTION * answer
-        depth = _BODY_M / size * softplus(answer[..., 2:]) / softplus(torch.zeros_like(size)) + NEAREST_M
-        return torch.cat([depth * (place + size * answer[..., :2]), depth], -1)
-
-    def _run(self, network: torch.nn.Module, image: Tensor) -> Tensor:
-        """Output (..., O) for images (..., J, 2) in the form that the settings say."""
-        numbers = image.flatten(-2)
-        if self.settings.encoding == "parts":
-            shape, place, size = self._parts(image)
-            numbers = torch.cat([shape.flatten(-2), place, size.log()], -1)
-        return network(numbers.flatten(0, -2)).unflatten(0, numbers.shape[:-1])
-
-    def _filled(self, image: Tensor, confidence: Tensor) -> Tensor:
-        """Images (..., J, 2) whose missing joints are put amid the others."""
-        visible = (confidence > 0).to(image)[..., None]
-        middle = (image * visible).sum(-2, keepdim=True) / visible.sum(-2, keepdim=True).clamp_min(1)
-        return torch.where(visible > 0, image, middle)
-
-    def _parts(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Shape (..., J, 2) of order 1, place (..., 2) and size (..., 1) that make up images (..., J, 2)."""
-        place = self.root @ image
-        shape = image - place[..., None, :]
-        size = shape.square().mean((-2, -1)).sqrt()[..., None].clamp_min(_SMALLEST_SIZE)
-        return shape / size[..., None], place, size
+    def _images(self, shown: Batch | View) -> tuple[Tensor, Tensor]:
+        """Images (..., W, J, 2) at focal length 1 and confidences (..., W, J) of what the networks look at."""
+        if self.window > 1:
+            window = given(shown.window, "windows")
+            return normalise_by_intrinsics(window.keypoint, given(window.K, "intrinsics")), window.confidence
+        image = normalise_by_intrinsics(shown.keypoint, given(shown.K, "intrinsics"))
+        return image[..., None, :, :], shown.confidence[..., None, :]
 
     @torch.no_grad()
     def predict(self, view: View) -> Prediction:
         """Poses of one camera's frames by the lifting network alone; NaN where a frame has no root."""
 
-        def lift(image: Tensor, confidence: Tensor) -> tuple[Tensor]:
-            return (self.pose(image, confidence),)
+        def lift(images: Tensor, confidences: Tensor) -> tuple[Tensor]:
+            return (self.network.pose(images, confidences),)
 
-        image = normalise_by_intrinsics(view.keypoint, given(view.K, "intrinsics"))
-        (pose,) = in_chunks(lift, image, view.confidence)
+        (pose,) = in_chunks(lift, *self._images(view))
         exists = self._exists(view.confidence)
         pose = pose.masked_fill(~exists[:, None, None], torch.nan)
         return Prediction(

@@ -253,6 +253,8 @@ class Samples(HandOver):
     takes: list[str]
     frame: Annotated[np.ndarray | None, Dims("sample view", "int32", "frame index, -1 if missing")] = None
     """The nearest frame of each view's video, where samples come from videos."""
+    time: Annotated[np.ndarray | None, Dims("sample", "float64", "s")] = None
+    """In the take's time; None where only the order of the instants is known."""
 
 
 @dataclass(frozen=True)

@@ -1,15 +1,17 @@
-"""Batches of training samples: arrays lie on the device, pictures stay on the disk until they are asked for."""
+"""Batches of training samples: arrays lie on the device, pictures and windows are made when they are asked for."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from ..models.method import Batch
+from ..models.method import Batch, View, Window
 from .arrays import Crops, Labels, Rig, Samples
+from .windows import Windows
 
 
 class SampleCrops:
@@ -43,6 +45,29 @@ class SampleCrops:
         return picture, crop_from_image
 
 
+@dataclass(frozen=True)
+class OnDemand:
+    """What samples have beside their arrays, made only for those that are asked for."""
+
+    pictures: SampleCrops | None = None
+    windows: Windows | None = None
+    """Of the views of all samples, view by view within a sample."""
+
+
+NOTHING = OnDemand()
+
+
+def windows_of(samples: Samples, size: int) -> Windows | None:
+    """Windows of this many frames around the views of all samples; each view of a take is a clip."""
+    if size == 1:
+        return None
+    views = samples.confidence.shape[1]
+    time = samples.instant if samples.time is None else samples.time
+    clip = samples.take[:, None] * views + np.arange(views)
+    shown = (samples.confidence > 0).any(-1)
+    return Windows(np.repeat(time, views), clip.ravel(), shown.ravel(), size)
+
+
 def to_batch(samples: Samples, rig: Rig | None, labels: Labels | None, device: torch.device) -> Batch:
     """All samples as tensors; cameras as in ``rig`` if it is given."""
 
@@ -58,16 +83,47 @@ def to_batch(samples: Samples, rig: Rig | None, labels: Labels | None, device: t
     return Batch(**tensors)
 
 
-def pick(data: Batch, pictures: SampleCrops | None, index: Tensor) -> Batch:
-    """Samples by index (B), and their pictures."""
+def pick(data: Batch, index: Tensor, more: OnDemand = NOTHING) -> Batch:
+    """Samples by index (B), with their pictures and windows."""
     views = data.confidence.shape[1]
     places = index.to(data.rig.device)
     picked: dict[str, Any] = {name: None if value is None else value[places] for name, value in vars(data).items()}
-    if pictures is not None:
-        sample, view = index.repeat_interleave(views), torch.arange(views).repeat(len(index))
-        read = read_crops(pictures, sample, view, data.rig.device)
+    sample, view = index.repeat_interleave(views), torch.arange(views).repeat(len(index))
+    if more.pictures is not None:
+        read = read_crops(more.pictures, sample, view, data.rig.device)
         picked |= {name: value.unflatten(0, (-1, views)) for name, value in read.items()}
+    if more.windows is not None:
+        picked["window"] = _windows(data, sample, view, more.windows, (len(index), views))
     return Batch(**picked)
+
+
+def pick_views(data: Batch, sample: Tensor, view: Tensor, more: OnDemand = NOTHING) -> View:
+    """Views (N) of samples (N), with their pictures and windows."""
+    places = sample.to(data.rig.device), view.to(data.rig.device)
+    made: dict[str, Any] = {}
+    if more.pictures is not None:
+        made |= read_crops(more.pictures, sample, view, data.rig.device)
+    if more.windows is not None:
+        made["window"] = _windows(data, sample, view, more.windows, sample.shape)
+    return View(data.keypoint[places], data.confidence[places], None if data.K is None else data.K[places], **made)
+
+
+def _windows(data: Batch, sample: Tensor, view: Tensor, windows: Windows, shape: tuple[int, ...]) -> Window:
+    """Windows (*shape, W) around views (N) of samples (N)."""
+    index = windows.around((sample * data.confidence.shape[1] + view).cpu().numpy())
+    K = None if data.K is None else data.K.flatten(0, 1)
+    return cut_windows(data.keypoint.flatten(0, 1), data.confidence.flatten(0, 1), K, index.reshape(*shape, -1))
+
+
+def cut_windows(keypoint: Tensor, confidence: Tensor, K: Tensor | None, index: np.ndarray) -> Window:
+    """Windows of frames (F) by index (..., W), -1 where missing."""
+    places = torch.from_numpy(index).to(confidence.device)
+    there, places = places >= 0, places.clamp_min(0)
+    return Window(
+        keypoint[places] * there[..., None, None],
+        confidence[places] * there[..., None],
+        None if K is None else K[places],
+    )
 
 
 def read_crops(pictures: SampleCrops, sample: Tensor, view: Tensor, device: torch.device) -> dict[str, Tensor]:

@@ -2,6 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
 import numpy as np
 import torch
 
@@ -9,16 +13,18 @@ from ..models.body import body_size
 from ..models.method import View
 from ..models.skeleton import SKELETONS, Skeleton
 from .arrays import Crops, Pose3D, Samples, Track, ViewPoses
+from .batches import cut_windows
 from .cache import SourceFile, stage
 from .device import choose_device
 from .errors import PosepipeError
 from .model import Model
 from .settings import LiftSettings, method_class
+from .windows import Windows
 
 BLOCK = 4096
 """Frames in one network pass."""
-PICTURES = 256
-"""Pictures in memory at once."""
+LARGE_BLOCK = 256
+"""The same of frames that come with a picture, or with the frames around them."""
 MIN_JOINTS = 0.5
 """Share of joints that a frame must show to be lifted."""
 
@@ -37,9 +43,15 @@ def lift_poses(track: Track, crops: Crops | None, model_file: SourceFile, settin
     skeleton = SKELETONS[track.skeleton]
     _check_skeleton(model, model_file, track.skeleton)
     usable = _usable(track.confidence, skeleton)
-    keypoint, confidence = track.keypoint[usable], track.confidence[usable]
-    pictures = None if crops is None else (crops, np.flatnonzero(usable))
-    joint, canonical, rotation = _predict(model, keypoint, confidence, None, settings, pictures)
+    shown = np.flatnonzero(usable)
+    K = (
+        None
+        if settings.intrinsics is None
+        else np.tile(np.array(settings.intrinsics, np.float32), (len(shown), 1, 1))
+    )
+    clip = np.zeros(len(shown), np.int64)
+    seen = Seen(track.keypoint[shown], track.confidence[shown], track.time[shown], clip, K, crops, shown)
+    joint, canonical, rotation = _predict(model, seen, model.window_step_s, settings)
     scale = (settings.height_m or 1.0) / body_size(canonical, skeleton)
     return Pose3D(
         time=np.array(track.time),
@@ -66,15 +78,11 @@ def lift_samples(samples: Samples, model_file: SourceFile, settings: LiftSetting
     skeleton = SKELETONS[samples.skeleton]
     _check_skeleton(model, model_file, samples.skeleton)
     usable = _usable(samples.confidence, skeleton)
-    joint, canonical, rotation = _predict(
-        model,
-        samples.keypoint[usable],
-        samples.confidence[usable],
-        None if samples.K is None else samples.K[usable],
-        settings,
-    )
     sample, view = np.nonzero(usable)
     clip = samples.take[sample] * usable.shape[1] + view
+    K = None if samples.K is None else samples.K[usable]
+    seen = Seen(samples.keypoint[usable], samples.confidence[usable], samples.instant[sample], clip, K)
+    joint, canonical, rotation = _predict(model, seen, None, settings)
     scale = np.empty(len(clip), np.float32)
     for label in np.unique(clip):
         scale[clip == label] = (settings.height_m or 1.0) / body_size(canonical[clip == label], skeleton)
@@ -127,38 +135,33 @@ def _usable(confidence: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     return usable
 
 
+@dataclass(frozen=True)
+class Seen:
+    """Usable 2D poses (N) of one or more clips."""
+
+    keypoint: np.ndarray  # (N, J, 2) px
+    confidence: np.ndarray  # (N, J)
+    time: np.ndarray  # (N) s, or instants
+    clip: np.ndarray  # (N) int
+    K: np.ndarray | None = None  # (N, 3, 3) px
+    crops: Crops | None = None
+    frame: np.ndarray | None = None  # (N) of the crops' video
+
+
 def _predict(
-    model: Model,
-    keypoint: np.ndarray,
-    confidence: np.ndarray,
-    K: np.ndarray | None,
-    settings: LiftSettings,
-    pictures: tuple[Crops, np.ndarray] | None = None,
+    model: Model, seen: Seen, step: float | None, settings: LiftSettings
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Joints (N, J, 3), canonical poses (N, J, 3) and rotations (N, 3, 3) of N usable 2D poses.
+    """Joints (N, J, 3), canonical poses (N, J, 3) and rotations (N, 3, 3) of what was seen.
 
     Args:
-        pictures: crops, and which frames (N) of theirs the poses are of.
+        step: time between two frames of a window; by default that between two frames.
     """
     device = choose_device(settings.device)
     method = model.build().to(device)
-    if K is None and settings.intrinsics is not None:
-        K = np.tile(np.array(settings.intrinsics, np.float32), (len(keypoint), 1, 1))
-    check_intrinsics(model, K is not None)
+    check_intrinsics(model, seen.K is not None)
 
-    def on_device(array: np.ndarray) -> torch.Tensor:
-        return torch.from_numpy(np.nan_to_num(array)).to(device)
-
-    blocks, size = [], BLOCK if pictures is None else PICTURES
-    for start in range(0, len(keypoint), size):
-        part = slice(start, start + size)
-        arrays = {"keypoint": keypoint[part], "confidence": confidence[part]}
-        if K is not None:
-            arrays["K"] = K[part]
-        if pictures is not None:
-            arrays["crop"], arrays["crop_from_image"] = pictures[0].at(pictures[1][part])
-        with torch.no_grad():
-            blocks.append(method.predict(View(**{name: on_device(array) for name, array in arrays.items()})))
+    with torch.no_grad():
+        blocks = [method.predict(view) for view in _blocks(seen, method.window, step, device)]
     joint, canonical, rotation = (
         torch.cat([getattr(block, name) for block in blocks]).cpu().numpy()
         for name in ("joint", "canonical", "camera_from_canonical")
@@ -166,6 +169,28 @@ def _predict(
     if np.isnan(joint).all():
         raise PosepipeError("the model finds no pose in any frame: what it sees is too unlike what it was trained on")
     return joint, canonical, rotation
+
+
+def _blocks(seen: Seen, window: int, step: float | None, device: torch.device) -> Iterator[View]:
+    """Frames block by block, with the pictures of them or the frames around them."""
+
+    def on_device(array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.nan_to_num(array)).to(device)
+
+    keypoint, confidence = on_device(seen.keypoint), on_device(seen.confidence)
+    K = None if seen.K is None else on_device(seen.K)
+    frames = np.arange(len(seen.time))
+    windows = Windows(seen.time, seen.clip, frames >= 0, window, step) if window > 1 else None
+    size = BLOCK if seen.crops is None and windows is None else LARGE_BLOCK
+    for start in range(0, len(frames), size):
+        part = slice(start, start + size)
+        made: dict[str, Any] = {}
+        if seen.crops is not None and seen.frame is not None:
+            picture, crop_from_image = seen.crops.at(seen.frame[part])
+            made |= {"crop": on_device(picture), "crop_from_image": on_device(crop_from_image)}
+        if windows is not None:
+            made["window"] = cut_windows(keypoint, confidence, K, windows.around(frames[part]))
+        yield View(keypoint[part], confidence[part], None if K is None else K[part], **made)
 
 
 def _spread(values: np.ndarray, usable: np.ndarray) -> np.ndarray:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import warnings
-from dataclasses import dataclass
+from dataclasses import MISSING, dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
@@ -40,6 +40,8 @@ class Model(HandOver):
     """Training instants."""
     recipe: dict[str, Any]
     """Settings of the stages before training, for ``infer`` to repeat, and digests of what was trained on."""
+    window_step_s: float | None = None
+    """Time between two frames of a window; None if the method has no windows, or times were not known."""
 
     def save(self, folder: Path) -> None:
         """Write ``model.pt``."""
@@ -96,10 +98,10 @@ class Model(HandOver):
                 f"which is newer than this one ({version('posepipe')}); "
                 "update posepipe, or run fit again"
             )
-        try:
-            return cls(**{name: content[name] for name in cls.__dataclass_fields__})
-        except KeyError as error:
-            raise PosepipeError(f"{path} is damaged: it lacks {error}; run fit again") from error
+        fields = cls.__dataclass_fields__.values()
+        if lost := [field.name for field in fields if field.default is MISSING and field.name not in content]:
+            raise PosepipeError(f"{path} is damaged: it lacks {lost[0]!r}; run fit again")
+        return cls(**{field.name: content[field.name] for field in fields if field.name in content})
 
     def build(self) -> Method:
         """The network with its trained weights, ready to predict.

@@ -17,7 +17,7 @@ CameraModel = list[list[list[float]]]
 """K (3x3), R (3x3) and t (1x3) of a camera as plain nested lists, as many of them as are known."""
 
 
-@stage(version=2)
+@stage(version=3)
 def build_samples(
     tracks: list[list[Track]],
     timelines: list[Timeline],
@@ -44,7 +44,7 @@ def build_samples(
         )
     views = max(len(take) for take in tracks)
     labels = [name if not rig else f"rig {rig}" for name, rig in zip(names, rigs, strict=True)]
-    keypoints, confidences, instants, takes, frames = [], [], [], [], []
+    keypoints, confidences, instants, times, takes, frames = [], [], [], [], [], []
     for index, (take, timeline) in enumerate(zip(tracks, timelines, strict=True)):
         keypoint, confidence = _views_of(take, timeline, views)
         seen = _usable(keypoint, confidence, SKELETONS[take[0].skeleton].landmark("pelvis"), settings.min_joints)
@@ -53,6 +53,7 @@ def build_samples(
         keypoints.append(np.where(confidence[..., None] > 0, keypoint, 0)[keep])
         confidences.append(confidence[keep])
         instants.append(np.flatnonzero(keep))
+        times.append(timeline.time[keep])
         takes.append(np.full(keep.sum(), index))
         frames.append(nearest_frames(timeline, views)[keep])
     take_index = np.concatenate(takes).astype(np.int64)
@@ -76,6 +77,7 @@ def build_samples(
         skeleton=tracks[0][0].skeleton,
         takes=names,
         frame=np.concatenate(frames),
+        time=np.concatenate(times),
     )
 
 

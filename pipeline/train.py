@@ -18,10 +18,10 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler, MultiStepLR, OneCycleLR
 
 from ..models.handedness import judge_handedness
-from ..models.method import Batch, Method, Phase, View
+from ..models.method import Batch, Method, Phase
 from ..models.skeleton import SKELETONS
 from .arrays import Crops, HandOver, Labels, Rig, Samples, durable
-from .batches import SampleCrops, pick, read_crops, to_batch
+from .batches import NOTHING, OnDemand, SampleCrops, pick, pick_views, to_batch, windows_of
 from .cache import SourceFile, Work, stage
 from .detectors.checkpoint import load_state_dict_safely
 from .device import choose_device
@@ -36,7 +36,7 @@ JUDGED_VIEWS, JUDGED_CROPS = 4096, 512
 
 
 _BLOCK = 256
-"""Pictures in memory at once."""
+"""Views in memory at once, with their pictures or windows."""
 
 
 @stage(version=1, distributed=True)
@@ -64,13 +64,13 @@ def train_model(
     method = kind(SKELETONS[samples.skeleton], kind.Settings.model_validate(settings.options))
     if backbone is not None:
         _start_from(method, backbone.path)
-    pictures = None if crops is None else SampleCrops(samples, crops)
+    more = OnDemand(None if crops is None else SampleCrops(samples, crops), windows_of(samples, method.window))
     with together(settings.device) as launch:
         device = choose_device(settings.device)
         data = to_batch(samples, rig, labels, device)
-        losses = fit_method(method.to(device), data, settings.seed, work, launch, pictures)
+        losses = fit_method(method.to(device), data, settings.seed, work, launch, more)
     method.eval()
-    parities = _parities(method, data, pictures)
+    parities = _parities(method, data, more)
     handedness = judge_handedness(parities.numpy(), quotient=method.settles_handedness)
     if handedness.verdict == "undecided":
         raise PosepipeError(f"training ended, but left and right were not told apart: {handedness.sentence}")
@@ -83,6 +83,7 @@ def train_model(
         handedness=vars(handedness),
         instants=len(samples.instant),
         recipe={},
+        window_step_s=None if more.windows is None or samples.time is None else more.windows.step,
     )
 
 
@@ -94,11 +95,11 @@ def _start_from(method: Method, checkpoint: Path) -> None:
 
 
 def fit_method(
-    method: Method, data: Batch, seed: int, work: Work, launch: Launch = ALONE, pictures: SampleCrops | None = None
+    method: Method, data: Batch, seed: int, work: Work, launch: Launch = ALONE, more: OnDemand = NOTHING
 ) -> list[dict[str, Any]]:
     """Run all phases of a method over the data, from its last kept epoch on; one row of losses per epoch.
 
-    Pictures are read from the disk batch by batch.
+    Pictures are read from the disk, and windows cut, batch by batch.
     """
     phases = method.phases()
     kept = work.parts(Checkpoint)
@@ -124,7 +125,7 @@ def fit_method(
                 schedule.load_state_dict(kept[-1].schedule)
             for epoch in range(done, phase.epochs):
                 torch.manual_seed(seed * 1_000_003 + len(history))
-                row = _epoch(method, data, pictures, phase, steps, optimizer, schedule, launch)
+                row = _epoch(method, data, more, phase, steps, optimizer, schedule, launch)
                 history.append({"phase": phase.name, "epoch": epoch, **row})
                 work.keep(Checkpoint.of(method, optimizer, schedule, history), instead=True)
                 advance(1)
@@ -134,7 +135,7 @@ def fit_method(
 def _epoch(
     method: Method,
     data: Batch,
-    pictures: SampleCrops | None,
+    more: OnDemand,
     phase: Phase,
     steps: int,
     optimizer: torch.optim.Optimizer,
@@ -145,7 +146,7 @@ def _epoch(
     method.train()
     sums: dict[str, Tensor] = {}
     for index in _shuffled(len(data.rig), phase.batch_size, steps):
-        terms = method.losses(pick(data, pictures, index[launch.rank :: launch.processes]), phase)
+        terms = method.losses(pick(data, index[launch.rank :: launch.processes], more), phase)
         total = torch.stack([weight * terms[name] for name, weight in phase.weights.items()]).sum()
         optimizer.zero_grad(set_to_none=True)
         total.backward()
@@ -182,16 +183,14 @@ def _shuffled(count: int, batch_size: int, steps: int) -> list[Tensor]:
     return list(torch.cat(passes)[: steps * batch_size].split(batch_size))
 
 
-def _parities(method: Method, data: Batch, pictures: SampleCrops | None) -> Tensor:
+def _parities(method: Method, data: Batch, more: OnDemand) -> Tensor:
     """Parities that the network itself shows on training views, spread evenly over them."""
     sample, view = (data.confidence > 0).any(-1).nonzero(as_tuple=True)
-    step = max(len(sample) // (JUDGED_VIEWS if pictures is None else JUDGED_CROPS), 1)
+    step = max(len(sample) // (JUDGED_VIEWS if more.pictures is None else JUDGED_CROPS), 1)
     parities = []
     for places in zip(sample[::step].split(_BLOCK), view[::step].split(_BLOCK), strict=True):
-        K = None if data.K is None else data.K[places]
-        crops = {} if pictures is None else read_crops(pictures, *places, data.rig.device)
         with torch.no_grad():
-            parities.append(method.predict(View(data.keypoint[places], data.confidence[places], K, **crops)).parity)
+            parities.append(method.predict(pick_views(data, *places, more)).parity)
     return torch.cat(parities).cpu()
 
 

@@ -21,7 +21,8 @@ FOREIGN = {"mmpose": {"pipeline/detectors"}, "mmcv": {"pipeline/detectors"}, "me
 
 HELPERS_OF_METHODS = {
     "method", "lifter", "pose_cnn", "precision", "losses", "geometry", "epipolar", "handedness", "heatmap",
-    "skeleton", "body", "canonical", "bundle", "virtual_views", "openmmlab", "pictures", "volumetric",
+    "skeleton", "body", "canonical", "bundle", "virtual_views", "openmmlab", "pictures", "placed_lifter", "temporal",
+    "volumetric",
 }  # fmt: skip
 NOT_METHODS = HELPERS_OF_METHODS | {"__init__", "metrics"}
 
@@ -33,7 +34,8 @@ LEVELS = [
     {"errors", "progress", "workers"},
     {"arrays", "video", "device", "launcher", "detectors"},
     {"cache", "settings", "drawing", "exporters"},
-    {"recording", "model", "workplace", "results", "batches"},
+    {"recording", "model", "workplace", "results", "windows"},
+    {"batches"},
     STAGES,
     {"curves", "reference"},
     {"report", "evaluate", "doctor", "array_fitting", "export"},

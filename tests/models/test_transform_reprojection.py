@@ -64,10 +64,10 @@ def scene(count: int = 6, views: int = 3) -> tuple[Tensor, Batch]:
 def answering(placed: Tensor, **settings: object) -> TransformReprojection:
     """A method whose networks say that the joints are at (B, V, J, 3)."""
     method = small_method(**({"encoding": "absolute"} | settings)).double()
-    method.lifting = KnownAnswer((placed - placed[..., :1, :]).flatten(0, 1).flatten(1))
+    method.network.lifting = KnownAnswer((placed - placed[..., :1, :]).flatten(0, 1).flatten(1))
     position = placed[..., 0, :].flatten(0, 1).clone()
     position[:, 2] = torch.expm1(position[:, 2] - 0.3).log()  # the inverse of softplus
-    method.placing = KnownAnswer(position)
+    method.network.placing = KnownAnswer(position)
     return method
 
 
@@ -272,9 +272,34 @@ def test_the_published_recipe_is_the_paper() -> None:
     assert (settings.width, settings.backbone, settings.pairs) == (1024, "four_blocks", "random")
     assert settings.encoding == "absolute"
     assert TransformReprojectionSettings(**settings.model_dump()) == settings
-    linear = [layer for layer in method.lifting.modules() if isinstance(layer, nn.Linear)]
+    linear = [layer for layer in method.network.lifting.modules() if isinstance(layer, nn.Linear)]
     assert len(linear) == 1 + 4 * 2 + 1
-    assert not set(map(id, method.lifting.parameters())) & set(map(id, method.placing.parameters()))
+    assert not set(map(id, method.network.lifting.parameters())) & set(map(id, method.network.placing.parameters()))
+
+
+@pytest.mark.parametrize(("backbone", "layers"), [("reslinear", 6), ("four_blocks", 10), ("temporal", 10)])
+def test_one_setting_chooses_a_backbone_of_the_paper(backbone: str, layers: int) -> None:
+    method = TransformReprojection(H36M17, TransformReprojectionSettings(backbone=backbone))
+    for network in (method.network.lifting, method.network.placing):
+        found = [layer for layer in network.modules() if isinstance(layer, nn.Linear | nn.Conv1d)]
+        assert len(found) == layers
+        assert {layer.weight.shape[0] for layer in found[:-1]} == {1024}
+        assert sum(isinstance(layer, nn.BatchNorm1d) for layer in network.modules()) == layers - 1
+        dropouts = [layer.p for layer in network.modules() if isinstance(layer, nn.Dropout)]
+        assert dropouts == [0.25] * (layers - 1)
+    assert method.window == (243 if backbone == "temporal" else 1)
+    assert small_method(backbone=backbone, width=16).settings.width == 16
+
+
+def test_windows_have_a_middle_and_real_cameras() -> None:
+    with pytest.raises(ValueError, match="odd number of frames"):
+        small_method(temporal_frames=(3, 4))
+    with pytest.raises(ValueError, match="virtual views show single instants"):
+        small_method(backbone="temporal", virtual_views=2)
+    method = small_method(backbone="temporal", temporal_frames=(3, 3))
+    assert method.window == 9
+    with pytest.raises(ValueError, match="needs windows"):
+        method.predict(one_view(4))
 
 
 def test_reslinear_is_two_residual_blocks() -> None:
@@ -299,10 +324,10 @@ def one_view(frames: int) -> View:
     return View(keypoint, torch.rand(frames, 17, generator=generator) + 0.1, K)
 
 
-@pytest.mark.parametrize("norm", ["layer", "batch"])
-def test_prediction_does_not_depend_on_the_batch(norm: str) -> None:
+@pytest.mark.parametrize("backbone", ["layer_norm", "reslinear", "four_blocks"])
+def test_prediction_does_not_depend_on_the_batch(backbone: str) -> None:
     view = one_view(150)
-    method = small_method(width=256, norm=norm).eval()
+    method = small_method(width=256, backbone=backbone).eval()
     together = method.predict(view)
     for frames in (slice(0, 1), slice(70, 150)):
         part = method.predict(View(view.keypoint[frames], view.confidence[frames], view.K[frames]))
@@ -323,15 +348,15 @@ def test_prediction_is_root_centred_and_needs_intrinsics() -> None:
 @pytest.mark.parametrize("encoding", ["parts", "absolute"])
 def test_roots_are_before_the_camera(encoding: str) -> None:
     method = small_method(encoding=encoding)
-    image = 100 * torch.randn(50, 17, 2)
-    assert (method.position(image, torch.ones(50, 17))[:, 2] >= 0.3).all()
+    image = 100 * torch.randn(50, 1, 17, 2)
+    assert (method.network.position(image, torch.ones(50, 1, 17))[:, 2] >= 0.3).all()
 
 
 def test_in_parts_a_network_that_says_nothing_puts_people_where_their_size_suggests() -> None:
     seen, _ = scene()
     method = small_method().double()
-    method.placing = KnownAnswer(torch.zeros(18, 3, dtype=torch.float64))
-    found = method.position(project(seen), torch.ones(6, 3, 17).double())
+    method.network.placing = KnownAnswer(torch.zeros(18, 3, dtype=torch.float64))
+    found = method.network.position(project(seen)[:, :, None], torch.ones(6, 3, 1, 17).double())
     torch.testing.assert_close(project(found), project(seen[..., 0, :]))
     assert (found[..., 2] / seen[..., 0, 2]).log().abs().max() < 0.5
 
@@ -339,7 +364,7 @@ def test_in_parts_a_network_that_says_nothing_puts_people_where_their_size_sugge
 def test_parts_hold_the_whole_image() -> None:
     seen, _ = scene()
     image = project(seen)
-    shape, place, size = small_method().double()._parts(image)
+    shape, place, size = small_method().double().network._parts(image)
     torch.testing.assert_close(shape * size[..., None] + place[..., None, :], image)
     torch.testing.assert_close(shape.square().mean((-2, -1)), torch.ones(6, 3).double())
 
@@ -347,7 +372,7 @@ def test_parts_hold_the_whole_image() -> None:
 def test_missing_joints_are_put_amid_the_others() -> None:
     image, confidence = torch.randn(4, 17, 2), torch.ones(4, 17)
     confidence[1, 5:9] = 0
-    filled = small_method()._filled(image, confidence)
+    filled = small_method().network._filled(image, confidence)
     assert torch.equal(filled[[0, 2, 3]], image[[0, 2, 3]])
     others = [joint for joint in range(17) if not 5 <= joint < 9]
     torch.testing.assert_close(filled[1, 5:9], image[1, others].mean(0).expand(4, 2))

@@ -1,0 +1,220 @@
+"""What the pipeline expects of every method that learns from 2D poses, whatever its paper.
+
+It resumes with the same bits, its file brings back the same predictions, each from one view, however frames are
+batched and whatever other clips there are; and it says what it needs.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+from footage import a_track
+from known_scene import cameras, people
+from posepipe.models.method import Method, View
+from posepipe.models.skeleton import H36M17
+from posepipe.pipeline import lift
+from posepipe.pipeline.arrays import Labels, Rig, Samples, ViewPoses
+from posepipe.pipeline.batches import cut_windows
+from posepipe.pipeline.cache import Cache, SourceFile
+from posepipe.pipeline.label import label_poses
+from posepipe.pipeline.lift import lift_poses, lift_samples
+from posepipe.pipeline.model import Model
+from posepipe.pipeline.settings import LabelSettings, LiftSettings, TrainingSettings, load_settings, method_class
+from posepipe.pipeline.settings import training_settings as checked_settings
+from posepipe.pipeline.train import train_model
+from posepipe.pipeline.windows import Windows
+
+VIEWS, TAKE = 3, 40
+
+
+@dataclass(frozen=True)
+class Case:
+    """A method and settings that make it small."""
+
+    method: str
+    options: tuple[tuple[str, Any], ...] = ()
+
+    def __str__(self) -> str:
+        return "-".join([self.method, *(str(value) for _, value in self.options)])
+
+    @property
+    def training(self) -> TrainingSettings:
+        options = {"epochs": 2, "min_steps": 3, "batch_size": 16, "width": 32, **dict(self.options)}
+        settings = method_class(self.method).Settings.model_validate(options)
+        return TrainingSettings(method=self.method, options=settings.model_dump(mode="json"), device="cpu")
+
+
+CASES = [
+    Case("canonpose"),
+    Case("cvsf"),
+    Case("epipolarpose"),
+    Case("li"),
+    Case("li", (("backbone", "four_blocks"), ("encoding", "absolute"), ("pairs", "random"))),
+    Case("li", (("backbone", "temporal"), ("temporal_frames", (3, 3)))),
+    Case("li", (("virtual_views", 1),)),
+]
+TEMPORAL = CASES[5]
+
+
+def walk(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Keypoints (TAKE, V, J, 2) px of people in a row, and K, R, t of the cameras in one array (V, 3, 7)."""
+    rig, pose = cameras(VIEWS), people(TAKE, seed)
+    return rig.project(pose), rig.K, np.concatenate([rig.R, rig.t[..., None]], -1)
+
+
+@pytest.fixture(scope="module")
+def samples() -> Samples:
+    """Two takes, with a view, an instant and a joint missing."""
+    (first, K, place), (second, _, _) = walk(0), walk(1)
+    keypoint = np.concatenate([first, second]).astype(np.float32)
+    confidence = np.full(keypoint.shape[:-1], 0.9, np.float32)
+    confidence[5:8, 1], confidence[TAKE + 3, 0, 13] = 0, 0
+    instant = np.tile(np.arange(TAKE), 2)
+    instant[20:TAKE] += 3
+
+    def everywhere(array: np.ndarray) -> np.ndarray:
+        return np.broadcast_to(array.astype(np.float32), (2 * TAKE, *array.shape)).copy()
+
+    return Samples(
+        keypoint=keypoint * (confidence > 0)[..., None],
+        confidence=confidence,
+        instant=instant,
+        take=np.repeat([0, 1], TAKE),
+        rig=np.zeros(2 * TAKE, np.int64),
+        K=everywhere(K),
+        R=everywhere(place[..., :3]),
+        t=everywhere(place[..., 3]),
+        skeleton="h36m17",
+        takes=["first", "second"],
+    )
+
+
+@pytest.fixture(scope="module")
+def rig(samples: Samples) -> Rig:
+    residual = np.zeros(samples.confidence.shape[:2], np.float32)
+    return Rig(samples.K, samples.R, samples.t, residual, "given", "given")  # type: ignore[arg-type]
+
+
+@pytest.fixture(scope="module")
+def labels(samples: Samples, rig: Rig) -> Labels:
+    return label_poses(samples, rig, LabelSettings())
+
+
+@pytest.fixture
+def decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So short a training decides nothing; here it need not."""
+    monkeypatch.setattr("posepipe.models.handedness._UNDECIDED", 0.0)
+
+
+class Killed(BaseException):
+    """Stands for kill -9."""
+
+
+def train(folder: Path, case: Case, *data: Any) -> Model:
+    return Cache(folder).run(train_model, *data, None, None, settings=case.training)
+
+
+def lifted(model: Model, folder: Path, samples: Samples) -> ViewPoses:
+    model.write(folder / "model.pt")
+    return lift_samples(samples, SourceFile(folder / "model.pt", "key"), LiftSettings(device="cpu"))
+
+
+def part(samples: Samples, rows: Any, views: Any = slice(None)) -> Samples:
+    """Some samples and views."""
+    by_view = {name: getattr(samples, name)[rows][:, views] for name in ("keypoint", "confidence", "K", "R", "t")}
+    by_sample = {name: getattr(samples, name)[rows] for name in ("instant", "take", "rig")}
+    return replace(samples, **by_view, **by_sample)
+
+
+@pytest.mark.parametrize("case", CASES, ids=str)
+def test_a_method_keeps_the_contract(
+    case: Case, samples: Samples, rig: Rig, labels: Labels, decided: None, tmp_path: Path, monkeypatch: Any
+) -> None:
+    whole = train(tmp_path / "whole", case, samples, rig, labels)
+    assert all(np.isfinite(row["total"]) for row in whole.losses)
+
+    kind, steps = method_class(case.method), 0
+    losses = kind.losses
+
+    def mortal(self: Method, *args: Any) -> Any:
+        nonlocal steps
+        steps += 1
+        if steps == 8:  # in the second epoch
+            raise Killed
+        return losses(self, *args)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(kind, "losses", mortal)
+        with pytest.raises(Killed):
+            train(tmp_path / "cut", case, samples, rig, labels)
+    resumed = train(tmp_path / "cut", case, samples, rig, labels)
+    assert {name: value.numpy().tobytes() for name, value in resumed.state.items()} == {
+        name: value.numpy().tobytes() for name, value in whole.state.items()
+    }
+
+    poses = lifted(whole, tmp_path, samples)
+    seen = (samples.confidence > 0).any(-1)
+    assert np.isfinite(poses.joint[seen]).all() and np.isnan(poses.joint[~seen]).all()
+    turned = np.einsum("svab,svjb->svja", poses.camera_from_canonical, poses.canonical)
+    np.testing.assert_allclose(turned[seen], poses.joint[seen], atol=1e-5)
+
+    again = lifted(Model.read(tmp_path / "model.pt"), tmp_path, samples)
+    np.testing.assert_array_equal(again.joint, poses.joint)
+    monkeypatch.setattr(lift, "BLOCK", 50)
+    monkeypatch.setattr(lift, "LARGE_BLOCK", 50)
+    np.testing.assert_array_equal(lifted(whole, tmp_path, samples).joint, poses.joint)
+    one_take = lifted(whole, tmp_path, part(samples, samples.take == 1))
+    np.testing.assert_array_equal(one_take.joint, poses.joint[samples.take == 1])
+    one_view = lifted(whole, tmp_path, part(samples, slice(None), [1]))
+    np.testing.assert_array_equal(one_view.joint[:, 0], poses.joint[:, 1])
+
+
+# Windows
+
+
+def test_a_pose_depends_on_the_frames_of_its_window_alone() -> None:
+    method = method_class("li")(H36M17, method_class("li").Settings.model_validate(TEMPORAL.training.options)).eval()
+    (keypoint, K, _), frames = walk(0), np.arange(TAKE)
+    keypoints = torch.from_numpy(keypoint[:, 0]).float().requires_grad_()
+    everywhere = torch.from_numpy(K[0]).float().expand(TAKE, 3, 3)
+    index = Windows(frames, np.zeros(TAKE, int), frames >= 0, method.window).around(np.array([1, 20]))
+    window = cut_windows(keypoints, torch.ones(TAKE, 17), everywhere, index)
+    view = View(keypoints[[1, 20]], torch.ones(2, 17), everywhere[:2], window=window)
+    pose = method.network.pose(*method._images(view))
+    for number, seen in enumerate((range(6), range(16, 25))):
+        (gradient,) = torch.autograd.grad(pose[number].sum(), keypoints, retain_graph=True)
+        assert np.flatnonzero(gradient.abs().sum((1, 2)).numpy()).tolist() == list(seen)
+
+
+def test_windows_keep_their_time_when_frame_rates_differ(
+    samples: Samples, rig: Rig, decided: None, tmp_path: Path
+) -> None:
+    timed = replace(samples, time=0.04 * samples.instant)
+    model = train(tmp_path, TEMPORAL, timed, rig, None)
+    assert model.window_step_s == pytest.approx(0.04)
+    assert train(tmp_path, TEMPORAL, samples, rig, None).window_step_s is None
+    model.write(tmp_path / "model.pt")
+    walked, K, _ = walk(2)
+
+    def shapes(keypoint: np.ndarray, period_s: float) -> np.ndarray:
+        track = a_track(keypoint.astype(np.float32), period_s * np.arange(len(keypoint)))
+        settings = LiftSettings(device="cpu", intrinsics=K[0].tolist())
+        joint = lift_poses(track, None, SourceFile(tmp_path / "model.pt", "key"), settings).joint
+        return joint / np.linalg.norm(joint, axis=(1, 2), keepdims=True)
+
+    expected, between = shapes(walked[:, 0], 0.04), np.random.default_rng(0).uniform(0, 900, (TAKE, 17, 2))
+    faster = np.stack([walked[:, 0], between], 1).reshape(-1, 17, 2)[:-1]
+    np.testing.assert_allclose(shapes(faster, 0.02)[::2], expected, atol=1e-6)
+    assert np.abs(shapes(faster, 0.04)[::2] - expected).max() > 1e-3
+
+
+@pytest.mark.parametrize("method", ["epipolarpose", "li"])
+def test_a_method_that_needs_cameras_says_so(method: str) -> None:
+    settings = load_settings(options={"train.method": method})
+    with pytest.raises(Exception, match=f"method '{method}' needs intrinsics: give them, or use --method canonpose"):
+        checked_settings(settings, (), "give them")
