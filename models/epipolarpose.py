@@ -105,6 +105,7 @@ class EpipolarPose(Method):
     Settings = EpipolarPoseSettings
     settings: EpipolarPoseSettings
     needs = frozenset({"labels"})
+    mirror_fits = False
     root: Tensor
     bones: Tensor
 

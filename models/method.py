@@ -136,6 +136,12 @@ class Method(nn.Module, ABC):
         """What it needs under these settings; ``needs`` unless a method says otherwise."""
         return cls.needs
 
+    mirror_fits: ClassVar[bool] = True
+    """Whether the world mirrored in depth explains the images as well: not if perspective cameras settle it.
+
+    If it does, training that leaves handedness undecided is refused; if not, anatomy is but a check of the cameras.
+    """
+
     @property
     def settles_handedness(self) -> bool:
         """Whether every prediction is turned right-handed by its own parity, so that only its size matters."""

@@ -128,6 +128,7 @@ class TransformReprojection(Method):
     Settings = TransformReprojectionSettings
     settings: TransformReprojectionSettings
     needs = frozenset({"intrinsics", "extrinsics"})
+    mirror_fits = False
     root: Tensor
 
     def __init__(self, skeleton: Skeleton, settings: TransformReprojectionSettings) -> None:

@@ -132,7 +132,9 @@ class LabelSettings(StageSettings):
     """3D labels by triangulation, for methods that train on them."""
 
     triangulation: Literal["pairs", "all"] = Field(
-        "pairs", description="pairs: vector median over pairs of neighbours (EpipolarPose); all: robust, of all views"
+        "all",
+        description="all: robustly, of all views at once; pairs: vector median over pairs of neighbours, as "
+        "published (EpipolarPose)",
     )
     min_confidence: float = Field(0.3, ge=0, le=1, description="joints below this are not triangulated")
     tolerance: float = Field(

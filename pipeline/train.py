@@ -9,7 +9,7 @@ Under torchrun, Slurm or MPI each process takes its share of every batch.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
 
@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler, MultiStepLR, OneCycleLR
 
-from ..models.handedness import judge_handedness
+from ..models.handedness import Handedness, judge_handedness
 from ..models.method import Batch, Method, Phase
 from ..models.skeleton import SKELETONS
 from .arrays import Crops, HandOver, Labels, Rig, Samples, durable
@@ -70,10 +70,7 @@ def train_model(
         data = to_batch(samples, rig, labels, device)
         losses = fit_method(method.to(device), data, settings.seed, work, launch, more)
     method.eval()
-    parities = _parities(method, data, more)
-    handedness = judge_handedness(parities.numpy(), quotient=method.settles_handedness)
-    if handedness.verdict == "undecided":
-        raise PosepipeError(f"training ended, but left and right were not told apart: {handedness.sentence}")
+    handedness = _handedness(method, _parities(method, data, more))
     return Model(
         method=settings.method,
         options=settings.options,
@@ -85,6 +82,22 @@ def train_model(
         recipe={},
         window_step_s=None if more.windows is None or samples.time is None else more.windows.step,
     )
+
+
+def _handedness(method: Method, parities: Tensor) -> Handedness:
+    """What anatomy says of the handedness.
+
+    Raises:
+        PosepipeError: nothing certain, and nothing else settles it.
+    """
+    found = judge_handedness(parities.numpy(), quotient=method.settles_handedness)
+    if not method.mirror_fits:
+        return replace(
+            found, sentence=f"The cameras settle left and right, and anatomy checks them. {found.sentence}"
+        )
+    if found.verdict == "undecided":
+        raise PosepipeError(f"training ended, but left and right were not told apart: {found.sentence}")
+    return found
 
 
 def _start_from(method: Method, checkpoint: Path) -> None:

@@ -21,7 +21,7 @@ from posepipe.pipeline.cache import Cache
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.launcher import ALONE, Launch, this_launch, together
 from posepipe.pipeline.model import Model
-from posepipe.pipeline.settings import TrainingSettings
+from posepipe.pipeline.settings import TrainingSettings, method_class
 from posepipe.pipeline.train import train_model
 
 INSTANTS = 40
@@ -200,6 +200,22 @@ def test_handedness_that_stays_undecided_is_refused_and_a_thin_one_is_stored(tmp
     assert train(tmp_path, parity=-0.2).handedness["verdict"] == "mirrored"  # the method has no mirror quotient
 
 
+def test_where_cameras_settle_handedness_nothing_is_refused(
+    fake_method: type[FakeMethod], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(fake_method, "mirror_fits", False)
+    undecided = train(tmp_path, parity=0.001).handedness
+    assert undecided["verdict"] == "undecided"
+    assert undecided["sentence"].startswith("The cameras settle left and right, and anatomy checks them. ")
+
+
+@pytest.mark.parametrize(
+    ("method", "fits"), [("canonpose", True), ("cvsf", True), ("iqbal", True), ("epipolarpose", False), ("li", False)]
+)
+def test_methods_that_know_perspective_do_not_fear_the_mirror(method: str, fits: bool) -> None:
+    assert method_class(method).mirror_fits == fits
+
+
 def test_a_device_that_is_not_there_is_said(tmp_path: Path) -> None:
     settings = TrainingSettings(method="fake", options={}, device="cuda:99")
     with pytest.raises(PosepipeError, match="device 'cuda:99' is not available here"):
@@ -259,7 +275,7 @@ import torch
 from test_train import CANONPOSE, samples
 from posepipe.pipeline.cache import Cache
 from posepipe.pipeline.launcher import this_launch
-from posepipe.pipeline.settings import TrainingSettings
+from posepipe.pipeline.settings import TrainingSettings, method_class
 from posepipe.pipeline.train import train_model
 
 torch.set_num_threads(1)
