@@ -24,7 +24,7 @@ HELPERS_OF_METHODS = {
     "skeleton", "body", "canonical", "bundle", "virtual_views", "openmmlab", "pictures", "placed_lifter", "temporal",
     "volumetric",
 }  # fmt: skip
-NOT_METHODS = HELPERS_OF_METHODS | {"__init__", "metrics"}
+NOT_METHODS = HELPERS_OF_METHODS | {"__init__", "angles", "metrics"}
 
 STAGES = {
     "frames", "detect", "track", "morph", "synchronize", "keypoints", "samples", "calibrate", "label", "train",

@@ -30,6 +30,9 @@ EXPORTERS: dict[str, Format] = {
     "parquet": Format("poses.parquet", "posepipe.pipeline.exporters.parquet:write"),
     "netcdf": Format("poses.nc", "posepipe.pipeline.exporters.netcdf:write"),
     "trc": Format("poses.trc", "posepipe.pipeline.exporters.trc:write"),
+    "angles": Format("angles.csv", "posepipe.pipeline.exporters.angles:write"),
+    "segments": Format("segments.csv", "posepipe.pipeline.exporters.angles:write_segments"),
+    "mot": Format("angles.mot", "posepipe.pipeline.exporters.angles:write_mot"),
     "c3d": Format("poses.c3d", "posepipe.pipeline.exporters.c3d:write"),
     "bvh": Format("poses.bvh", "posepipe.pipeline.exporters.bvh:write"),
     "gltf": Format("poses.glb", "posepipe.pipeline.exporters.gltf:write"),
@@ -40,7 +43,7 @@ EXPORTERS: dict[str, Format] = {
     "overlay": Format("overlay.mp4", "posepipe.pipeline.exporters.overlay:write"),
 }
 
-DEFAULT_EXPORTS = ("npz", "csv", "trc", "overlay")
+DEFAULT_EXPORTS = ("npz", "csv", "trc", "angles", "overlay")
 """Result files if none are named."""
 
 FROM_VIDEO = frozenset({"overlay"})

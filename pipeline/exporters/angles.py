@@ -1,0 +1,98 @@
+"""angles.csv, angles.mot and segments.csv: joint angles, and how long the body's segments are on both sides.
+
+What the angles mean, their zeros and signs, stands in ``models.angles``.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from ...models.angles import SEGMENTS, asymmetry, joint_angles, segment_lengths
+from .clip import Clip, Person
+from .gapless import gapless
+
+OPENSIM = {
+    "hip_flexion": "hip_flexion", "knee_flexion": "knee_angle", "ankle_dorsiflexion": "ankle_angle",
+    "shoulder_flexion": "arm_flex", "elbow_flexion": "elbow_flex",
+}  # fmt: skip
+"""Coordinates of OpenSim's full-body model (Rajagopal et al., 2016), whose signs and zeros are ours, by our names."""
+
+
+def write(clip: Clip, path: Path) -> None:
+    """Write ``angles.csv``: a row per person and frame, a column per angle in degrees; empty where not known."""
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file, lineterminator="\n")
+        for person in clip.people:
+            angles = joint_angles(person.pose.joint, clip.skeleton)
+            if person is clip.people[0]:
+                table.writerow(("frame", "time", "person", *(f"{name}_deg" for name in angles)))
+            values = np.stack(list(angles.values()), -1).round(3) + 0.0
+            for frame, (time, row) in enumerate(zip(clip.time.round(9).tolist(), values.tolist(), strict=True)):
+                table.writerow((frame, time, person.name, *("" if cell != cell else cell for cell in row)))
+
+
+def write_mot(clip: Clip, path: Path) -> None:
+    """Write ``angles.mot`` for OpenSim, a file per person; gaps are bridged and ends left out, as in ``poses.trc``.
+
+    Angles that the model of Rajagopal et al. has are called as there, so that OpenSim can play the file on it; where
+    an angle is not defined (a limb that points sideways) it is bridged as well.
+
+    Raises:
+        PosepipeError: no frame has a whole pose.
+    """
+    for person, file_path in clip.each(path):
+        _write_mot(clip, person, file_path)
+
+
+def _write_mot(clip: Clip, person: Person, path: Path) -> None:
+    poses = gapless(clip, person, "mot")
+    angles = joint_angles(poses.joint, clip.skeleton)
+    columns = [poses.time, *(_bridged(poses.time, angle) for angle in angles.values())]
+    names = ["time", *map(opensim_name, angles)]
+    header = (
+        "Coordinates", "version=1", f"nRows={len(poses.time)}", f"nColumns={len(names)}", "inDegrees=yes", "",
+        "Units are S.I. units (second, meters, Newtons, ...)",
+        "If the header above contains a line with 'inDegrees', this indicates whether rotational values are in "
+        "degrees (yes) or radians (no).",
+        "", "endheader", "\t".join(names),
+    )  # fmt: skip
+    with path.open("w", newline="\n", encoding="utf-8") as file:
+        file.writelines(f"{line}\n" for line in header)
+        np.savetxt(file, np.column_stack(columns).round(6) + 0.0, fmt="%.6f", delimiter="\t")
+
+
+def opensim_name(angle: str) -> str:
+    """``left_knee_flexion`` as OpenSim names it: ``knee_angle_l``."""
+    side, _, rest = angle.partition("_")
+    return f"{OPENSIM[rest]}_{side[0]}" if rest in OPENSIM else angle
+
+
+def _bridged(time: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """Angles interpolated where they are not defined; 0 throughout if they never are."""
+    known = np.isfinite(angle)
+    return np.interp(time, time[known], angle[known]) if known.any() else np.zeros(len(time))
+
+
+def write_segments(clip: Clip, path: Path) -> None:
+    """Write ``segments.csv``: per person and segment median length, spread over the clip, and left against right.
+
+    ``spread`` is half the width of the middle 68 % of the lengths, about a standard deviation; ``asymmetry_percent``
+    is the symmetry index of the medians (``models.angles.asymmetry``), of segments that there are two of. Bones
+    do not change, so spread and asymmetry tell how far to trust the poses.
+    """
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(("person", "segment", "median", "spread", "unit", "asymmetry_percent"))
+        for person in clip.people:
+            joint = person.pose.joint[np.isfinite(person.pose.joint).all((1, 2))]
+            lengths = segment_lengths(joint, clip.skeleton) if len(joint) else {}
+            medians = {name: float(np.median(length)) for name, length in lengths.items()}
+            for name, length in lengths.items():
+                low, high = np.percentile(length, (16, 84))
+                _, _, pair = name.partition("_")
+                index = asymmetry(medians[f"left_{pair}"], medians[f"right_{pair}"]) if pair in SEGMENTS else None
+                cells = (round(medians[name], 5), round((high - low) / 2, 5), clip.unit)
+                table.writerow((person.name, name, *cells, "" if index is None else round(index, 2)))
