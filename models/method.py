@@ -64,6 +64,17 @@ class Phase:
     """Epochs of this phase after which the learning rate falls tenfold (schedule ``steps``)."""
     min_steps: int = 1
     """Steps of an epoch at least: short footage is passed over several times."""
+    labelled: int = 0
+    """Pictures with 2D labels in a step, for a method that needs them."""
+
+
+@dataclass(frozen=True)
+class Labelled2D:
+    """Pictures (M) of any people with 2D labels, for methods that learn from such too."""
+
+    crop: Tensor  # (M, H, W, 3) uint8 RGB, the person in the middle
+    keypoint: Tensor  # (M, J, 2) px of the crop, 0 where missing
+    confidence: Tensor  # (M, J): 1 where labelled, less where derived from labelled joints, 0 where missing
 
 
 @dataclass(frozen=True)
@@ -95,6 +106,7 @@ class Batch:
     crop: Tensor | None = None  # (B, V, H, W, 3) uint8 RGB, the person in the middle; black where the view is missing
     crop_from_image: Tensor | None = None  # (B, V, 2, 3) affine map from the camera's pixels to the crop's
     window: Window | None = None  # (B, V, W, ...)
+    labelled: Labelled2D | None = None  # drawn anew for every step
 
 
 @dataclass(frozen=True)
@@ -128,7 +140,7 @@ class Method(nn.Module, ABC):
 
     "intrinsics" gives K to batches and to views, "extrinsics" K, R and t to batches (if they are unknown they come
     from joints), "labels" all of these and triangulated poses, "crops" pictures of the person to batches
-    and to views.
+    and to views, "labelled_2d" pictures of other people with 2D labels to batches.
     """
 
     @classmethod

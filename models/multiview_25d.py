@@ -11,26 +11,24 @@ on free depths of exact 2D joints, four views: PMPJPE 27 mm with it, 140 without
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Literal
+from dataclasses import replace
+from typing import Any, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
 from .body import limb_lengths
-from .geometry import rigid_alignment
 from .handedness import Parity
+from .losses_25d import bone_lengths, consistency_loss, depth_loss, heatmap_loss, limb_loss
 from .method import Batch, Method, MethodSettings, Phase, Prediction, View, given, in_chunks
 from .pictures import Augmentation, augment, chain, moved, rays, standardise, unpack
-from .pose_cnn import STRIDE, Backbone, Pose25D, PoseCNN, gaussians, read_25d
+from .pose_cnn import STRIDE, Backbone, Pose25D, PoseCNN, read_25d
 from .precision import Precision
 from .skeleton import Skeleton
 
 SHARPNESS = 50.0
 """Factor of the heatmaps in their softmax (methods.md B4)."""
-SIGMA = 2.0
-"""Bins: width of the Gaussians that heatmaps learn."""
-
 _SMALLEST_TORSO = 1e-8
 """Squared length of the torso in the image, in focal lengths, below which its distance cannot be told."""
 _LEARNING_RATE_DROP = 5 / 6
@@ -55,6 +53,14 @@ class Multiview25DSettings(MethodSettings):
     views: int = Field(4, ge=2, description="views of an instant at most; if there are more, chance draws")
     learning_rate: float = Field(5e-4, gt=0, description="learning rate")
     pseudo_confidence: float = Field(0.5, ge=0, le=1, description="detected joints above this are 2D labels")
+    labelled_images: str = Field("", description="folder of pictures with 2D labels to learn heatmaps from as well")
+    labelled_annotations: str = Field("", description="their labels: a JSON file of COCO keypoints or of MPII")
+    labelled_share: float = Field(0.5, ge=0, lt=1, description="share of them among the pictures of a step")
+    supervision: Literal["views", "labels"] = Field(
+        "views",
+        description="what depths are learnt from. views: their agreement; labels (fully supervised in the paper): "
+        "3D poses, here triangulated from all views",
+    )
     alignment: Literal["joints", "extrinsics"] = Field(
         "joints", description="rotation between views: from the poses, or (the paper's +R) as calibrated"
     )
@@ -63,6 +69,7 @@ class Multiview25DSettings(MethodSettings):
     )
     consistency_weight: float = Field(10.0, ge=0, description="weight of the agreement of views")
     limb_weight: float = Field(100.0, ge=0, description="weight of the limb lengths")
+    depth_weight: float = Field(5.0, ge=0, description="weight of labelled depths")
     handedness: Literal["quotient", "none"] = Field(
         "quotient", description="quotient: depths of left-handed poses change their sign; none: as in the paper"
     )
@@ -91,14 +98,19 @@ class Multiview25D(Method):
 
     @classmethod
     def needs_with(cls, settings: MethodSettings) -> frozenset[str]:
-        """Extrinsics as well, if they align the views."""
-        aligned = isinstance(settings, Multiview25DSettings) and settings.alignment == "extrinsics"
-        return cls.needs | {"extrinsics"} if aligned else cls.needs
+        """Labels as well if depths are learnt from them, extrinsics if they align the views."""
+        assert isinstance(settings, Multiview25DSettings)  # noqa: S101 - as everywhere with a method's own settings
+        more = {
+            "labels": settings.supervision == "labels",
+            "extrinsics": settings.supervision == "views" and settings.alignment == "extrinsics",
+            "labelled_2d": bool(settings.labelled_images or settings.labelled_annotations),
+        }
+        return cls.needs | {name for name, needed in more.items() if needed}
 
     @property
     def settles_handedness(self) -> bool:
-        """Whether the mirror quotient is on."""
-        return self.settings.handedness == "quotient"
+        """Whether the mirror quotient is on; labels know left from right."""
+        return self.settings.handedness == "quotient" and self.settings.supervision == "views"
 
     def start_from(self, weights: Mapping[str, Tensor]) -> None:
         """Take over a backbone."""
@@ -106,11 +118,13 @@ class Multiview25D(Method):
 
     def phases(self) -> tuple[Phase, ...]:
         settings = self.settings
-        weights = {"heatmap": 1.0, "consistency": settings.consistency_weight, "limbs": settings.limb_weight}
+        weights = {"consistency": settings.consistency_weight, "limbs": settings.limb_weight}
+        if settings.supervision == "labels":
+            weights = {"depth": settings.depth_weight}
         drop = round(_LEARNING_RATE_DROP * settings.epochs)
         return (
             self.phase("heatmaps", settings.heatmap_epochs, {"heatmap": 1.0}),
-            self.phase("multiview", settings.epochs, weights, milestones=(drop,)),
+            self.phase("depths", settings.epochs, {"heatmap": 1.0} | weights, milestones=(drop,)),
         )
 
     def phase(self, name: str, epochs: int, weights: Mapping[str, float], milestones: tuple[int, ...] = ()) -> Phase:
@@ -124,19 +138,40 @@ class Multiview25D(Method):
             learning_rate=settings.learning_rate,
             milestones=milestones,
             min_steps=settings.min_steps,
+            labelled=self.labelled_pictures,
         )
 
+    @property
+    def labelled_pictures(self) -> int:
+        """Pictures with 2D labels in a step, such that they have their share (paper: 128 beside 32 x 4)."""
+        settings = self.settings
+        if "labelled_2d" not in self.needs_with(settings):
+            return 0
+        return round(settings.batch_size * settings.views * settings.labelled_share / (1 - settings.labelled_share))
+
     def losses(self, batch: Batch, phase: Phase) -> dict[str, Tensor]:
-        """Heatmaps (Eq. 6), agreement of views (Eq. 8) and limb lengths (Eq. 11) on changed crops."""
+        """Heatmaps (Eq. 6), and agreement of views (Eq. 8) and limb lengths (Eq. 11), or depths, of changed crops."""
         batch = self.some_views(batch)
         seen = (batch.confidence > 0).any(-1)  # (B, V); networks see these views only (N)
-        crop, crop_from_image = given(batch.crop, "crops")[seen], given(batch.crop_from_image, "crops")[seen]
-        how = Augmentation(self.settings.scale, self.settings.rotation_deg)
-        picture, new_from_old = augment(unpack(crop), how)
-        crop_from_image = chain(new_from_old, crop_from_image)
-        heatmap, read = self.read(picture)
-        observed = moved(batch.keypoint[seen], crop_from_image)
-        sure = batch.confidence[seen] > self.settings.pseudo_confidence
+        picture, new_from_old = augment(unpack(given(batch.crop, "crops")[seen]), self.augmentation)
+        crop_from_image = chain(new_from_old, given(batch.crop_from_image, "crops")[seen])
+        point, certainty = moved(batch.keypoint[seen], crop_from_image), batch.confidence[seen]
+        views = len(picture)
+        if batch.labelled is not None:  # behind the views, in the same pass
+            more, new_from_old = augment(unpack(batch.labelled.crop), self.augmentation)
+            picture = torch.cat([picture, more])
+            point = torch.cat([point, moved(batch.labelled.keypoint, new_from_old)])
+            certainty = torch.cat([certainty, batch.labelled.confidence])
+        heatmap, depth_map = self.maps(picture)
+        read = read_25d(heatmap[:views], depth_map[:views], SHARPNESS)
+        terms = {"heatmap": heatmap_loss(heatmap, point / STRIDE, certainty > self.settings.pseudo_confidence)}
+        if self.settings.supervision == "labels":
+            label, known = given(batch.label, "labels")[seen], given(batch.label_confidence, "labels")[seen] > 0
+            return terms | {"depth": depth_loss(read.depth, label, known, self.torso)}
+        return terms | self.view_losses(batch, seen, read, crop_from_image)
+
+    def view_losses(self, batch: Batch, seen: Tensor, read: Pose25D, crop_from_image: Tensor) -> dict[str, Tensor]:
+        """Agreement of views (Eq. 8) and limb lengths (Eq. 11) of what was read from the views seen (B, V)."""
         pose, solvable, _ = self.lift(read, given(batch.K, "intrinsics")[seen], crop_from_image)
         weight = read.confidence * solvable[:, None]
         everywhere = pose.new_zeros(*seen.shape, *pose.shape[1:]).masked_scatter(seen[..., None, None], pose)
@@ -144,10 +179,14 @@ class Multiview25D(Method):
         shown = torch.zeros_like(seen).masked_scatter(seen, solvable)
         R = given(batch.R, "extrinsics") if self.settings.alignment == "extrinsics" else None
         return {
-            "heatmap": heatmap_loss(heatmap, observed / STRIDE, sure),
             "consistency": consistency_loss(everywhere, weights, shown, R),
             "limbs": limb_loss(pose, weight, solvable, self.bones, self.lengths),
         }
+
+    @property
+    def augmentation(self) -> Augmentation:
+        """How crops are changed."""
+        return Augmentation(self.settings.scale, self.settings.rotation_deg)
 
     def some_views(self, batch: Batch) -> Batch:
         """At most so many views as the settings say, the same of all instants."""
@@ -155,13 +194,15 @@ class Multiview25D(Method):
         if views <= self.settings.views:
             return batch
         drawn = torch.randperm(views)[: self.settings.views].to(batch.rig.device)
-        return Batch(**{name: part if part is None or part.ndim == 1 else part[:, drawn]
-                        for name, part in vars(batch).items()})  # fmt: skip
+        parts: dict[str, Any] = {
+            name: part[:, drawn] for name, part in vars(batch).items() if isinstance(part, Tensor) and part.ndim > 1
+        }
+        return replace(batch, **parts)
 
-    def read(self, picture: Tensor) -> tuple[Tensor, Pose25D]:
-        """Heatmaps (N, J, H/4, W/4) of pictures (N, 3, H, W) in 0..1, and what they and the depth maps say."""
+    def maps(self, picture: Tensor) -> tuple[Tensor, Tensor]:
+        """Heatmaps and depth maps (N, J, H/4, W/4) of pictures (N, 3, H, W) in 0..1."""
         heatmap, depth_map = self.network(standardise(picture)).chunk(2, 1)
-        return heatmap, read_25d(heatmap, depth_map, SHARPNESS)
+        return heatmap, depth_map
 
     def lift(self, read: Pose25D, K: Tensor, crop_from_image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Poses (N, J, 3) in camera axes and torsos, which of them exist (N), and the network's parities (N)."""
@@ -192,7 +233,7 @@ class Multiview25D(Method):
         )
 
     def _poses(self, crop: Tensor, K: Tensor, crop_from_image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        _, read = self.read(unpack(crop))
+        read = read_25d(*self.maps(unpack(crop)), SHARPNESS)
         pose, solvable, parity = self.lift(read, K, crop_from_image)
         lengths = bone_lengths(pose, self.bones)
         scale = (lengths @ self.lengths) / lengths.square().sum(-1).clamp_min(_SMALLEST_TORSO)
@@ -221,45 +262,3 @@ def reconstruct(ray: Tensor, depth: Tensor, torso: Tensor) -> tuple[Tensor, Tens
     root = (-B + torch.where(solvable, discriminant, 1.0).sqrt()) / (2 * torch.where(solvable, A, 1.0))
     root = torch.where(solvable, root, 1.0)
     return (root[..., None] + depth)[..., None] * ray, solvable
-
-
-def heatmap_loss(heatmap: Tensor, bins: Tensor, sure: Tensor) -> Tensor:
-    """Mean squared distance of heatmaps (N, J, h, w) from Gaussians at bins (N, J, 2), over sure joints (N, J)."""
-    height, width = heatmap.shape[-2:]
-    inside = (bins >= 0).all(-1) & (bins[..., 0] <= width - 1) & (bins[..., 1] <= height - 1)
-    square = (heatmap - gaussians(bins, height, width, SIGMA)).square().mean((2, 3))
-    used = sure & inside
-    return (square * used).sum() / used.sum().clamp_min(1)
-
-
-def consistency_loss(pose: Tensor, weight: Tensor, shown: Tensor, R: Tensor | None = None) -> Tensor:
-    """Mean weighted L1 distance of views' poses after rigid alignment, over ordered pairs and joints (Eq. 8, 10).
-
-    Args:
-        pose: (B, V, J, 3) in each camera's axes.
-        weight: (B, V, J); that of a pair of joints is the product.
-        shown: (B, V) views that have a pose.
-        R: (B, V, 3, 3) camera_from_world, if known.
-    """
-    views = pose.shape[1]
-    both = weight[:, :, None] * weight[:, None]
-    target, source = pose[:, :, None].expand(-1, -1, views, -1, -1), pose[:, None].expand(-1, views, -1, -1, -1)
-    known = None if R is None else R[:, :, None] @ R[:, None].mT
-    distance = (target - rigid_alignment(source, target, both, known)).abs().sum(-1)
-    other = ~torch.eye(views, dtype=torch.bool, device=pose.device)
-    pairs = shown[:, :, None] & shown[:, None] & other
-    return (both * distance * pairs[..., None]).sum() / (pairs.sum() * pose.shape[2]).clamp_min(1)
-
-
-def limb_loss(pose: Tensor, weight: Tensor, shown: Tensor, bones: Tensor, lengths: Tensor) -> Tensor:
-    """Mean weighted squared deviation of limbs from their mean lengths, over poses (N, J, 3) and bones (Eq. 11)."""
-    start, end = bones.unbind(-1)
-    both = weight[:, start] * weight[:, end] * shown[:, None]
-    deviation = (bone_lengths(pose, bones) - lengths).square()
-    return (both * deviation).sum() / (shown.sum() * len(bones)).clamp_min(1)
-
-
-def bone_lengths(pose: Tensor, bones: Tensor) -> Tensor:
-    """Lengths (N, bone) of the bones of poses (N, J, 3)."""
-    start, end = bones.unbind(-1)
-    return (pose[:, start] - pose[:, end]).norm(dim=-1)

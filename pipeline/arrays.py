@@ -220,6 +220,18 @@ class Crops(HandOver):
 
 
 @dataclass(frozen=True)
+class LabelledPictures(HandOver):
+    """Crops of people with 2D labels, for methods that learn from such too; a missing joint is NaN."""
+
+    picture: Annotated[Any, Dims("crop row column rgb", "uint8", "0..255")]
+    keypoint: Annotated[np.ndarray, Dims("crop joint xy", "float32", "px")]
+    """In the crop."""
+    confidence: Annotated[np.ndarray, Dims("crop joint", "float32", "0..1")]
+    """1 where labelled, less where derived from labelled joints, 0 where missing."""
+    skeleton: str
+
+
+@dataclass(frozen=True)
 class Timeline(HandOver):
     """Common instants of one take, and which frame of each camera shows each of them."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,16 +12,10 @@ from known_scene import cameras, people
 from posepipe.models.body import limb_lengths
 from posepipe.models.geometry import rigid_alignment
 from posepipe.models.handedness import Parity
-from posepipe.models.method import Batch, View
+from posepipe.models.losses_25d import SIGMA, consistency_loss, depth_loss, heatmap_loss, limb_loss
+from posepipe.models.method import Batch, Labelled2D, View
 from posepipe.models.metrics import evaluate
-from posepipe.models.multiview_25d import (
-    Multiview25D,
-    Multiview25DSettings,
-    consistency_loss,
-    heatmap_loss,
-    limb_loss,
-    reconstruct,
-)
+from posepipe.models.multiview_25d import Multiview25D, Multiview25DSettings, reconstruct
 from posepipe.models.pictures import about_middle, chain, moved, rays, standardise, unpack
 from posepipe.models.pose_cnn import Pose25D, gaussians
 from posepipe.models.skeleton import COCO17, H36M17, SKELETONS
@@ -206,13 +201,75 @@ def test_losses_are_the_literal_ones() -> None:
     heatmap = torch.randn(2, 3, 8, 10, generator=generator)
     bins = torch.tensor([[[2.0, 3.0], [9.0, 7.0], [5.5, 0.5]], [[9.5, 3.0], [1.0, 1.0], [4.0, 4.0]]])
     sure = torch.tensor([[True, True, False], [True, True, True]])  # one is not sure, one lies outside
+    sure_and_inside = ((0, 0), (0, 1), (1, 1), (1, 2))
     errors = [
         (heatmap[n, j, y, x].item() - np.exp(-((x - bins[n, j, 0]) ** 2 + (y - bins[n, j, 1]) ** 2).item() / 8)) ** 2
-        for n, j in ((0, 0), (0, 1), (1, 1), (1, 2))
+        for n, j in sure_and_inside
         for y in range(8)
         for x in range(10)
     ]
-    assert heatmap_loss(heatmap, bins, sure).item() == pytest.approx(np.mean(errors), rel=1e-5)
+    expected = sum(errors) / len(sure_and_inside)
+    assert heatmap_loss(heatmap, bins, sure).item() == pytest.approx(expected, rel=1e-5)
+
+
+def test_a_heatmap_weighs_about_as_much_as_agreement() -> None:
+    """A joint that is a bin beside its label costs about what disagreement by a bin does, at the paper's weights."""
+    bins = torch.tensor([[[8.0, 8.0]]])
+    heat = heatmap_loss(gaussians(bins, 16, 16, SIGMA), bins + torch.tensor([1.0, 0.0]), torch.ones(1, 1).bool())
+    bin_torsos = 4 / 20  # a torso of 20 px
+    assert 0.3 < heat.item() / (10 * bin_torsos) < 3
+
+
+def test_labelled_depths_are_those_of_the_poses() -> None:
+    pose, _, _ = scene()
+    label, torso = pose[:, 0] * 0.5, TORSO  # of any size, as triangulation gives them
+    known = torch.ones(COUNT, 17, dtype=torch.bool)
+    depth = relative(pose[:, 0]) + 2.3  # depths are of no particular origin
+    assert depth_loss(depth, label, known, torso) < 1e-12
+    noise = torch.randn(COUNT, 17, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    noise[:, 0] = 0
+    known[0, 3], known[1, 8] = False, False  # an ankle; a thorax, without which there is no torso
+    terms = [noise[n, j].item() ** 2 for n in range(COUNT) for j in range(17) if n != 1 and not (n == 0 and j == 3)]
+    assert depth_loss(depth + noise, label, known, torso).item() == pytest.approx(np.mean(terms))
+
+
+def test_the_supervised_variant_learns_depths_from_labels() -> None:
+    method, data = small_method(supervision="labels"), batch()
+    assert Multiview25D.needs_with(method.settings) == {"intrinsics", "crops", "labels"}
+    assert not method.settles_handedness
+    phase = method.phases()[1]
+    assert phase.weights == {"heatmap": 1.0, "depth": 5.0}
+    rig, world = cameras(VIEWS), people(2)
+    label = torch.from_numpy(rig.see(world)).float()
+    torch.nn.init.normal_(method.network.final.weight)
+    losses = method.losses(replace(data, label=label, label_confidence=torch.ones(2, VIEWS, 17)), phase)
+    assert losses.keys() == {"heatmap", "depth"}
+    losses["depth"].backward()
+    assert method.network.final.weight.grad is not None and method.network.final.weight.grad[17:].abs().max() > 0
+
+
+def test_labelled_pictures_share_a_step() -> None:
+    method = small_method(labelled_images="pictures", labelled_annotations="labels.json", batch_size=32)
+    assert "labelled_2d" in Multiview25D.needs_with(method.settings)
+    assert {phase.labelled for phase in method.phases()} == {128}, "the paper's 128 beside 32 x 4"
+    assert small_method(labelled_images="p", labelled_share=0.2, batch_size=8).phases()[0].labelled == 8
+    assert small_method().phases()[0].labelled == 0
+    data, more = batch(), batch(4)
+    assert more.crop is not None and more.crop_from_image is not None
+    point = moved(more.keypoint[:, 0], more.crop_from_image[:, 0])
+    labelled = Labelled2D(more.crop[:, 0], point, torch.ones(4, 17))
+    method = small_method(scale=0, rotation_deg=0).eval()  # batch norm of each picture alone
+    phase = method.phases()[1]
+    alone, together = method.losses(data, phase), method.losses(replace(data, labelled=labelled), phase)
+    torch.testing.assert_close(together["consistency"], alone["consistency"])
+    torch.testing.assert_close(together["limbs"], alone["limbs"])
+    heatmap, _ = method.maps(unpack(labelled.crop))
+    others = heatmap_loss(heatmap, point / 4, labelled.confidence > 0)
+    views = data.confidence.flatten(0, 1).shape[0]
+    expected = (views * alone["heatmap"] + 4 * others) / (views + 4)
+    torch.testing.assert_close(together["heatmap"], expected, rtol=1e-4, atol=1e-6)
+    labelled.confidence[:] = 0.5  # derived joints, no surer than detections that do not count
+    torch.testing.assert_close(method.losses(replace(data, labelled=labelled), phase)["heatmap"], alone["heatmap"])
 
 
 def test_no_gradient_reaches_the_alignment() -> None:
