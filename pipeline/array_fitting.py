@@ -160,7 +160,7 @@ def _walk(path: Path, place: Workplace, settings: Settings, training: TrainingSe
     labels = run(label_poses, chosen, rig, settings=settings.label, subject=name) if "labels" in needs else None
     if until == "label":
         return Fit(place.folder, None, (), None, ())
-    trained = run(train_model, chosen, rig, labels, None, None, settings=training, subject=name)
+    trained = run(train_model, chosen, rig, labels, None, None, None, settings=training, subject=name)
     if place.rank > 0:
         return Fit(place.folder, None, (), None, ())
     verdict, sentence = (trained.handedness[word] for word in ("verdict", "sentence"))

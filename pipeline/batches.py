@@ -9,8 +9,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..models.method import Batch, View, Window
-from .arrays import Crops, Labels, Rig, Samples
+from ..models.method import Batch, Labelled2D, View, Window
+from .arrays import Crops, LabelledPictures, Labels, Rig, Samples
 from .windows import Windows
 
 
@@ -52,6 +52,13 @@ class OnDemand:
     pictures: SampleCrops | None = None
     windows: Windows | None = None
     """Of the views of all samples, view by view within a sample."""
+    labelled: LabelledPictures | None = None
+    """Of other people."""
+
+    def draw_labelled(self, count: int) -> Tensor:
+        """Indices of so many labelled pictures, drawn by chance."""
+        known = 0 if self.labelled is None else len(self.labelled.picture)
+        return torch.randint(known, (count,)) if known else torch.zeros(0, dtype=torch.int64)
 
 
 NOTHING = OnDemand()
@@ -83,8 +90,8 @@ def to_batch(samples: Samples, rig: Rig | None, labels: Labels | None, device: t
     return Batch(**tensors)
 
 
-def pick(data: Batch, index: Tensor, more: OnDemand = NOTHING) -> Batch:
-    """Samples by index (B), with their pictures and windows."""
+def pick(data: Batch, index: Tensor, more: OnDemand = NOTHING, labelled: Tensor | None = None) -> Batch:
+    """Samples by index (B), with their pictures and windows, and labelled pictures by index (M)."""
     views = data.confidence.shape[1]
     places = index.to(data.rig.device)
     picked: dict[str, Any] = {name: None if value is None else value[places] for name, value in vars(data).items()}
@@ -94,6 +101,8 @@ def pick(data: Batch, index: Tensor, more: OnDemand = NOTHING) -> Batch:
         picked |= {name: value.unflatten(0, (-1, views)) for name, value in read.items()}
     if more.windows is not None:
         picked["window"] = _windows(data, sample, view, more.windows, (len(index), views))
+    if more.labelled is not None and labelled is not None:
+        picked["labelled"] = read_labelled(more.labelled, labelled, data.rig.device)
     return Batch(**picked)
 
 
@@ -124,6 +133,15 @@ def cut_windows(keypoint: Tensor, confidence: Tensor, K: Tensor | None, index: n
         confidence[places] * there[..., None],
         None if K is None else K[places],
     )
+
+
+def read_labelled(labelled: LabelledPictures, index: Tensor, device: torch.device) -> Labelled2D:
+    """Labelled pictures by index (M)."""
+    place = index.numpy()
+    known = labelled.confidence[place] > 0
+    keypoint = np.where(known[..., None], labelled.keypoint[place], 0)
+    parts = (labelled.picture[place], keypoint, labelled.confidence[place])
+    return Labelled2D(*(torch.from_numpy(np.array(part)).to(device) for part in parts))
 
 
 def read_crops(pictures: SampleCrops, sample: Tensor, view: Tensor, device: torch.device) -> dict[str, Tensor]:

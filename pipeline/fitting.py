@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from .arrays import Crops, Detections, Frames, Labels, Pose3D, Rig, Samples, Swaps, Timeline, Track
+from .arrays import Crops, Detections, Frames, LabelledPictures, Labels, Pose3D, Rig, Samples, Swaps, Timeline, Track
 from .cache import SourceFile
 from .calibrate import HOW_TO_GIVE_INTRINSICS, calibrate, describe_rig
 from .crop import crop_people
@@ -24,6 +24,7 @@ from .exporters.clip import Clip
 from .frames import extract_frames
 from .keypoints import is_keypoint_file
 from .label import label_poses
+from .labelled import PictureFolder, crop_labelled, find_pictures
 from .morph import morph_skeleton
 from .recording import Camera, Recording, Take, results_folder
 from .report import Report, ReportedCamera, ReportedTake, write_report
@@ -172,6 +173,7 @@ class _Run:
         """Timestamps of all videos; and before anything long begins, whether the method can be trained on them."""
         self.training = self.training_settings()
         self.backbone = self.checkpoint(self.training.options.get("backbone_weights"))
+        self.labelled_files = self.labelled_source() if "labelled_2d" in self.needs else None
         self.videos: dict[str, SourceFile] = {}
         self.frame_sets: dict[str, Frames] = {}
         for subject, camera in self.cameras:
@@ -188,7 +190,7 @@ class _Run:
         """Settings of the method, checked, as are the data that it needs."""
         self.needs = method_needs(self.settings)
         known = self.settings.calibrate.assumes_focal or all(camera.calibration for _, camera in self.cameras)
-        offered = {"crops", "intrinsics"} if known else {"crops"}
+        offered = {"crops", "labelled_2d", *(("intrinsics",) if known else ())}
         if "crops" in self.needs and (reason := why_not()):
             raise PosepipeError(f"networks of pictures come from mmpose, which cannot run, because {reason}")
         return training_settings(self.settings, offered, HOW_TO_GIVE_INTRINSICS)
@@ -201,6 +203,17 @@ class _Run:
         if not path.is_file():
             raise PosepipeError(f"train.backbone_weights names {path}, but there is no such file")
         return self.place.source(path)
+
+    def labelled_source(self) -> tuple[SourceFile, PictureFolder]:
+        """The annotations and the pictures with 2D labels that the settings name."""
+        folder, annotations = (self.training.options[f"labelled_{name}"] for name in ("images", "annotations"))
+        if not folder or not annotations:
+            raise PosepipeError("train.labelled_images and train.labelled_annotations belong together: give both")
+        if self.settings.morph.skeleton == "native":
+            raise PosepipeError("pictures with 2D labels are on the joints of h36m17; use --skeleton h36m17")
+        labels = Path(annotations).expanduser()
+        pictures = find_pictures(Path(folder).expanduser(), labels)
+        return self.place.source(labels), pictures
 
     def detect(self) -> None:
         """People in all videos."""
@@ -228,7 +241,13 @@ class _Run:
         return self.settings.track.model_copy(update={"slow_motion": camera.slow_motion})
 
     def crop(self) -> None:
-        """Pictures of the athlete in all videos, if the method learns from pictures."""
+        """Pictures of the athlete in all videos, if the method learns from pictures, and of labelled people."""
+        self.labelled: LabelledPictures | None = None
+        if self.labelled_files:
+            settings = self.settings.crop
+            self.labelled = self.run(
+                crop_labelled, *self.labelled_files, settings=settings, subject="labelled pictures"
+            )
         self.crops: dict[str, Crops] = {}
         for subject, camera in self.cameras if "crops" in self.needs else ():
             inputs = self.videos[subject], self.tracks[subject]
@@ -330,7 +349,7 @@ class _Run:
         samples = self.training_samples
         log.info("method: %s, %d instants", self.training.method, len(samples.instant))
         crops = [self.of(take, self.crops) for take in self.recording.takes] if self.crops else None
-        inputs = samples, self.rig, self.labels, crops, self.backbone
+        inputs = samples, self.rig, self.labels, crops, self.labelled, self.backbone
         trained = self.run(train_model, *inputs, settings=self.training, subject="all takes")
         if self.place.rank > 0:
             return

@@ -17,7 +17,7 @@ import numpy as np
 from ..models.skeleton import H36M17, MPII16, Skeleton, mapping_to_h36m17, recognise
 from .arrays import LabelledPictures, Pieces
 from .cache import SourceFile, Work, stage
-from .crop import crop_square
+from .cropping import crop_square
 from .errors import PosepipeError
 from .progress import progress
 from .settings import CropSettings

@@ -20,7 +20,7 @@ from torch.optim.lr_scheduler import LRScheduler, MultiStepLR, OneCycleLR
 from ..models.handedness import Handedness, judge_handedness
 from ..models.method import Batch, Method, Phase
 from ..models.skeleton import SKELETONS
-from .arrays import Crops, HandOver, Labels, Rig, Samples, durable
+from .arrays import Crops, HandOver, LabelledPictures, Labels, Rig, Samples, durable
 from .batches import NOTHING, OnDemand, SampleCrops, pick, pick_views, to_batch, windows_of
 from .cache import SourceFile, Work, stage
 from .detectors.checkpoint import load_state_dict_safely
@@ -45,6 +45,7 @@ def train_model(
     rig: Rig | None,
     labels: Labels | None,
     crops: list[list[Crops]] | None,
+    labelled: LabelledPictures | None,
     backbone: SourceFile | None,
     settings: TrainingSettings,
     *,
@@ -53,6 +54,7 @@ def train_model(
     """A method trained on samples, and on the rig, the labels and crops of each take's cameras if it needs them.
 
     Args:
+        labelled: pictures of other people to learn from as well.
         backbone: checkpoint to start from.
 
     Raises:
@@ -64,7 +66,8 @@ def train_model(
     method = kind(SKELETONS[samples.skeleton], kind.Settings.model_validate(settings.options))
     if backbone is not None:
         _start_from(method, backbone.path)
-    more = OnDemand(None if crops is None else SampleCrops(samples, crops), windows_of(samples, method.window))
+    pictures = None if crops is None else SampleCrops(samples, crops)
+    more = OnDemand(pictures, windows_of(samples, method.window), labelled)
     with together(settings.device) as launch:
         device = choose_device(settings.device)
         data = to_batch(samples, rig, labels, device)
@@ -159,7 +162,9 @@ def _epoch(
     method.train()
     sums: dict[str, Tensor] = {}
     for index in _shuffled(len(data.rig), phase.batch_size, steps):
-        terms = method.losses(pick(data, index[launch.rank :: launch.processes], more), phase)
+        own = slice(launch.rank, None, launch.processes)
+        batch = pick(data, index[own], more, more.draw_labelled(phase.labelled)[own])
+        terms = method.losses(batch, phase)
         total = torch.stack([weight * terms[name] for name, weight in phase.weights.items()]).sum()
         optimizer.zero_grad(set_to_none=True)
         total.backward()

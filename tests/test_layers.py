@@ -22,17 +22,17 @@ FOREIGN = {"mmpose": {"pipeline/detectors"}, "mmcv": {"pipeline/detectors"}, "me
 HELPERS_OF_METHODS = {
     "method", "lifter", "pose_cnn", "precision", "losses", "geometry", "epipolar", "handedness", "heatmap",
     "skeleton", "body", "canonical", "bundle", "virtual_views", "openmmlab", "pictures", "placed_lifter", "temporal",
-    "volumetric",
+    "volumetric", "losses_25d",
 }  # fmt: skip
 NOT_METHODS = HELPERS_OF_METHODS | {"__init__", "angles", "metrics"}
 
 STAGES = {
     "frames", "detect", "track", "morph", "synchronize", "keypoints", "samples", "calibrate", "label", "train",
-    "lift", "crop", "sides",
+    "lift", "crop", "sides", "labelled",
 }  # fmt: skip
 LEVELS = [
     {"errors", "progress", "workers"},
-    {"arrays", "video", "device", "launcher", "detectors"},
+    {"arrays", "video", "device", "launcher", "detectors", "cropping"},
     {"cache", "settings", "drawing", "exporters"},
     {"recording", "model", "workplace", "results", "windows"},
     {"batches"},

@@ -116,7 +116,7 @@ class Killed(BaseException):
 
 
 def train(folder: Path, case: Case, *data: Any) -> Model:
-    return Cache(folder).run(train_model, *data, None, None, settings=case.training)
+    return Cache(folder).run(train_model, *data, None, None, None, settings=case.training)
 
 
 def lifted(model: Model, folder: Path, samples: Samples) -> ViewPoses:

@@ -96,7 +96,7 @@ def fake_method(monkeypatch: pytest.MonkeyPatch) -> type[FakeMethod]:
 def train(folder: Path, method: str = "fake", seed: int = 0, **options: Any) -> Model:
     options = {**(CANONPOSE if method == "sure" else {"epochs": 3}), **options}
     settings = TrainingSettings(method=method, seed=seed, options=options)
-    return Cache(folder).run(train_model, samples(), None, None, None, None, settings=settings)
+    return Cache(folder).run(train_model, samples(), None, None, None, None, None, settings=settings)
 
 
 def bits(model: Model) -> dict[str, bytes]:
@@ -219,7 +219,7 @@ def test_methods_that_know_perspective_do_not_fear_the_mirror(method: str, fits:
 def test_a_device_that_is_not_there_is_said(tmp_path: Path) -> None:
     settings = TrainingSettings(method="fake", options={}, device="cuda:99")
     with pytest.raises(PosepipeError, match="device 'cuda:99' is not available here"):
-        Cache(tmp_path).run(train_model, samples(), None, None, None, None, settings=settings)
+        Cache(tmp_path).run(train_model, samples(), None, None, None, None, None, settings=settings)
 
 
 def test_missing_views_are_trained_around(tmp_path: Path) -> None:
@@ -228,7 +228,7 @@ def test_missing_views_are_trained_around(tmp_path: Path) -> None:
     confidence[::3, 1], keypoint[::3, 1] = 0, 0
     gappy = replace(whole, confidence=confidence, keypoint=keypoint)
     settings = TrainingSettings(method="sure", options=CANONPOSE)
-    model = Cache(tmp_path).run(train_model, gappy, None, None, None, None, settings=settings)
+    model = Cache(tmp_path).run(train_model, gappy, None, None, None, None, None, settings=settings)
     assert all(np.isfinite(row["total"]) for row in model.losses)
 
 
@@ -282,7 +282,7 @@ torch.set_num_threads(1)
 launch, out = this_launch(), Path(sys.argv[3])
 cache = Cache(out / "cache", processes=launch.processes, rank=launch.rank)
 settings = TrainingSettings(method="sure", options=CANONPOSE, device="cpu")
-model = cache.run(train_model, samples(), None, None, None, None, settings=settings)
+model = cache.run(train_model, samples(), None, None, None, None, None, settings=settings)
 torch.save({"state": model.state, "losses": model.losses}, out / f"{launch.rank}.pt")
 """
 
