@@ -32,6 +32,7 @@ PUBLISHED: dict[str, Any] = {
     "min_steps": 1,
     "flip": False,
     "bone_prior": "never",
+    "camera_weight": 0.1,
     "precision": "float32",
 }
 """Network (Fig. 3), optimiser and schedule (Sec. 3.5) of the CanonPose paper and its code."""
@@ -60,7 +61,7 @@ class CanonicalSettings(MethodSettings):
         "two_views",
         description="bones of left and right and of all instants alike; by default where two views are all",
     )
-    camera_weight: float = Field(0.1, ge=0, description="weight of the consistency of unmoved cameras")
+    camera_weight: float = Field(0.5, ge=0, description="weight of the consistency of unmoved cameras")
     epochs: int = Field(24, ge=1, description="passes over the training instants")
     min_steps: int = Field(25, ge=1, description="steps of an epoch at least, for short footage")
     batch_size: int = Field(128, ge=1, description="synchronised instants in a step")
