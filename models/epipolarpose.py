@@ -21,7 +21,7 @@ from .handedness import Parity
 from .lifter import residual_network
 from .method import Batch, Method, MethodSettings, Phase, Prediction, View, given, in_chunks
 from .pose_cnn import Backbone
-from .precision import Precision
+from .precision import Precision, fastest_precision
 from .skeleton import Skeleton
 from .volumetric import VolumetricStudent
 
@@ -58,7 +58,7 @@ class EpipolarPoseSettings(MethodSettings):
     head_width: int = Field(256, ge=1, description="volumetric: channels of the transposed convolutions")
     depth_bins: int = Field(64, ge=2, description="volumetric: bins of depth")
     precision: Precision = Field(
-        "float32", description="volumetric: arithmetic in training; bfloat16 is faster where the hardware has it"
+        default_factory=fastest_precision, description="volumetric: in training; bfloat16 needs AMX to be faster"
     )
 
     @model_validator(mode="before")

@@ -24,7 +24,7 @@ from .losses_25d import bone_lengths, consistency_loss, depth_loss, heatmap_loss
 from .method import Batch, Method, MethodSettings, Phase, Prediction, View, given, in_chunks
 from .pictures import Augmentation, augment, chain, moved, rays, standardise, unpack
 from .pose_cnn import STRIDE, Backbone, Pose25D, PoseCNN, read_25d
-from .precision import Precision
+from .precision import Precision, fastest_precision
 from .skeleton import Skeleton
 
 SHARPNESS = 50.0
@@ -44,7 +44,7 @@ class Multiview25DSettings(MethodSettings):
     backbone_weights: str = Field("", description="checkpoint of MMPose or torchvision to start from, a local file")
     head_width: int = Field(256, ge=1, description="channels of the transposed convolutions (ResNets only)")
     precision: Precision = Field(
-        "float32", description="arithmetic in training; bfloat16 is faster where the hardware has it"
+        default_factory=fastest_precision, description="of the network in training; bfloat16 needs AMX to be faster"
     )
     epochs: int = Field(60, ge=1, description="passes over the training instants, after those on heatmaps alone")
     heatmap_epochs: int = Field(10, ge=1, description="passes that learn heatmaps alone, before all losses are on")

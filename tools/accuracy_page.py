@@ -33,7 +33,7 @@ the truth.
 SCENARIOS = {
     "drawn": """Drawn footage (`python tools/draw_bench.py DATA`): five athletes, each before four static cameras, to
 train on; two other athletes in other halls before other cameras to test with. Joints are detected by posepipe itself,
-with MediaPipe. Networks of pictures start from random weights and train for minutes, on crops of 96 px; in the papers
+with MediaPipe. Networks of pictures start from random weights and train for minutes, on crops of 64 px; in the papers
 they start from ImageNet's and train for days.
 """
 }

@@ -61,8 +61,8 @@ is assumed."""
 
 VOLUMETRIC = "epipolarpose+student=volumetric"
 ON_FOOTAGE = {
-    "iqbal": PICTURES,
-    VOLUMETRIC: PICTURES,
+    VOLUMETRIC: (*PICTURES, "train.depth_bins=16", "train.epochs=12"),
+    "iqbal": (*PICTURES, "train.heatmap_epochs=4", "train.epochs=10"),
 }
 """Settings of methods on videos."""
 

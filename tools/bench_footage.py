@@ -14,8 +14,8 @@ from posepipe.pipeline import fit, infer
 from posepipe.pipeline.recording import videos_in
 from posepipe.pipeline.settings import Settings, method_needs
 
-PICTURES = ("crop.size_px=96", "train.backbone=resnet18", "train.head_width=64")
-"""Networks of pictures that a processor can train from random weights."""
+PICTURES = ("crop.size_px=64", "train.backbone=resnet18", "train.head_width=64", "train.batch_size=8")
+"""Networks of pictures that a processor can train in minutes, from random weights."""
 
 
 def lifted_footage(train: Path, test: Path, settings: Settings, folder: Path) -> tuple[Path, Path]:
