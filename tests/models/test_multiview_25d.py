@@ -17,7 +17,7 @@ from posepipe.models.method import Batch, Labelled2D, View
 from posepipe.models.metrics import evaluate
 from posepipe.models.multiview_25d import Multiview25D, Multiview25DSettings, reconstruct
 from posepipe.models.pictures import about_middle, chain, moved, rays, standardise, unpack
-from posepipe.models.pose_cnn import Pose25D, gaussians
+from posepipe.models.pose_cnn import Pose25D, gaussians, read_25d
 from posepipe.models.skeleton import COCO17, H36M17, SKELETONS
 from torch import Tensor
 
@@ -270,6 +270,51 @@ def test_labelled_pictures_share_a_step() -> None:
     torch.testing.assert_close(together["heatmap"], expected, rtol=1e-4, atol=1e-6)
     labelled.confidence[:] = 0.5  # derived joints, no surer than detections that do not count
     torch.testing.assert_close(method.losses(replace(data, labelled=labelled), phase)["heatmap"], alone["heatmap"])
+
+
+def test_gradients_are_those_of_finite_differences() -> None:
+    torch.manual_seed(0)
+    pose, image, K = (array[:2, 0] for array in scene())
+    ray, depth = rays(image, K, IDENTITY[:2, 0]).requires_grad_(), relative(pose).requires_grad_()
+    assert torch.autograd.gradcheck(lambda r, d: reconstruct(r, d, TORSO)[0], (ray, depth))
+    bones, lengths = (torch.from_numpy(array) for array in limb_lengths(H36M17))
+    weight, shown, known = torch.rand(2, 17).double(), torch.ones(2).bool(), torch.ones(2, 17).bool()
+    assert torch.autograd.gradcheck(lambda p: limb_loss(p, weight, shown, bones, lengths), pose.requires_grad_())
+    noisy = (depth.detach() + 0.1).requires_grad_()
+    assert torch.autograd.gradcheck(lambda d: depth_loss(d, pose.detach(), known, TORSO), noisy)
+    generator = torch.Generator().manual_seed(2)
+    maps = torch.rand(2, 1, 2, 5, 6, generator=generator, dtype=torch.float64).requires_grad_()
+    bins = torch.tensor([[[2.0, 1.0], [4.0, 3.0]]])
+    assert torch.autograd.gradcheck(lambda m: heatmap_loss(m[0], bins, torch.ones(1, 2).bool()), maps)
+    assert torch.autograd.gradcheck(lambda m: read_25d(m[0], m[1], 5.0)[:2], maps)
+
+
+def test_alignment_is_a_constant_to_the_gradient_of_agreement() -> None:
+    """The gradient is that of the loss with all rigid motions held fast."""
+    torch.manual_seed(0)
+    pose = (scene()[0][:1] + 0.1 * torch.randn(1, VIEWS, 17, 3, generator=torch.Generator().manual_seed(3))).double()
+    weight, shown = torch.rand(1, VIEWS, 17).double(), torch.ones(1, VIEWS).bool()
+    motions = {}
+    for c in range(VIEWS):
+        for other in range(VIEWS):
+            w = (weight[0, c] * weight[0, other])[:, None]
+            middles = [(w * points).sum(0) / w.sum() for points in (pose[0, c], pose[0, other])]
+            U, _, Vt = np.linalg.svd((((pose[0, other] - middles[1]) * w).T @ (pose[0, c] - middles[0])).numpy())
+            R = torch.from_numpy(Vt.T @ np.diag([1, 1, np.linalg.det(Vt.T @ U.T)]) @ U.T)
+            motions[c, other] = R, middles[0] - R @ middles[1]
+
+    def held_fast(points: Tensor) -> Tensor:
+        distances = [
+            (weight[0, c] * weight[0, other])[:, None] * (points[0, c] - points[0, other] @ R.T - t).abs()
+            for (c, other), (R, t) in motions.items()
+            if c != other
+        ]
+        return torch.stack(distances).sum(-1).mean()
+
+    pose.requires_grad_()
+    (found,) = torch.autograd.grad(consistency_loss(pose, weight, shown), pose)
+    (expected,) = torch.autograd.grad(held_fast(pose), pose)
+    torch.testing.assert_close(found, expected)
 
 
 def test_no_gradient_reaches_the_alignment() -> None:

@@ -63,6 +63,11 @@ def test_soft_argmax_is_the_expectation_over_the_whole_volume() -> None:
     torch.testing.assert_close(soft_argmax_3d(volume), expected)
 
 
+def test_the_gradient_of_soft_argmax_is_that_of_finite_differences() -> None:
+    volume = torch.randn(1, 2, 3, 4, 2, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert torch.autograd.gradcheck(soft_argmax_3d, volume.requires_grad_())
+
+
 def test_heatmaps_and_depth_maps_are_read_where_the_peak_is() -> None:
     bins = torch.tensor([[[3.0, 9.0], [12.0, 4.0]]])
     heatmap = gaussians(bins, 16, 20, sigma=1.0)
