@@ -1,10 +1,11 @@
 """Draws labelled pictures of athletes, to train and to test 2D detectors on: every joint is known exactly.
 
-    python demo/labelled.py --out FOLDER [--number 4000] [--seed 0]
+    python demo/labelled.py --out FOLDER [--number 4000] [--seed 0] [--size 256]
 
-writes FOLDER/images/*.jpg (256 x 256) and FOLDER/labels.json in COCO's form, on the joints of Human3.6M-17. Bodies,
-poses, clothes, cameras, light, backgrounds, bystanders, occlusion, blur and noise vary from picture to picture.
-Athletes have seeds from ``FIRST_SEED`` on, so that no clip of ``footage.py`` shows a run that was trained on.
+writes FOLDER/images/*.jpg (square, of the given size in px) and FOLDER/labels.json in COCO's form, on the joints of
+Human3.6M-17. Bodies, poses, clothes, cameras, light, backgrounds, bystanders, occlusion, blur and noise vary from
+picture to picture. Athletes have seeds from ``FIRST_SEED`` on, so that no clip of ``footage.py`` shows a run that was
+trained on.
 """
 
 from __future__ import annotations
@@ -53,7 +54,13 @@ class Labelled:
         """The athlete's box (4) px: left, top, right, bottom, within the picture."""
         low, high = self.keypoint.min(0), self.keypoint.max(0)
         margin = MARGIN * (high - low).max()
-        return np.clip(np.concatenate([low - margin, high + margin]), 0, SIDE_PX - 1)
+        return np.clip(np.concatenate([low - margin, high + margin]), 0, len(self.image) - 1)
+
+    def resized(self, side: int) -> Labelled:
+        """The same in another size."""
+        scale = side / len(self.image)
+        image = cv2.resize(self.image, (side, side), interpolation=cv2.INTER_AREA)
+        return Labelled(image, (self.keypoint + 0.5) * scale - 0.5, self.visibility)
 
 
 @dataclass(frozen=True)
@@ -224,8 +231,8 @@ def _others(athlete: _Athlete, rng: np.random.Generator) -> list[_Athlete]:
     return [other.moved(athlete.joint[0] - other.joint[0] + apart)]
 
 
-def draw_labelled(out: Path, numbers: range, seed: int) -> Path:
-    """Draw pictures into a folder.
+def draw_labelled(out: Path, numbers: range, seed: int, size_px: int = SIDE_PX) -> Path:
+    """Draw pictures of a size into a folder.
 
     Returns:
         Their labels, a COCO JSON.
@@ -234,9 +241,9 @@ def draw_labelled(out: Path, numbers: range, seed: int) -> Path:
     painter = Painter(seed)
     images, annotations = [], []
     for number in numbers:
-        drawn, name = painter.picture(number), f"{number:06d}.jpg"
+        drawn, name = painter.picture(number).resized(size_px), f"{number:06d}.jpg"
         cv2.imwrite(str(out / "images" / name), drawn.image, [cv2.IMWRITE_JPEG_QUALITY, 92])
-        images.append({"id": number, "file_name": name, "width": SIDE_PX, "height": SIDE_PX})
+        images.append({"id": number, "file_name": name, "width": size_px, "height": size_px})
         annotations.append(_annotation(number, drawn))
     bones = [[int(a) + 1, int(b) + 1] for a, b in H36M17.bone_indices]
     category = {"id": 1, "name": "person", "keypoints": list(H36M17.joints), "skeleton": bones}
@@ -266,9 +273,10 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True, help="folder to write to")
     parser.add_argument("--number", type=int, default=4000, help="number of pictures")
     parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--size", type=int, default=SIDE_PX, help="side of the pictures in px")
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
-    print(draw_labelled(arguments.out, range(arguments.number), arguments.seed))
+    print(draw_labelled(arguments.out, range(arguments.number), arguments.seed, arguments.size))
 
 
 if __name__ == "__main__":

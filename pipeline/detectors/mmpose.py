@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
@@ -22,6 +23,7 @@ from ..errors import PosepipeError
 from . import People
 from .boxes import BoxSource, mediapipe_boxes
 from .checkpoint import file_digest, load_weights
+from .frozen import CannotCompileError, FrozenBackbone, Precision
 from .model_zoo import find_checkpoint, find_config, find_config_of, models_folder, why_not
 from .ready_models import NAMES as READY_NAMES
 from .ready_models import path_of
@@ -41,6 +43,8 @@ with openmmlab_imports():
     from mmpose.codecs import RegressionLabel, SimCCLabel
     from mmpose.models import TopdownPoseEstimator
 
+log = logging.getLogger("posepipe")
+
 _KNOWN = (HALPE26, COCO17, H36M17, MPII16)
 _OUR_NAMES = {
     "head_top": "head", "upper_neck": "neck",  # mpii
@@ -58,6 +62,7 @@ class MMPoseDetector:
         checkpoint: file of its weights.
         device: where torch computes.
         batch_size: crops in one pass of the network.
+        precision: of the backbone's sums; bf16 is faster where the processor has it.
         box_every: images between two looks for the person's box, if ``boxes`` is not given.
         boxes: where boxes come from; MediaPipe by default.
 
@@ -72,6 +77,7 @@ class MMPoseDetector:
         *,
         device: str | torch.device = "cpu",
         batch_size: int = 16,
+        precision: Precision = "fp32",
         box_every: int = 5,
         boxes: BoxSource | None = None,
     ) -> None:
@@ -80,17 +86,20 @@ class MMPoseDetector:
         with quiet():
             settings = read_config(path)
             text = json.dumps(settings.to_dict(), sort_keys=True, default=str)
-            self._model = _build(settings, path)
+            self._model = build(settings, path)
             load_weights(self._model, checkpoint, path.stem)
             self._model.to(device)
-            self._pipeline = Compose(settings.test_dataloader.dataset.pipeline)
+            pipeline = settings.test_dataloader.dataset.pipeline
+            self._pipeline = Compose(pipeline)
+            _compile(self._model, pipeline, precision)
         self.skeleton, self._joints = _skeleton(self._model)
         self.confidence_kind = _confidence_kind(self._model.head)
         self._batch_size = batch_size
         self._boxes = boxes or mediapipe_boxes(box_every)
         release = mmpose.__version__
-        self.description = f"MMPose {release} {path.stem}, weights {checkpoint.name}; {self._boxes.description}"
-        parts = ["mmpose", release, text, file_digest(checkpoint), self._boxes.key]
+        network = path.stem + (" with bf16" if precision == "bf16" else "")
+        self.description = f"MMPose {release} {network}, weights {checkpoint.name}; {self._boxes.description}"
+        parts = ["mmpose", release, text, file_digest(checkpoint), precision, self._boxes.key]
         self.key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     @classmethod
@@ -119,6 +128,7 @@ class MMPoseDetector:
             checkpoint,
             device=choose_device(device),
             batch_size=settings.batch_size,
+            precision=settings.precision,
             box_every=settings.box_every,
         )
 
@@ -179,7 +189,7 @@ def read_config(path: Path) -> Config:
     return config
 
 
-def _build(config: Config, path: Path) -> Any:
+def build(config: Config, path: Path) -> Any:
     """The model of a config, without weights.
 
     Raises:
@@ -193,6 +203,21 @@ def _build(config: Config, path: Path) -> Any:
         raise PosepipeError(f"{path} is not a top-down model but a {type(model).__name__}; name a top-down config")
     model.dataset_meta = _dataset_meta(config, path)  # init_model takes COCO's where a config names no keypoints
     return model
+
+
+def _compile(model: Any, pipeline: list[Any], precision: Precision) -> None:
+    """Gives a model the same backbone, compiled, and says so if that is impossible.
+
+    Raises:
+        PosepipeError: bf16 is impossible.
+    """
+    size = next(step["input_size"] for step in pipeline if step["type"] == "TopdownAffine")
+    try:
+        model.backbone = FrozenBackbone(model.backbone, size, precision)
+    except CannotCompileError as error:
+        if precision == "bf16":
+            raise PosepipeError(f"this model cannot run with bf16: {error}; set detect.precision = fp32") from error
+        log.warning("mmpose: the network runs as it is, which is slower, because it cannot be compiled: %s", error)
 
 
 def _dataset_meta(config: Config, path: Path) -> dict[str, Any]:

@@ -217,7 +217,7 @@ def test_joints_are_those_of_the_models_data_set(dataset: str, keypoints: int, s
     config = write_config(
         tmp_path / f"{dataset}.py", dataset, keypoints, rest="model['test_cfg'] = dict(flip_test=False)"
     )
-    model = backend._build(backend.Config.fromfile(config), config)
+    model = backend.build(backend.Config.fromfile(config), config)
     found, joints = backend._skeleton(model)
     names = [model.dataset_meta["keypoint_id2name"][joint] for joint in joints]
     assert found == skeleton

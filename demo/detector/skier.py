@@ -1,0 +1,40 @@
+"""MMPose config of the demo's own detector, and the recipe with which it was trained.
+
+A ResNet-18 of a quarter of its width with a heatmap head, 1 million weights: for drawn athletes, not for people.
+
+    python demo/labelled.py --out drawn --number 4500 --size 128
+    python tools/train_detector.py demo/detector/skier.py --labels drawn/labels.json --images drawn/images --out made
+"""
+
+default_scope = "mmpose"
+codec = {"type": "UDPHeatmap", "input_size": (64, 96), "heatmap_size": (16, 24), "sigma": 1.2, "blur_kernel_size": 7}
+
+model = {
+    "type": "TopdownPoseEstimator",
+    "data_preprocessor": {
+        "type": "PoseDataPreprocessor",
+        "mean": [123.675, 116.28, 103.53],
+        "std": [58.395, 57.12, 57.375],
+        "bgr_to_rgb": True,
+    },
+    "backbone": {"type": "ResNet", "depth": 18, "stem_channels": 16, "base_channels": 16},
+    "head": {
+        "type": "HeatmapHead",
+        "in_channels": 128,
+        "out_channels": 17,
+        "deconv_out_channels": (64, 64, 64),
+        "deconv_kernel_sizes": (4, 4, 4),
+        "loss": {"type": "KeypointMSELoss", "use_target_weight": True},
+        "decoder": codec,
+    },
+    "train_cfg": {"compute_acc": False},
+    "test_cfg": {"flip_test": True, "flip_mode": "heatmap", "shift_heatmap": False},
+}
+
+affine = {"type": "TopdownAffine", "input_size": codec["input_size"], "use_udp": True}
+test_pipeline = [{"type": "LoadImage"}, {"type": "GetBBoxCenterScale"}, affine, {"type": "PackPoseInputs"}]
+train_pipeline = [*test_pipeline[:-1], {"type": "GenerateTarget", "encoder": codec}, test_pipeline[-1]]
+data = {"type": "CocoDataset", "data_mode": "topdown", "metainfo": {"from_file": "configs/_base_/datasets/h36m.py"}}
+train_dataloader = {"dataset": {**data, "pipeline": train_pipeline}}
+test_dataloader = {"dataset": {**data, "pipeline": test_pipeline}}
+optim_wrapper = {"type": "OptimWrapper", "optimizer": {"type": "AdamW", "lr": 2e-3, "weight_decay": 1e-3}}

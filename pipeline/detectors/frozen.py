@@ -1,0 +1,87 @@
+"""A network for use only: compiled once for its input size, so that every frame costs less.
+
+TorchScript's ``freeze`` folds normalisation into the convolutions before it, and oneDNN is fastest with channels
+last. Half precision (bf16) is for the backbone alone: the head decides in full precision where a joint is.
+"""
+
+from __future__ import annotations
+
+import warnings
+from typing import Literal
+
+import torch
+from torch import Tensor, nn
+
+from ..errors import PosepipeError
+
+Precision = Literal["fp32", "bf16"]
+
+_PROBE = 2
+"""Pictures with which a network is compiled."""
+_TOLERANCE = {"fp32": 1e-3, "bf16": 0.2}
+"""By how much of their largest value features may change through another order of sums, or through rounding."""
+
+
+class CannotCompileError(ValueError):
+    """The compiled network does not do what the network does; the sentence says how it showed."""
+
+
+class FrozenBackbone(nn.Module):
+    """A backbone after ``freeze``; features leave it in full precision.
+
+    Args:
+        backbone: a network in evaluation mode, pictures (N, 3, H, W) to one or more features. It is used up.
+        size: width and height of its pictures.
+        precision: of its sums.
+
+    Raises:
+        PosepipeError: the processor has no bf16.
+        CannotCompileError: what it does depends on more than the pictures' values.
+    """
+
+    def __init__(self, backbone: nn.Module, size: tuple[int, int], precision: Precision) -> None:
+        super().__init__()
+        device = next(backbone.parameters()).device
+        if precision == "bf16" and not has_bf16(device):
+            raise PosepipeError(
+                f"{device} has no bf16 arithmetic, so bf16 would be slower; set detect.precision = fp32"
+            )
+        self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        probe = torch.rand(_PROBE, 3, size[1], size[0], generator=torch.Generator().manual_seed(0)).to(device)
+        with torch.no_grad(), warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # of tracing: sizes are meant to become constants
+            expected = _features(backbone(probe))
+            backbone.to(self._dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+            try:
+                self._frozen = torch.jit.freeze(torch.jit.trace(backbone, self._fitting(probe), check_trace=False))
+                found = self.forward(torch.cat([probe, probe[:1]]))  # another number of pictures
+            except RuntimeError as error:
+                raise CannotCompileError(str(error).splitlines()[0]) from error
+        if not all(
+            _alike(one[:_PROBE], other, _TOLERANCE[precision]) for one, other in zip(found, expected, strict=True)
+        ):
+            raise CannotCompileError("its features change")
+
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Features of pictures (N, 3, H, W), float32."""
+        return tuple(feature.float() for feature in _features(self._frozen(self._fitting(image))))
+
+    def _fitting(self, image: Tensor) -> Tensor:
+        return image.to(self._dtype, memory_format=torch.channels_last)
+
+
+def has_bf16(device: torch.device) -> bool:
+    """Whether a device is faster with bf16 than without."""
+    if device.type == "cuda":
+        return torch.cuda.is_bf16_supported()
+    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
+
+
+def _features(given: Tensor | tuple[Tensor, ...] | list[Tensor]) -> tuple[Tensor, ...]:
+    return (given,) if isinstance(given, Tensor) else tuple(given)
+
+
+def _alike(found: Tensor, expected: Tensor, tolerance: float) -> bool:
+    if found.shape != expected.shape:
+        return False
+    return bool((found - expected).abs().max() <= tolerance * expected.abs().max())
