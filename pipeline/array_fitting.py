@@ -12,19 +12,20 @@ from typing import Any
 import numpy as np
 
 from ..models.skeleton import SKELETONS
-from .arrays import Samples, ViewPoses, array_fields
+from .arrays import Rig, Samples, ViewPoses, array_fields
 from .cache import writing_to
-from .calibrate import calibrate, describe_rig
+from .calibrate import assumed_intrinsics, calibrate, describe_rig
 from .errors import PosepipeError
 from .exporters.clip import root
 from .exporters.npz import AXES
 from .keypoints import open_keypoints, read_keypoints
 from .label import label_poses
-from .lift import lift_samples
+from .lift import check_intrinsics, lift_samples
 from .model import Model
 from .results import Fit, Inferred, write_model
 from .samples import select_samples
 from .settings import (
+    CAMERA_NEEDS,
     FROM_JOINTS,
     REPEATED,
     LiftSettings,
@@ -73,8 +74,13 @@ def fit_arrays(path: Path, out: Path, settings: Settings, until: str | None = No
         return done
 
 
-def infer_arrays(path: Path, model_path: Path, out: Path, settings: Settings, lifting: LiftSettings) -> Inferred:
+def infer_arrays(
+    path: Path, model_path: Path, out: Path, settings: Settings, lifting: LiftSettings, focal_px: float | None
+) -> Inferred:
     """3D poses of every view of a keypoint file, each from that view alone, with a model that a fit made.
+
+    Args:
+        focal_px: focal length of the cameras, where the method needs it and the file does not hold K.
 
     Raises:
         PosepipeError: a mistake in the input, said in one sentence.
@@ -86,8 +92,15 @@ def infer_arrays(path: Path, model_path: Path, out: Path, settings: Settings, li
             raise PosepipeError(
                 f"models of method {model.method!r} look at pictures, and {path} has none; give a video"
             )
-        cameras = "K" if "intrinsics" in method_class(model.method).needs else ""
+        needs = method_class(model.method).needs
+        with open_keypoints(path) as file:
+            check_intrinsics(model, "K" in file or focal_px is not None)
+            cameras = "K" if needs & CAMERA_NEEDS and "K" in file else ""
         samples = place.cache.run(read_keypoints, source, settings.morph.skeleton, False, cameras, subject=path.stem)
+        if "intrinsics" in needs and samples.K is None and focal_px is not None:
+            sizes = _image_sizes(path, samples)
+            K = [assumed_intrinsics(width, height, focal_px) for width, height in sizes]
+            samples = replace(samples, K=np.tile(np.array(K, np.float32), (len(samples.instant), 1, 1, 1)))
         pose = place.cache.run(lift_samples, samples, model_file, settings=lifting, subject=path.stem)
         provenance = {"keypoints_sha256": source.key, "model_sha256": model_file.key, "method": model.method}
         write_poses(out / POSES, pose, provenance)
@@ -128,12 +141,36 @@ def write_poses(path: Path, pose: ViewPoses, provenance: dict[str, Any]) -> None
 def _checked_training(path: Path, settings: Settings) -> TrainingSettings:
     """Settings of the method, checked before anything long begins, as are the arrays that it needs."""
     with open_keypoints(path) as file:
-        offered = {"intrinsics"} if "K" in file else set()
+        known = "K" in file or (settings.calibrate.assumes_focal and "image_size" in file)
     if "crops" in method_needs(settings):
         raise PosepipeError(
             f"method {settings.train.method!r} learns from pictures, and {path} has none; give videos"
         )
-    return training_settings(settings, offered, f"add the array K, and if possible R and t, to {path}")
+    return training_settings(
+        settings,
+        {"intrinsics"} if known else set(),
+        f"add the array K, and if possible R and t, to {path}, or the array image_size (views, 2) and let a focal "
+        "length be assumed with --set calibrate.field_of_view_deg=60 (or calibrate.focal_px)",
+    )
+
+
+def _image_sizes(path: Path, samples: Samples) -> list[list[int]]:
+    """Width and height (px) of every view, for intrinsics that are assumed.
+
+    Raises:
+        PosepipeError: the file does not say them.
+    """
+    with open_keypoints(path) as file:
+        return file.array("image_size", samples.confidence.shape[1], 2).tolist()
+
+
+def _intrinsics_as_trained(samples: Samples, chosen: Samples, rig: Rig) -> Samples:
+    """Samples with K as the takes' cameras were trained with, where the file does not hold it."""
+    if samples.K is not None:
+        return samples
+    first = {take: place for place, take in reversed(list(enumerate(chosen.take.tolist())))}
+    places = [first.get(take, 0) for take in samples.take.tolist()]
+    return replace(samples, K=np.asarray(rig.K)[places])
 
 
 def _walk(path: Path, place: Workplace, settings: Settings, training: TrainingSettings, until: str | None) -> Fit:
@@ -152,9 +189,14 @@ def _walk(path: Path, place: Workplace, settings: Settings, training: TrainingSe
     log.info("%s: %d of %d samples have enough views", path, len(chosen.instant), len(samples.instant))
     if until == "samples":
         return Fit(place.folder, None, (), None, ())
-    rig = run(calibrate, chosen, [], settings=settings.calibrate, subject=name) if needs & FROM_JOINTS else None
-    if rig is not None:
-        log.info("%s: %s", path, describe_rig(rig))
+    rig, warnings = None, []
+    if needs & FROM_JOINTS:
+        sizes = [] if samples.K is not None else [_image_sizes(path, samples)] * len(samples.takes)
+        rig = run(calibrate, chosen, sizes, settings=settings.calibrate, subject=name)
+        assumed = rig.intrinsics == "assumed"
+        log.log(logging.WARNING if assumed else logging.INFO, "%s: %s", path, describe_rig(rig))
+        warnings += [describe_rig(rig)] if assumed else []
+        samples = _intrinsics_as_trained(samples, chosen, rig)
     if until == "calibrate":
         return Fit(place.folder, None, (), None, ())
     labels = run(label_poses, chosen, rig, settings=settings.label, subject=name) if "labels" in needs else None
@@ -165,15 +207,15 @@ def _walk(path: Path, place: Workplace, settings: Settings, training: TrainingSe
         return Fit(place.folder, None, (), None, ())
     verdict, sentence = (trained.handedness[word] for word in ("verdict", "sentence"))
     log.log(logging.INFO if verdict == "clear" else logging.WARNING, "handedness: %s. %s", verdict, sentence)
-    warnings = () if verdict == "clear" else (f"handedness is {verdict}: {sentence}",)
+    warnings += [] if verdict == "clear" else [f"handedness is {verdict}: {sentence}"]
     recipe = {name: getattr(settings, name).model_dump(mode="json") for name in REPEATED}
     recipe |= {"detector": f"2D poses of {path.name}", "samples": chosen.key}
     model_path = place.folder / "model.pt"
     write_model(replace(trained, recipe=recipe), place.folder, to_toml(settings, training.options))
     if until == "train":
-        return Fit(place.folder, model_path, (), None, warnings)
+        return Fit(place.folder, model_path, (), None, tuple(warnings))
     model_file = place.source(model_path)
     pose = run(lift_samples, samples, model_file, settings=LiftSettings(device=settings.device), subject=name)
     provenance = {"keypoints_sha256": source.key, "model_sha256": model_file.key, "method": training.method}
     write_poses(place.folder / POSES, pose, provenance)
-    return Fit(place.folder, model_path, (place.folder / POSES,), None, warnings)
+    return Fit(place.folder, model_path, (place.folder / POSES,), None, tuple(warnings))

@@ -73,7 +73,7 @@ def _intrinsics(samples: Samples, image_sizes: list[list[list[int]]], settings: 
     if settings.focal_px is None and settings.field_of_view_deg is None:
         raise PosepipeError(f"needs intrinsics: {HOW_TO_GIVE_INTRINSICS}")
     if not image_sizes:
-        raise PosepipeError("needs intrinsics: a focal length can be assumed for videos only; give K")
+        raise PosepipeError("needs intrinsics: a focal length can be assumed where image sizes are known; give K")
     views = samples.keypoint.shape[1]
     K = np.tile(np.eye(3), (len(image_sizes), views, 1, 1))
     for take, sizes in enumerate(image_sizes):

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from ..models.lens import COEFFICIENTS
 from .arrays import Crops, Detections, Frames, LabelledPictures, Labels, Pose3D, Rig, Samples, Swaps, Timeline, Track
 from .cache import SourceFile
 from .calibrate import HOW_TO_GIVE_INTRINSICS, calibrate, describe_rig
@@ -25,12 +26,14 @@ from .frames import extract_frames
 from .keypoints import is_keypoint_file
 from .label import label_poses
 from .labelled import PictureFolder, crop_labelled, find_pictures
+from .lenses import Lens
 from .morph import morph_skeleton
 from .recording import Camera, Recording, Take, results_folder
 from .report import Report, ReportedCamera, ReportedTake, write_report
 from .results import Fit, about, provenance, write_model, write_results
-from .samples import build_samples
+from .samples import build_samples, undistort_samples
 from .settings import (
+    CAMERA_NEEDS,
     FROM_JOINTS,
     REPEATED,
     LiftSettings,
@@ -117,7 +120,8 @@ def _inputs(recording: Recording, place: Workplace) -> list[Any]:
 
 
 def _facts(camera: Camera) -> list[Any]:
-    return [camera.name, camera.video.name, camera.offset_s, camera.moving, camera.slow_motion, camera_model(camera)]
+    known = [camera_model(camera), lens_of(camera)]
+    return [camera.name, camera.video.name, camera.offset_s, camera.moving, camera.slow_motion, *known]
 
 
 def camera_model(camera: Camera) -> list[list[list[float]]]:
@@ -127,6 +131,11 @@ def camera_model(camera: Camera) -> list[list[list[float]]]:
         return []
     place = [] if known.R is None or known.t is None else [known.R.tolist(), [known.t.tolist()]]
     return [known.K.tolist(), *place]
+
+
+def lens_of(camera: Camera) -> Lens:
+    """Distortion coefficients of a camera; zeros where nothing is known of it."""
+    return [0.0] * COEFFICIENTS if camera.calibration is None else camera.calibration.distortion.tolist()
 
 
 def _result_folders(recording: Recording, target: Path) -> tuple[Path, ...]:
@@ -310,6 +319,21 @@ class _Run:
             settings=self.settings.samples,
             subject="all takes",
         )
+        self.undistort()
+
+    def undistort(self) -> None:
+        """The samples that geometry sees, and methods that use intrinsics: as pinhole cameras would show them."""
+        self.pinhole_samples = self.training_samples
+        lenses = [[lens_of(camera) for camera in take.cameras] for take in self.recording.takes]
+        if not (
+            self.needs & {"intrinsics", *FROM_JOINTS} and any(any(lens) for cameras in lenses for lens in cameras)
+        ):
+            return
+        self.pinhole_samples = self.run(undistort_samples, self.training_samples, lenses, subject="all takes")
+        if "crops" not in self.needs:
+            self.training_samples = self.pinhole_samples
+        else:
+            self.warn("the cameras have lens distortion, which networks of pictures do not undo in their pictures")
 
     def moves(self, take: Take) -> bool:
         """Whether any camera moves: as the settings say, else posepipe.toml, else as measured.
@@ -331,7 +355,7 @@ class _Run:
         sizes = [[self.frame_sets[f"{take.name}/{camera.name}"].image_size.tolist() for camera in take.cameras]
                  for take in self.recording.takes]  # fmt: skip
         settings = self.settings.calibrate
-        self.rig = self.run(calibrate, self.training_samples, sizes, settings=settings, subject="all takes")
+        self.rig = self.run(calibrate, self.pinhole_samples, sizes, settings=settings, subject="all takes")
         report = log.info if self.rig.intrinsics == "given" else self.warn
         report(describe_rig(self.rig))
 
@@ -339,7 +363,7 @@ class _Run:
         """3D poses triangulated from all views, if the method trains on them."""
         self.labels: Labels | None = None
         if "labels" in self.needs:
-            inputs = self.training_samples, self.rig
+            inputs = self.pinhole_samples, self.rig
             self.labels = self.run(label_poses, *inputs, settings=self.settings.label, subject="all takes")
 
     def train(self) -> None:
@@ -377,12 +401,15 @@ class _Run:
 
     def lifting(self, subject: str) -> LiftSettings:
         """Settings of the stage lift for a camera."""
-        return LiftSettings(intrinsics=self.intrinsics(subject), device=self.settings.device)
+        camera = dict(self.cameras)[subject]
+        K, lens = self.intrinsics(subject), lens_of(camera)
+        distortion = lens if K and any(lens) else None
+        return LiftSettings(intrinsics=K, distortion=distortion, device=self.settings.device)
 
     def intrinsics(self, subject: str) -> list[list[float]] | None:
-        """K of a camera as it was trained with, if the method needs it."""
+        """K of a camera as it was trained with, if the method knows the cameras."""
         cameras = self.training_samples if self.rig is None else self.rig
-        if cameras.K is None or "intrinsics" not in self.needs:
+        if cameras.K is None or not self.needs & CAMERA_NEEDS:
             return None
         views = [(take, view) for take, each in enumerate(self.recording.takes) for view in range(len(each.cameras))]
         take, view = views[[name for name, _ in self.cameras].index(subject)]

@@ -73,7 +73,7 @@ def infer(
     lifting = parse(LiftSettings, {"height_m": height_m, "device": device}, "infer")
     check_device(device)
     if is_keypoint_file(clip):
-        return infer_arrays(clip, path, Path(out) if out else results_folder(clip), settings, lifting)
+        return infer_arrays(clip, path, Path(out) if out else results_folder(clip), settings, lifting, focal_px)
     check_intrinsics(trained, focal_px is not None)
     with (
         open_workplace(Path(out) if out else results_folder(clip), borrowed=(path.parent / "cache",)) as place,

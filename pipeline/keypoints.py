@@ -12,6 +12,8 @@ S samples (instants), V views (cameras), J joints. View ``v`` is the same camera
     take_names   (T) str        optional: ``take_names[take]``
     K, R, t      (S, V, 3, 3), (S, V, 3, 3), (S, V, 3)    optional calibration (px, camera from world, m), for
                                 methods that need it; without S where cameras never move
+    distortion   (S, V, 5)      optional beside K: k1, k2, p1, p2, k3 of the lenses, likewise
+    image_size   (V, 2)         optional: width and height in px, where a focal length is to be assumed
 
 Files for evaluation (``evaluate``) also hold
 
@@ -21,7 +23,8 @@ Files for evaluation (``evaluate``) also hold
 A benchmark's files are read as well, by these names: poses_2d, confidences, sequence_id, frame_index, clip_name,
 camera_K, camera_R, camera_t, poses_3d_cam, and subject_id as the session in which static cameras stay where they are.
 
-Training and prediction never open the arrays for evaluation, and K, R and t only if the method needs them.
+Training and prediction never open the arrays for evaluation, and K, distortion, R and t only if the method needs
+them.
 """
 
 from __future__ import annotations
@@ -35,10 +38,12 @@ from zlib import error as BadStream  # noqa: N812
 
 import numpy as np
 
+from ..models.lens import COEFFICIENTS
 from ..models.skeleton import Skeleton, mapping_to_h36m17, recognise
 from .arrays import Samples
 from .cache import SourceFile, stage
 from .errors import PosepipeError
+from .lenses import without_distortion
 
 log = logging.getLogger("posepipe")
 
@@ -153,6 +158,9 @@ def read_keypoints(source: SourceFile, skeleton: str, static_cameras: bool | Non
         samples, views = keypoint.shape[:2]
         take = _labels(file, "take", samples)
         K, R, t = (_camera(file, name, samples, views) if name in cameras else None for name in "KRt")
+        if K is not None and "distortion" in file:
+            lens = _camera(file, "distortion", samples, views)
+            keypoint, confidence = without_distortion(keypoint, confidence, K, lens)
         return Samples(
             keypoint=keypoint,
             confidence=confidence,
@@ -220,8 +228,8 @@ def _rigs(file: KeypointFile, take: np.ndarray, static_cameras: bool | None) -> 
 
 
 def _camera(file: KeypointFile, name: str, samples: int, views: int) -> np.ndarray:
-    """K or R (S, V, 3, 3), or t (S, V, 3), float32."""
-    inner = (3,) if name == "t" else (3, 3)
+    """K or R (S, V, 3, 3), t (S, V, 3), or distortion (S, V, 5), float32."""
+    inner = {"t": (3,), "distortion": (COEFFICIENTS,)}.get(name, (3, 3))
     given = file.get(name)
     if given is not None and given.ndim == len(inner) + 1:  # cameras that never move
         fixed = file.array(name, views, *inner)

@@ -17,6 +17,7 @@ from .batches import cut_windows
 from .cache import SourceFile, stage
 from .device import choose_device
 from .errors import PosepipeError
+from .lenses import without_distortion
 from .model import Model
 from .settings import LiftSettings, method_class
 from .windows import Windows
@@ -42,15 +43,16 @@ def lift_poses(track: Track, crops: Crops | None, model_file: SourceFile, settin
     model = Model.read(model_file.path)
     skeleton = SKELETONS[track.skeleton]
     _check_skeleton(model, model_file, track.skeleton)
-    usable = _usable(track.confidence, skeleton)
+    keypoint, confidence, K = track.keypoint, track.confidence, None
+    if settings.intrinsics is not None:
+        K = np.tile(np.array(settings.intrinsics, np.float32), (len(keypoint), 1, 1))
+        if settings.distortion is not None and crops is None:
+            keypoint, confidence = without_distortion(keypoint, confidence, K[0], np.array(settings.distortion))
+    usable = _usable(confidence, skeleton)
     shown = np.flatnonzero(usable)
-    K = (
-        None
-        if settings.intrinsics is None
-        else np.tile(np.array(settings.intrinsics, np.float32), (len(shown), 1, 1))
-    )
     clip = np.zeros(len(shown), np.int64)
-    seen = Seen(track.keypoint[shown], track.confidence[shown], track.time[shown], clip, K, crops, shown)
+    K = None if K is None else K[shown]
+    seen = Seen(keypoint[shown], confidence[shown], track.time[shown], clip, K, crops, shown)
     joint, canonical, rotation = _predict(model, seen, model.window_step_s, settings)
     scale = (settings.height_m or 1.0) / body_size(canonical, skeleton)
     return Pose3D(

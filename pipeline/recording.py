@@ -7,7 +7,7 @@ videos is a take. ``posepipe.toml`` in a take's folder (or above it, for all tak
     rig = "hall"                 # takes of one rig were filmed by cameras that stayed where they were
     slow_motion = 1.0            # how many times slower than life the clips play
     calibration = "calib.toml"   # Pose2Sim's format: [name] size, matrix, distortions, rotation, translation;
-                                 # the last two may be missing
+                                 # the last two may be missing; distortions are k1, k2, p1, p2, k3
 
     [cameras.left]               # by default each video is a camera named like the file
     video = "GX010042.MP4"
@@ -29,6 +29,7 @@ import cv2
 import numpy as np
 from pydantic import Field
 
+from ..models.lens import COEFFICIENTS
 from .errors import PosepipeError
 from .settings import StageSettings, parse, read_toml
 from .video import VIDEO_SUFFIXES
@@ -62,6 +63,7 @@ class Calibration:
     K: np.ndarray  # (3, 3) float64 px
     R: np.ndarray | None  # (3, 3) float64 camera_from_world
     t: np.ndarray | None  # (3,) float64 m
+    distortion: np.ndarray  # (5,) float64 k1, k2, p1, p2, k3, in the order of OpenCV
 
 
 @dataclass(frozen=True)
@@ -240,13 +242,26 @@ def _read_calibration(folder: Path, name: str) -> dict[str, Calibration]:
             K, *place = (np.array(values[key], np.float64) for key in keys)
             if K.shape != (3, 3) or any(part.shape != (3,) for part in place):
                 raise ValueError("matrix must be 3x3, rotation and translation 3 numbers")
+            distortion = _distortion(values)
         except (KeyError, ValueError, TypeError) as error:
             raise PosepipeError(f"{path}: camera {section!r} is not a Pose2Sim calibration: {error}") from error
         R, t = (cv2.Rodrigues(place[0])[0], place[1]) if place else (None, None)
-        cameras[str(values.get("name", section))] = Calibration(K, R, t)
+        cameras[str(values.get("name", section))] = Calibration(K, R, t, distortion)
     if not cameras:
         raise PosepipeError(f"{path} holds no camera with a matrix")
     return cameras
+
+
+def _distortion(values: dict[str, Any]) -> np.ndarray:
+    """Coefficients (5,) of a camera of a calibration file; none means no distortion.
+
+    Raises:
+        ValueError: another model of a lens.
+    """
+    said = np.array(values.get("distortions", []), np.float64)
+    if values.get("fisheye") or said.ndim != 1 or said[COEFFICIENTS:].any():
+        raise ValueError("distortions must be at most the five numbers k1, k2, p1, p2, k3, and no fisheye's")
+    return np.concatenate([said[:COEFFICIENTS], np.zeros(max(COEFFICIENTS - len(said), 0))])
 
 
 def results_folder(source: Path) -> Path:

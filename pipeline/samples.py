@@ -7,10 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from ..models.lens import COEFFICIENTS
 from ..models.skeleton import SKELETONS
 from .arrays import Samples, Timeline, Track, array_fields
 from .cache import stage
 from .errors import PosepipeError
+from .lenses import Lens, without_distortion
 from .settings import SampleSettings
 
 CameraModel = list[list[list[float]]]
@@ -101,6 +103,21 @@ def select_samples(samples: Samples, settings: SampleSettings) -> Samples:
     }
     arrays |= {"confidence": shown, "keypoint": np.where(shown[..., None] > 0, arrays["keypoint"], 0)}
     return replace(samples, **arrays)
+
+
+@stage(version=1)
+def undistort_samples(samples: Samples, lenses: list[list[Lens]]) -> Samples:
+    """Samples as pinhole cameras with the same intrinsics would show them.
+
+    Args:
+        lenses: distortion of each take's cameras.
+    """
+    distortion = np.zeros((len(lenses), samples.confidence.shape[1], COEFFICIENTS))
+    for take, cameras in enumerate(lenses):
+        distortion[take, : len(cameras)] = cameras
+    K = np.asarray(samples.K)
+    keypoint, confidence = without_distortion(samples.keypoint, samples.confidence, K, distortion[samples.take])
+    return replace(samples, keypoint=keypoint, confidence=confidence)
 
 
 def at_frames(track: Track, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

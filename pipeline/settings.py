@@ -154,6 +154,9 @@ class LiftSettings(StageSettings):
     intrinsics: list[list[float]] | None = Field(
         None, description="matrix K of the camera in px, for models whose method needs it"
     )
+    distortion: list[float] | None = Field(
+        None, min_length=5, max_length=5, description="k1, k2, p1, p2, k3 of the lens, beside its intrinsics"
+    )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps", json_schema_extra=UNKEYED)
 
 
@@ -173,6 +176,8 @@ class TrainingSettings(TrainSettings):
 
 FROM_JOINTS = frozenset({"extrinsics", "labels"})
 """Needs of methods that the athlete's joints meet, once the intrinsics are known."""
+CAMERA_NEEDS = FROM_JOINTS | {"intrinsics"}
+"""Needs that take intrinsics; methods that have one see keypoints freed from lens distortion, where it is known."""
 
 
 REPEATED = ("detect", "track", "morph", "sides")

@@ -21,8 +21,8 @@ FOREIGN = {"mmpose": {"pipeline/detectors"}, "mmcv": {"pipeline/detectors"}, "me
 
 HELPERS_OF_METHODS = {
     "method", "lifter", "pose_cnn", "precision", "losses", "geometry", "epipolar", "handedness", "heatmap",
-    "skeleton", "body", "canonical", "bundle", "virtual_views", "openmmlab", "pictures", "placed_lifter", "temporal",
-    "volumetric", "losses_25d",
+    "skeleton", "body", "canonical", "bundle", "virtual_views", "lens", "openmmlab", "pictures", "placed_lifter",
+    "temporal", "volumetric", "losses_25d",
 }  # fmt: skip
 NOT_METHODS = HELPERS_OF_METHODS | {"__init__", "angles", "metrics"}
 
@@ -34,7 +34,7 @@ LEVELS = [
     {"errors", "progress", "workers"},
     {"arrays", "video", "device", "launcher", "detectors", "cropping"},
     {"cache", "settings", "drawing", "exporters"},
-    {"recording", "model", "workplace", "results", "windows"},
+    {"recording", "model", "workplace", "results", "windows", "lenses"},
     {"batches"},
     STAGES,
     {"curves", "reference"},

@@ -9,11 +9,13 @@ import numpy as np
 import pytest
 from known_scene import Cameras, cameras, people
 from posepipe.models.body import MEAN_BONE_M
+from posepipe.models.lens import distort
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.arrays import Samples
 from posepipe.pipeline.cache import Cache
 from posepipe.pipeline.calibrate import assumed_intrinsics, calibrate, describe_rig, person_size
 from posepipe.pipeline.errors import PosepipeError
+from posepipe.pipeline.samples import undistort_samples
 from posepipe.pipeline.settings import CalibrateSettings
 
 INSTANTS = 40
@@ -96,6 +98,21 @@ def test_static_rigs_come_from_joints(noise_px: float, degrees: float) -> None:
     assert "found from the athlete's joints" in describe_rig(rig)
 
 
+def test_distorted_rigs_are_found_once_their_lenses_are_undone() -> None:
+    samples, rigs, _ = two_rigs()
+    lenses = [[[-0.25, 0.08, 0.0, 0.0, 0.0], [0.0] * 5, [0.1, 0, 0.002, 0.001, 0], [-0.1, 0, 0, 0, 0]]] * 2
+    K = samples.K.astype(float)
+    middle, focal = K[:, :, None, :2, 2], K[:, :, None, [0, 1], [0, 1]]
+    lens = np.array(lenses)[samples.take]
+    seen = replace(
+        samples, keypoint=(distort((samples.keypoint - middle) / focal, lens) * focal + middle).astype("f")
+    )
+    found = calibrate(undistort_samples(seen, lenses), [], JOINTS)
+    raw = calibrate(seen, [], JOINTS)
+    assert max(angles(found.R[index].astype(float), rigs[index // INSTANTS]).max() for index in (0, INSTANTS)) < 0.01
+    assert np.median(found.residual) < 0.02 < 0.2 < np.median(raw.residual)
+
+
 def test_given_extrinsics_can_be_ignored() -> None:
     samples, rigs, _ = two_rigs()
     rig = calibrate(samples, [], JOINTS)
@@ -155,7 +172,7 @@ def test_what_cannot_be_found_is_refused() -> None:
     unknown = replace(samples, R=None, t=None)
     with pytest.raises(PosepipeError, match=r"needs intrinsics: give a calibration .* in posepipe\.toml"):
         calibrate(replace(unknown, K=None), SIZES, CalibrateSettings())
-    with pytest.raises(PosepipeError, match="for videos only"):
+    with pytest.raises(PosepipeError, match="where image sizes are known"):
         calibrate(replace(unknown, K=None), [], CalibrateSettings(focal_px=1000))
     moving = replace(unknown, rig=np.where(samples.take == 1, -1, 0))
     with pytest.raises(PosepipeError, match="needs extrinsics: the cameras of take second move"):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import pytest
 from known_scene import cameras, people
+from posepipe.models.lens import distort
 from posepipe.models.skeleton import COCO17, H36M17, recognise
 from posepipe.pipeline.array_fitting import STAGES
 from posepipe.pipeline.arrays import Samples
@@ -263,6 +264,49 @@ def test_infer_says_which_views_show_too_little(fitted: Path, tmp_path: Path) ->
     missing = np.isnan(made.pose.joint).all((2, 3))
     assert missing[7, 1] and missing.sum() == 1
     assert made.pose.unit == "m"
+
+
+LENS = np.array([[-0.2, 0.05, 0.001, -0.001, 0.0], [0.0] * 5, [0.1, 0, 0, 0, 0]])
+
+
+def distorted(content: dict[str, Any]) -> dict[str, Any]:
+    """The same seen through lenses."""
+    normalised = (content["keypoint"] - content["K"][:, None, :2, 2]) / content["K"][:, None, [0, 1], [0, 1]]
+    pixels = distort(normalised, LENS) * content["K"][:, None, [0, 1], [0, 1]] + content["K"][:, None, :2, 2]
+    return content | {"keypoint": pixels.astype(np.float32), "distortion": LENS}
+
+
+def test_lens_distortion_is_undone_where_cameras_are_known(tmp_path: Path) -> None:
+    content = arrays()
+    content["confidence"][3, 0, 4] = 0
+    path = save(tmp_path / "a.npz", distorted(content))
+    found = read(path, cameras="K")
+    seen = found.confidence > 0
+    np.testing.assert_array_equal(seen, content["confidence"] > 0)
+    np.testing.assert_allclose(found.keypoint[seen], content["keypoint"][seen], atol=1e-2)
+    raw = read(path)
+    assert np.abs(raw.keypoint - content["keypoint"])[seen].max() > 0.5
+
+
+SHORT = ("train.method=li", "train.epochs=1", "train.min_steps=3", "train.width=16")
+
+
+def test_a_focal_length_can_be_assumed_for_keypoints(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    content = {name: array for name, array in arrays(120).items() if name not in "KRt"}
+    assumed = load_settings(overrides=[*SHORT, "samples.static_cameras=true", "calibrate.focal_px=1100"])
+    path = save(tmp_path / "a.npz", content)
+    with pytest.raises(PosepipeError, match=r"needs intrinsics: add the array K.* image_size \(views, 2\)"):
+        fit(path, settings=assumed)
+    path = save(tmp_path / "b.npz", content | {"image_size": np.full((VIEWS, 2), 1000)})
+    with caplog.at_level("WARNING", logger="posepipe"):
+        made = fit(path, settings=assumed)
+    assert "with assumed intrinsics (focal lengths of " in caplog.text
+    assert any("assumed intrinsics" in warning for warning in made.warnings)
+    model = tmp_path / "b_posepipe" / "model.pt"
+    with pytest.raises(PosepipeError, match="need the camera's intrinsics: give the focal length"):
+        infer(path, model=model, out=tmp_path / "c")
+    poses = infer(path, model=model, out=tmp_path / "c", focal_px=1200).pose
+    assert np.isfinite(poses.joint).all()
 
 
 def test_stages_of_a_keypoint_file(fitted: Path) -> None:

@@ -15,6 +15,7 @@ import pytest
 import torch
 from footage import a_track
 from known_scene import cameras, people
+from posepipe.models.lens import distort
 from posepipe.models.method import Method, View
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline import lift
@@ -211,6 +212,24 @@ def test_windows_keep_their_time_when_frame_rates_differ(
     faster = np.stack([walked[:, 0], between], 1).reshape(-1, 17, 2)[:-1]
     np.testing.assert_allclose(shapes(faster, 0.02)[::2], expected, atol=1e-6)
     assert np.abs(shapes(faster, 0.04)[::2] - expected).max() > 1e-3
+
+
+def test_a_clip_is_lifted_as_if_its_lens_did_not_distort(
+    samples: Samples, rig: Rig, decided: None, tmp_path: Path
+) -> None:
+    train(tmp_path, CASES[3], samples, rig, None).write(tmp_path / "model.pt")
+    walked, K, _ = walk(2)
+    K, lens, pinhole = K[0], np.array([-0.25, 0.08, 0.001, -0.001, 0.0]), walked[:, 0]
+    seen = distort((pinhole - K[:2, 2]) / K[0, 0], lens) * K[0, 0] + K[:2, 2]
+
+    def joints(keypoint: np.ndarray, distortion: list[float] | None) -> np.ndarray:
+        track = a_track(keypoint.astype(np.float32), 0.04 * np.arange(TAKE))
+        settings = LiftSettings(device="cpu", intrinsics=K.tolist(), distortion=distortion)
+        return lift_poses(track, None, SourceFile(tmp_path / "model.pt", "key"), settings).joint
+
+    expected = joints(pinhole, None)
+    np.testing.assert_allclose(joints(seen, lens.tolist()), expected, atol=1e-4)
+    assert np.abs(joints(seen, None) - expected).max() > 1e-3
 
 
 @pytest.mark.parametrize("method", ["epipolarpose", "li"])

@@ -95,7 +95,7 @@ CALIBRATION = """
 name = "left"
 size = [1000.0, 1000.0]
 matrix = [[1200.0, 0.0, 500.0], [0.0, 1200.0, 500.0], [0.0, 0.0, 1.0]]
-distortions = [0.0, 0.0, 0.0, 0.0]
+distortions = [-0.2, 0.05, 0.001, 0.0]
 rotation = [0.1, 0.2, 0.3]
 translation = [1.0, 2.0, 3.0]
 fisheye = false
@@ -119,6 +119,8 @@ def test_a_pose2sim_calibration_is_read_by_camera_name(tmp_path: Path) -> None:
     np.testing.assert_allclose(left.R, cv2.Rodrigues(np.array([0.1, 0.2, 0.3]))[0])
     np.testing.assert_allclose(left.t, [1, 2, 3])
     np.testing.assert_allclose(right.R, np.eye(3))
+    np.testing.assert_allclose(left.distortion, [-0.2, 0.05, 0.001, 0, 0])
+    np.testing.assert_allclose(right.distortion, np.zeros(5))
 
 
 def test_takes_of_one_rig_share_the_calibration_above_them(tmp_path: Path) -> None:
@@ -136,6 +138,11 @@ def test_takes_of_one_rig_share_the_calibration_above_them(tmp_path: Path) -> No
         (CALIBRATION.replace("[right]", "[middle]"), "has no camera 'right'; it has left, middle"),
         (CALIBRATION.replace("rotation = [0.1, 0.2, 0.3]", ""), "'cam_01' is not a Pose2Sim calibration"),
         (CALIBRATION.replace("[0.1, 0.2, 0.3]", "[0.1, 0.2]"), "rotation and translation 3 numbers"),
+        (
+            CALIBRATION.replace("fisheye = false", "fisheye = true"),
+            "k1, k2, p1, p2, k3, and no fisheye's",
+        ),
+        (CALIBRATION.replace("0.001, 0.0]", "0.001, 0.0, 0.0, 0.4]"), "at most the five numbers"),
         ("[metadata]\nadjusted = false\n", "holds no camera"),
         ("[left\n", "not valid TOML"),
         (None, "there is no file"),
