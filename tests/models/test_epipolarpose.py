@@ -71,6 +71,22 @@ def test_the_loss_is_the_literal_one() -> None:
     assert label_loss(method, batch) == pytest.approx(total / poses, rel=1e-5)
 
 
+def test_the_loss_has_the_gradient_of_its_finite_differences() -> None:
+    batch = Batch(
+        **{name: None if value is None else value.double() for name, value in vars(labelled_scene(2)).items()}
+    )
+    assert batch.label_confidence is not None
+    batch.label_confidence[0, 1, 16] = 0
+    method, seen = small_method().double(), torch.ones(6, dtype=torch.bool)
+
+    def loss(pose: Tensor) -> Tensor:
+        method.student = KnownStudent(pose, seen)
+        return method.losses(batch, method.phases()[0])["label"]
+
+    pose = 2 * torch.randn(6, 17, 3, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    assert torch.autograd.gradcheck(loss, pose.requires_grad_())
+
+
 def test_the_truth_has_no_loss_whatever_the_unit() -> None:
     batch = labelled_scene()
     assert batch.label is not None and batch.label_confidence is not None

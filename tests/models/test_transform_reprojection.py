@@ -208,6 +208,20 @@ def test_the_loss_has_the_gradient_of_its_finite_differences() -> None:
     assert torch.autograd.gradcheck(total, placed)
 
 
+@pytest.mark.parametrize("weighting", ["source", "both"])
+def test_each_loss_has_the_gradient_of_its_finite_differences(weighting: str) -> None:
+    placed, batch = noisy_scene()
+    few = Batch(**{name: None if value is None else value[[2, 5]] for name, value in vars(batch).items()})
+    placed = placed[[2, 5]].clone()
+    placed[..., 0, 2] = placed[..., 0, 2].clamp_min(0.5)
+
+    def losses(placed: Tensor) -> tuple[Tensor, ...]:
+        method = answering(placed, weighting=weighting)
+        return tuple(method.losses(few, method.phases()[1]).values())
+
+    assert torch.autograd.gradcheck(losses, placed.requires_grad_())
+
+
 def test_a_random_pair_is_two_views_that_exist() -> None:
     placed, batch = noisy_scene()
     method = answering(placed)
