@@ -12,10 +12,13 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+import tomli_w
 from filelock import FileLock
-from footage import FakeDetector, empty_picture, film, film_nobody, film_take, seen
+from footage import FakeDetector, empty_picture, film, film_nobody, film_take, scene_cameras, seen
+from posepipe.models.lens import distort
 from posepipe.pipeline import fitting, inference
 from posepipe.pipeline.arrays import Detections
 from posepipe.pipeline.cache import read_manifest
@@ -344,6 +347,31 @@ def test_equal_clips_of_two_takes_are_detected_once(detector: FakeDetector, tmp_
         film_take(tmp_path / "day" / name, 2, range(30))
     fit(tmp_path / "day", settings=settings(), until="samples")
     assert detector.looked_at == 2 * 30
+
+
+def test_a_temporal_method_learns_from_calibrated_takes_without_their_lens_distortion(
+    detector: FakeDetector, tmp_path: Path
+) -> None:
+    footage, rig, lens = film_take(tmp_path / "run", 3), scene_cameras(), [-0.2, 0.05, 0.001, 0.0, 0.0]
+    cameras = [
+        {"matrix": rig.K[c].tolist(), "distortions": lens, "translation": rig.t[c].tolist(),
+         "rotation": cv2.Rodrigues(rig.R[c])[0].ravel().tolist()}
+        for c in range(3)
+    ]  # fmt: skip
+    (footage / "calib.toml").write_text(tomli_w.dumps({f"cam{c}": camera for c, camera in enumerate(cameras)}))
+    (footage / "posepipe.toml").write_text('calibration = "calib.toml"\nmoving = false\n')
+    temporal = ("train.method=li", "train.backbone=temporal", "train.temporal_frames=[3, 3]")
+    done = fit(footage, out=tmp_path / "out", settings=settings(*temporal), exports=["npz"])
+    key = keys(tmp_path / "out")[("all takes", "undistort_samples")]
+    free = np.load(tmp_path / "out" / "cache" / "undistort_samples" / key / "keypoint.npy").astype(float)
+    K = rig.K[:3, None]
+    middle, focal = K[..., :2, 2], K[..., [0, 1], [0, 1]]
+    shown = distort((free - middle) / focal, np.array(lens)) * focal + middle
+    np.testing.assert_allclose(shown, np.stack([seen(c, range(FRAMES)) for c in range(3)], 1), atol=1e-3)
+    assert Model.read(tmp_path / "out" / "model.pt").window_step_s == pytest.approx(0.04)
+    for folder in done.results:
+        with np.load(folder / "poses.npz") as poses:
+            assert np.isfinite(poses["joint"]).all()
 
 
 def test_nobody_in_one_clip_is_said_with_its_name(detector: FakeDetector, tmp_path: Path) -> None:
