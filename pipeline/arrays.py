@@ -185,6 +185,20 @@ class Detections(HandOver):
 
 
 @dataclass(frozen=True)
+class Identities(HandOver):
+    """Who is who among the detections of one video; identities in order of their score."""
+
+    person: Annotated[np.ndarray, Dims("person", "int32", "identity")]
+    """The identity of each detection; -1 for people who are hardly ever seen."""
+    score: Annotated[np.ndarray, Dims("identity", "float64", "1")]
+    """How much each is the main person (``track``)."""
+    height: Annotated[np.ndarray, Dims("identity", "float32", "px")]
+    """Median size in the picture."""
+    frames: Annotated[np.ndarray, Dims("identity", "int32", "1")]
+    """In how many frames each is seen."""
+
+
+@dataclass(frozen=True)
 class Track(HandOver):
     """One athlete in one video."""
 
@@ -267,6 +281,16 @@ class Samples(HandOver):
     """The nearest frame of each view's video, where samples come from videos."""
     time: Annotated[np.ndarray | None, Dims("sample", "float64", "s")] = None
     """In the take's time; None where only the order of the instants is known."""
+
+
+@dataclass(frozen=True)
+class Athletes(HandOver):
+    """Who is who across the cameras of a take; in order of their scores in all cameras together."""
+
+    person: Annotated[np.ndarray, Dims("athlete camera", "int32", "identity")]
+    """The identity that each camera's ``Identities`` give; -1 where a camera does not show somebody."""
+    agreement: Annotated[np.ndarray, Dims("athlete camera", "float32", "1")]
+    """How well a camera agrees that it shows the same person as the others (``match_people``); NaN if alone."""
 
 
 @dataclass(frozen=True)

@@ -35,6 +35,10 @@ Overrides = Annotated[
 Config = Annotated[Path | None, typer.Option(help="TOML file with settings, as fit writes them to settings.toml.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 Exports = Annotated[str, typer.Option("--export", help=f"Result files per clip: {', '.join(EXPORTERS)}.")]
+Person = Annotated[
+    str | None, typer.Option(help="The athlete: main, largest, longest, or a number as in result files, e.g. 1.")
+]
+Everybody = Annotated[str | None, typer.Option("--people", help="one: the athlete only; all: everybody.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 USUAL_EXPORTS = ",".join(DEFAULT_EXPORTS)
@@ -69,6 +73,8 @@ def fit(
     method: Annotated[str | None, typer.Option(help=f"Training method: {', '.join(METHODS)}.")] = None,
     detector: Annotated[str | None, typer.Option(help="auto, mediapipe or mmpose.")] = None,
     skeleton: Annotated[str | None, typer.Option(help="h36m17, or native: the detector's own joints.")] = None,
+    person: Person = None,
+    people: Everybody = None,
     device: Device = "auto",
     until: Annotated[
         str | None,
@@ -98,6 +104,8 @@ def fit(
         "train.seed": seed,
         "detect.detector": detector,
         "morph.skeleton": skeleton,
+        "people.person": person,
+        "people.everybody": everybody(people),
         "device": device,
     }
     settings = load_settings(config, overrides, options)
@@ -137,6 +145,8 @@ def infer(
     focal: Annotated[
         float | None, typer.Option(help="Focal length of the camera in px, for methods that need intrinsics.")
     ] = None,
+    person: Person = None,
+    people: Everybody = None,
     export: Exports = USUAL_EXPORTS,
     overrides: Overrides = [],  # noqa: B006 - typer copies it
     device: Device = "auto",
@@ -154,6 +164,10 @@ def infer(
     from .inference import infer as run
     from .settings import nested
 
+    changed = nested(overrides)
+    options = {"person": person, "everybody": everybody(people)}
+    if chosen := {name: value for name, value in options.items() if value is not None}:
+        changed["people"] = changed.get("people", {}) | chosen
     made = []
     for clip in clips:
         target = out / clip.stem if out and len(clips) > 1 else out
@@ -165,7 +179,7 @@ def infer(
                 height_m=height,
                 focal_px=focal,
                 exports=split(export),
-                overrides=nested(overrides),
+                overrides=changed,
                 device=device,
             )
         )
@@ -424,6 +438,17 @@ def main(
 def split(names: str) -> tuple[str, ...]:
     """Names separated by commas."""
     return tuple(name.strip() for name in names.split(",") if name.strip())
+
+
+def everybody(people: str | None) -> bool | None:
+    """What ``--people`` says.
+
+    Raises:
+        PosepipeError: neither one nor all.
+    """
+    if people not in (None, "one", "all"):
+        raise PosepipeError(f"--people {people}: say one, for the athlete only, or all")
+    return None if people is None else people == "all"
 
 
 def amount(size: float) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,21 @@ from typing import Any
 import numpy as np
 
 from ..models.lens import COEFFICIENTS
-from .arrays import Crops, Detections, Frames, LabelledPictures, Labels, Pose3D, Rig, Samples, Swaps, Timeline, Track
+from .arrays import (
+    Athletes,
+    Crops,
+    Detections,
+    Frames,
+    Identities,
+    LabelledPictures,
+    Labels,
+    Pose3D,
+    Rig,
+    Samples,
+    Swaps,
+    Timeline,
+    Track,
+)
 from .cache import SourceFile
 from .calibrate import HOW_TO_GIVE_INTRINSICS, calibrate, describe_rig
 from .crop import crop_people
@@ -21,16 +35,17 @@ from .detectors.choose import choose_detector
 from .detectors.model_zoo import why_not
 from .errors import PosepipeError
 from .exporters import DEFAULT_EXPORTS, EXPORTERS
-from .exporters.clip import Clip
+from .exporters.clip import Clip, Person
 from .frames import extract_frames
 from .keypoints import is_keypoint_file
 from .label import label_poses
 from .labelled import PictureFolder, crop_labelled, find_pictures
 from .lenses import Lens
+from .match import SAME, match_people
 from .morph import morph_skeleton
 from .recording import Camera, Recording, Take, results_folder
 from .report import Report, ReportedCamera, ReportedTake, write_report
-from .results import Fit, about, provenance, write_model, write_results
+from .results import Fit, about, are_written, provenance, write_model, write_results
 from .samples import build_samples, undistort_samples
 from .settings import (
     CAMERA_NEEDS,
@@ -47,14 +62,14 @@ from .settings import (
 )
 from .sides import find_swaps, mend_sides, swapped_share
 from .synchronize import synchronize
-from .track import track_athlete
+from .track import choose, shares, track_athlete, track_people, without_anybody
 from .workplace import Workplace, open_workplace, request_digest
 
 log = logging.getLogger("posepipe")
 
 STAGES = (
-    "frames", "detect", "track", "crop", "morph", "synchronize", "sides", "samples", "calibrate", "label", "train",
-    "lift",
+    "frames", "detect", "track", "morph", "synchronize", "match", "crop", "sides", "samples", "calibrate", "label",
+    "train", "lift",
 )  # fmt: skip
 """Stages in order; ``until`` names the last one."""
 
@@ -146,10 +161,36 @@ def _complete(recording: Recording, target: Path, until: str | None, exports: Se
     """Whether all files that a fit writes are there."""
     if until is not None:
         return True
-    files = [folder / EXPORTERS[name].file for folder in _result_folders(recording, target) for name in exports]
-    return all(
-        path.exists() for path in (*files, *(target / name for name in ("model.pt", "settings.toml", "report.html")))
-    )
+    main = all((target / name).exists() for name in ("model.pt", "settings.toml", "report.html"))
+    return main and all(are_written(folder, exports) for folder in _result_folders(recording, target))
+
+
+@dataclass(frozen=True)
+class Athlete:
+    """One person in a take, and who that is in each of its cameras."""
+
+    take: Take
+    number: int
+    people: tuple[int, ...]
+    """The person's number in each camera; -1 where a camera does not show them."""
+    only: bool
+    """Whether nobody else of the take is wanted."""
+
+    @property
+    def name(self) -> str:
+        """For people: the take, and who of it if several are wanted."""
+        return self.take.name if self.only else f"{self.take.name} {self.person}"
+
+    @property
+    def person(self) -> str:
+        """The name in result files."""
+        return f"person{self.number}"
+
+    @property
+    def subjects(self) -> list[str]:
+        """Names of the views."""
+        who = "" if self.only else f"/{self.person}"
+        return [f"{self.take.name}/{camera.name}{who}" for camera in self.take.cameras]
 
 
 class _Run:
@@ -177,6 +218,16 @@ class _Run:
     def of(self, take: Take, results: dict[str, Any]) -> list[Any]:
         """A take's cameras' results, in order."""
         return [results[f"{take.name}/{camera.name}"] for camera in take.cameras]
+
+    def views(self) -> list[tuple[str, str, Athlete, int]]:
+        """Names of the views in which athletes are shown, and of their cameras; the athlete, the camera's number."""
+        return [
+            (subject, camera, athlete, number)
+            for athlete in self.athletes
+            for number, subject in enumerate(athlete.subjects)
+            for camera in [f"{athlete.take.name}/{athlete.take.cameras[number].name}"]
+            if athlete.people[number] >= 0
+        ]
 
     def frames(self) -> None:
         """Timestamps of all videos; and before anything long begins, whether the method can be trained on them."""
@@ -236,21 +287,105 @@ class _Run:
                 )
 
     def track(self) -> None:
-        """The athlete in all videos."""
-        self.tracks: dict[str, Track] = {}
+        """All people in all videos."""
+        self.people: dict[str, Identities] = {}
+        self.everybody: dict[str, list[Track]] = {}
         for subject, camera in self.cameras:
-            settings = self.tracking(camera)
+            settings, found = self.tracking(camera), self.found[subject]
             with about(camera.video):
-                self.tracks[subject] = self.run(
-                    track_athlete, self.frame_sets[subject], self.found[subject], settings=settings, subject=subject
-                )
+                people = self.run(track_people, self.frame_sets[subject], found, settings=settings, subject=subject)
+            self.people[subject] = people
+            self.everybody[subject] = [
+                self.run(track_athlete, found, people, number, settings=settings, subject=subject)
+                for number in range(len(people.score))
+            ]
 
     def tracking(self, camera: Camera) -> TrackSettings:
         """Settings of the stage track for a camera."""
         return self.settings.track.model_copy(update={"slow_motion": camera.slow_motion})
 
+    def morph(self) -> None:
+        """All people on the skeleton of the results."""
+        settings = self.settings.morph
+        for subject, tracks in self.everybody.items():
+            self.everybody[subject] = [
+                self.run(morph_skeleton, track, settings=settings, subject=subject) for track in tracks
+            ]
+
+    def synchronize(self) -> None:
+        """Each take's cameras on one timeline, by the person who is the main one in each of them."""
+        self.timelines: dict[str, Timeline] = {}
+        for take in self.recording.takes:
+            self.align(take, [tracks[0] for tracks in self.of(take, self.everybody)])
+
+    def align(self, take: Take, tracks: list[Track]) -> None:
+        """A take's cameras on one timeline by the motion of one person."""
+        names = [camera.name for camera in take.cameras]
+        offsets = [camera.offset_s or 0.0 for camera in take.cameras]
+        settings = self.settings.synchronize
+        timeline = self.run(synchronize, tracks, names, offsets, settings=settings, subject=take.name)
+        self.timelines[take.name] = timeline
+        for warning in timeline.warnings:
+            self.warn(f"take {take.name}: {warning}")
+
+    def match(self) -> None:
+        """Who is who across each take's cameras, and whose poses are wanted."""
+        self.athletes: list[Athlete] = []
+        for take in self.recording.takes:
+            matched = self.matched(take)
+            first = matched.person[self.wanted(take, matched)[0]]
+            if (first > 0).any():  # the timeline was found by other people
+                self.align(take, self.tracks_of(take, first))
+                matched = self.matched(take)
+            only = not self.settings.people.everybody
+            for number in self.wanted(take, matched):
+                people = tuple(matched.person[number].tolist())
+                self.athletes.append(Athlete(take, number, people, only))
+                self.check_match(take, matched, number)
+        self.tracks: dict[str, Track] = {}
+        for athlete in self.athletes:
+            self.tracks |= zip(athlete.subjects, self.tracks_of(athlete.take, athlete.people), strict=True)
+
+    def tracks_of(self, take: Take, people: Sequence[int]) -> list[Track]:
+        """Tracks of a person by their number in each camera, empty where it is -1."""
+        everybody = self.of(take, self.everybody)
+        return [
+            tracks[one] if one >= 0 else without_anybody(tracks[0])
+            for tracks, one in zip(everybody, people, strict=True)
+        ]
+
+    def matched(self, take: Take) -> Athletes:
+        """Who is who across a take's cameras."""
+        inputs = self.of(take, self.everybody), self.of(take, self.people), self.timelines[take.name]
+        return self.run(match_people, *inputs, subject=take.name)
+
+    def wanted(self, take: Take, matched: Athletes) -> list[int]:
+        """Numbers of the people of a take whose poses are wanted."""
+        settings = self.settings.people
+        if settings.everybody:
+            return [number for number, people in enumerate(matched.person) if (people >= 0).sum() > 1]
+        merit = np.zeros(matched.person.shape)
+        for camera, people in enumerate(self.of(take, self.people)):
+            here = matched.person[:, camera]
+            merit[:, camera] = np.where(here >= 0, shares(people, settings.person)[here], 0)
+        with about(Path(take.name)):
+            return [choose(merit.sum(1), settings.person)]
+
+    def check_match(self, take: Take, matched: Athletes, number: int) -> None:
+        """Say which cameras do not show an athlete, or may show somebody else."""
+        for camera, one, agreement in zip(
+            take.cameras, matched.person[number], matched.agreement[number], strict=True
+        ):
+            if one < 0:
+                self.warn(f"{camera.video} does not show person {number} of take {take.name}, so far as can be told")
+            elif agreement < 1 - SAME:
+                self.warn(
+                    f"{camera.video} agrees with the other cameras of take {take.name} on person {number} by "
+                    f"{max(agreement, 0):.2f} of 1 only; does it show somebody else?"
+                )
+
     def crop(self) -> None:
-        """Pictures of the athlete in all videos, if the method learns from pictures, and of labelled people."""
+        """Pictures of the athletes in all videos, if the method learns from pictures, and of labelled people."""
         self.labelled: LabelledPictures | None = None
         if self.labelled_files:
             settings = self.settings.crop
@@ -258,64 +393,45 @@ class _Run:
                 crop_labelled, *self.labelled_files, settings=settings, subject="labelled pictures"
             )
         self.crops: dict[str, Crops] = {}
-        for subject, camera in self.cameras if "crops" in self.needs else ():
-            inputs = self.videos[subject], self.tracks[subject]
-            with about(camera.video):
+        for subject, camera, _, _ in self.views() if "crops" in self.needs else ():
+            inputs = self.videos[camera], self.tracks[subject]
+            with about(self.videos[camera].path):
                 self.crops[subject] = self.run(crop_people, *inputs, settings=self.settings.crop, subject=subject)
 
-    def morph(self) -> None:
-        """The athlete on the skeleton of the results."""
-        for subject, _ in self.cameras:
-            self.tracks[subject] = self.run(
-                morph_skeleton, self.tracks[subject], settings=self.settings.morph, subject=subject
-            )
-
-    def synchronize(self) -> None:
-        """Each take's cameras on one timeline."""
-        self.timelines: dict[str, Timeline] = {}
-        for take in self.recording.takes:
-            names = [camera.name for camera in take.cameras]
-            offsets = [camera.offset_s or 0.0 for camera in take.cameras]
-            tracks = self.of(take, self.tracks)
-            timeline = self.run(
-                synchronize, tracks, names, offsets, settings=self.settings.synchronize, subject=take.name
-            )
-            self.timelines[take.name] = timeline
-            for warning in timeline.warnings:
-                self.warn(f"take {take.name}: {warning}")
+    def crops_of(self, athlete: Athlete) -> list[Crops]:
+        """Pictures of an athlete in all cameras; those of another camera, never looked at, where one has none."""
+        shown = [self.crops[subject] for subject in athlete.subjects if subject in self.crops]
+        return [self.crops.get(subject, shown[0]) for subject in athlete.subjects]
 
     def sides(self) -> None:
         """Left and right put right where time and the other cameras say so."""
         self.swaps: dict[str, Swaps] = {}
         settings = self.settings.sides
-        for take in self.recording.takes:
-            inputs = self.of(take, self.tracks), self.timelines[take.name]
-            swaps = self.swaps[take.name] = self.run(find_swaps, *inputs, settings=settings, subject=take.name)
-            for number, camera in enumerate(take.cameras):
-                subject = f"{take.name}/{camera.name}"
-                track = self.tracks[subject]
+        for athlete in self.athletes:
+            tracks = [self.tracks[subject] for subject in athlete.subjects]
+            inputs = tracks, self.timelines[athlete.take.name]
+            swaps = self.swaps[athlete.name] = self.run(find_swaps, *inputs, settings=settings, subject=athlete.name)
+            for number, (subject, track) in enumerate(zip(athlete.subjects, tracks, strict=True)):
                 self.tracks[subject] = self.run(mend_sides, track, swaps, number, settings=settings, subject=subject)
                 share = swapped_share(swaps, number, len(track.time))
                 if share > OFTEN:
                     done = "put right" if settings.repair else "left as it is"
-                    self.warn(
-                        f"{camera.video}: left and right are swapped in {share:.0%} of the frames, which is {done}"
-                    )
+                    self.warn(f"{subject}: left and right are swapped in {share:.0%} of the frames, which is {done}")
 
     def samples(self) -> None:
         """Training samples of all takes."""
-        takes = self.recording.takes
-        moving = [self.moves(take) for take in takes]
-        for take, moves in zip(takes, moving, strict=True):
-            log.info("take %s: cameras count as %s", take.name, "moving" if moves else "static")
+        moving = {take.name: self.moves(take) for take in self.recording.takes}
+        for name, moves in moving.items():
+            log.info("take %s: cameras count as %s", name, "moving" if moves else "static")
+        takes = [athlete.take for athlete in self.athletes]
         self.training_samples: Samples = self.run(
             build_samples,
-            [self.of(take, self.tracks) for take in takes],
+            [[self.tracks[subject] for subject in athlete.subjects] for athlete in self.athletes],
             [self.timelines[take.name] for take in takes],
             [[camera_model(camera) for camera in take.cameras] for take in takes],
-            moving,
-            [take.name for take in takes],
-            [take.rig for take in takes],
+            [moving[take.name] for take in takes],
+            [athlete.name for athlete in self.athletes],
+            [athlete.take.rig or ("" if athlete.only else f"of {athlete.take.name}") for athlete in self.athletes],
             settings=self.settings.samples,
             subject="all takes",
         )
@@ -324,7 +440,7 @@ class _Run:
     def undistort(self) -> None:
         """The samples that geometry sees, and methods that use intrinsics: as pinhole cameras would show them."""
         self.pinhole_samples = self.training_samples
-        lenses = [[lens_of(camera) for camera in take.cameras] for take in self.recording.takes]
+        lenses = [[lens_of(camera) for camera in athlete.take.cameras] for athlete in self.athletes]
         if not (
             self.needs & {"intrinsics", *FROM_JOINTS} and any(any(lens) for cameras in lenses for lens in cameras)
         ):
@@ -342,7 +458,7 @@ class _Run:
         """
         if self.settings.samples.static_cameras is not None:
             return not self.settings.samples.static_cameras
-        measured = [track.camera_moves is not False for track in self.of(take, self.tracks)]
+        measured = [tracks[0].camera_moves is not False for tracks in self.of(take, self.everybody)]
         stated = [camera.moving for camera in take.cameras]
         return any(seen if said is None else said for said, seen in zip(stated, measured, strict=True))
 
@@ -352,8 +468,10 @@ class _Run:
         assumed = "intrinsics" in self.needs and self.training_samples.K is None
         if not (assumed or self.needs & FROM_JOINTS):
             return
-        sizes = [[self.frame_sets[f"{take.name}/{camera.name}"].image_size.tolist() for camera in take.cameras]
-                 for take in self.recording.takes]  # fmt: skip
+        sizes = [
+            [frames.image_size.tolist() for frames in self.of(athlete.take, self.frame_sets)]
+            for athlete in self.athletes
+        ]
         settings = self.settings.calibrate
         self.rig = self.run(calibrate, self.pinhole_samples, sizes, settings=settings, subject="all takes")
         report = log.info if self.rig.intrinsics == "given" else self.warn
@@ -372,7 +490,7 @@ class _Run:
 
         samples = self.training_samples
         log.info("method: %s, %d instants", self.training.method, len(samples.instant))
-        crops = [self.of(take, self.crops) for take in self.recording.takes] if self.crops else None
+        crops = [self.crops_of(athlete) for athlete in self.athletes] if self.crops else None
         inputs = samples, self.rig, self.labels, crops, self.labelled, self.backbone
         trained = self.run(train_model, *inputs, settings=self.training, subject="all takes")
         if self.place.rank > 0:
@@ -395,61 +513,60 @@ class _Run:
 
         self.model_file = self.place.source(self.place.folder / "model.pt")
         self.poses: dict[str, Pose3D] = {}
-        for subject, _ in self.cameras:
+        for subject, _, athlete, number in self.views():
             inputs = self.tracks[subject], self.crops.get(subject), self.model_file
-            self.poses[subject] = self.run(lift_poses, *inputs, settings=self.lifting(subject), subject=subject)
+            settings = self.lifting(athlete, number)
+            self.poses[subject] = self.run(lift_poses, *inputs, settings=settings, subject=subject)
 
-    def lifting(self, subject: str) -> LiftSettings:
-        """Settings of the stage lift for a camera."""
-        camera = dict(self.cameras)[subject]
-        K, lens = self.intrinsics(subject), lens_of(camera)
+    def lifting(self, athlete: Athlete, camera: int) -> LiftSettings:
+        """Settings of the stage lift for a view."""
+        K, lens = self.intrinsics(athlete, camera), lens_of(athlete.take.cameras[camera])
         distortion = lens if K and any(lens) else None
         return LiftSettings(intrinsics=K, distortion=distortion, device=self.settings.device)
 
-    def intrinsics(self, subject: str) -> list[list[float]] | None:
+    def intrinsics(self, athlete: Athlete, camera: int) -> list[list[float]] | None:
         """K of a camera as it was trained with, if the method knows the cameras."""
         cameras = self.training_samples if self.rig is None else self.rig
         if cameras.K is None or not self.needs & CAMERA_NEEDS:
             return None
-        views = [(take, view) for take, each in enumerate(self.recording.takes) for view in range(len(each.cameras))]
-        take, view = views[[name for name, _ in self.cameras].index(subject)]
-        trained = np.flatnonzero(self.training_samples.take == take)
-        return cameras.K[trained[0], view].tolist() if len(trained) else None
+        trained = np.flatnonzero(self.training_samples.take == self.athletes.index(athlete))
+        return cameras.K[trained[0], camera].tolist() if len(trained) else None
 
     def publish(self) -> Fit:
         """Result files of every clip, and the report."""
-        folders = _result_folders(self.recording, self.place.folder)
-        for folder, (subject, camera) in zip(folders, self.cameras, strict=True):
+        folders = []
+        for subject, camera in self.cameras:
+            shown = [(view, athlete, number) for view, name, athlete, number in self.views() if name == subject]
+            if not shown:
+                continue
             used = (
                 self.settings.detect,
                 self.tracking(camera),
                 self.settings.morph,
                 self.settings.sides,
-                self.lifting(subject),
+                self.lifting(*shown[0][1:]),
             )
             origin = provenance(self.videos[subject], self.model_file, self.model, *used)
-            clip = Clip.of(self.poses[subject], self.frame_sets[subject], camera.video, origin)
-            write_results(clip, folder, self.exports)
+            people = tuple(Person(athlete.person, self.poses[view]) for view, athlete, _ in shown)
+            folders.append(self.place.folder / "takes" / subject)
+            clip = Clip.of_people(people, self.frame_sets[subject], camera.video, origin)
+            write_results(clip, folders[-1], self.exports)
         report = self.place.folder / "report.html"
         write_report(report, self.report())
-        return Fit(self.place.folder, self.model_file.path, folders, report, tuple(self.warnings))
+        return Fit(self.place.folder, self.model_file.path, tuple(folders), report, tuple(self.warnings))
 
     def report(self) -> Report:
         """What the page shows."""
-        shown = (self.frame_sets, self.found, self.tracks, self.poses)
         return Report(
             title=self.recording.folder.resolve().name,
             takes=[
                 ReportedTake(
-                    take.name,
-                    [
-                        ReportedCamera(camera.name, camera.video.name, *results)
-                        for camera, *results in zip(take.cameras, *(self.of(take, s) for s in shown), strict=True)
-                    ],
-                    self.timelines[take.name],
-                    self.swaps[take.name],
+                    athlete.name,
+                    self.reported(athlete),
+                    self.timelines[athlete.take.name],
+                    self.swaps[athlete.name],
                 )
-                for take in self.recording.takes
+                for athlete in self.athletes
             ],
             losses=self.model.losses,
             handedness=self.model.handedness,
@@ -457,3 +574,17 @@ class _Run:
             versions={name: version(name) for name in ("posepipe", "torch", "mediapipe", "mmpose")},
             warnings=self.warnings,
         )
+
+    def reported(self, athlete: Athlete) -> list[ReportedCamera]:
+        """What the page shows of an athlete's views."""
+        shown = zip(
+            athlete.take.cameras,
+            athlete.subjects,
+            self.of(athlete.take, self.frame_sets),
+            self.of(athlete.take, self.found),
+            strict=True,
+        )
+        return [
+            ReportedCamera(camera.name, camera.video.name, frames, found, self.tracks[view], self.poses.get(view))
+            for camera, view, frames, found in shown
+        ]

@@ -15,7 +15,7 @@ from .detectors.choose import choose_detector
 from .device import check_device
 from .errors import PosepipeError
 from .exporters import DEFAULT_EXPORTS, EXPORTERS
-from .exporters.clip import Clip
+from .exporters.clip import Clip, Person
 from .frames import extract_frames
 from .keypoints import is_keypoint_file
 from .lift import check_intrinsics, lift_poses
@@ -25,7 +25,7 @@ from .recording import results_folder
 from .results import Inferred, about, infer_request, provenance, write_results
 from .settings import REPEATED, LiftSettings, Settings, check_name, parse, settings_from
 from .sides import find_swaps, mend_sides
-from .track import track_athlete
+from .track import choose, shares, track_athlete, track_people
 from .workplace import open_workplace
 
 log = logging.getLogger("posepipe")
@@ -89,25 +89,31 @@ def infer(
         if detector.description != trained.recipe["detector"]:
             log.warning("the model was trained with another detector: %s", trained.recipe["detector"])
         found = run(detect_poses, video, frames, detector, settings=settings.detect, subject=name)
-        track = run(track_athlete, frames, found, settings=settings.track, subject=name)
-        crops = (
-            run(crop_people, video, track, settings=settings.crop, subject=name) if "crop" in trained.recipe else None
-        )
-        track = run(morph_skeleton, track, settings=settings.morph, subject=name)
-        swaps = run(find_swaps, [track], None, settings=settings.sides, subject=name)
-        track = run(mend_sides, track, swaps, 0, settings=settings.sides, subject=name)
         if focal_px is not None:
             width, height = frames.image_size.tolist()
             K = assumed_intrinsics(width, height, focal_px)
             lifting = lifting.model_copy(update={"intrinsics": K.tolist()})
-        pose = run(lift_poses, track, crops, source, settings=lifting, subject=name)
-        used = settings.detect, settings.track, settings.morph, settings.sides, lifting
-        files = write_results(
-            Clip.of(pose, frames, clip, provenance(video, source, trained, *used)), place.folder, exports
-        )
-        wanted = {"height_m": height_m, "focal_px": focal_px, "overrides": overrides}
-        place.journal.end(infer_request(video.key, source.key, wanted))
-        return Inferred(clip, place.folder, pose, tuple(files))
+        people = run(track_people, frames, found, settings=settings.track, subject=name)
+        wanted = [choose(shares(people, settings.people.person), settings.people.person)]
+        if settings.people.everybody:
+            wanted = list(range(len(people.score)))
+        poses = {}
+        for number in wanted:
+            track = run(track_athlete, found, people, number, settings=settings.track, subject=name)
+            crops = None
+            if "crop" in trained.recipe:
+                crops = run(crop_people, video, track, settings=settings.crop, subject=name)
+            track = run(morph_skeleton, track, settings=settings.morph, subject=name)
+            swaps = run(find_swaps, [track], None, settings=settings.sides, subject=name)
+            track = run(mend_sides, track, swaps, 0, settings=settings.sides, subject=name)
+            poses[f"person{number}"] = run(lift_poses, track, crops, source, settings=lifting, subject=name)
+        used = settings.detect, settings.track, settings.people, settings.morph, settings.sides, lifting
+        origin = provenance(video, source, trained, *used)
+        shown = tuple(Person(who, pose) for who, pose in poses.items())
+        files = write_results(Clip.of_people(shown, frames, clip, origin), place.folder, exports)
+        asked = {"height_m": height_m, "focal_px": focal_px, "overrides": overrides}
+        place.journal.end(infer_request(video.key, source.key, asked))
+        return Inferred(clip, place.folder, shown[0].pose, tuple(files), poses)
 
 
 def find_model(clip: Path) -> Path:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -49,6 +49,8 @@ class Inferred:
     folder: Path
     pose: Pose3D | ViewPoses
     files: tuple[Path, ...]
+    people: Mapping[str, Pose3D] = field(default_factory=dict)
+    """Poses by the name of the person in the files; ``pose`` is the first of them."""
 
 
 def write_model(model: Model, folder: Path, settings: str) -> None:
@@ -93,7 +95,12 @@ def is_finished(folder: Path, request: str, exports: Sequence[str]) -> bool:
     """Whether ``infer`` has ended in a folder with this request, and all wanted files are there."""
     if not (folder / RECORD).exists() or Journal.read(folder / JOURNAL).request != request:
         return False
-    made = about_results(folder)["files"]
+    return are_written(folder, exports)
+
+
+def are_written(folder: Path, exports: Sequence[str]) -> bool:
+    """Whether the files of these formats, as many as were written, are all there."""
+    made = about_results(folder)["files"] if (folder / RECORD).exists() else {}
     return all(name in made and _all_there(folder, made[name]) for name in exports)
 
 

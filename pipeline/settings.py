@@ -70,6 +70,18 @@ class TrackSettings(StageSettings):
     slow_motion: float = Field(1.0, gt=0, description="how many times slower than life the clip plays")
 
 
+class PeopleSettings(StageSettings):
+    """Whose poses are wanted."""
+
+    person: str = Field(
+        "main",
+        pattern="^(main|largest|longest|[0-9]+)$",
+        coerce_numbers_to_str=True,
+        description="the athlete: main, largest, longest, or a number, 0 being main",
+    )
+    everybody: bool = Field(False, description="poses of all people who are tracked, not of the athlete only")
+
+
 class CropSettings(StageSettings):
     """Pictures of the athlete, for methods that learn from pictures."""
 
@@ -180,7 +192,7 @@ CAMERA_NEEDS = FROM_JOINTS | {"intrinsics"}
 """Needs that take intrinsics; methods that have one see keypoints freed from lens distortion, where it is known."""
 
 
-REPEATED = ("detect", "track", "morph", "sides")
+REPEATED = ("detect", "track", "people", "morph", "sides")
 """Settings that go into the model file, because ``infer`` repeats these stages."""
 
 
@@ -190,6 +202,7 @@ class Settings(StageSettings):
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     detect: DetectSettings = DetectSettings()
     track: TrackSettings = TrackSettings()
+    people: PeopleSettings = PeopleSettings()
     crop: CropSettings = CropSettings()
     morph: MorphSettings = MorphSettings()
     synchronize: SynchronizeSettings = SynchronizeSettings()

@@ -19,6 +19,7 @@ from typing import Any
 import numpy as np
 
 from ..models.skeleton import SKELETONS, Skeleton
+from ..models.weak_perspective import pose_in_sizes, rank_residual
 from .arrays import Swaps, Timeline, Track
 from .cache import stage
 from .settings import SideSettings
@@ -118,11 +119,7 @@ class _View:
 
     @staticmethod
     def of(track: Track, skeleton: Skeleton, swap_cost_per_s: float) -> _View:
-        root = track.keypoint[:, list(skeleton.landmark("pelvis"))].mean(1, keepdims=True)
-        centred = np.asarray(track.keypoint - root, float)
-        seen = np.isfinite(centred).all(-1)
-        size = np.sqrt(np.square(np.where(seen[..., None], centred, 0)).sum((1, 2)) / np.maximum(seen.sum(1), 1))
-        pose = np.where(seen[..., None], centred / np.maximum(size, 1e-6)[:, None, None], 0)
+        pose, seen = pose_in_sizes(track.keypoint, skeleton)
         period = float(np.median(np.diff(track.time))) if len(track.time) > 1 else 1.0
         order = permutations(skeleton)
         parts = np.array([0, 1, 1, 2])
@@ -257,25 +254,6 @@ def _evidence(views: list[_View], instants: np.ndarray) -> list[np.ndarray]:
             nats = np.log1p(np.square(rank_residual(changed, visible) / scale)).sum(1)
             np.add.at(evidence[number][:, label], frames[here, number], (weight * nats)[here])
     return evidence
-
-
-def rank_residual(pose: np.ndarray, seen: np.ndarray) -> np.ndarray:
-    """What of each joint no three-dimensional body explains (T, J), in the unit of the poses.
-
-    The distance of each column of the (2 views, joints) matrix from the space of the first three singular vectors.
-
-    Args:
-        pose: (T, V, J, 2) root-relative.
-        seen: (T, V, J); a joint counts if all views see it that show anybody, others are 0.
-    """
-    instants, views, joints, _ = pose.shape
-    some = seen.any(-1)
-    common = (seen | ~some[..., None]).all(1)
-    matrix = np.where((seen & common[:, None])[..., None], pose, 0)
-    matrix = matrix.transpose(0, 1, 3, 2).reshape(instants, 2 * views, joints)
-    _, vectors = np.linalg.eigh(matrix @ matrix.transpose(0, 2, 1))
-    body = vectors[..., -3:]
-    return np.linalg.norm(matrix - body @ (body.transpose(0, 2, 1) @ matrix), axis=1)
 
 
 def _accept(views: list[_View], instants: np.ndarray, changes: list[tuple[float, int, slice, np.ndarray]]) -> bool:

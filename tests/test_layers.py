@@ -22,13 +22,13 @@ FOREIGN = {"mmpose": {"pipeline/detectors"}, "mmcv": {"pipeline/detectors"}, "me
 HELPERS_OF_METHODS = {
     "method", "lifter", "pose_cnn", "precision", "losses", "geometry", "epipolar", "handedness", "heatmap",
     "skeleton", "body", "canonical", "bundle", "virtual_views", "lens", "openmmlab", "pictures", "placed_lifter",
-    "temporal", "volumetric", "losses_25d",
+    "temporal", "volumetric", "losses_25d", "weak_perspective",
 }  # fmt: skip
 NOT_METHODS = HELPERS_OF_METHODS | {"__init__", "angles", "metrics"}
 
 STAGES = {
     "frames", "detect", "track", "morph", "synchronize", "keypoints", "samples", "calibrate", "label", "train",
-    "lift", "crop", "sides", "labelled",
+    "lift", "crop", "sides", "labelled", "match",
 }  # fmt: skip
 LEVELS = [
     {"errors", "progress", "workers"},

@@ -49,8 +49,12 @@ class Clip:
     @staticmethod
     def of(pose: Pose3D, frames: Frames, video: Path, provenance: dict[str, Any]) -> Clip:
         """The clip of a video in which one person was followed."""
+        return Clip.of_people((Person(ONLY_PERSON, pose),), frames, video, provenance)
+
+    @staticmethod
+    def of_people(people: tuple[Person, ...], frames: Frames, video: Path, provenance: dict[str, Any]) -> Clip:
+        """The clip of a video in which these people were followed."""
         width, height = map(int, frames.image_size)
-        people = (Person(ONLY_PERSON, pose),)
         return Clip(people, video, frames.rate, (width, height), np.array(frames.time), provenance)
 
     @property

@@ -30,7 +30,7 @@ from posepipe.pipeline.settings import Settings, load_settings
 from posepipe.pipeline.workplace import remove_unreached, size_of, status, unreached
 from quick_fit import QUICK, Fitted
 
-PER_CAMERA = ("extract_frames", "detect_poses", "track_athlete", "morph_skeleton")
+PER_CAMERA = ("extract_frames", "detect_poses", "track_people", "track_athlete", "morph_skeleton")
 FRAMES = 40
 
 
@@ -124,7 +124,7 @@ def test_a_changed_video_runs_its_camera_and_what_depends_on_it(fitted: Fitted, 
     film(fitted.footage / "cam1.mp4", 1, [*range(FRAMES - 1), FRAMES])
     again(fitted)
     own = {("ski run/cam1", stage) for stage in PER_CAMERA}
-    shared = {("ski run", "synchronize"), ("ski run", "find_swaps")}
+    shared = {("ski run", stage) for stage in ("synchronize", "match_people", "find_swaps")}
     shared |= {("all takes", "build_samples"), ("all takes", "train_model")}
     lifted = {(f"ski run/cam{camera}", stage) for camera in range(3) for stage in ("mend_sides", "lift_poses")}
     assert changed(before, keys(fitted.out)) == own | shared | lifted
@@ -156,15 +156,15 @@ def test_a_description_changes_what_depends_on_it(fitted: Fitted, detector: Fake
     [
         ("frames", 1),
         ("detect", 2),
-        ("morph", 4),
-        ("samples", 8),
+        ("morph", 5),
+        ("samples", 10),
     ],
 )
 def test_until_stops_behind_a_stage(
     until: str, stages: int, take: Path, detector: FakeDetector, tmp_path: Path
 ) -> None:
     done = fit(take, out=tmp_path / "out", settings=settings(), until=until)
-    order = [*PER_CAMERA, "synchronize", "find_swaps", "mend_sides", "build_samples", "train_model", "lift_poses"]
+    order = [*PER_CAMERA, "synchronize", "match_people", "find_swaps", "mend_sides", "build_samples", "train_model"]
     assert {path.name for path in (tmp_path / "out" / "cache").iterdir() if path.is_dir()} == set(order[:stages])
     assert (done.model, done.report, done.results) == (None, None, ())
     assert not (tmp_path / "out" / "model.pt").exists()
@@ -193,7 +193,7 @@ def test_what_stands_in_the_cache_is_what_the_scene_shows(finished: Fitted) -> N
 
 def test_status_says_what_is_done_and_from_what(fitted: Fitted) -> None:
     rows = {(row.subject, row.stage): row for row in status(fitted.out)}
-    assert len(rows) == 3 * 6 + 4
+    assert len(rows) == 3 * 7 + 5
     assert all(row.state == "done" and row.bytes > 0 and row.seconds >= 0 for row in rows.values())
     assert "cam1.mp4" in " ".join(rows[("ski run/cam1", "detect_poses")].inputs)
     began = time.perf_counter()

@@ -9,6 +9,7 @@ import pytest
 from footage import a_track, athlete, scene_cameras
 from known_scene import cameras, people, weak_perspective
 from posepipe.models.skeleton import BLAZEPOSE33, H36M17
+from posepipe.models.weak_perspective import rank_residual
 from posepipe.pipeline.arrays import Swaps, Timeline, Track
 from posepipe.pipeline.settings import SideSettings
 from posepipe.pipeline.sides import (
@@ -18,7 +19,6 @@ from posepipe.pipeline.sides import (
     find_swaps,
     mend_sides,
     permutations,
-    rank_residual,
 )
 
 RATE, SECONDS = 25, 8

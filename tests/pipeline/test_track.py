@@ -11,7 +11,7 @@ from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.arrays import Detections, Track
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.settings import TrackSettings
-from posepipe.pipeline.track import link, track_athlete
+from posepipe.pipeline.track import link, track_athlete, track_people
 
 RATE = 25
 FRAMES = 100
@@ -42,7 +42,8 @@ def footage(*people: np.ndarray | tuple[np.ndarray, np.ndarray], shuffle: bool =
 
 
 def follow(found: Detections, **settings: float) -> Track:
-    return track_athlete(some_frames(found.time), found, TrackSettings(**settings))
+    people = track_people(some_frames(found.time), found, TrackSettings(**settings))
+    return track_athlete(found, people, 0, TrackSettings(**settings))
 
 
 def assert_follows(track: Track, who: np.ndarray, frames: np.ndarray | None = None) -> None:
