@@ -167,7 +167,40 @@ MPII16 = Skeleton(
     (("nose", ("neck",)),),
 )  # fmt: skip
 
-SKELETONS: dict[str, Skeleton] = {s.name: s for s in (H36M17, COCO17, HALPE26, BLAZEPOSE33, MPII16)}
+_OPENPOSE_ARMS = (
+    "nose", "neck", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist",
+)  # fmt: skip
+_OPENPOSE_LEGS = ("right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle")
+_OPENPOSE_FACE = ("right_eye", "left_eye", "right_ear", "left_ear")
+_OPENPOSE_BONES = (
+    *_ARMS_AND_LEGS, *_COCO_FACE, ("neck", "nose"), ("neck", "left_shoulder"), ("neck", "right_shoulder"),
+)  # fmt: skip
+_FEET = tuple(
+    (f"{side}_{start}", f"{side}_{end}")
+    for side in ("left", "right")
+    for start, end in (("ankle", "heel"), ("ankle", "big_toe"), ("big_toe", "small_toe"))
+)
+
+BODY25 = Skeleton(
+    "body25",
+    (
+        *_OPENPOSE_ARMS, "mid_hip", *_OPENPOSE_LEGS, *_OPENPOSE_FACE,
+        "left_big_toe", "left_small_toe", "left_heel", "right_big_toe", "right_small_toe", "right_heel",
+    ),
+    (*_OPENPOSE_BONES, ("neck", "mid_hip"), ("mid_hip", "left_hip"), ("mid_hip", "right_hip"), *_FEET),
+    (("pelvis", ("mid_hip",)), ("thorax", ("neck",)), ("head", ("left_ear", "right_ear"))),
+)  # fmt: skip
+
+OPENPOSE18 = Skeleton(
+    "openpose18",
+    (*_OPENPOSE_ARMS, *_OPENPOSE_LEGS, *_OPENPOSE_FACE),
+    (*_OPENPOSE_BONES, ("neck", "left_hip"), ("neck", "right_hip")),
+    (("pelvis", ("left_hip", "right_hip")), ("thorax", ("neck",)), ("head", ("left_ear", "right_ear"))),
+)
+
+SKELETONS: dict[str, Skeleton] = {
+    s.name: s for s in (H36M17, COCO17, HALPE26, BLAZEPOSE33, MPII16, BODY25, OPENPOSE18)
+}
 
 _SYNONYMS = {"root": "pelvis", "hip": "pelvis", "neck": "thorax", "head_top": "head"}
 """What H36M-17 joints are called elsewhere; a name counts as itself where both are there."""
@@ -239,6 +272,8 @@ _FROM_EARS = {"pelvis": _PELVIS, "thorax": _THORAX, "spine": _SPINE, "head": _HE
 _COMBINATIONS: dict[str, dict[str, dict[str, float]]] = {
     "coco17": _FROM_EARS,
     "blazepose33": _FROM_EARS,
+    "body25": _FROM_EARS | {"pelvis": {"mid_hip": 1}, "thorax": {"neck": 1}, "spine": {"mid_hip": 0.5, "neck": 0.5}},
+    "openpose18": _FROM_EARS | {"thorax": {"neck": 1}},
     "halpe26": {"pelvis": {"hip": 1}, "thorax": {"neck": 1}, "spine": {"hip": 0.5, "neck": 0.5}},
     "mpii16": {"spine": {"pelvis": 0.5, "thorax": 0.5}, "nose": {"neck": 1}},
 }

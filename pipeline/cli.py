@@ -64,7 +64,10 @@ def command(function: Callable[..., None], of: typer.Typer = app, name: str | No
 @command
 def fit(
     folder: Annotated[
-        Path, typer.Argument(help="Videos of one take, one per camera, folders of such takes, or 2D poses as .npz.")
+        Path,
+        typer.Argument(
+            help="Videos of one take, one per camera, or files of their 2D poses, or folders of such takes."
+        ),
     ],
     out: Annotated[
         Path | None, typer.Option(help="Results folder; by default FOLDER_posepipe beside FOLDER.")
@@ -75,6 +78,9 @@ def fit(
     skeleton: Annotated[str | None, typer.Option(help="h36m17, or native: the detector's own joints.")] = None,
     person: Person = None,
     people: Everybody = None,
+    leave_out: Annotated[
+        list[str], typer.Option(metavar="NAME", help="A take, a camera, or TAKE/CAMERA that is not used; repeatable.")
+    ] = [],  # noqa: B006 - typer copies it
     device: Device = "auto",
     until: Annotated[
         str | None,
@@ -104,6 +110,7 @@ def fit(
         "train.seed": seed,
         "detect.detector": detector,
         "morph.skeleton": skeleton,
+        "leave_out": leave_out or None,
         "people.person": person,
         "people.everybody": everybody(people),
         "device": device,
@@ -132,7 +139,7 @@ def fit(
 
 @command
 def infer(
-    clips: Annotated[list[Path], typer.Argument(help="Videos of a single camera each, or 2D poses as .npz.")],
+    clips: Annotated[list[Path], typer.Argument(help="Videos of a single camera each, or files of their 2D poses.")],
     model: Annotated[
         Path | None, typer.Option(help="model.pt of a fit; else looked for beside the clip and in this folder.")
     ] = None,

@@ -34,7 +34,7 @@ from .detect import detect_poses
 from .detectors.choose import choose_detector
 from .detectors.model_zoo import why_not
 from .errors import PosepipeError
-from .exporters import DEFAULT_EXPORTS, EXPORTERS
+from .exporters import DEFAULT_EXPORTS, EXPORTERS, FROM_VIDEO
 from .exporters.clip import Clip, Person
 from .frames import extract_frames
 from .keypoints import is_keypoint_file
@@ -43,6 +43,7 @@ from .labelled import PictureFolder, crop_labelled, find_pictures
 from .lenses import Lens
 from .match import SAME, match_people
 from .morph import morph_skeleton
+from .read import frames_of, read_people
 from .recording import Camera, Recording, Take, results_folder
 from .report import Report, ReportedCamera, ReportedTake, write_report
 from .results import Fit, about, are_written, provenance, write_model, write_results
@@ -51,12 +52,14 @@ from .settings import (
     CAMERA_NEEDS,
     FROM_JOINTS,
     REPEATED,
+    KeypointSettings,
     LiftSettings,
     Settings,
     TrackSettings,
     TrainingSettings,
     check_name,
     method_needs,
+    parse,
     to_toml,
     training_settings,
 )
@@ -75,6 +78,8 @@ STAGES = (
 
 OFTEN = 0.05
 """Share of a clip's frames with swapped sides that is worth a warning."""
+HARMFUL = 2.0
+"""How many times more than in other takes the cameras of one may disagree before that is worth a warning."""
 
 
 def fit(
@@ -90,7 +95,8 @@ def fit(
     What was computed before with the same videos and settings is used again.
 
     Args:
-        folder: videos of one take, folders of such takes, or an .npz of 2D poses (``keypoints``).
+        folder: videos of one take, or files of their 2D poses (``readers``), folders of such takes, or an .npz of
+            samples (``keypoints``).
         out: where results go; by default beside ``folder``, as ``<folder>_posepipe``.
         settings: all settings (``load_settings``); the defaults if None.
         until: stop after this stage (one of ``STAGES``).
@@ -112,7 +118,7 @@ def fit(
         from .array_fitting import fit_arrays
 
         return fit_arrays(Path(folder), Path(out) if out else results_folder(Path(folder)), settings, until)
-    recording = Recording.open(Path(folder))
+    recording = Recording.open(Path(folder)).without(settings.leave_out)
     target = Path(out) if out else results_folder(Path(folder))
     with open_workplace(target) as place:
         request = request_digest(settings.model_dump(mode="json"), until, exports, _inputs(recording, place))
@@ -162,7 +168,16 @@ def _complete(recording: Recording, target: Path, until: str | None, exports: Se
     if until is not None:
         return True
     main = all((target / name).exists() for name in ("model.pt", "settings.toml", "report.html"))
-    return main and all(are_written(folder, exports) for folder in _result_folders(recording, target))
+    cameras = [camera for take in recording.takes for camera in take.cameras]
+    folders = _result_folders(recording, target)
+    return main and all(
+        are_written(folder, exports_of(camera, exports)) for folder, camera in zip(folders, cameras, strict=True)
+    )
+
+
+def exports_of(camera: Camera, exports: Sequence[str]) -> list[str]:
+    """Those of the formats that a camera can have: nothing is drawn on a video that is not there."""
+    return [name for name in exports if camera.keypoints is None or name not in FROM_VIDEO]
 
 
 @dataclass(frozen=True)
@@ -236,9 +251,13 @@ class _Run:
         self.labelled_files = self.labelled_source() if "labelled_2d" in self.needs else None
         self.videos: dict[str, SourceFile] = {}
         self.frame_sets: dict[str, Frames] = {}
+        self.found: dict[str, Detections] = {}
         for subject, camera in self.cameras:
             with about(camera.video):
                 self.videos[subject] = self.place.source(camera.video)
+                if camera.keypoints is not None:
+                    self.read(subject, camera)
+                    continue
                 frames = self.run(extract_frames, self.videos[subject], subject=subject)
             if frames.missing_s:
                 self.warn(
@@ -246,11 +265,24 @@ class _Run:
                 )
             self.frame_sets[subject] = frames
 
+    def read(self, subject: str, camera: Camera) -> None:
+        """The people of a camera whose 2D poses were detected elsewhere."""
+        own = self.settings.keypoints.model_dump() | dict(camera.keypoints or {})
+        settings: KeypointSettings = parse(KeypointSettings, own, "posepipe.toml", section="keypoints")
+        found = self.run(read_people, self.videos[subject], settings=settings, subject=subject)
+        self.found[subject] = found
+        self.frame_sets[subject] = self.run(frames_of, found, settings=settings, subject=subject)
+
     def training_settings(self) -> TrainingSettings:
         """Settings of the method, checked, as are the data that it needs."""
         self.needs = method_needs(self.settings)
         known = self.settings.calibrate.assumes_focal or all(camera.calibration for _, camera in self.cameras)
         offered = {"crops", "labelled_2d", *(("intrinsics",) if known else ())}
+        if "crops" in self.needs and any(camera.keypoints is not None for _, camera in self.cameras):
+            raise PosepipeError(
+                f"method {self.settings.train.method!r} learns from pictures, and files of 2D poses have none; "
+                "give videos"
+            )
         if "crops" in self.needs and (reason := why_not()):
             raise PosepipeError(f"networks of pictures come from mmpose, which cannot run, because {reason}")
         return training_settings(self.settings, offered, HOW_TO_GIVE_INTRINSICS)
@@ -277,13 +309,15 @@ class _Run:
 
     def detect(self) -> None:
         """People in all videos."""
-        self.detector = choose_detector(self.settings.detect, self.settings.device)
-        self.found: dict[str, Detections] = {}
+        detector = None
         for subject, camera in self.cameras:
+            if camera.keypoints is not None:
+                continue
+            detector = detector or choose_detector(self.settings.detect, self.settings.device)
             video, frames = self.videos[subject], self.frame_sets[subject]
             with about(camera.video):
                 self.found[subject] = self.run(
-                    detect_poses, video, frames, self.detector, settings=self.settings.detect, subject=subject
+                    detect_poses, video, frames, detector, settings=self.settings.detect, subject=subject
                 )
 
     def track(self) -> None:
@@ -497,7 +531,8 @@ class _Run:
             return
         repeated = (*REPEATED, "crop") if self.crops else REPEATED
         recipe = {name: getattr(self.settings, name).model_dump(mode="json") for name in repeated}
-        recipe |= {"detector": self.detector.description, "samples": samples.key}
+        found_by = sorted({found.detector for found in self.found.values()})
+        recipe |= {"detector": "; ".join(found_by), "samples": samples.key}
         self.model = replace(trained, recipe=recipe)
         verdict, sentence = (trained.handedness[name] for name in ("verdict", "sentence"))
         if verdict == "clear":
@@ -550,13 +585,36 @@ class _Run:
             people = tuple(Person(athlete.person, self.poses[view]) for view, athlete, _ in shown)
             folders.append(self.place.folder / "takes" / subject)
             clip = Clip.of_people(people, self.frame_sets[subject], camera.video, origin)
-            write_results(clip, folders[-1], self.exports)
+            write_results(clip, folders[-1], exports_of(camera, self.exports))
         report = self.place.folder / "report.html"
         write_report(report, self.report())
         return Fit(self.place.folder, self.model_file.path, tuple(folders), report, tuple(self.warnings))
 
+    def disagreements(self) -> dict[str, np.ndarray]:
+        """How much the cameras disagree on each athlete's 3D poses, in body heights; says who disagrees most."""
+        from .consistency import disagreement_in_3d  # imports torch
+
+        found = {
+            athlete.name: disagreement_in_3d(
+                [self.poses.get(view) for view in athlete.subjects], self.timelines[athlete.take.name]
+            )
+            for athlete in self.athletes
+        }
+        typical = {name: float(np.nanmedian(each)) for name, each in found.items() if np.isfinite(each).any()}
+        for athlete in self.athletes:
+            residual = typical.get(athlete.name, 0.0)
+            others = [each for name, each in typical.items() if name != athlete.name]
+            if others and residual > HARMFUL * np.median(others):
+                self.warn(
+                    f"the cameras of take {athlete.name} disagree by {residual:.1%} of the body height, those of the "
+                    f"others by {np.median(others):.1%}: look at its synchronisation, "
+                    f"or try --leave-out {athlete.take.name!r}"
+                )
+        return found
+
     def report(self) -> Report:
         """What the page shows."""
+        disagreement = self.disagreements()
         return Report(
             title=self.recording.folder.resolve().name,
             takes=[
@@ -565,6 +623,7 @@ class _Run:
                     self.reported(athlete),
                     self.timelines[athlete.take.name],
                     self.swaps[athlete.name],
+                    disagreement[athlete.name].tolist(),
                 )
                 for athlete in self.athletes
             ],

@@ -14,18 +14,21 @@ from .detect import detect_poses
 from .detectors.choose import choose_detector
 from .device import check_device
 from .errors import PosepipeError
-from .exporters import DEFAULT_EXPORTS, EXPORTERS
+from .exporters import DEFAULT_EXPORTS, EXPORTERS, FROM_VIDEO
 from .exporters.clip import Clip, Person
 from .frames import extract_frames
 from .keypoints import is_keypoint_file
 from .lift import check_intrinsics, lift_poses
 from .model import Model
 from .morph import morph_skeleton
-from .recording import results_folder
+from .read import frames_of, read_people
+from .readers import format_of
+from .recording import DESCRIPTION, read_description, results_folder
 from .results import Inferred, about, infer_request, provenance, write_results
-from .settings import REPEATED, LiftSettings, Settings, check_name, parse, settings_from
+from .settings import REPEATED, KeypointSettings, LiftSettings, Settings, check_name, parse, settings_from
 from .sides import find_swaps, mend_sides
 from .track import choose, shares, track_athlete, track_people
+from .video import VIDEO_SUFFIXES
 from .workplace import open_workplace
 
 log = logging.getLogger("posepipe")
@@ -48,7 +51,7 @@ def infer(
     on; what the fit that made the model has already detected is used again.
 
     Args:
-        clip: a video, or an .npz of 2D poses (``keypoints``).
+        clip: a video, a file or folder of its 2D poses (``readers``), or an .npz of samples (``keypoints``).
         model: the ``model.pt`` of a fit; by default it is looked for beside the clip and in the current folder.
         out: where results go; by default beside the clip, as ``<clip>_posepipe``.
         height_m: the athlete's stature; results are in metres then, else in body heights.
@@ -63,16 +66,17 @@ def infer(
     clip = Path(clip)
     for name in exports:
         check_name("export", name, EXPORTERS)
-    if clip.is_dir():
+    poses_given = clip.exists() and clip.suffix.lower() not in VIDEO_SUFFIXES and format_of(clip) is not None
+    if clip.is_dir() and not poses_given:
         raise PosepipeError(f"{clip} is a folder; give a clip, or train on the folder with `posepipe fit`")
-    if not clip.is_file():
+    if not clip.exists():
         raise PosepipeError(f"there is no file {clip}")
     path = Path(model) if model else find_model(clip)
     trained = Model.read(path)
     settings = recipe_settings(trained, overrides or {}, path)
     lifting = parse(LiftSettings, {"height_m": height_m, "device": device}, "infer")
     check_device(device)
-    if is_keypoint_file(clip):
+    if is_keypoint_file(clip) and not poses_given:
         return infer_arrays(clip, path, Path(out) if out else results_folder(clip), settings, lifting, focal_px)
     check_intrinsics(trained, focal_px is not None)
     with (
@@ -82,13 +86,22 @@ def infer(
         place.journal.begin()
         run, source, name = place.cache.run, place.source(path), clip.stem
         video = place.source(clip)
-        frames = run(extract_frames, video, subject=name)
-        if frames.missing_s:
-            log.warning("%s breaks off: its last %.1f s are missing; the rest is used", clip, frames.missing_s)
-        detector = choose_detector(settings.detect, device)
-        if detector.description != trained.recipe["detector"]:
+        if poses_given:
+            if "crop" in trained.recipe:
+                raise PosepipeError(f"models of method {trained.method!r} look at pictures, and {clip} has none")
+            own = read_description(clip.parent / DESCRIPTION, {}).get("keypoints", {})
+            reading = parse(KeypointSettings, settings.keypoints.model_dump() | own, str(clip.parent / DESCRIPTION))
+            found = run(read_people, video, settings=reading, subject=name)
+            frames = run(frames_of, found, settings=reading, subject=name)
+            exports = [export for export in exports if export not in FROM_VIDEO]
+        else:
+            frames = run(extract_frames, video, subject=name)
+            if frames.missing_s:
+                log.warning("%s breaks off: its last %.1f s are missing; the rest is used", clip, frames.missing_s)
+            detector = choose_detector(settings.detect, device)
+            found = run(detect_poses, video, frames, detector, settings=settings.detect, subject=name)
+        if found.detector not in trained.recipe["detector"]:
             log.warning("the model was trained with another detector: %s", trained.recipe["detector"])
-        found = run(detect_poses, video, frames, detector, settings=settings.detect, subject=name)
         if focal_px is not None:
             width, height = frames.image_size.tolist()
             K = assumed_intrinsics(width, height, focal_px)

@@ -1,13 +1,19 @@
 """What was filmed: a folder of takes, each a set of cameras that saw the same moments.
 
 A folder with two or more videos is one take; otherwise each of its sub-folders with two or more
-videos is a take. ``posepipe.toml`` in a take's folder (or above it, for all takes) may say more:
+videos is a take. Instead of videos there may be files of 2D poses (``readers``), one per camera.
+``posepipe.toml`` in a take's folder (or above it, for all takes) may say more:
 
     moving = false               # do the cameras move? true, false, or leave it out to have it measured
     rig = "hall"                 # takes of one rig were filmed by cameras that stayed where they were
     slow_motion = 1.0            # how many times slower than life the clips play
     calibration = "calib.toml"   # Pose2Sim's format: [name] size, matrix, distortions, rotation, translation;
                                  # the last two may be missing; distortions are k1, k2, p1, p2, k3
+
+    leave_out = ["right"]        # cameras of this take that are not used; in the folder of all takes, takes as well
+
+    [keypoints]                  # of files of 2D poses, what they do not say (settings ``keypoints``)
+    rate_hz = 59.94
 
     [cameras.left]               # by default each video is a camera named like the file
     video = "GX010042.MP4"
@@ -20,8 +26,8 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -31,7 +37,8 @@ from pydantic import Field
 
 from ..models.lens import COEFFICIENTS
 from .errors import PosepipeError
-from .settings import StageSettings, parse, read_toml
+from .readers import format_of
+from .settings import StageSettings, check_name, parse, read_toml
 from .video import VIDEO_SUFFIXES
 
 DESCRIPTION = "posepipe.toml"
@@ -40,7 +47,7 @@ DESCRIPTION = "posepipe.toml"
 class CameraDescription(StageSettings):
     """What ``[cameras.NAME]`` may say."""
 
-    video: str = Field("", description="file name, by default NAME with any video suffix")
+    video: str = Field("", description="file name of the video or of its 2D poses, by default NAME with any suffix")
     offset_s: float | None = Field(None, description="add it to the camera's time to get the take's time")
     moving: bool | None = Field(None, description="whether this camera moves")
     slow_motion: float | None = Field(None, gt=0, description="how many times slower than life the clip plays")
@@ -53,6 +60,8 @@ class TakeDescription(StageSettings):
     rig: str = Field("", description="takes of one rig were filmed by cameras that stayed where they were")
     slow_motion: float = Field(1.0, gt=0, description="how many times slower than life the clips play")
     calibration: str = Field("", description="calibration file")
+    leave_out: list[str] = Field([], description="cameras, takes, or take/camera, that are not used")
+    keypoints: dict[str, Any] = Field({}, description="settings of files of 2D poses")
     cameras: dict[str, CameraDescription] = Field({}, description="cameras by name")
 
 
@@ -68,7 +77,7 @@ class Calibration:
 
 @dataclass(frozen=True)
 class Camera:
-    """One video of a take."""
+    """One video of a take, or file of 2D poses."""
 
     name: str
     video: Path
@@ -76,6 +85,8 @@ class Camera:
     moving: bool | None
     slow_motion: float
     calibration: Calibration | None
+    keypoints: Mapping[str, Any] | None = None
+    """Of a file of 2D poses in the place of a video: settings of its own."""
 
 
 @dataclass(frozen=True)
@@ -106,17 +117,55 @@ class Recording:
         if not folder.is_dir():
             raise PosepipeError(f"{folder} is a file; give the folder of the take's videos, or use `posepipe infer`")
         inside = read_description(folder / DESCRIPTION, {})
-        if len(videos_in(folder)) >= 2 or _names_files_in(folder, inside):
-            return Recording(folder, (_take(folder, folder.resolve().name, inside),))
+        left_out: list[str] = list(inside.pop("leave_out", []))
+        if len(sources_in(folder)) >= 2 or _names_files_in(folder, inside):
+            return Recording(folder, (_take(folder, folder.resolve().name, inside),)).without(left_out)
         takes = [
             _take(sub, sub.name, description)
             for sub in _natural_order(path for path in folder.iterdir() if path.is_dir() and not _is_hidden(path))
-            if len(videos_in(sub)) >= 2 or (sub / DESCRIPTION).exists()
+            if len(sources_in(sub)) >= 2 or (sub / DESCRIPTION).exists()
             for description in [read_description(sub / DESCRIPTION, inside)]
         ]
         if not takes:
             raise PosepipeError(_nothing_found(folder))
-        return Recording(folder, tuple(takes))
+        for take in takes:
+            own = read_description(folder / take.name / DESCRIPTION, {}).get("leave_out", [])
+            left_out += [f"{take.name}/{name}" for name in own]
+        return Recording(folder, tuple(takes)).without(left_out)
+
+    def without(self, names: Sequence[str]) -> Recording:
+        """The same recording but for these takes and cameras.
+
+        Args:
+            names: of takes, of cameras in all takes, or ``take/camera``.
+
+        Raises:
+            PosepipeError: a name that is none of these, or too little left.
+        """
+        known = [name for take in self.takes for name in (take.name, *_camera_names(take))]
+        for name in names:
+            check_name("take or camera to leave out", name, dict.fromkeys(known))
+        takes = []
+        for take in self.takes:
+            if take.name in names:
+                continue
+            kept = tuple(
+                camera for camera in take.cameras if not {camera.name, f"{take.name}/{camera.name}"} & set(names)
+            )
+            if len(kept) < 2:
+                raise PosepipeError(
+                    f"without {', '.join(names)} take {take.name} has {len(kept)} cameras, and training needs two or "
+                    f"more; leave out the whole take instead"
+                )
+            takes.append(replace(take, cameras=kept))
+        if not takes:
+            raise PosepipeError(f"{self.folder}: every take is left out")
+        return replace(self, takes=tuple(takes))
+
+
+def _camera_names(take: Take) -> list[str]:
+    """How cameras of a take can be named, in it and in all takes."""
+    return [name for camera in take.cameras for name in (f"{take.name}/{camera.name}", camera.name)]
 
 
 def videos_in(folder: Path) -> list[Path]:
@@ -127,6 +176,18 @@ def videos_in(folder: Path) -> list[Path]:
         if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES and not _is_hidden(path)
     ]
     return _natural_order(found)
+
+
+def sources_in(folder: Path) -> list[Path]:
+    """Videos of a folder; if there are none, its files and folders of 2D poses."""
+    return videos_in(folder) or _natural_order(
+        path for path in folder.iterdir() if not _is_hidden(path) and format_of(path) is not None
+    )
+
+
+def camera_name(source: Path) -> str:
+    """What a camera is called after its file or folder: ``cam1_json`` is cam1."""
+    return source.name.removesuffix("_json") if source.is_dir() else source.stem
 
 
 def read_description(path: Path, outer: dict[str, Any]) -> dict[str, Any]:
@@ -146,7 +207,8 @@ def _names_files_in(folder: Path, tree: dict[str, Any]) -> bool:
     """Whether a description names a camera by a file of this folder, not of the take folders in it."""
     cameras = tree.get("cameras")
     described = cameras.values() if isinstance(cameras, dict) else []
-    return any(isinstance(said, dict) and (folder / str(said.get("video", ""))).is_file() for said in described)
+    names = [str(said["video"]) for said in described if isinstance(said, dict) and said.get("video")]
+    return any((folder / name).exists() for name in names)
 
 
 def _is_hidden(path: Path) -> bool:
@@ -169,10 +231,11 @@ def _nothing_found(folder: Path) -> str:
 def _take(folder: Path, name: str, tree: dict[str, Any]) -> Take:
     where = folder / DESCRIPTION
     description: TakeDescription = parse(TakeDescription, tree, str(where))
-    videos = {path.stem: path for path in videos_in(folder)}
+    found = sources_in(folder)
+    videos = {camera_name(path): path for path in found}
     if description.cameras:
         videos = {camera: _video_of(folder, camera, said) for camera, said in description.cameras.items()}
-    elif len({path.stem for path in videos_in(folder)}) < len(videos_in(folder)):
+    elif len(videos) < len(found):
         raise PosepipeError(f"{folder} holds videos that differ only in their suffix; name the cameras in {where}")
     if len(videos) < 2:
         raise PosepipeError(f"{where} names one camera; training needs two or more cameras of the same moments")
@@ -193,6 +256,7 @@ def _take(folder: Path, name: str, tree: dict[str, Any]) -> Take:
                 description.moving if said.moving is None else said.moving,
                 said.slow_motion or description.slow_motion,
                 known.get(camera),
+                None if video.suffix.lower() in VIDEO_SUFFIXES and video.is_file() else description.keypoints,
             )
         )
     return Take(name, tuple(cameras), description.rig)
@@ -219,10 +283,10 @@ _FOLDER_NAME = re.compile(r"(?![. ])[^/\\:*?\"<>|\x00-\x1f]+(?<![. ])")
 def _video_of(folder: Path, camera: str, said: CameraDescription) -> Path:
     if said.video:
         path = folder / said.video
-        if not path.is_file():
+        if not path.is_file() and format_of(path) is None:
             raise PosepipeError(f"{folder / DESCRIPTION}: camera {camera!r} has no file {path}")
         return path
-    found = [path for path in videos_in(folder) if path.stem == camera]
+    found = [path for path in sources_in(folder) if camera_name(path) == camera]
     if len(found) != 1:
         raise PosepipeError(f'{folder / DESCRIPTION}: say which file camera {camera!r} is: video = "..."')
     return found[0]

@@ -50,6 +50,8 @@ class ReportedTake:
     cameras: Sequence[ReportedCamera]
     timeline: Timeline
     swaps: Swaps | None = None
+    disagreement: Sequence[float] = ()
+    """Of each camera with the others on the 3D poses (``consistency``), in body heights; NaN if alone."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,8 @@ def _take_tables(take: ReportedTake) -> dict[str, Any]:
     return {
         "name": take.name,
         "cameras": [
-            _camera_row(camera) | _sides_of(take.swaps, number) for number, camera in enumerate(take.cameras)
+            _camera_row(camera) | _sides_of(take.swaps, number) | _disagreement_of(take.disagreement, number)
+            for number, camera in enumerate(take.cameras)
         ],
         "detectors": [f"{detector}; confidence is {kind}" for detector, kind in sorted(found)],
         "sync": [_sync_row(camera.name, take.timeline, number) for number, camera in enumerate(take.cameras)],
@@ -192,6 +195,14 @@ def _sides_of(swaps: Swaps | None, camera: int) -> dict[str, str]:
     here = swaps.camera == camera
     swapped, doubtful = (int(length[here & (swaps.doubtful == doubt)].sum()) for doubt in (False, True))
     return {"Sides swapped": f"{swapped:,} frames", "Sides in doubt": f"{doubtful:,} frames"}
+
+
+def _disagreement_of(disagreement: Sequence[float], camera: int) -> dict[str, str]:
+    """How far a camera's 3D poses are from those of the others, as a share of the body height."""
+    if not disagreement:
+        return {}
+    residual = disagreement[camera]
+    return {"3D disagreement": f"{residual:.1%} of the height" if np.isfinite(residual) else "could not be told"}
 
 
 def _sync_row(name: str, timeline: Timeline, camera: int) -> dict[str, str]:

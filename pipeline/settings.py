@@ -18,6 +18,7 @@ import tomli_w
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from ..models import METHODS
+from ..models.skeleton import SKELETONS
 from .detectors import DETECTORS
 from .errors import PosepipeError
 
@@ -60,6 +61,18 @@ class DetectSettings(StageSettings):
     chunk_frames: int = Field(
         120, ge=1, description="frames in a stored chunk, which a kill can lose; the detector starts afresh at each"
     )
+
+
+class KeypointSettings(StageSettings):
+    """2D poses that were detected elsewhere: what their files do not say."""
+
+    rate_hz: float | None = Field(None, gt=0, description="frames per second")
+    skeleton: str = Field("", description=f"skeleton whose joints are meant, in its order: {', '.join(SKELETONS)}")
+    joints: list[str] = Field([], description="names of the joints in the file's order")
+    h36m17: dict[str, list[str]] = Field(
+        {}, description="of which joints a joint of h36m17 is the middle; those of its own name need not be said"
+    )
+    image_size_px: tuple[int, int] | None = Field(None, description="width and height of the pictures")
 
 
 class TrackSettings(StageSettings):
@@ -192,7 +205,7 @@ CAMERA_NEEDS = FROM_JOINTS | {"intrinsics"}
 """Needs that take intrinsics; methods that have one see keypoints freed from lens distortion, where it is known."""
 
 
-REPEATED = ("detect", "track", "people", "morph", "sides")
+REPEATED = ("detect", "keypoints", "track", "people", "morph", "sides")
 """Settings that go into the model file, because ``infer`` repeats these stages."""
 
 
@@ -200,7 +213,9 @@ class Settings(StageSettings):
     """All settings of a fit."""
 
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
+    leave_out: list[str] = Field([], description="takes, cameras, or take/camera, that are not used")
     detect: DetectSettings = DetectSettings()
+    keypoints: KeypointSettings = KeypointSettings()
     track: TrackSettings = TrackSettings()
     people: PeopleSettings = PeopleSettings()
     crop: CropSettings = CropSettings()

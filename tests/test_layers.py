@@ -28,17 +28,17 @@ NOT_METHODS = HELPERS_OF_METHODS | {"__init__", "angles", "metrics"}
 
 STAGES = {
     "frames", "detect", "track", "morph", "synchronize", "keypoints", "samples", "calibrate", "label", "train",
-    "lift", "crop", "sides", "labelled", "match",
+    "lift", "crop", "sides", "labelled", "match", "read",
 }  # fmt: skip
 LEVELS = [
     {"errors", "progress", "workers"},
     {"arrays", "video", "device", "launcher", "detectors", "cropping"},
-    {"cache", "settings", "drawing", "exporters"},
+    {"cache", "settings", "drawing", "exporters", "readers"},
     {"recording", "model", "workplace", "results", "windows", "lenses"},
     {"batches"},
     STAGES,
     {"curves", "reference"},
-    {"report", "evaluate", "doctor", "array_fitting", "export"},
+    {"report", "evaluate", "doctor", "array_fitting", "export", "consistency"},
     {"evaluation_files"},
     {"fitting", "inference"},
     {"batch"},
