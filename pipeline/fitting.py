@@ -202,6 +202,13 @@ class Athlete:
         return f"person{self.number}"
 
     @property
+    def rig(self) -> str:
+        """A label of takes and people that the same unmoved cameras filmed."""
+        if not self.take.rig:
+            return "" if self.only else f"of {self.take.name}"
+        return f"{self.take.rig}: {', '.join(camera.name for camera in self.take.cameras)}"
+
+    @property
     def subjects(self) -> list[str]:
         """Names of the views."""
         who = "" if self.only else f"/{self.person}"
@@ -397,7 +404,10 @@ class _Run:
         """Numbers of the people of a take whose poses are wanted."""
         settings = self.settings.people
         if settings.everybody:
-            return [number for number, people in enumerate(matched.person) if (people >= 0).sum() > 1]
+            shared = [number for number, people in enumerate(matched.person) if (people >= 0).sum() > 1]
+            if not shared:
+                raise PosepipeError(f"take {take.name}: nobody is seen by two cameras, so far as can be told")
+            return shared
         merit = np.zeros(matched.person.shape)
         for camera, people in enumerate(self.of(take, self.people)):
             here = matched.person[:, camera]
@@ -465,7 +475,7 @@ class _Run:
             [[camera_model(camera) for camera in take.cameras] for take in takes],
             [moving[take.name] for take in takes],
             [athlete.name for athlete in self.athletes],
-            [athlete.take.rig or ("" if athlete.only else f"of {athlete.take.name}") for athlete in self.athletes],
+            [athlete.rig for athlete in self.athletes],
             settings=self.settings.samples,
             subject="all takes",
         )

@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 from footage import RATE, FakeDetector, athlete, film, film_take, people_at, scene_cameras
 from posepipe.pipeline import fitting, inference
+from posepipe.pipeline.cli import everybody
 from posepipe.pipeline.detectors import People
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.fitting import fit
@@ -79,3 +80,9 @@ def test_somebody_who_is_not_there_is_said(crowd: Path) -> None:
         fit(crowd, settings=wanted("people.person=2"))
     with pytest.raises(PosepipeError, match=r"people\.person = 'tallest'"):
         wanted("people.person=tallest")
+
+
+def test_people_are_one_or_all() -> None:
+    assert [everybody(said) for said in (None, "one", "all")] == [None, False, True]
+    with pytest.raises(PosepipeError, match="--people some: say one, for the athlete only, or all"):
+        everybody("some")

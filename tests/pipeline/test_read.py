@@ -14,7 +14,7 @@ from posepipe.pipeline import consistency
 from posepipe.pipeline.arrays import Pose3D, Timeline, Track
 from posepipe.pipeline.consistency import disagreement_in_3d
 from posepipe.pipeline.errors import PosepipeError
-from posepipe.pipeline.fitting import fit
+from posepipe.pipeline.fitting import Athlete, fit
 from posepipe.pipeline.inference import infer
 from posepipe.pipeline.recording import Recording
 from posepipe.pipeline.settings import Settings, SynchronizeSettings, load_settings
@@ -119,6 +119,18 @@ def test_takes_and_cameras_are_left_out_by_name(tmp_path: Path) -> None:
     (day / "posepipe.toml").unlink()
     (day / "second" / "posepipe.toml").write_text('leave_out = ["cam0"]\n')
     assert left(day) == ["first/cam0", "first/cam1", "first/cam2", "second/cam1", "second/cam2"]
+
+
+def test_only_the_same_cameras_are_the_same_rig(tmp_path: Path) -> None:
+    for take in ("first", "second"):
+        detected_take(tmp_path / take)
+    (tmp_path / "posepipe.toml").write_text('rig = "hall"\n')
+
+    def rigs(*left_out: str) -> set[str]:
+        return {Athlete(take, 0, (0,), True).rig for take in Recording.open(tmp_path).without(left_out).takes}
+
+    assert len(rigs()) == len(rigs("cam1")) == 1
+    assert len(rigs("first/cam1")) == 2
 
 
 def align(tracks: list[Track]) -> Timeline:
