@@ -157,7 +157,7 @@ def test_disagreement_is_what_no_turning_and_scaling_explains() -> None:
     assert np.isnan(alone).all()
     residual = disagreement_in_3d([a_lifted(joint), a_lifted(turned), a_lifted(moved)], timeline)
     assert residual[2] > residual[0] > 0
-    assert 0.003 < residual[2] < 0.02  # 0.17 in one of 17 joints, a part of which the similarity takes up
+    assert 0.01 < residual[2] < 0.03  # 0.17 in one of 17 joints, which the similarity spreads over all
 
 
 def test_a_take_whose_cameras_disagree_most_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
