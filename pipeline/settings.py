@@ -52,6 +52,11 @@ class DetectSettings(StageSettings):
     box_every: int = Field(
         5, ge=1, description="mmpose: look for the person's box in every n-th frame", json_schema_extra=UNKEYED
     )
+    follow_poses: bool = Field(
+        False,
+        description="mmpose: look for people where they were in the frame before, and for boxes when they are lost",
+        json_schema_extra=UNKEYED,
+    )
     batch_size: int = Field(16, ge=1, description="mmpose: crops in one network pass", json_schema_extra=UNKEYED)
     precision: Literal["fp32", "bf16"] = Field(
         "fp32",

@@ -47,7 +47,7 @@ class BoxesFromPoses:
         people = self._detector.detect(span[-1] for span in spans_to_look_at)
         before = None
         for span, found in zip(spans, people, strict=True):
-            after = _grown(found.box[0], span[-1]) if len(found.box) else None
+            after = grown(found.box[0], span[-1]) if len(found.box) else None
             for step, image in enumerate(span, 1):
                 yield image, _between(before, after, step / len(span), image)[None].astype(np.float32)
             before = after
@@ -78,7 +78,7 @@ def _between(before: np.ndarray | None, after: np.ndarray | None, share: float, 
     return (1 - share) * before + share * after
 
 
-def _grown(box: np.ndarray, image: np.ndarray) -> np.ndarray | None:
+def grown(box: np.ndarray, image: np.ndarray) -> np.ndarray | None:
     """The box (4) with its margin, within the image; None if nothing is left of it."""
     height, width = image.shape[:2]
     margin = MARGIN * max(box[2] - box[0], box[3] - box[1])

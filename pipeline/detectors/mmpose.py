@@ -23,6 +23,7 @@ from ..errors import PosepipeError
 from . import People
 from .boxes import BoxSource, mediapipe_boxes
 from .checkpoint import file_digest, load_weights
+from .following import follow
 from .frozen import CannotCompileError, FrozenBackbone, Precision
 from .model_zoo import find_checkpoint, find_config, find_config_of, models_folder, why_not
 from .ready_models import NAMES as READY_NAMES
@@ -64,6 +65,8 @@ class MMPoseDetector:
         batch_size: crops in one pass of the network.
         precision: of the backbone's sums; bf16 is faster where the processor has it.
         box_every: images between two looks for the person's box, if ``boxes`` is not given.
+        follow_poses: whether a person is looked for where the pose in the image before was; ``boxes`` then gives the
+            first box, and another when nobody is seen any more.
         boxes: where boxes come from; MediaPipe by default.
 
     Raises:
@@ -79,6 +82,7 @@ class MMPoseDetector:
         batch_size: int = 16,
         precision: Precision = "fp32",
         box_every: int = 5,
+        follow_poses: bool = False,
         boxes: BoxSource | None = None,
     ) -> None:
         checkpoint = Path(checkpoint).expanduser()
@@ -95,11 +99,15 @@ class MMPoseDetector:
         self.skeleton, self._joints = _skeleton(self._model)
         self.confidence_kind = _confidence_kind(self._model.head)
         self._batch_size = batch_size
-        self._boxes = boxes or mediapipe_boxes(box_every)
+        self._boxes = boxes or mediapipe_boxes(1 if follow_poses else box_every)
+        self._look_every = box_every if follow_poses else None
+        boxes_from = self._boxes.description
+        if follow_poses:
+            boxes_from = f"boxes from the pose in the image before, the first {boxes_from.removeprefix('boxes ')}"
         release = mmpose.__version__
         network = path.stem + (" with bf16" if precision == "bf16" else "")
-        self.description = f"MMPose {release} {network}, weights {checkpoint.name}; {self._boxes.description}"
-        parts = ["mmpose", release, text, file_digest(checkpoint), precision, self._boxes.key]
+        self.description = f"MMPose {release} {network}, weights {checkpoint.name}; {boxes_from}"
+        parts = ["mmpose", release, text, file_digest(checkpoint), precision, self._boxes.key, self._look_every]
         self.key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     @classmethod
@@ -130,11 +138,14 @@ class MMPoseDetector:
             batch_size=settings.batch_size,
             precision=settings.precision,
             box_every=settings.box_every,
+            follow_poses=settings.follow_poses,
         )
 
     def detect(self, images: Iterable[np.ndarray]) -> Iterator[People]:
         """People in consecutive images (H, W, 3) uint8 BGR of one video."""
-        return self._find(self._boxes.boxes(images))
+        if self._look_every is None:
+            return self._find(self._boxes.boxes(images))
+        return follow(images, self._boxes, lambda image, box: next(self._find([(image, box)])), self._look_every)
 
     def detect_in_boxes(self, images: Iterable[np.ndarray], boxes: Iterable[np.ndarray]) -> list[People]:
         """The people in given boxes, (P, 4) px per image: left, top, right, bottom."""

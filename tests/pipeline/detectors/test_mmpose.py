@@ -271,3 +271,15 @@ def test_the_default_boxes_are_mediapipes(heatmap: Model) -> None:
     assert isinstance(often._boxes, BoxesFromPoses)
     assert "in every 5. image" in often.description
     assert often.key != seldom.key
+
+
+def test_follows_poses_if_asked_to(heatmap: Model, images: list[np.ndarray]) -> None:
+    detector = heatmap.detector(follow_poses=True)
+    assert detector.description.endswith("boxes from the pose in the image before, the first from a test")
+    assert detector.key != heatmap.detector().key
+    people = list(detector.detect(images))
+    first = next(heatmap.detector().detect(images))
+    np.testing.assert_allclose(people[0].keypoint, first.keypoint, atol=0.01)
+    given = [found.box for found in people]
+    for one, other in zip(people, detector.detect_in_boxes(images, given), strict=True):
+        np.testing.assert_allclose(one.keypoint, other.keypoint, atol=0.01)
