@@ -184,14 +184,13 @@ def _settings(scenario: str, method: str, seed: int, options: argparse.Namespace
     known = _static_cameras(scenario)
     static = [] if known is None else [f"samples.static_cameras={known}"]
     base, *variation = method.split("+")
-    static += ON_FOOTAGE.get(method, [])
     static += [said if "." in said.split("=")[0] else f"train.{said}" for said in variation]
     chosen = {
         "train.method": "canonpose" if base == BOUND else base,
         "train.seed": seed,
         "device": options.device,
     }
-    return load_settings(overrides=[*options.set, *static], options=chosen)
+    return load_settings(overrides=[*ON_FOOTAGE.get(method, ()), *options.set, *static], options=chosen)
 
 
 def finished(job: Job) -> Row | None:

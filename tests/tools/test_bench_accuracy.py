@@ -148,6 +148,10 @@ def test_a_scenario_of_footage(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) 
     assert len(set(folders)) == 1 and set(focals) == {None, 900.0}
     assert (tmp_path / "runs" / "drawn" / "iqbal" / "seed0" / "test" / "one" / "poses.npz").exists()
 
+    chosen = ["--methods", "iqbal", "--seeds", "1", "--set", "train.epochs=3"]
+    (job,) = bench_accuracy.jobs(bench_accuracy.parse([str(tmp_path), *chosen]))
+    assert job.options["epochs"] == 3 and job.options["backbone"] == "resnet18", "what is said wins"
+
 
 def test_footage_counts_by_content(tmp_path: Path) -> None:
     (tmp_path / "take").mkdir()
