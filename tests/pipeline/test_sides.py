@@ -8,18 +8,12 @@ import numpy as np
 import pytest
 from footage import a_track, athlete, scene_cameras
 from known_scene import cameras, people, weak_perspective
+from posepipe.models.side_labels import LABELS, SideLabels, permutations
 from posepipe.models.skeleton import BLAZEPOSE33, H36M17
 from posepipe.models.weak_perspective import rank_residual
 from posepipe.pipeline.arrays import Swaps, Timeline, Track
 from posepipe.pipeline.settings import SideSettings
-from posepipe.pipeline.sides import (
-    LABELS,
-    SWAP_COST_PER_S,
-    _View,
-    find_swaps,
-    mend_sides,
-    permutations,
-)
+from posepipe.pipeline.sides import SWAP_COST_PER_S, find_swaps, mend_sides
 
 RATE, SECONDS = 25, 8
 TIME = np.arange(RATE * SECONDS) / RATE
@@ -156,7 +150,7 @@ def test_the_best_path_is_that_of_all_paths() -> None:
     rng = np.random.default_rng(0)
     frames = 5
     track = a_track(rng.normal(0, 20, (frames, 17, 2)), np.arange(frames) / RATE)
-    view = _View.of(track, H36M17, SWAP_COST_PER_S)
+    view = SideLabels.of(track.keypoint, track.time, H36M17, SWAP_COST_PER_S)
     for seed in range(3):
         emission = np.random.default_rng(seed).uniform(0, 15, (frames, LABELS))
         paths = [np.array(path) for path in product(range(LABELS), repeat=frames)]
