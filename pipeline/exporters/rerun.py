@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -36,7 +37,7 @@ def write(clip: Clip, path: Path) -> None:
     ]
     text = "\n".join(f"{name}: {value}" for name, value in clip.facts(CAMERA_AXES).items())
 
-    def log(entity: str, what: object, **options: bool) -> None:
+    def log(entity: str, what: Any, **options: bool) -> None:
         rr.log(entity, what, recording=recording, **options)
 
     log("/", rr.AnnotationContext(classes), static=True)
@@ -47,7 +48,8 @@ def write(clip: Clip, path: Path) -> None:
         rr.set_time_seconds("time", seconds, recording=recording)
         rr.set_time_sequence("frame", frame, recording=recording)
         for number, person in enumerate(clip.people):
-            pose, looks = person.pose, {"class_ids": number, "keypoint_ids": joints}
+            pose = person.pose
+            looks: dict[str, Any] = {"class_ids": number, "keypoint_ids": joints}
             if np.isfinite(pose.joint[frame]).all():
                 log(f"world/{person.name}", rr.Points3D(pose.joint[frame], **looks))
                 log(f"image/{person.name}", rr.Points2D(np.nan_to_num(pose.keypoint[frame]), **looks))
