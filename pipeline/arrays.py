@@ -158,7 +158,7 @@ class Frames(HandOver):
     image_size: Annotated[np.ndarray, Dims("xy", "int32", "px")]
     """Width and height as displayed, rotation applied."""
     audio_envelope: Annotated[np.ndarray | None, Dims("audio", "float32", "1")]
-    """Root mean square of the sound in steps of 10 ms from time 0, if there is sound."""
+    """Root mean square of the sound in steps of 2 ms from time 0, if there is sound."""
     rate: str
     """Average frames per second as an exact fraction."""
     codec: str
@@ -166,6 +166,8 @@ class Frames(HandOver):
     """Clockwise degrees by which the stored pictures are turned for display."""
     missing_s: float
     """Seconds that the container promises but the file does not hold (a truncated file)."""
+    timecode_s: float | None = None
+    """Time of day of the first picture in s, if the container has a timecode."""
 
 
 @dataclass(frozen=True)
@@ -261,6 +263,10 @@ class Timeline(HandOver):
     score: Annotated[np.ndarray, Dims("camera", "float32", "0..1")]
     """Correlation of the motion with that of the other cameras at that lag."""
     warnings: list[str]
+    verdict: str = "stated"
+    """"ok" if found and sure, "unsure" if found with a warning, "stated" if all offsets were given."""
+    cues: list[dict[str, Any]] = dataclasses.field(default_factory=list)
+    """What each cue says of each camera: fields of ``alignment.verdict.Finding``."""
 
 
 @dataclass(frozen=True)

@@ -362,9 +362,10 @@ class _Run:
     def align(self, take: Take, tracks: list[Track]) -> None:
         """A take's cameras on one timeline by the motion of one person."""
         names = [camera.name for camera in take.cameras]
-        offsets = [camera.offset_s or 0.0 for camera in take.cameras]
-        settings = self.settings.synchronize
-        timeline = self.run(synchronize, tracks, names, offsets, settings=settings, subject=take.name)
+        offsets = [camera.offset_s for camera in take.cameras]
+        inputs = self.of(take, self.frame_sets), tracks, names, offsets
+        with about(take.cameras[0].video.parent):
+            timeline = self.run(synchronize, *inputs, settings=self.settings.synchronize, subject=take.name)
         self.timelines[take.name] = timeline
         for warning in timeline.warnings:
             self.warn(f"take {take.name}: {warning}")

@@ -9,7 +9,7 @@ from .cache import SourceFile, stage
 from .video import probe
 
 
-@stage(version=1)
+@stage(version=2)
 def extract_frames(video: SourceFile) -> Frames:
     """Timestamps, size, rotation and sound of a video, without decoding its pictures.
 
@@ -25,4 +25,5 @@ def extract_frames(video: SourceFile) -> Frames:
         codec=facts.codec,
         rotation=facts.rotation,
         missing_s=facts.missing_s,
+        timecode_s=facts.timecode_s,
     )

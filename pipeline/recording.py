@@ -17,7 +17,7 @@ videos is a take. Instead of videos there may be files of 2D poses (``readers``)
 
     [cameras.left]               # by default each video is a camera named like the file
     video = "GX010042.MP4"
-    offset_s = -0.25             # add it to the camera's time to get the take's time
+    offset_s = -0.25             # add it to the camera's time to get the take's time; found if left out
     moving = true                # all of the above but rig and calibration, for this camera alone
     slow_motion = 4.0
 """
@@ -48,7 +48,9 @@ class CameraDescription(StageSettings):
     """What ``[cameras.NAME]`` may say."""
 
     video: str = Field("", description="file name of the video or of its 2D poses, by default NAME with any suffix")
-    offset_s: float | None = Field(None, description="add it to the camera's time to get the take's time")
+    offset_s: float | None = Field(
+        None, description="add it to the camera's time to get the take's time; found if left out"
+    )
     moving: bool | None = Field(None, description="whether this camera moves")
     slow_motion: float | None = Field(None, gt=0, description="how many times slower than life the clip plays")
 

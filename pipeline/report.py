@@ -21,6 +21,7 @@ from ..models.skeleton import SKELETONS
 from .arrays import Detections, Frames, Pose3D, Swaps, Timeline, Track
 from .cache import write_atomically
 from .drawing import bone_sides, scene_of
+from .sync_picture import draw_signals
 
 TEMPLATES = Path(__file__).with_name("templates")
 MAX_POSES = 600
@@ -28,6 +29,12 @@ MAX_POSES = 600
 STEP = 1e-3
 """Resolution of poses in the page, in their unit."""
 MISSING = -32768
+VERDICTS = {
+    "ok": "Offsets and clock rates were found, and are sure.",
+    "unsure": "Offsets and clock rates were found; see the warnings.",
+    "stated": "Offsets are as stated in posepipe.toml.",
+}
+"""What the verdict of a timeline means."""
 
 
 @dataclass(frozen=True)
@@ -164,6 +171,14 @@ def _take_tables(take: ReportedTake) -> dict[str, Any]:
         ],
         "detectors": [f"{detector}; confidence is {kind}" for detector, kind in sorted(found)],
         "sync": [_sync_row(camera.name, take.timeline, number) for number, camera in enumerate(take.cameras)],
+        "verdict": VERDICTS[take.timeline.verdict],
+        "cues": [_cue_row(take.cameras[cue["camera"]].name, cue) for cue in take.timeline.cues],
+        "signals": draw_signals(
+            [camera.name for camera in take.cameras],
+            [camera.frames for camera in take.cameras],
+            [camera.track for camera in take.cameras],
+            take.timeline,
+        ),
         "warnings": take.timeline.warnings,
     }
 
@@ -214,6 +229,21 @@ def _sync_row(name: str, timeline: Timeline, camera: int) -> dict[str, str]:
         "In the timeline": _percent(float(shown.mean()) if len(shown) else 0.0),
         "Remaining lag": f"{_plus(lag * 1e3, 0)} ms" if np.isfinite(lag) else "could not be told",
         "Agreement": f"{timeline.score[camera]:.2f}",
+    }
+
+
+def _cue_row(name: str, cue: Mapping[str, Any]) -> dict[str, str]:
+    """What one cue says of a camera's offset."""
+    if cue["agrees"]:
+        says = "the same" if cue["clear"] else "the same, if weakly"
+    else:
+        says = "too weak to count" if cue["cue"] != "timecode" else "another clock"
+    return {
+        "Camera": name,
+        "Cue": cue["cue"],
+        "Offset": f"{_plus(cue['offset_s'], 3)} s",
+        "Peak ratio": "only one peak" if cue["ratio"] is None else f"{cue['ratio']:.1f}",
+        "Says": says,
     }
 
 

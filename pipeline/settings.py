@@ -121,6 +121,18 @@ class MorphSettings(StageSettings):
 class SynchronizeSettings(StageSettings):
     """Alignment of the cameras in time."""
 
+    offsets: Literal["auto", "stated"] = Field(
+        "auto",
+        description="auto: find the offsets that posepipe.toml does not state; "
+        "stated: cameras without offset_s start together",
+    )
+    cues: tuple[Literal["sound", "motion", "geometry", "timecode"], ...] = Field(
+        ("sound", "motion", "geometry", "timecode"), min_length=1, description="what offsets are found from"
+    )
+    max_offset_s: float = Field(60.0, gt=0, description="how far apart cameras may have started")
+    sound_path_m: float = Field(
+        0.5, gt=0, description="how much longer the sound's way to one camera than to another usually is"
+    )
     max_gap_s: float = Field(0.1, gt=0, description="2D poses are interpolated between frames at most this far apart")
     max_lag_s: float = Field(1.0, gt=0, description="how far the check looks for a wrong offset")
 

@@ -1,22 +1,29 @@
-"""Synchronisation: cameras with equal or known offsets on one timeline, and a check of those offsets.
+"""Synchronisation: the cameras of a take on one timeline, to a fraction of a frame.
 
-The timeline follows the true timestamps of the slowest camera; every other camera gets, for each
-instant, the fractional index of the frame that shows it. The check compares how the joints move up
-and down about the pelvis in all cameras: that motion looks nearly the same from every side, and a
-panning camera does not change it.
+Offsets that ``posepipe.toml`` states are taken as they are. Others, and the rates of the clocks, are found from
+sound, from how the joints move and from the geometry of all pairs of views (``alignment``), or not at all: if these
+are weak or contradict each other, the stage stops. The timeline follows the true timestamps of the slowest camera;
+every other camera gets, for each instant, the fractional index of the frame that shows it.
+
+In the end the cameras are checked: how the joints move up and down about the pelvis looks nearly the same from every
+side, and a panning camera does not change it.
 """
 
 from __future__ import annotations
+
+from dataclasses import asdict
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from ..models.skeleton import SKELETONS
-from .arrays import Timeline, Track
+from .alignment.clocks import Clocks
+from .alignment.find import Found, find_clocks
+from .arrays import Frames, Timeline, Track
 from .cache import stage
 from .settings import SynchronizeSettings
 
-CHECK_RATE = 100.0
+CHECK_RATE = 50.0
 """Samples per second of the motion signals."""
 CLEAR_SCORE = 0.5
 """Correlation from which on a lag is believed."""
@@ -25,28 +32,57 @@ CLEAR_GAIN = 0.1
 SMOOTH_S = 0.04
 
 
-@stage(version=1)
+@stage(version=2)
 def synchronize(
-    tracks: list[Track], names: list[str], offsets: list[float], settings: SynchronizeSettings
+    frames: list[Frames],
+    tracks: list[Track],
+    names: list[str],
+    offsets: list[float | None],
+    settings: SynchronizeSettings,
 ) -> Timeline:
-    """Timeline of a take from its cameras' tracks, names and stated offsets (s).
+    """Timeline of a take from its cameras' videos, tracks, names and stated offsets (s).
 
     A camera that starts late, stops early or skips frames shows nothing at those instants.
+
+    Raises:
+        PosepipeError: offsets that are not stated cannot be found.
     """
-    times = [track.time + offset for track, offset in zip(tracks, offsets, strict=True)]
+    found = _clocks(frames, tracks, names, offsets, settings)
+    clocks = found.clocks
+    times = [
+        offset + rate * track.time for track, offset, rate in zip(tracks, clocks.offset, clocks.rate, strict=True)
+    ]
     instants = common_instants(times)
     frame = np.stack([fractional_frames(time, instants, settings.max_gap_s) for time in times], 1)
     keep = np.isfinite(frame).any(1)
     lag, score = check_lags(tracks, times, settings.max_lag_s)
+    warnings = found.warnings + lag_warnings(names, times, lag, score)
     return Timeline(
         time=instants[keep],
-        offset=np.array(offsets, np.float64),
-        rate=np.ones(len(tracks)),
+        offset=clocks.offset,
+        rate=clocks.rate,
         frame=frame[keep],
         lag=lag,
         score=score,
-        warnings=lag_warnings(names, times, lag, score),
+        warnings=warnings,
+        verdict="stated" if not found.findings else "unsure" if warnings else "ok",
+        cues=[asdict(finding) for finding in found.findings],
     )
+
+
+def _clocks(
+    frames: list[Frames],
+    tracks: list[Track],
+    names: list[str],
+    offsets: list[float | None],
+    settings: SynchronizeSettings,
+) -> Found:
+    """Clocks as stated, or found."""
+    given = {camera: offset for camera, offset in enumerate(offsets) if offset is not None}
+    if settings.offsets == "stated" or len(given) == len(tracks):
+        stated = np.array([given.get(camera, 0.0) for camera in range(len(tracks))], np.float64)
+        return Found(Clocks(stated, np.ones(len(tracks)), np.zeros(len(tracks))), [], [])
+    return find_clocks(frames, tracks, names, given, settings.cues, settings.max_offset_s, settings.sound_path_m)
 
 
 def common_instants(times: list[np.ndarray]) -> np.ndarray:

@@ -7,6 +7,7 @@ caller, is applied here and nowhere else. Nothing ever seeks by frame number.
 from __future__ import annotations
 
 import queue
+import re
 import threading
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
@@ -30,7 +31,7 @@ _SUFFIXES = "mp4 mov m4v avi mkv webm mts m2ts ts mpg mpeg wmv flv 3gp mxf ogv v
 VIDEO_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
 """File names taken for videos in a folder; a file named in posepipe.toml may have any."""
 
-AUDIO_RATE = 100
+AUDIO_RATE = 500
 """Values of the audio envelope per second."""
 
 
@@ -45,6 +46,7 @@ class VideoFacts:
     rotation: int  # clockwise degrees that display needs
     missing_s: float
     audio_envelope: np.ndarray | None  # (A) float32, AUDIO_RATE values a second from time 0
+    timecode_s: float | None  # time of day of the first picture
 
 
 def probe(path: Path) -> VideoFacts:
@@ -80,6 +82,7 @@ def probe(path: Path) -> VideoFacts:
             time, size, rate, stream.codec_context.name, rotation,
             missing if missing > max(2 * period, 0.1) else 0.0,
             envelope.values(float(ticks[0] * unit)) if envelope else None,
+            timecode_seconds(_timecode(container), rate),
         )  # fmt: skip
 
 
@@ -238,6 +241,28 @@ def _promised_s(container: InputContainer, stream: VideoStream) -> float:
     if stream.duration is not None and stream.time_base is not None:
         return float(stream.duration * stream.time_base)
     return container.duration / av.time_base if container.duration else 0.0
+
+
+def _timecode(container: InputContainer) -> str:
+    """The timecode of the first picture, as the container or one of its streams says it; empty if none does."""
+    tags = [container.metadata, *(stream.metadata for stream in container.streams)]
+    return next((tag["timecode"] for tag in tags if "timecode" in tag), "")
+
+
+def timecode_seconds(code: str, rate: Fraction) -> float | None:
+    """Time of day in s of a SMPTE timecode hh:mm:ss:ff, or hh:mm:ss;ff which drops numbers; None if it is none.
+
+    Numbers are dropped (two of each minute but every tenth, at 29.97 frames/s) so that codes keep up with the clock.
+    """
+    parts = re.fullmatch(r"(\d+):(\d+):(\d+)([:;.])(\d+)", code.strip())
+    if parts is None:
+        return None
+    hours, minutes, seconds, frame = (int(parts[place]) for place in (1, 2, 3, 5))
+    nominal, minutes = round(rate), 60 * hours + minutes
+    count = (60 * minutes + seconds) * nominal + frame
+    if parts[4] != ":":
+        count -= round(nominal / 15) * (minutes - minutes // 10)
+    return float(count / rate)
 
 
 class _Envelope:

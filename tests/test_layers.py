@@ -33,11 +33,11 @@ STAGES = {
 LEVELS = [
     {"errors", "progress", "workers"},
     {"arrays", "video", "device", "launcher", "detectors", "cropping"},
-    {"cache", "settings", "drawing", "exporters", "readers"},
+    {"cache", "settings", "drawing", "exporters", "readers", "alignment"},
     {"recording", "model", "workplace", "results", "windows", "lenses"},
     {"batches"},
     STAGES,
-    {"curves", "reference"},
+    {"curves", "reference", "sync_picture"},
     {"report", "evaluate", "doctor", "array_fitting", "export", "consistency"},
     {"evaluation_files"},
     {"fitting", "inference"},

@@ -7,12 +7,14 @@ import multiprocessing
 import os
 import random
 import signal
+import subprocess
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import cv2
+import imageio_ffmpeg
 import numpy as np
 import pytest
 import tomli_w
@@ -499,3 +501,30 @@ def test_no_kill_from_training_on_is_noticed(
     assert fit_in_child(take, tmp_path, kill_at(int(share * whole[1]))) == -signal.SIGKILL
     assert fit_in_child(take, tmp_path, lambda count: None) == 0
     assert contents(tmp_path) == contents(whole[0])
+
+
+def test_videos_that_start_at_different_times_are_aligned_with_sound_and_without(
+    tmp_path: Path, detector: FakeDetector
+) -> None:
+    starts, length = (12, 0, 31), 100
+    sound = np.random.default_rng(0).gamma(0.3, 0.1, 600)  # loudness in steps of 10 ms
+    for camera, start in enumerate(starts):
+        clip = film(tmp_path / "silent" / f"cam{camera}.mp4", camera, range(start, start + length))
+        with_sound(clip, tmp_path / "loud" / clip.name, sound[4 * start : 4 * (start + length)])
+    for folder, cues in (("silent", {"motion", "geometry"}), ("loud", {"sound", "motion", "geometry"})):
+        fit(tmp_path / folder, settings=settings(), until="synchronize")
+        entry = next((tmp_path / f"{folder}_posepipe" / "cache" / "synchronize").iterdir())
+        notes = read_manifest(entry)["notes"]
+        found = np.load(entry / "offset.npy")
+        assert found == pytest.approx((np.array(starts) - starts[0]) / 25, abs=0.01)
+        assert {cue["cue"] for cue in notes["cues"]} == cues
+        assert notes["verdict"] == "ok"
+
+
+def with_sound(clip: Path, path: Path, loudness: np.ndarray) -> None:
+    """The same pictures with noise of this loudness, in steps of 10 ms, as AAC."""
+    noise = np.random.default_rng(1).normal(size=(len(loudness), 480)) * np.minimum(loudness, 0.2)[:, None]
+    path.parent.mkdir(exist_ok=True)
+    run = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", clip, "-f", "f32le", "-ar", "48000", "-ac", "1"]
+    run += ["-i", "-", "-c:v", "copy", "-c:a", "aac", path]
+    subprocess.run(run, input=noise.astype("<f4").tobytes(), check=True)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pytest
-from footage import a_track, athlete, scene_cameras
+from footage import a_track, athlete, scene_cameras, some_frames
 from posepipe.pipeline.arrays import Timeline, Track
 from posepipe.pipeline.settings import SynchronizeSettings
-from posepipe.pipeline.synchronize import best_lag, common_instants, fractional_frames, synchronize
+from posepipe.pipeline.synchronize import CHECK_RATE, best_lag, common_instants, fractional_frames, synchronize
 
 CAMERAS = scene_cameras()
 
@@ -18,9 +20,16 @@ def filmed(camera: int, time: np.ndarray, offset: float = 0.0) -> Track:
     return a_track(joints, time)
 
 
-def align(tracks: list[Track], offsets: list[float] | None = None, **settings: float) -> Timeline:
+def align(tracks: list[Track], offsets: list[float] | None = None, **settings: Any) -> Timeline:
+    """The timeline of cameras with stated offsets."""
+    return find(tracks, offsets or [0.0] * len(tracks), **settings)
+
+
+def find(tracks: list[Track], offsets: list[float | None] | None = None, **settings: Any) -> Timeline:
+    """The timeline of cameras whose offsets are to be found where they are None."""
     names = [f"cam{index}" for index in range(len(tracks))]
-    return synchronize(tracks, names, offsets or [0.0] * len(tracks), SynchronizeSettings(**settings))
+    frames = [some_frames(track.time) for track in tracks]
+    return synchronize(frames, tracks, names, offsets or [None] * len(tracks), SynchronizeSettings(**settings))
 
 
 def instants_seen(timeline: Timeline, camera: int) -> np.ndarray:
@@ -168,7 +177,7 @@ def test_a_lag_is_positive_if_a_signal_is_late() -> None:
     late = np.roll(signal, 17, 1)
     late[:, :17] = np.nan
     lag, score = best_lag(late, signal, 60)
-    assert lag == pytest.approx(0.17, abs=0.005)
+    assert lag == pytest.approx(17 / CHECK_RATE, abs=0.5 / CHECK_RATE)
     assert score > 0.99
 
 
@@ -180,3 +189,41 @@ def test_instants_carry_on_to_where_any_camera_begins_and_ends() -> None:
 def test_a_frame_stands_for_half_a_period_around_it() -> None:
     frame = fractional_frames(np.array([1.0, 1.1, 1.2]), np.array([0.9, 0.96, 1.0, 1.05, 1.24, 1.3]), 0.15)
     np.testing.assert_allclose(frame, [np.nan, 0, 0, 0.5, 2, np.nan])
+
+
+def test_offsets_that_nobody_stated_are_found_and_used() -> None:
+    tracks = [
+        filmed(0, np.arange(180) / 30, 2.0),
+        filmed(1, np.arange(150) / 25, 2.61),
+        filmed(2, np.arange(90) / 30, 1.3),
+    ]
+    timeline = find(tracks)
+    assert timeline.offset == pytest.approx([0, 0.61, -0.7], abs=0.008)
+    assert (timeline.verdict, timeline.warnings) == ("ok", [])
+    assert {cue["cue"] for cue in timeline.cues} == {"motion", "geometry"}
+    assert np.isnan(timeline.frame[timeline.time > 2.5, 2]).all()  # it stopped early
+    shown = timeline.frame[:, 0]
+    assert np.abs(shown[np.isfinite(shown)] % 1 - 0.5).min() < 0.4  # between two frames
+
+
+def test_stated_offsets_are_taken_as_they_are_and_missing_ones_are_zero_if_so_wished() -> None:
+    time = np.arange(150) / 25
+    tracks = [filmed(0, time, 1.0), filmed(1, time, 1.4)]
+    np.testing.assert_array_equal(
+        synchronize(
+            [some_frames(time)] * 2, tracks, ["a", "b"], [None, None], SynchronizeSettings(offsets="stated")
+        ).offset,
+        [0, 0],
+    )
+
+
+def test_clips_of_equal_length_that_start_together_but_for_noise_start_together() -> None:
+    time = np.arange(100) / 25
+    rng = np.random.default_rng(0)
+    tracks = [filmed(camera, time, 1.0) for camera in range(3)]
+    noisy = [a_track(track.keypoint + rng.normal(0, 0.4, track.keypoint.shape), time) for track in tracks]
+    assert find(noisy).offset.tolist() == [0, 0, 0]
+    np.testing.assert_array_equal(find(noisy).frame, np.arange(100)[:, None].repeat(3, 1))
+    unknown = [a_track(np.full_like(track.keypoint, np.nan), time) for track in tracks]
+    assert find(unknown).verdict == "unsure"
+    assert find([*noisy[:2], filmed(2, time, 1.2)]).offset[2] == pytest.approx(0.2, abs=0.02)
