@@ -30,7 +30,7 @@ def test_ours_beside_the_papers(tmp_path: Path, capsys: pytest.CaptureFixture[st
     write(tmp_path / "h36m_test.npz", 20, 1)
     quick = (
         "train.recipe=fast",
-        "train.epochs=12",
+        "train.epochs=25",
         "train.batch_size=32",
         "train.width=48",
         "train.learning_rate=0.01",
