@@ -33,6 +33,7 @@ PUBLISHED: dict[str, Any] = {
     "flip": False,
     "bone_prior": "never",
     "camera_weight": 0.1,
+    "camera_ramp": 0.0,
     "precision": "float32",
 }
 """Network (Fig. 3), optimiser and schedule (Sec. 3.5) of the CanonPose paper and its code."""
@@ -62,6 +63,12 @@ class CanonicalSettings(MethodSettings):
         description="bones of left and right and of all instants alike; by default where two views are all",
     )
     camera_weight: float = Field(0.5, ge=0, description="weight of the consistency of unmoved cameras")
+    camera_ramp: float = Field(
+        0.5,
+        ge=0,
+        le=1,
+        description="share of the epochs in which that weight grows: cameras say little of flat poses",
+    )
     epochs: int = Field(24, ge=1, description="passes over the training instants")
     min_steps: int = Field(25, ge=1, description="steps of an epoch at least, for short footage")
     batch_size: int = Field(128, ge=1, description="synchronised instants in a step")
@@ -107,8 +114,12 @@ class CanonicalMethod(Method):
         """Whether the mirror quotient is on."""
         return self.settings.handedness in ("quotient", "both")
 
-    def phase(self, name: str, epochs: int, weights: Mapping[str, float]) -> Phase:
-        """A phase with the optimiser, schedule and priors of the settings."""
+    def phase(self, name: str, epochs: int, weights: Mapping[str, float], settled: bool = False) -> Phase:
+        """A phase with the optimiser, schedule and priors of the settings.
+
+        Args:
+            settled: poses are no longer flat when it begins.
+        """
         settings = self.settings
         return Phase(
             name=name,
@@ -121,6 +132,7 @@ class CanonicalMethod(Method):
             schedule=settings.schedule,
             milestones=tuple(round(drop * epochs) for drop in _LEARNING_RATE_DROPS),
             min_steps=settings.min_steps,
+            ramps={} if settled else {"camera": settings.camera_ramp},
         )
 
     def augment(self, batch: Batch) -> Batch:

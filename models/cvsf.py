@@ -137,7 +137,12 @@ class CVSF(CanonicalMethod):
         stages = zip(("views", "refined"), (first, settings.epochs - first), _WEIGHTS[settings.recipe], strict=True)
         without_gradient = {"refinement"} if settings.fusion == "hard" else set()
         return tuple(
-            self.phase(name, epochs, {k: w for k, w in weights.items() if k not in without_gradient} | camera)
+            self.phase(
+                name,
+                epochs,
+                {term: weight for term, weight in weights.items() if term not in without_gradient} | camera,
+                settled=name == "refined",
+            )
             for name, epochs, weights in stages
             if epochs
         )

@@ -11,7 +11,7 @@ A method is one ``nn.Module`` in one file, named by one line in ``posepipe.model
         def predict(self, view): ...         # one camera in, nothing else
 
 It is constructed as ``MyMethod(skeleton, settings)`` under a fixed seed, so that building it draws the
-initial weights. The training loop moves it to a device, minimises ``sum(phase.weights[k] * losses[k])``
+initial weights. The training loop moves it to a device, minimises ``sum(weights[k] * losses[k])``
 over batches of synchronised instants, phase after phase, and stores ``state_dict()``. ``predict`` is
 called in eval mode without gradients. Prediction must not depend on how frames are batched.
 
@@ -28,7 +28,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar, Literal, TypeVar
 
 import torch
@@ -64,6 +64,14 @@ class Phase:
     """Epochs of this phase after which the learning rate falls tenfold (schedule ``steps``)."""
     min_steps: int = 1
     """Steps of an epoch at least: short footage is passed over several times."""
+    ramps: Mapping[str, float] = field(default_factory=dict)
+    """Loss term -> share of the phase's epochs in which its weight grows in equal steps to what ``weights`` says."""
+
+    def weights_in(self, epoch: int) -> dict[str, float]:
+        """Weights in an epoch (0 ... epochs - 1) of this phase."""
+        grown = {name: min((epoch + 1) / (share * self.epochs), 1.0) for name, share in self.ramps.items() if share}
+        return {name: weight * grown.get(name, 1.0) for name, weight in self.weights.items()}
+
     labelled: int = 0
     """Pictures with 2D labels in a step, for a method that needs them."""
 

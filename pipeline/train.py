@@ -141,7 +141,7 @@ def fit_method(
                 schedule.load_state_dict(kept[-1].schedule)
             for epoch in range(done, phase.epochs):
                 torch.manual_seed(seed * 1_000_003 + len(history))
-                row = _epoch(method, data, more, phase, steps, optimizer, schedule, launch)
+                row = _epoch(method, data, more, phase, epoch, steps, optimizer, schedule, launch)
                 history.append({"phase": phase.name, "epoch": epoch, **row})
                 work.keep(Checkpoint.of(method, optimizer, schedule, history), instead=True)
                 advance(1)
@@ -153,6 +153,7 @@ def _epoch(
     data: Batch,
     more: OnDemand,
     phase: Phase,
+    epoch: int,
     steps: int,
     optimizer: torch.optim.Optimizer,
     schedule: LRScheduler,
@@ -160,12 +161,13 @@ def _epoch(
 ) -> dict[str, float]:
     """One pass; mean of each loss term, their weighted total, and the learning rate at its end."""
     method.train()
+    weights = phase.weights_in(epoch)
     sums: dict[str, Tensor] = {}
     for index in _shuffled(len(data.rig), phase.batch_size, steps):
         own = slice(launch.rank, None, launch.processes)
         batch = pick(data, index[own], more, more.draw_labelled(phase.labelled)[own])
         terms = method.losses(batch, phase)
-        total = torch.stack([weight * terms[name] for name, weight in phase.weights.items()]).sum()
+        total = torch.stack([weight * terms[name] for name, weight in weights.items()]).sum()
         optimizer.zero_grad(set_to_none=True)
         total.backward()
         _average([p.grad for p in method.parameters() if p.grad is not None], launch)

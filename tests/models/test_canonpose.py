@@ -276,6 +276,14 @@ def test_the_published_recipe_is_the_paper() -> None:
     assert CanonPoseSettings(**settings.model_dump()) == settings
 
 
+def test_the_weight_of_cameras_grows_in_our_recipe_only() -> None:
+    (phase,) = small_method(epochs=8, camera_weight=0.4, camera_ramp=0.5).phases()
+    assert [phase.weights_in(epoch)["camera"] for epoch in range(8)] == pytest.approx([0.1, 0.2, 0.3] + [0.4] * 5)
+    assert all(phase.weights_in(epoch)["view"] == 1 for epoch in range(8))
+    (published,) = small_method(recipe="published").phases()
+    assert published.weights_in(0) == published.weights
+
+
 def test_the_published_network_is_the_figure() -> None:
     lifter = Lifter(17, 8, layer_norm=False, rotation="axis_angle")
     keypoint, confidence = torch.randn(5, 17, 2), torch.rand(5, 17)
