@@ -19,7 +19,7 @@ from known_clip import film
 from posepipe.pipeline.cache import SourceFile
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.frames import extract_frames
-from posepipe.pipeline.video import AUDIO_RATE, probe, read_frames, write_video
+from posepipe.pipeline.video import AUDIO_RATE, probe, read_frames, timecode_seconds, write_video
 
 FRAMES = 20
 GREYS = 30 + 10 * np.arange(FRAMES)
@@ -296,3 +296,23 @@ def test_the_clip_is_readable_by_browsers(tmp_path: Path) -> None:
     content = (tmp_path / "a.mp4").read_bytes()
     assert content.index(b"moov") < content.index(b"mdat")  # plays before it is loaded
     assert probe(tmp_path / "a.mp4").codec == "h264"
+
+
+@pytest.mark.parametrize(
+    ("code", "rate", "seconds"),
+    [
+        ("01:00:00:12", Fraction(25), 3600.48),
+        ("00:01:00;02", Fraction(30000, 1001), 1800 * 1001 / 30000),  # numbers 0 and 1 of the minute are dropped
+        ("00:10:00;00", Fraction(30000, 1001), 17982 * 1001 / 30000),
+        ("00:01:00;04", Fraction(60000, 1001), 3600 * 1001 / 60000),
+        ("noon", Fraction(25), None),
+    ],
+)
+def test_a_timecode_is_a_time_of_day(code: str, rate: Fraction, seconds: float | None) -> None:
+    assert timecode_seconds(code, rate) == (None if seconds is None else pytest.approx(seconds))
+
+
+def test_a_timecode_in_the_container_is_read(tmp_path: Path) -> None:
+    video = tmp_path / "a.mov"
+    ffmpeg("-f", "lavfi", "-i", "color=gray:s=64x48:r=25:d=0.2", "-timecode", "10:00:01:05", video)
+    assert probe(video).timecode_s == pytest.approx(36001.2)
