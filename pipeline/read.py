@@ -3,17 +3,17 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
 
-from ..models.skeleton import H36M17, SKELETONS, Mapping, Skeleton, recognise
+from ..models.skeleton import H36M17, SKELETONS, Skeleton, recognise
 from .arrays import Detections, Frames
 from .cache import SourceFile, stage
 from .errors import PosepipeError
 from .readers import Found, format_of, read
 from .settings import KeypointSettings, check_name
+from .skeletons import declared_mapping
 
 log = logging.getLogger("posepipe")
 
@@ -98,7 +98,8 @@ def _on_skeleton(found: Found, settings: KeypointSettings) -> tuple[np.ndarray, 
     if settings.h36m17:
         if not names:
             raise PosepipeError("keypoints.h36m17 needs names of the joints: say keypoints.joints")
-        keypoint, confidence = declared_mapping(names, settings.h36m17).apply(found.keypoint, found.confidence)
+        mapping = declared_mapping(names, settings.h36m17, "keypoints")
+        keypoint, confidence = mapping.apply(found.keypoint, found.confidence)
         return keypoint, confidence, H36M17
     if settings.skeleton or not names:
         skeleton = _skeleton_of(count, settings.skeleton)
@@ -125,24 +126,3 @@ def _skeleton_of(count: int, stated: str) -> Skeleton:
     if not stated:
         log.info("%d joints without names are taken to be those of %s (keypoints.skeleton)", count, name)
     return skeleton
-
-
-def declared_mapping(names: Sequence[str], parts: dict[str, list[str]]) -> Mapping:
-    """The map to H36M-17 from joints of these names: each joint is the middle of ``parts``, else of its own name.
-
-    Raises:
-        PosepipeError: a joint of H36M-17 that nothing stands for, or a name that is none of the joints'.
-    """
-    for joint in parts:
-        check_name("joint of h36m17", joint, H36M17.joints)
-    weights = np.zeros((len(H36M17.joints), len(names)), np.float32)
-    for row, joint in zip(weights, H36M17.joints, strict=True):
-        sources = parts.get(joint, [joint])
-        for source in sources:
-            if source not in names:
-                raise PosepipeError(
-                    f"h36m17's {joint} is made of {source!r}, but the joints are {', '.join(names)}; "
-                    f'say under [keypoints.h36m17]: {joint} = ["..."]'
-                )
-            row[list(names).index(source)] += 1 / len(sources)
-    return Mapping(H36M17, H36M17, weights, np.ones(len(weights), np.float32))

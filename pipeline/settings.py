@@ -52,6 +52,11 @@ class DetectSettings(StageSettings):
     box_every: int = Field(
         5, ge=1, description="mmpose: look for the person's box in every n-th frame", json_schema_extra=UNKEYED
     )
+    h36m17: dict[str, list[str]] = Field(
+        {},
+        description="mmpose, for a model of joints of your own: of which a joint of h36m17 is the middle",
+        json_schema_extra=UNKEYED,
+    )
     follow_poses: bool = Field(
         False,
         description="mmpose: look for people where they were in the frame before, and for boxes when they are lost",

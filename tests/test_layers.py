@@ -33,7 +33,7 @@ STAGES = {
 LEVELS = [
     {"errors", "progress", "workers"},
     {"arrays", "video", "device", "launcher", "detectors", "cropping"},
-    {"cache", "settings", "drawing", "exporters", "readers", "alignment"},
+    {"cache", "settings", "skeletons", "drawing", "exporters", "readers", "alignment"},
     {"recording", "model", "workplace", "results", "windows", "lenses"},
     {"batches"},
     STAGES,

@@ -20,6 +20,7 @@ from ...models.openmmlab import MissingPartError, openmmlab_imports, quiet
 from ...models.skeleton import COCO17, H36M17, HALPE26, MPII16, Skeleton
 from ..device import choose_device
 from ..errors import PosepipeError
+from ..skeletons import declared_mapping
 from . import People
 from .boxes import BoxSource, mediapipe_boxes
 from .checkpoint import file_digest, load_weights
@@ -67,6 +68,8 @@ class MMPoseDetector:
         box_every: images between two looks for the person's box, if ``boxes`` is not given.
         follow_poses: whether a person is looked for where the pose in the image before was; ``boxes`` then gives the
             first box, and another when nobody is seen any more.
+        h36m17: of which of the model's joints a joint of H36M-17 is the middle, for joints of the user's own; those
+            of its own name need not be said.
         boxes: where boxes come from; MediaPipe by default.
 
     Raises:
@@ -83,6 +86,7 @@ class MMPoseDetector:
         precision: Precision = "fp32",
         box_every: int = 5,
         follow_poses: bool = False,
+        h36m17: dict[str, list[str]] | None = None,
         boxes: BoxSource | None = None,
     ) -> None:
         checkpoint = Path(checkpoint).expanduser()
@@ -96,7 +100,9 @@ class MMPoseDetector:
             pipeline = settings.test_dataloader.dataset.pipeline
             self._pipeline = Compose(pipeline)
             _compile(self._model, pipeline, precision)
-        self.skeleton, self._joints = _skeleton(self._model)
+        names = _joints(self._model)
+        self._declared = declared_mapping(names, h36m17, "detect") if h36m17 else None
+        self.skeleton, self._joints = _skeleton(self._model) if not h36m17 else (H36M17, list(range(len(names))))
         self.confidence_kind = _confidence_kind(self._model.head)
         self._batch_size = batch_size
         self._boxes = boxes or mediapipe_boxes(1 if follow_poses else box_every)
@@ -107,7 +113,8 @@ class MMPoseDetector:
         release = mmpose.__version__
         network = path.stem + (" with bf16" if precision == "bf16" else "")
         self.description = f"MMPose {release} {network}, weights {checkpoint.name}; {boxes_from}"
-        parts = ["mmpose", release, text, file_digest(checkpoint), precision, self._boxes.key, self._look_every]
+        parts = ["mmpose", release, text, file_digest(checkpoint), precision, h36m17 or {}]
+        parts += [self._boxes.key, self._look_every]
         self.key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     @classmethod
@@ -139,6 +146,7 @@ class MMPoseDetector:
             precision=settings.precision,
             box_every=settings.box_every,
             follow_poses=settings.follow_poses,
+            h36m17=settings.h36m17,
         )
 
     def detect(self, images: Iterable[np.ndarray]) -> Iterator[People]:
@@ -160,7 +168,7 @@ class MMPoseDetector:
                 yield self._people(boxes, list(islice(poses, len(boxes))))
 
     def _poses(self, crops: list[tuple[np.ndarray, np.ndarray]]) -> Iterator[np.ndarray]:
-        """For each image and box the joints (J, 3) float32 of this skeleton: x, y in px and confidence."""
+        """For each image and box the joints (J, 3) float32 in the skeleton's order: x, y in px and confidence."""
         for start in range(0, len(crops), self._batch_size):
             batch = pseudo_collate([self._crop(*crop) for crop in crops[start : start + self._batch_size]])
             try:
@@ -179,9 +187,11 @@ class MMPoseDetector:
         return self._pipeline(person | self._model.dataset_meta)
 
     def _people(self, box: np.ndarray, poses: list[np.ndarray]) -> People:
-        pose = np.array(poses, np.float32).reshape(len(poses), len(self.skeleton.joints), 3)
+        pose = np.array(poses, np.float32).reshape(len(poses), -1 if poses else len(self.skeleton.joints), 3)
         keypoint, confidence = pose[..., :2], pose[..., 2]
         keypoint[confidence == 0] = np.nan  # the heatmap has no maximum
+        if poses and self._declared is not None:
+            keypoint, confidence = self._declared.apply(keypoint, confidence)
         return People(np.asarray(box, np.float32).reshape(-1, 4), keypoint, confidence)
 
 
@@ -257,22 +267,27 @@ def keypoints_of(config: Config, path: Path) -> list[str]:
     return keypoint_names(name for _, name in sorted(_dataset_meta(config, path)["keypoint_id2name"].items()))
 
 
+def _joints(model: Any) -> list[str]:
+    """Names of the joints that a model finds, in its order."""
+    names = keypoint_names(name for _, name in sorted(model.dataset_meta["keypoint_id2name"].items()))
+    chosen = (model.test_cfg or {}).get("output_keypoint_indices") or range(len(names))
+    return [names[index] for index in chosen]
+
+
 def _skeleton(model: Any) -> tuple[Skeleton, list[int]]:
     """The largest known skeleton whose joints a model finds, and where they are among the model's keypoints.
 
     Raises:
         PosepipeError: none.
     """
-    meta = model.dataset_meta
-    names = keypoint_names(name for _, name in sorted(meta["keypoint_id2name"].items()))
-    chosen = (model.test_cfg or {}).get("output_keypoint_indices") or range(len(names))
-    names = [names[index] for index in chosen]
+    meta, names = model.dataset_meta, _joints(model)
     for skeleton in _KNOWN:
         if set(skeleton.joints) <= set(names):
             return skeleton, [names.index(joint) for joint in skeleton.joints]
     raise PosepipeError(
         f"the model's {len(names)} keypoints are of the set {meta['dataset_name']!r} ({', '.join(names[:4])}, ...), "
-        f"which holds none of {', '.join(sorted(s.name for s in _KNOWN))}; name a config that was trained on one"
+        f"which holds none of {', '.join(sorted(s.name for s in _KNOWN))}; name a config that was trained on one, "
+        "or say under [detect.h36m17] of which of them the joints of h36m17 are the middle"
     )
 
 

@@ -283,3 +283,26 @@ def test_follows_poses_if_asked_to(heatmap: Model, images: list[np.ndarray]) -> 
     given = [found.box for found in people]
     for one, other in zip(people, detector.detect_in_boxes(images, given), strict=True):
         np.testing.assert_allclose(one.keypoint, other.keypoint, atol=0.01)
+
+
+CROWDPOSE = {
+    "pelvis": ["left_hip", "right_hip"],
+    "spine": ["left_hip", "right_hip", "left_shoulder", "right_shoulder"],
+    "thorax": ["neck"],
+    "nose": ["neck", "top_head"],
+    "head": ["top_head"],
+}
+
+
+def test_joints_of_the_users_own_are_declared(images: list[np.ndarray], tmp_path: Path) -> None:
+    model = random_model(write_config(tmp_path / "crowd.py", "crowdpose", 14), tmp_path)
+    detector = model.detector(h36m17=CROWDPOSE)
+    assert detector.skeleton == H36M17
+    people = list(detector.detect(images[:3]))
+    assert [found.keypoint.shape for found in people] == [(2, 17, 2), (2, 17, 2), (0, 17, 2)]
+    at = {name: people[0].keypoint[:, H36M17.index(name)] for name in H36M17.joints}
+    np.testing.assert_allclose(at["pelvis"], (at["left_hip"] + at["right_hip"]) / 2, atol=1e-3)
+    np.testing.assert_allclose(at["nose"], (at["thorax"] + at["head"]) / 2, atol=1e-3)
+    assert detector.key != model.detector(h36m17=CROWDPOSE | {"thorax": ["top_head"]}).key
+    with pytest.raises(PosepipeError, match=r"h36m17's head is made of 'head'.*under \[detect\.h36m17\]"):
+        model.detector(h36m17={name: parts for name, parts in CROWDPOSE.items() if name != "head"})
