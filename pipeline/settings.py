@@ -65,7 +65,7 @@ class DetectSettings(StageSettings):
     batch_size: int = Field(16, ge=1, description="mmpose: crops in one network pass", json_schema_extra=UNKEYED)
     precision: Literal["fp32", "bf16"] = Field(
         "fp32",
-        description="mmpose: bf16 is faster on processors that have it, and moves joints by less than a pixel",
+        description="mmpose: sums of the backbone; bf16 is faster on processors that have it, and rounds more",
         json_schema_extra=UNKEYED,
     )
     chunk_frames: int = Field(

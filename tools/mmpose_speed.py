@@ -1,7 +1,7 @@
 """How much faster posepipe runs MMPose's top-down models than MMPose's own loop, at the same joints.
 
     python tools/mmpose_speed.py rtmpose-m hrnet-w32                     # random weights, random pictures
-    python tools/mmpose_speed.py demo/detector/skier.py --checkpoint demo/detector/skier.pth --pictures drawn/images
+    python tools/mmpose_speed.py demo/detector/skier.py --checkpoint made/skier.pth --pictures drawn/images
 
 Runs ``inference_topdown`` picture by picture, and the detector with fp32 and, where the processor has it, with bf16,
 in turn on the same pictures and boxes, in one process with one thread. Prints the ratios of their processor times

@@ -1,4 +1,4 @@
-"""MMPose config of the demo's own detector, and the recipe with which it was trained.
+"""MMPose config of a small detector of drawn athletes, and how to train it.
 
 A ResNet-18 of a quarter of its width with a heatmap head, 1 million weights: for drawn athletes, not for people.
 
