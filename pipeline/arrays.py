@@ -341,7 +341,7 @@ class Labels(HandOver):
 
 @dataclass(frozen=True)
 class Pose3D(HandOver):
-    """3D poses of one clip, lifted from that clip alone."""
+    """3D poses of one clip, lifted from that clip alone; as a motion, ``joint`` and ``canonical`` are filtered."""
 
     time: Annotated[np.ndarray, Dims("frame", "float64", "s")]
     joint: Annotated[np.ndarray, Dims("frame joint xyz", "float32", "body heights, or m")]
@@ -355,6 +355,12 @@ class Pose3D(HandOver):
     skeleton: str
     unit: str
     """"m" if the body height was given, else "body heights": the athlete's stature is 1."""
+    joint_raw: Annotated[np.ndarray | None, Dims("frame joint xyz", "float32", "body heights, or m")] = None
+    """``joint`` as it was lifted, each frame by itself, if ``joint`` has been filtered."""
+    filled: Annotated[np.ndarray | None, Dims("frame joint", "bool", "1")] = None
+    """Where ``joint`` was missing or rejected, and comes from its neighbours in time."""
+    steps: list[str] = dataclasses.field(default_factory=list)
+    """What was done to the motion, in sentences."""
 
 
 @dataclass(frozen=True)

@@ -293,6 +293,9 @@ def evaluate(
     clusters: Annotated[
         Path | None, typer.Option(help="True poses of the training split, or pose_clusters.npz: adds mPSS.")
     ] = None,
+    filtered: Annotated[
+        bool, typer.Option("--filtered", help="Score the filtered motion, not each pose as it was lifted.")
+    ] = False,
     as_json: AsJson = False,
 ) -> None:
     """Compare predicted poses with a reference, in mm.
@@ -310,7 +313,7 @@ def evaluate(
 
     if out and clusters:
         clusters = save_clusters(out / "pose_clusters.npz", clusters)
-    found = run(prediction, reference, joints=split(joints), clusters=clusters)
+    found = run(prediction, reference, joints=split(joints), clusters=clusters, filtered=filtered)
     if out:
         write_evaluation(found, out)
     typer.echo(json.dumps(plain(found), indent=1) if as_json else as_text(found))

@@ -69,6 +69,7 @@ def evaluate(
     *,
     joints: Sequence[str] = (),
     clusters: Path | str | None = None,
+    filtered: bool = False,
 ) -> Evaluation:
     """Measures of predicted poses.
 
@@ -79,6 +80,7 @@ def evaluate(
             measures that forgive a rotation are given; with ``time`` (F) in s frames are matched by time, else by
             number; ``action`` names what is done. Or a folder of such files, named like camera or keypoint file.
         joints: joints that count; all by default. Poses stay relative to the pelvis.
+        filtered: measure a clip's filtered motion, not its poses as they were lifted, each frame by itself.
         clusters: keypoint file with the true poses of the training split, or a file of ``save_clusters``: adds mPSS.
 
     Raises:
@@ -88,7 +90,7 @@ def evaluate(
     files = [prediction] if prediction.is_file() else sorted(prediction.rglob("poses.npz"))
     if not files:
         raise PosepipeError(f"{prediction} holds no poses.npz; give the results folder of `posepipe fit` or `infer`")
-    compared = [compare(path, reference) for path in files]
+    compared = [compare(path, reference, filtered) for path in files]
     chosen = _chosen(joints)
     frames = _frames(compared, chosen)
     mean = _score("all frames", frames, frames.errors, len(frames.missing["clips"]))

@@ -43,6 +43,7 @@ from .labelled import PictureFolder, crop_labelled, find_pictures
 from .lenses import Lens
 from .match import SAME, match_people
 from .morph import morph_skeleton
+from .motion import make_motion
 from .read import frames_of, read_people
 from .recording import Camera, Recording, Take, results_folder
 from .report import Report, ReportedCamera, ReportedTake, write_report
@@ -72,7 +73,7 @@ log = logging.getLogger("posepipe")
 
 STAGES = (
     "frames", "detect", "track", "morph", "synchronize", "match", "crop", "sides", "samples", "calibrate", "label",
-    "train", "lift",
+    "train", "lift", "motion",
 )  # fmt: skip
 """Stages in order; ``until`` names the last one."""
 
@@ -540,7 +541,7 @@ class _Run:
         trained = self.run(train_model, *inputs, settings=self.training, subject="all takes")
         if self.place.rank > 0:
             return
-        repeated = (*REPEATED, "crop") if self.crops else REPEATED
+        repeated = (*REPEATED, "motion", *(("crop",) if self.crops else ()))
         recipe = {name: getattr(self.settings, name).model_dump(mode="json") for name in repeated}
         found_by = sorted({found.detector for found in self.found.values()})
         recipe |= {"detector": "; ".join(found_by), "samples": samples.key}
@@ -563,6 +564,12 @@ class _Run:
             inputs = self.tracks[subject], self.crops.get(subject), self.model_file
             settings = self.lifting(athlete, number)
             self.poses[subject] = self.run(lift_poses, *inputs, settings=settings, subject=subject)
+
+    def motion(self) -> None:
+        """Every view's poses as a motion."""
+        for subject, *_ in self.views():
+            settings = self.settings.motion
+            self.poses[subject] = self.run(make_motion, self.poses[subject], settings=settings, subject=subject)
 
     def lifting(self, athlete: Athlete, camera: int) -> LiftSettings:
         """Settings of the stage lift for a view."""
@@ -591,6 +598,7 @@ class _Run:
                 self.settings.morph,
                 self.settings.sides,
                 self.lifting(*shown[0][1:]),
+                self.settings.motion,
             )
             origin = provenance(self.videos[subject], self.model_file, self.model, *used)
             people = tuple(Person(athlete.person, self.poses[view]) for view, athlete, _ in shown)

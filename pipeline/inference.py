@@ -21,6 +21,7 @@ from .keypoints import is_keypoint_file
 from .lift import check_intrinsics, lift_poses
 from .model import Model
 from .morph import morph_skeleton
+from .motion import make_motion
 from .read import frames_of, read_people
 from .readers import format_of
 from .recording import DESCRIPTION, read_description, results_folder
@@ -119,9 +120,10 @@ def infer(
             track = run(morph_skeleton, track, settings=settings.morph, subject=name)
             swaps = run(find_swaps, [track], None, settings=settings.sides, subject=name)
             track = run(mend_sides, track, swaps, 0, settings=settings.sides, subject=name)
-            poses[f"person{number}"] = run(lift_poses, track, crops, source, settings=lifting, subject=name)
-        used = settings.detect, settings.track, settings.people, settings.morph, settings.sides, lifting
-        origin = provenance(video, source, trained, *used)
+            pose = run(lift_poses, track, crops, source, settings=lifting, subject=name)
+            poses[f"person{number}"] = run(make_motion, pose, settings=settings.motion, subject=name)
+        used = settings.detect, settings.track, settings.people, settings.morph, settings.sides, settings.motion
+        origin = provenance(video, source, trained, *used, lifting)
         shown = tuple(Person(who, pose) for who, pose in poses.items())
         files = write_results(Clip.of_people(shown, frames, clip, origin), place.folder, exports)
         asked = {"height_m": height_m, "focal_px": focal_px, "overrides": overrides}
@@ -172,10 +174,10 @@ def recipe_settings(model: Model, overrides: dict[str, Any], path: Path) -> Sett
     if missing := {*REPEATED, "detector"} - set(model.recipe):
         raise PosepipeError(f"{path} is damaged: its recipe lacks {min(missing)!r}; run fit again")
     repeated = (*REPEATED, "crop") if "crop" in model.recipe else REPEATED
-    tree = {name: dict(model.recipe[name]) for name in repeated}
+    tree = {name: dict(model.recipe[name]) for name in repeated} | {"motion": dict(model.recipe.get("motion", {}))}
     for section, values in overrides.items():
         if section not in tree:
-            raise PosepipeError(f"infer has no settings {section!r}; it repeats {', '.join(REPEATED)} as in {path}")
+            raise PosepipeError(f"infer has no settings {section!r}; it repeats {', '.join(tree)} as in {path}")
         if not isinstance(values, dict):
             raise PosepipeError(
                 f"{section} = {values!r}: {section} is a group of settings, e.g. {section}.NAME=VALUE"

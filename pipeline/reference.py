@@ -32,12 +32,13 @@ class Compared:
     """Whether predictions are in metres, so that measures may count scales as errors."""
 
 
-def compare(path: Path, reference: Path) -> Compared:
+def compare(path: Path, reference: Path, filtered: bool = False) -> Compared:
     """Predictions beside their reference.
 
     Args:
         path: a ``poses.npz`` of ``fit`` or ``infer``.
         reference: for a keypoint file's poses that file; for a clip's see ``evaluate``; or a folder of such files.
+        filtered: compare a clip's filtered motion, not its poses as they were lifted.
 
     Raises:
         PosepipeError: missing or unsuitable files, or other joints.
@@ -46,7 +47,7 @@ def compare(path: Path, reference: Path) -> Compared:
         joint = predicted.get("joint")
         arrays = joint is not None and joint.ndim == 4
         with open_keypoints(_reference_of(path, reference, arrays)) as true:
-            return (_compare_arrays if arrays else _compare_clip)(predicted, true)
+            return _compare_arrays(predicted, true) if arrays else _compare_clip(predicted, true, filtered)
 
 
 def _reference_of(path: Path, reference: Path, arrays: bool) -> Path:
@@ -59,8 +60,8 @@ def _reference_of(path: Path, reference: Path, arrays: bool) -> Path:
     return found
 
 
-def _compare_clip(predicted: KeypointFile, true: KeypointFile) -> Compared:
-    joint = _joints(predicted, "joint", "frames", 17, 3)
+def _compare_clip(predicted: KeypointFile, true: KeypointFile, filtered: bool) -> Compared:
+    joint = _joints(predicted, "joint" if filtered or "joint_raw" not in predicted else "joint_raw", "frames", 17, 3)
     in_camera_axes = CAMERA in true
     target = _joints(true, CAMERA if in_camera_axes else WORLD, "frames", 17, 3)
     which = _matching(predicted, true, len(target))

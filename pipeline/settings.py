@@ -207,6 +207,21 @@ class LiftSettings(StageSettings):
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps", json_schema_extra=UNKEYED)
 
 
+class MotionSettings(StageSettings):
+    """From single poses to motion."""
+
+    filter: Literal["butterworth", "savitzky-golay", "one-euro", "gcv-spline", "none"] = Field(
+        "gcv-spline", description="how trajectories are smoothed; none: poses stay as they were lifted"
+    )
+    cutoff_hz: float = Field(6.0, gt=0, description="movements faster than this count as noise (not for gcv-spline)")
+    max_gap_s: float = Field(0.2, ge=0, description="poses missing for longer stay missing")
+    outlier_deviations: float = Field(
+        6.0,
+        gt=0,
+        description="joints off their neighbours in time by more robust standard deviations are replaced",
+    )
+
+
 class TrainSettings(StageSettings):
     """What all training methods share."""
 
@@ -248,6 +263,7 @@ class Settings(StageSettings):
     calibrate: CalibrateSettings = CalibrateSettings()
     label: LabelSettings = LabelSettings()
     train: TrainSettings = TrainSettings()
+    motion: MotionSettings = MotionSettings()
     method: dict[str, Any] = Field({}, description="settings of the chosen method, validated by its own class")
 
 

@@ -24,9 +24,10 @@ HELPERS_OF_METHODS = {
     "skeleton", "body", "canonical", "bundle", "virtual_views", "lens", "openmmlab", "pictures", "placed_lifter",
     "temporal", "volumetric", "losses_25d", "weak_perspective", "side_labels",
 }  # fmt: skip
-NOT_METHODS = HELPERS_OF_METHODS | {"__init__", "angles", "metrics"}
+NOT_METHODS = HELPERS_OF_METHODS | {"__init__", "angles", "metrics", "smoothing"}
 
 STAGES = {
+    "motion",
     "frames", "detect", "track", "morph", "synchronize", "keypoints", "samples", "calibrate", "label", "train",
     "lift", "crop", "sides", "labelled", "match", "read",
 }  # fmt: skip

@@ -86,6 +86,7 @@ class Clip:
             "unit": self.unit,
             "axes": axes,
             "root": root(self.skeleton),
+            "motion": "; ".join(self.people[0].pose.steps) or "each frame as it was lifted",
             "rate": str(self.life_rate),
             "video": self.video.name,
             "provenance": json.dumps(self.provenance, sort_keys=True, default=str),

@@ -26,8 +26,8 @@ def write(clip: Clip, path: Path) -> None:
     ``joint_names`` (joint) and ``bones`` (bone, 2), as joint indices, name the skeleton; ``unit``, ``axes`` and
     ``root`` are the conventions of ``joint`` and ``canonical``; ``rate`` is the average frames per second of
     ``time`` as an exact fraction, ``video_rate`` that of ``video_time``, from which slow motion tells it apart;
-    ``person`` names who it is, and several people have a file each; ``provenance`` is JSON. No array needs pickle:
-    ``numpy.load(path)`` opens all.
+    ``person`` names who it is, and several people have a file each; ``steps`` says how ``joint_raw``, the poses as
+    they were lifted, became ``joint``; ``provenance`` is JSON. No array needs pickle: ``numpy.load(path)`` opens all.
     """
     skeleton = clip.skeleton
     for person, file_path in clip.each(path):
@@ -40,6 +40,7 @@ def write(clip: Clip, path: Path) -> None:
                 bones=skeleton.bone_indices,
                 video_time=clip.video_time,
                 image_size=np.array(clip.image_size, np.int32),
+                steps=np.array(person.pose.steps, str),
                 **{name: array for name, array in arrays.items() if array is not None},
                 **{name: np.array(text) for name, text in texts.items()},
             )
@@ -68,7 +69,12 @@ def _read_one(path: Path) -> Clip:
             if file["skeleton"].item() not in SKELETONS:
                 raise PosepipeError(f"{path} has the skeleton {file['skeleton'].item()!r}; update posepipe")
             arrays = {name: file.get(name) for name in array_fields(Pose3D)}
-            pose = Pose3D(**arrays, skeleton=file["skeleton"].item(), unit=file["unit"].item())
+            texts = {
+                "skeleton": file["skeleton"].item(),
+                "unit": file["unit"].item(),
+                "steps": file["steps"].tolist(),
+            }
+            pose = Pose3D(**arrays, **texts)
             width, height = file["image_size"].tolist()
             return Clip(
                 people=(Person(file["person"].item(), pose),),

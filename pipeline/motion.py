@@ -1,0 +1,105 @@
+"""From single poses to motion: outliers out, short gaps filled, trajectories smoothed; the raw poses stay beside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+
+from ..models.body import body_size
+from ..models.skeleton import SKELETONS
+from ..models.smoothing import SMOOTHERS, outliers
+from .arrays import Pose3D
+from .cache import stage
+from .settings import MotionSettings
+
+SHORTEST_S = 0.1
+"""Runs of poses shorter than this are not smoothed: there is nothing to tell noise by."""
+OUTLIER_WINDOW_S = 0.1
+"""Longer ones would take the turning points of fast movement for outliers."""
+OUTLIER_FLOOR = 0.04
+"""In statures: what is no further off its neighbours is no outlier, however still the rest is."""
+
+
+@stage(version=1)
+def make_motion(pose: Pose3D, settings: MotionSettings) -> Pose3D:
+    """The poses of a clip as a motion: ``joint`` and ``canonical`` filtered, ``joint_raw`` as they were lifted.
+
+    ``filled`` marks joints that were missing, or rejected as outliers, and come from their neighbours in time, over
+    at most ``max_gap_s``; what is missing for longer stays NaN. ``steps`` says what was done, with numbers.
+    """
+    if settings.filter == "none":
+        return pose
+    raw, time = np.asarray(pose.joint, np.float64), np.asarray(pose.time)
+    there = np.isfinite(raw).all((1, 2))
+    rejected = _rejected(pose, raw, there, settings)
+    joint, filled = _filled(time, raw, there[:, None] & ~rejected, settings.max_gap_s)
+    weight = np.where(filled, 0, pose.confidence).astype(np.float64)
+    for run in _runs(np.isfinite(joint).all((1, 2))):
+        if time[run][-1] - time[run][0] >= SHORTEST_S:
+            flat = joint[run].reshape(len(time[run]), -1)
+            smooth = SMOOTHERS[settings.filter](time[run], flat, np.repeat(weight[run], 3, 1), settings.cutoff_hz)
+            joint[run] = smooth.reshape(joint[run].shape)
+    joint = joint.astype(np.float32)
+    return replace(
+        pose,
+        joint=joint,
+        canonical=joint @ pose.camera_from_canonical,
+        joint_raw=np.array(pose.joint),
+        filled=filled,
+        steps=_steps(settings, there, rejected, filled, joint),
+    )
+
+
+def _rejected(pose: Pose3D, raw: np.ndarray, there: np.ndarray, settings: MotionSettings) -> np.ndarray:
+    """Outliers (frame, joint)."""
+    rejected = np.zeros(raw.shape[:2], bool)
+    floor = OUTLIER_FLOOR * float(np.median(body_size(raw[there], SKELETONS[pose.skeleton]))) if there.any() else 0
+    for run in _runs(there):
+        steps = np.diff(pose.time[run])
+        window = 2 * round(OUTLIER_WINDOW_S / 2 / steps.mean()) + 1 if len(steps) else 1
+        if 3 <= window < len(raw[run]):
+            rejected[run] = outliers(raw[run], window, settings.outlier_deviations, floor)
+    return rejected
+
+
+def _filled(time: np.ndarray, raw: np.ndarray, known: np.ndarray, max_gap_s: float) -> tuple[np.ndarray, np.ndarray]:
+    """Poses (frame, joint, 3) in which what is not ``known`` (frame, joint) has been filled, and where.
+
+    Only between known places at most ``max_gap_s`` apart, by monotone cubics (PCHIP), which do not overshoot; what
+    cannot be filled stays as it was.
+    """
+    joint, filled = raw.copy(), np.zeros(known.shape, bool)
+    for number, mine in enumerate(known.T):
+        if mine.sum() < 2 or mine.all():
+            continue
+        places = np.flatnonzero(mine)
+        after = np.searchsorted(places, np.arange(len(mine))).clip(1, len(places) - 1)
+        gap = time[places[after]] - time[places[after - 1]]
+        inside = (np.arange(len(mine)) > places[0]) & (np.arange(len(mine)) < places[-1])
+        filled[:, number] = ~mine & inside & (gap <= max_gap_s)
+        between = PchipInterpolator(time[places], raw[places, number])
+        joint[filled[:, number], number] = between(time[filled[:, number]])
+    return joint, filled
+
+
+def _runs(there: np.ndarray) -> Iterator[slice]:
+    """Stretches of frames that are there."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], there, [False]]).astype(np.int8)))
+    return (slice(int(start), int(end)) for start, end in edges.reshape(-1, 2))
+
+
+def _steps(
+    settings: MotionSettings, there: np.ndarray, rejected: np.ndarray, filled: np.ndarray, joint: np.ndarray
+) -> list[str]:
+    """What was done, in sentences."""
+    left = int(np.isnan(joint).any((1, 2)).sum())
+    how = "found by cross-validation" if settings.filter == "gcv-spline" else f"{settings.cutoff_hz:g} Hz"
+    return [
+        f"outliers beyond {settings.outlier_deviations:g} deviations replaced: {int((rejected & filled).sum())}",
+        f"gaps up to {settings.max_gap_s:g} s filled: {int((filled.any(1) & ~there).sum())} frames; "
+        f"left missing: {left} frames",
+        f"smoothed: {settings.filter}, cutoff {how}, weighted by confidence",
+    ]
