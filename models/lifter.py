@@ -88,13 +88,14 @@ class DropoutBlock(nn.Module):
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
-        self.layers = nn.Sequential(*_dropout_layer(width, width, dropout), *_dropout_layer(width, width, dropout))
+        self.layers = nn.Sequential(*dropout_layer(width, width, dropout), *dropout_layer(width, width, dropout))
 
     def forward(self, features: Tensor) -> Tensor:
         return features + self.layers(features)
 
 
-def _dropout_layer(inputs: int, width: int, dropout: float) -> list[nn.Module]:
+def dropout_layer(inputs: int, width: int, dropout: float) -> list[nn.Module]:
+    """Linear, batch norm, rectifier and dropout, for numbers (N, inputs)."""
     return [nn.Linear(inputs, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(dropout)]
 
 
@@ -110,6 +111,6 @@ def residual_network(inputs: int, outputs: int, width: int, blocks: int, norm: N
     first: list[nn.Module] = [nn.Linear(inputs, width)]
     middle: list[nn.Module] = [NormalisedBlock(width) for _ in range(blocks)]
     if norm == "batch":
-        first = _dropout_layer(inputs, width, dropout)
+        first = dropout_layer(inputs, width, dropout)
         middle = [DropoutBlock(width, dropout) for _ in range(blocks)]
     return nn.Sequential(*first, *middle, nn.Linear(width, outputs))

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..models.skeleton import SKELETONS
 from .arrays import Rig, Samples, ViewPoses, array_fields
-from .cache import writing_to
+from .cache import SourceFile, writing_to
 from .calibrate import assumed_intrinsics, calibrate, describe_rig
 from .errors import PosepipeError
 from .exporters.clip import root
@@ -22,6 +22,7 @@ from .keypoints import open_keypoints, read_keypoints
 from .label import label_poses
 from .lift import check_intrinsics, lift_samples
 from .model import Model
+from .refinement import check_reference, reference_digest, refined_model, supervision_warning
 from .results import Fit, Inferred, write_model
 from .samples import select_samples
 from .settings import (
@@ -41,7 +42,7 @@ from .workplace import Workplace, open_workplace, request_digest
 
 log = logging.getLogger("posepipe")
 
-STAGES = ("samples", "calibrate", "label", "train", "lift")
+STAGES = ("samples", "calibrate", "label", "train", "refine", "lift")
 POSES = "poses.npz"
 
 
@@ -64,7 +65,8 @@ def fit_arrays(path: Path, out: Path, settings: Settings, until: str | None = No
     training = _checked_training(path, settings)
     with open_workplace(out) as place:
         source = place.source(path)
-        request = request_digest(settings.model_dump(mode="json"), until, source.key)
+        contents = source.key, reference_digest(settings, place)
+        request = request_digest(settings.model_dump(mode="json"), until, *contents)
         files = [out / name for name in ("model.pt", "losses.jsonl", "settings.toml", POSES)]
         if place.journal.request == request and (until or all(file.exists() for file in files)):
             return Fit(out, None if until else files[0], () if until else (files[-1],), None, (), True)
@@ -102,8 +104,7 @@ def infer_arrays(
             K = [assumed_intrinsics(width, height, focal_px) for width, height in sizes]
             samples = replace(samples, K=np.tile(np.array(K, np.float32), (len(samples.instant), 1, 1, 1)))
         pose = place.cache.run(lift_samples, samples, model_file, settings=lifting, subject=path.stem)
-        provenance = {"keypoints_sha256": source.key, "model_sha256": model_file.key, "method": model.method}
-        write_poses(out / POSES, pose, provenance)
+        write_poses(out / POSES, pose, _provenance(source, model_file, model))
         place.journal.end("")
         return Inferred(path, out, pose, (out / POSES,))
 
@@ -138,6 +139,15 @@ def write_poses(path: Path, pose: ViewPoses, provenance: dict[str, Any]) -> None
             making.unlink(missing_ok=True)
 
 
+def _provenance(source: SourceFile, model_file: SourceFile, model: Model) -> dict[str, Any]:
+    return {
+        "keypoints_sha256": source.key,
+        "model_sha256": model_file.key,
+        "method": model.method,
+        "supervision": model.supervision,
+    }
+
+
 def _checked_training(path: Path, settings: Settings) -> TrainingSettings:
     """Settings of the method, checked before anything long begins, as are the arrays that it needs."""
     with open_keypoints(path) as file:
@@ -146,6 +156,7 @@ def _checked_training(path: Path, settings: Settings) -> TrainingSettings:
         raise PosepipeError(
             f"method {settings.train.method!r} learns from pictures, and {path} has none; give videos"
         )
+    check_reference(settings, method_needs(settings))
     return training_settings(
         settings,
         {"intrinsics"} if known else set(),
@@ -211,11 +222,16 @@ def _walk(path: Path, place: Workplace, settings: Settings, training: TrainingSe
     recipe = {name: getattr(settings, name).model_dump(mode="json") for name in REPEATED}
     recipe |= {"detector": f"2D poses of {path.name}", "samples": chosen.key}
     model_path = place.folder / "model.pt"
-    write_model(replace(trained, recipe=recipe), place.folder, to_toml(settings, training.options))
-    if until == "train":
+    model = replace(trained, recipe=recipe)
+    write_model(model, place.folder, to_toml(settings, training.options))
+    if settings.refine.reference and until != "train":
+        model = refined_model(model_path, place, settings, needs)
+        write_model(model, place.folder, to_toml(settings, training.options))
+        warnings.append(supervision_warning(model))
+        log.warning(warnings[-1])
+    if until in ("train", "refine"):
         return Fit(place.folder, model_path, (), None, tuple(warnings))
     model_file = place.source(model_path)
     pose = run(lift_samples, samples, model_file, settings=LiftSettings(device=settings.device), subject=name)
-    provenance = {"keypoints_sha256": source.key, "model_sha256": model_file.key, "method": training.method}
-    write_poses(place.folder / POSES, pose, provenance)
+    write_poses(place.folder / POSES, pose, _provenance(source, model_file, model))
     return Fit(place.folder, model_path, (place.folder / POSES,), None, tuple(warnings))

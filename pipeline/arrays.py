@@ -340,6 +340,17 @@ class Labels(HandOver):
 
 
 @dataclass(frozen=True)
+class TruePoses(HandOver):
+    """True 3D poses of a keypoint file, which only the refinement unit learns from."""
+
+    joint: Annotated[np.ndarray, Dims("sample view joint xyz", "float32", "m")]
+    """Root-relative, axes of each camera; NaN where unknown."""
+    skeleton: str
+    source: str
+    """Name of the file."""
+
+
+@dataclass(frozen=True)
 class Pose3D(HandOver):
     """3D poses of one clip, lifted from that clip alone; as a motion, ``joint`` and ``canonical`` are filtered."""
 

@@ -338,6 +338,8 @@ def status(
             f"{row.subject:<26}{row.stage:<18}{row.state:<9}{amount(row.bytes):>10}{row.seconds:>9.1f}s  "
             f"{row.key[:8]:<10}{', '.join(row.inputs)}"
         )
+    if learnt := [row.supervision for row in rows if row.supervision]:
+        typer.echo(f"the model learnt from: {learnt[-1]}")
 
 
 @command

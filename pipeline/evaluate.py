@@ -51,6 +51,8 @@ class Evaluation:
     """Joint -> measure, over all frames."""
     curves: dict[str, list[float]]
     """Percentages at thresholds ``CURVE_MM``: of joints (PCK, N-PCK), of poses whose worst joint is closer (CPS)."""
+    supervision: list[str]
+    """Which true poses the models learnt from, as the files of predictions say."""
 
 
 @dataclass(frozen=True)
@@ -105,6 +107,7 @@ def evaluate(
         action_mean=_mean_of(actions) if actions else None,
         joints={H36M17.joints[joint]: _joint(frames, place) for place, joint in enumerate(chosen)},
         curves=_curves(frames),
+        supervision=sorted({one.supervision for one in compared} - {""}),
     )
 
 

@@ -29,6 +29,8 @@ def as_text(evaluation: Evaluation) -> str:
         if len(scores) > 1:
             tables.append(_score_table(kind, scores))
     tables.append(_table("joint", evaluation.joints))
+    if evaluation.supervision:
+        tables.append([f"the model learnt from: {', '.join(evaluation.supervision)}"])
     return "\n\n".join("\n".join(lines) for lines in tables)
 
 

@@ -46,6 +46,7 @@ from .morph import morph_skeleton
 from .motion import make_motion
 from .read import frames_of, read_people
 from .recording import Camera, Recording, Take, results_folder
+from .refinement import check_reference, reference_digest, refined_model, supervision_warning
 from .report import Report, ReportedCamera, ReportedTake, write_report
 from .results import Fit, about, are_written, provenance, write_model, write_results
 from .samples import build_samples, undistort_samples
@@ -73,7 +74,7 @@ log = logging.getLogger("posepipe")
 
 STAGES = (
     "frames", "detect", "track", "morph", "synchronize", "match", "crop", "sides", "samples", "calibrate", "label",
-    "train", "lift", "motion",
+    "train", "refine", "lift", "motion",
 )  # fmt: skip
 """Stages in order; ``until`` names the last one."""
 
@@ -122,7 +123,8 @@ def fit(
     recording = Recording.open(Path(folder)).without(settings.leave_out)
     target = Path(out) if out else results_folder(Path(folder))
     with open_workplace(target) as place:
-        request = request_digest(settings.model_dump(mode="json"), until, exports, _inputs(recording, place))
+        inputs = [*_inputs(recording, place), reference_digest(settings, place)]
+        request = request_digest(settings.model_dump(mode="json"), until, exports, inputs)
         if place.journal.request == request and _complete(recording, target, until, exports):
             return Fit(
                 target, target / "model.pt", _result_folders(recording, target), target / "report.html", (), True
@@ -284,6 +286,7 @@ class _Run:
     def training_settings(self) -> TrainingSettings:
         """Settings of the method, checked, as are the data that it needs."""
         self.needs = method_needs(self.settings)
+        check_reference(self.settings, self.needs)
         known = self.settings.calibrate.assumes_focal or all(camera.calibration for _, camera in self.cameras)
         offered = {"crops", "labelled_2d", *(("intrinsics",) if known else ())}
         if "crops" in self.needs and any(camera.keypoints is not None for _, camera in self.cameras):
@@ -553,6 +556,14 @@ class _Run:
             self.warn(f"handedness is {verdict}: {sentence}")
         folder = self.place.folder
         write_model(self.model, folder, to_toml(self.settings, self.training.options))
+
+    def refine(self) -> None:
+        """The model with a refinement unit in its place, if there are true poses to train one on."""
+        if self.settings.refine.reference:
+            folder = self.place.folder
+            self.model = refined_model(folder / "model.pt", self.place, self.settings, self.needs)
+            self.warn(supervision_warning(self.model))
+            write_model(self.model, folder, to_toml(self.settings, self.training.options))
 
     def lift(self) -> None:
         """3D poses of every clip, each from its own camera alone."""

@@ -15,7 +15,7 @@ S samples (instants), V views (cameras), J joints. View ``v`` is the same camera
     distortion   (S, V, 5)      optional beside K: k1, k2, p1, p2, k3 of the lenses, likewise
     image_size   (V, 2)         optional: width and height in px, where a focal length is to be assumed
 
-Files for evaluation (``evaluate``) also hold
+Files for evaluation (``evaluate``), and for the refinement unit (setting ``refine.reference``), also hold
 
     joint_3d_cam (S, V, J, 3)   m, axes of each camera, relative to the pelvis
     action       (S) str        what is being done
@@ -23,8 +23,8 @@ Files for evaluation (``evaluate``) also hold
 A benchmark's files are read as well, by these names: poses_2d, confidences, sequence_id, frame_index, clip_name,
 camera_K, camera_R, camera_t, poses_3d_cam, and subject_id as the session in which static cameras stay where they are.
 
-Training and prediction never open the arrays for evaluation, and K, distortion, R and t only if the method needs
-them.
+Training and prediction never open the arrays for evaluation (but for the refinement unit, which is off by default),
+and K, distortion, R and t only if the method needs them.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ import numpy as np
 
 from ..models.lens import COEFFICIENTS
 from ..models.skeleton import Skeleton, mapping_to_h36m17, recognise
-from .arrays import Samples
+from .arrays import Samples, TruePoses
 from .cache import SourceFile, stage
 from .errors import PosepipeError
 from .lenses import without_distortion
@@ -173,6 +173,27 @@ def read_keypoints(source: SourceFile, skeleton: str, static_cameras: bool | Non
             skeleton=kind.name,
             takes=_take_names(file, take),
         )
+
+
+@stage(version=1)
+def read_true_poses(source: SourceFile, skeleton: str) -> TruePoses:
+    """True 3D poses of all samples and views of a keypoint file, in its order.
+
+    Args:
+        skeleton: "h36m17", or "native" for the file's own joints.
+
+    Raises:
+        PosepipeError: missing or unsuitable arrays.
+    """
+    with open_keypoints(source.path) as file:
+        samples, views, joints, _ = file.array("keypoint", "samples", "views", "joints", 2).shape
+        pose = file.array("joint_3d_cam", samples, views, joints, 3).astype(np.float32)
+        kind, order = file.joints(joints)
+    pose = pose[..., order, :]
+    if skeleton != "native":
+        mapping = mapping_to_h36m17(kind)
+        (pose, _), kind = mapping.apply(pose, np.ones(pose.shape[:-1], np.float32)), mapping.target
+    return TruePoses(joint=pose, skeleton=kind.name, source=source.path.name)
 
 
 def _poses(file: KeypointFile, wanted: str) -> tuple[np.ndarray, np.ndarray, Skeleton]:

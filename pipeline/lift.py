@@ -159,11 +159,14 @@ def _predict(
         step: time between two frames of a window; by default that between two frames.
     """
     device = choose_device(settings.device)
-    method = model.build().to(device)
+    method, unit = model.build().to(device), model.build_refinement()
     check_intrinsics(model, seen.K is not None)
 
     with torch.no_grad():
         blocks = [method.predict(view) for view in _blocks(seen, method.window, step, device)]
+        if unit is not None:
+            unit.to(device)
+            blocks = [unit.refine(block) for block in blocks]
     joint, canonical, rotation = (
         torch.cat([getattr(block, name) for block in blocks]).cpu().numpy()
         for name in ("joint", "canonical", "camera_from_canonical")

@@ -13,6 +13,7 @@ from typing import Any, Self
 import torch
 
 from ..models.method import Method
+from ..models.refinement import RefinementUnit
 from ..models.skeleton import SKELETONS
 from .arrays import HandOver
 from .cache import write_atomically
@@ -20,7 +21,11 @@ from .errors import PosepipeError
 from .settings import method_class, parse
 
 FORMAT = "posepipe model"
-FORMAT_VERSION = 1
+FORMAT_VERSION = 2
+"""Of models with a refinement unit, which a posepipe that knows version 1 only would leave out and not say so."""
+PLAIN_VERSION = 1
+"""Of all other models."""
+NO_SUPERVISION = "no 3D poses"
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,10 @@ class Model(HandOver):
     """Settings of the stages before training, for ``infer`` to repeat, and digests of what was trained on."""
     window_step_s: float | None = None
     """Time between two frames of a window; None if the method has no windows, or times were not known."""
+    refinement: dict[str, torch.Tensor] | None = None
+    """Weights of the refinement unit, if one was trained."""
+    supervision: str = NO_SUPERVISION
+    """Which true 3D poses the model learnt from: with any, its results are not self-supervised."""
 
     def save(self, folder: Path) -> None:
         """Write ``model.pt``."""
@@ -49,7 +58,8 @@ class Model(HandOver):
 
     def notes(self) -> dict[str, Any]:
         """Plain values for the manifest; the rest is in the model file."""
-        return {"method": self.method, "skeleton": self.skeleton, "handedness": self.handedness}
+        names = ("method", "skeleton", "handedness", "supervision")
+        return {name: getattr(self, name) for name in names}
 
     @classmethod
     def load(cls, folder: Path, notes: dict[str, Any]) -> Self:
@@ -58,13 +68,15 @@ class Model(HandOver):
 
     def write(self, path: Path) -> None:
         """Write the model file; equal models give equal bytes."""
-        plain = {name: getattr(self, name) for name in self.__dataclass_fields__ if name != "state"}
+        weights = {"state": self.state} | ({} if self.refinement is None else {"refinement": self.refinement})
+        names = [name for name in self.__dataclass_fields__ if name not in ("state", "refinement")]
+        plain = {name: getattr(self, name) for name in names}
         content = {
             "format": FORMAT,
-            "format_version": FORMAT_VERSION,
+            "format_version": PLAIN_VERSION if self.refinement is None else FORMAT_VERSION,
             "posepipe": version("posepipe"),
             **json.loads(json.dumps(plain)),  # pickle tells a word that stands twice from two equal words
-            "state": self.state,
+            **weights,
         }
         buffer = io.BytesIO()  # a path would put its own name into the file
         torch.save(content, buffer)
@@ -120,6 +132,21 @@ class Model(HandOver):
                 f"the model's weights do not fit its method {self.method!r}; run fit again"
             ) from error
         return method.eval().requires_grad_(False)
+
+    def build_refinement(self) -> RefinementUnit | None:
+        """The refinement unit, ready to refine, if the model has one.
+
+        Raises:
+            PosepipeError: weights that do not fit.
+        """
+        if self.refinement is None:
+            return None
+        unit = RefinementUnit(SKELETONS[self.skeleton])
+        try:
+            unit.load_state_dict(self.refinement)
+        except RuntimeError as error:
+            raise PosepipeError("the weights of the model's refinement unit do not fit; run fit again") from error
+        return unit.eval().requires_grad_(False)
 
 
 def load_model(path: Path | str) -> Model:

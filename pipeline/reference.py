@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -30,6 +31,8 @@ class Compared:
     """Whether the true poses are in the axes of the camera, so that measures may count rotations as errors."""
     metric: bool
     """Whether predictions are in metres, so that measures may count scales as errors."""
+    supervision: str
+    """Which true poses the model learnt from, as the file of predictions says; "" if it does not."""
 
 
 def compare(path: Path, reference: Path, filtered: bool = False) -> Compared:
@@ -75,7 +78,16 @@ def _compare_clip(predicted: KeypointFile, true: KeypointFile, filtered: bool) -
         action=np.full(frames, "") if action is None else np.broadcast_to(action.astype(str), frames),
         in_camera_axes=in_camera_axes,
         metric=str(predicted.get("unit")) == "m",
+        supervision=_supervision(predicted),
     )
+
+
+def _supervision(predicted: KeypointFile) -> str:
+    said = predicted.get("provenance")
+    try:
+        return "" if said is None else str(json.loads(str(said)).get("supervision", ""))
+    except (ValueError, AttributeError) as error:
+        raise PosepipeError(f"{predicted.path}: 'provenance' is not a JSON object; make the file anew") from error
 
 
 def _matching(predicted: KeypointFile, true: KeypointFile, frames: int) -> NDArray[np.int64]:
@@ -110,6 +122,7 @@ def _compare_arrays(predicted: KeypointFile, true: KeypointFile) -> Compared:
         action=np.repeat(_actions(true, samples), views),
         in_camera_axes=True,
         metric=str(predicted.get("unit")) == "m",
+        supervision=_supervision(predicted),
     )
 
 

@@ -150,6 +150,7 @@ def provenance(video: SourceFile, model_file: SourceFile, model: Model, *setting
         "method": model.method,
         "detector": model.recipe["detector"],
         "handedness": model.handedness["verdict"],
+        "supervision": model.supervision,
         "settings": {
             type(group).__name__.removesuffix("Settings").lower(): group.model_dump(
                 mode="json", exclude=unkeyed_fields(group), exclude_none=True

@@ -222,6 +222,25 @@ class MotionSettings(StageSettings):
     )
 
 
+class RefineSettings(StageSettings):
+    """Refinement unit of EpipolarPose, for any method that lifts 2D poses: it learns from true 3D poses."""
+
+    reference: str = Field(
+        "",
+        description="keypoint file with true poses (joint_3d_cam) to train it on; results are then not "
+        "self-supervised any more. Without one there is no unit",
+    )
+    epochs: int = Field(200, ge=1, description="passes over the pairs of lifted and true poses")
+
+
+class RefiningSettings(StageSettings):
+    """What the stage that trains the refinement unit is given."""
+
+    epochs: int
+    seed: int
+    device: str = Field("auto", json_schema_extra=UNKEYED)
+
+
 class TrainSettings(StageSettings):
     """What all training methods share."""
 
@@ -263,6 +282,7 @@ class Settings(StageSettings):
     calibrate: CalibrateSettings = CalibrateSettings()
     label: LabelSettings = LabelSettings()
     train: TrainSettings = TrainSettings()
+    refine: RefineSettings = RefineSettings()
     motion: MotionSettings = MotionSettings()
     method: dict[str, Any] = Field({}, description="settings of the chosen method, validated by its own class")
 

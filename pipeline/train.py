@@ -9,9 +9,9 @@ Under torchrun, Slurm or MPI each process takes its share of every batch.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -20,9 +20,10 @@ from torch.optim.lr_scheduler import LRScheduler, MultiStepLR, OneCycleLR
 from ..models.handedness import Handedness, judge_handedness
 from ..models.method import Batch, Method, Phase
 from ..models.skeleton import SKELETONS
-from .arrays import Crops, HandOver, LabelledPictures, Labels, Rig, Samples, durable
+from .arrays import Crops, LabelledPictures, Labels, Rig, Samples
 from .batches import NOTHING, OnDemand, SampleCrops, pick, pick_views, to_batch, windows_of
 from .cache import SourceFile, Work, stage
+from .checkpoints import Checkpoint
 from .detectors.checkpoint import load_state_dict_safely
 from .device import choose_device
 from .errors import PosepipeError
@@ -220,39 +221,3 @@ def _average(tensors: list[Tensor], launch: Launch) -> None:
         from mmengine.dist import all_reduce_params
 
         all_reduce_params(tensors, op="mean")
-
-
-@dataclass(frozen=True)
-class Checkpoint(HandOver):
-    """Where training stands after an epoch."""
-
-    method: dict[str, Tensor]
-    optimizer: dict[str, Any]
-    schedule: dict[str, Any]
-    losses: list[dict[str, Any]]
-
-    @classmethod
-    def of(
-        cls, method: Method, optimizer: torch.optim.Optimizer, schedule: LRScheduler, losses: list[dict[str, Any]]
-    ) -> Self:
-        """The present state."""
-        plain = {
-            name: value
-            for name, value in schedule.state_dict().items()
-            if isinstance(value, int | float | bool | str | list)
-        }
-        return cls(method.state_dict(), optimizer.state_dict(), plain, losses)
-
-    def notes(self) -> dict[str, Any]:
-        """Nothing but tensors and losses, which are in the file."""
-        return {}
-
-    def save(self, folder: Path) -> None:
-        """Write ``checkpoint.pt``."""
-        with durable(folder / "checkpoint.pt") as file:
-            torch.save({name: getattr(self, name) for name in self.__dataclass_fields__}, file)
-
-    @classmethod
-    def load(cls, folder: Path, notes: dict[str, Any]) -> Self:
-        """Read ``checkpoint.pt``."""
-        return cls(**torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True))

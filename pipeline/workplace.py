@@ -187,6 +187,8 @@ class Finished:
     seconds: float
     inputs: list[str]
     """Names of the files and results that it was made from."""
+    supervision: str = ""
+    """Of a model, which true 3D poses it learnt from."""
 
 
 def status(folder: Path) -> list[Finished]:
@@ -208,7 +210,8 @@ def _finished(cache_folder: Path, names: dict[str, str], subject: str, stage: st
     if (entry / MANIFEST).exists():
         facts = read_manifest(entry)
         inputs = [names.get(name, name[:8]) for name in facts["inputs"]]
-        return Finished(subject, stage, key, "done", facts["bytes"], facts["seconds"], inputs)
+        said = facts["notes"].get("supervision", "")
+        return Finished(subject, stage, key, "done", facts["bytes"], facts["seconds"], inputs, said)
     parts = [read_manifest(part.parent) for part in sorted(entry.with_name(f"{key}.parts").glob(f"*/{MANIFEST}"))]
     state = "partly" if parts else "missing"
     return Finished(subject, stage, key, state, sum(p["bytes"] for p in parts), sum(p["seconds"] for p in parts), [])

@@ -22,23 +22,23 @@ FOREIGN = {"mmpose": {"pipeline/detectors"}, "mmcv": {"pipeline/detectors"}, "me
 HELPERS_OF_METHODS = {
     "method", "lifter", "pose_cnn", "precision", "losses", "geometry", "epipolar", "handedness", "heatmap",
     "skeleton", "body", "canonical", "bundle", "virtual_views", "lens", "openmmlab", "pictures", "placed_lifter",
-    "temporal", "volumetric", "losses_25d", "weak_perspective", "side_labels",
+    "temporal", "volumetric", "losses_25d", "refinement", "weak_perspective", "side_labels",
 }  # fmt: skip
 NOT_METHODS = HELPERS_OF_METHODS | {"__init__", "angles", "metrics", "smoothing"}
 
 STAGES = {
     "motion",
     "frames", "detect", "track", "morph", "synchronize", "keypoints", "samples", "calibrate", "label", "train",
-    "lift", "crop", "sides", "labelled", "match", "read",
+    "lift", "crop", "refine", "sides", "labelled", "match", "read",
 }  # fmt: skip
 LEVELS = [
     {"errors", "progress", "workers"},
     {"arrays", "video", "device", "launcher", "detectors", "cropping"},
     {"cache", "settings", "skeletons", "drawing", "exporters", "readers", "alignment"},
     {"recording", "model", "workplace", "results", "windows", "lenses"},
-    {"batches"},
+    {"batches", "checkpoints"},
     STAGES,
-    {"curves", "reference", "sync_picture"},
+    {"curves", "reference", "refinement", "sync_picture"},
     {"report", "evaluate", "doctor", "array_fitting", "export", "consistency"},
     {"evaluation_files"},
     {"fitting", "inference"},

@@ -87,8 +87,10 @@ class Job:
 
     def content(self) -> str:
         """Digest of all that the result depends on but for code: data, settings, seed, and the stage's version."""
-        files = [digest(path) for path in (self.train, self.test)]
-        shared = self.settings.model_dump(mode="json", exclude={"device"})
+        reference = self.settings.refine.reference
+        files = [digest(path) for path in (self.train, self.test, *([Path(reference)] if reference else []))]
+        unused = {"device"} if reference else {"device", "refine"}
+        shared = self.settings.model_dump(mode="json", exclude=unused)
         parts = [files, self.method, shared, self.options, train_model.version]
         return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
@@ -235,7 +237,7 @@ def _run_method(job: Job) -> Row:
 
 def _lifted_arrays(train: Path, test: Path, settings: Settings, folder: Path) -> tuple[Path, Path]:
     """The folder of a fit on a keypoint file, and the poses of another."""
-    made = fit(train, out=folder / "fit", settings=settings, until="train")
+    made = fit(train, out=folder / "fit", settings=settings, until="refine")
     poses = infer(test, model=made.folder / "model.pt", out=folder / "test", device=settings.device)
     return made.folder, poses.files[0]
 
@@ -246,7 +248,8 @@ def _uses(settings: Settings) -> str:
     pictures = "pictures, " if "crops" in needs else ""
     intrinsics = ", intrinsics" if needs & {"intrinsics", *FROM_JOINTS} else ""
     extrinsics = ", extrinsics" if needs & FROM_JOINTS and settings.calibrate.extrinsics == "auto" else ""
-    return f"{pictures}2D poses{intrinsics}{extrinsics}"
+    true = ", true 3D poses" if settings.refine.reference else ""
+    return f"{pictures}2D poses{intrinsics}{extrinsics}{true}"
 
 
 def _run_bound(job: Job) -> Row:

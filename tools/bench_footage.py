@@ -28,7 +28,7 @@ def lifted_footage(train: Path, test: Path, settings: Settings, folder: Path) ->
         The results folder of the fit, and the folder of poses.
     """
     shared = folder.parents[1]
-    made = fit(train, out=shared / "fit", settings=settings, until="train").folder
+    made = fit(train, out=shared / "fit", settings=settings, until="refine").folder
     folder.mkdir(parents=True, exist_ok=True)
     model = Path(shutil.copy(made / "model.pt", folder / "model.pt"))
     cameras = tomllib.loads((test / "calib.toml").read_text(encoding="utf-8"))

@@ -18,13 +18,13 @@ from posepipe.models.pose_cnn import Pose25D, PoseCNN
 from posepipe.pipeline.arrays import Crops, Pieces, Samples, Track
 from posepipe.pipeline.batches import SampleCrops
 from posepipe.pipeline.cache import Cache, SourceFile, Work, read_manifest
+from posepipe.pipeline.checkpoints import Checkpoint
 from posepipe.pipeline.crop import crop_people
 from posepipe.pipeline.cropping import crop_square
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.fitting import fit
 from posepipe.pipeline.inference import infer
 from posepipe.pipeline.settings import CropSettings, Settings, load_settings
-from posepipe.pipeline.train import Checkpoint
 from posepipe.pipeline.video import read_frames
 
 FRAMES = 24

@@ -47,6 +47,19 @@ def page(data: Path) -> Path:
     return docs
 
 
+def test_a_row_says_that_true_poses_were_learnt_from(data: Path, page: Path) -> None:
+    reference = data / "room_train.npz"
+    chosen = ["--methods", "canonpose", "--seeds", "1", "--set", "train.epochs=15", *QUICK]
+    options = bench_accuracy.parse(
+        [str(data), *chosen, "--set", f"refine.reference={reference}", "--set", "refine.epochs=1"]
+    )
+    (job,) = bench_accuracy.jobs(options)
+    assert bench_accuracy._uses(job.settings) == "2D poses, true 3D poses"
+    (plain,) = bench_accuracy.jobs(bench_accuracy.parse([str(data), *chosen]))
+    assert bench_accuracy._uses(plain.settings) == "2D poses"
+    assert bench_accuracy.finished(plain) and not bench_accuracy.finished(job)
+
+
 def test_every_method_gets_its_row(page: Path) -> None:
     rows = {row["method"]: row for row in json.loads((page / "accuracy.json").read_text())["rows"]}
     assert set(rows) == {"canonpose", "supervised"}
