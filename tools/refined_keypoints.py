@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         true = file.array("poses_2d_gt", *samples.confidence.shape, 2)[:, :, file.joints(len(H36M17.joints))[1]]
     data = to_batch(samples, None, None, torch.device("cpu"))
     blocks = torch.arange(len(data.rig)).split(_BLOCK)
-    refined = np.concatenate([method.refine(pick(data, None, rows)).numpy() for rows in blocks])
+    refined = np.concatenate([method.refine(pick(data, rows)).numpy() for rows in blocks])
     unsure = samples.confidence < method.settings.refine_below
     print(f"{'':24}{'all joints':>12}{'unsure':>12}")
     for name, keypoint in (("as detected", samples.keypoint), ("refined", refined)):

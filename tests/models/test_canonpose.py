@@ -376,7 +376,7 @@ def test_training_with_the_quotient_ends_right_handed(start: str) -> None:
     method = small_method(width=256)
     faces_left = (R @ (pose[..., 4, :] - pose[..., 1, :])[..., None])[..., 2, 0] > 0
     pretrain(method, batch, pose, R, faces_left if start == "mixed" else torch.ones_like(faces_left))
-    train(method, batch, 450)
+    train(method, batch, 600)
     assert procrustes_error(method, batch, pose, R) < 80
 
 

@@ -134,7 +134,7 @@ def _on(skeleton: Skeleton, pose: np.ndarray) -> np.ndarray:
     at = {joint: pose[:, i] for i, joint in enumerate(H36M17.joints)}
     back = 2 * (at["thorax"] + at["head"]) / 2 - at["nose"]
     at["neck"] = 0.7 * at["nose"] + 0.3 * back if skeleton.name == "mpii16" else at["thorax"]
-    at["hip"] = at["pelvis"]
+    at["hip"] = at["mid_hip"] = at["pelvis"]
     ears = 0.5 * at["nose"] + 0.5 * back
 
     def place(joint: str) -> np.ndarray:

@@ -97,10 +97,10 @@ def test_the_good_are_lifted_the_broken_named_and_nothing_is_repeated(finished: 
 
 def test_ctrl_c_stops_it_cleanly_and_it_goes_on_and_watches(finished: Fitted, tmp_path: Path) -> None:
     clips, model, out = tmp_path / "clips", finished.out / "model.pt", tmp_path / "out"
-    for number in range(3):
+    for number in range(4):
         film(clips / f"run{number}.mp4", 0, range(number, number + 10))
     slow = start(clips, "--model", model, "--out", out)
-    until(lambda: (out / "run1").exists())
+    until(lambda: (out / "run0" / "result.json").exists())
     slow.send_signal(signal.SIGINT)
     _, err = slow.communicate()
     assert slow.returncode == 130
@@ -110,7 +110,7 @@ def test_ctrl_c_stops_it_cleanly_and_it_goes_on_and_watches(finished: Fitted, tm
     assert not list(out.rglob("*.making*"))
 
     watching = start(clips, "--model", model, "--out", out, "--watch")
-    until(lambda: (out / "run2" / "result.json").exists())
+    until(lambda: (out / "run3" / "result.json").exists())
     shutil.copy(clips / "run0.mp4", clips / "late.mp4")
     until(lambda: (out / "late" / "result.json").exists())
     until(lambda: "late.mp4" in rows_of(out))

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from footage import RATE, a_track, seen
+from footage import RATE, a_track, seen, some_frames
 from known_clip import a_pose
 from known_scene import cameras, people
 from posepipe.pipeline import consistency
@@ -135,7 +135,8 @@ def test_only_the_same_cameras_are_the_same_rig(tmp_path: Path) -> None:
 
 def align(tracks: list[Track]) -> Timeline:
     names = [str(number) for number in range(len(tracks))]
-    return synchronize(tracks, names, [0.0] * len(tracks), SynchronizeSettings())
+    frames = [some_frames(track.time) for track in tracks]
+    return synchronize(frames, tracks, names, [0.0] * len(tracks), SynchronizeSettings())
 
 
 def a_lifted(joint: np.ndarray) -> Pose3D:
