@@ -31,11 +31,17 @@ the truth.
 """
 
 SCENARIOS = {
+    "static4": """Motion capture of the CMU database, seen by four unmoved cameras that stand as in Human3.6M's
+laboratory and by a simulated detector (noise, outliers, hidden joints, swapped sides, confidences): 9600 instants of
+five people to train on, 2400 of two others, before other cameras, to test with.
+""",
+    "ski6": """The same motions on a ski slope, seen by six cameras that pan, tilt and zoom from 10 to 45 m away.
+""",
     "drawn": """Drawn footage (`python tools/draw_bench.py DATA`): five athletes, each before four static cameras, to
 train on; two other athletes in other halls before other cameras to test with. Joints are detected by posepipe itself,
 with MediaPipe. Networks of pictures start from random weights and train for minutes, on crops of 64 px; in the papers
 they start from ImageNet's and train for days.
-"""
+""",
 }
 """What a page says of a scenario."""
 
