@@ -4,10 +4,15 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from pydantic import BaseModel
+
 from .array_fitting import infer_arrays
+from .arrays import Crops, Detections, Frames, Identities, Pose3D, Track
+from .cache import Cache, SourceFile
 from .calibrate import assumed_intrinsics
 from .crop import crop_people
 from .detect import detect_poses
@@ -26,7 +31,15 @@ from .read import frames_of, read_people
 from .readers import format_of
 from .recording import DESCRIPTION, read_description, results_folder
 from .results import Inferred, about, infer_request, provenance, write_results
-from .settings import REPEATED, KeypointSettings, LiftSettings, Settings, check_name, parse, settings_from
+from .settings import (
+    REPEATED,
+    KeypointSettings,
+    LiftSettings,
+    Settings,
+    check_name,
+    parse,
+    settings_from,
+)
 from .sides import find_swaps, mend_sides
 from .track import choose, shares, track_athlete, track_people
 from .video import VIDEO_SUFFIXES
@@ -67,68 +80,122 @@ def infer(
     clip = Path(clip)
     for name in exports:
         check_name("export", name, EXPORTERS)
-    poses_given = clip.exists() and clip.suffix.lower() not in VIDEO_SUFFIXES and format_of(clip) is not None
-    if clip.is_dir() and not poses_given:
-        raise PosepipeError(f"{clip} is a folder; give a clip, or train on the folder with `posepipe fit`")
-    if not clip.exists():
-        raise PosepipeError(f"there is no file {clip}")
+    poses_given = _holds_poses(clip)
     path = Path(model) if model else find_model(clip)
     trained = Model.read(path)
     settings = recipe_settings(trained, overrides or {}, path)
     lifting = parse(LiftSettings, {"height_m": height_m, "device": device}, "infer")
     check_device(device)
+    target = Path(out) if out else results_folder(clip)
     if is_keypoint_file(clip) and not poses_given:
-        return infer_arrays(clip, path, Path(out) if out else results_folder(clip), settings, lifting, focal_px)
+        return infer_arrays(clip, path, target, settings, lifting, focal_px)
     check_intrinsics(trained, focal_px is not None)
-    with (
-        open_workplace(Path(out) if out else results_folder(clip), borrowed=(path.parent / "cache",)) as place,
-        about(clip),
-    ):
+    with open_workplace(target, borrowed=(path.parent / "cache",)) as place, about(clip):
         place.journal.begin()
-        run, source, name = place.cache.run, place.source(path), clip.stem
-        video = place.source(clip)
+        source, video = place.source(path), place.source(clip)
+        chain = _Chain(place.cache, video, trained, settings)
         if poses_given:
-            if "crop" in trained.recipe:
-                raise PosepipeError(f"models of method {trained.method!r} look at pictures, and {clip} has none")
-            own = read_description(clip.parent / DESCRIPTION, {}).get("keypoints", {})
-            reading = parse(KeypointSettings, settings.keypoints.model_dump() | own, str(clip.parent / DESCRIPTION))
-            found = run(read_people, video, settings=reading, subject=name)
-            frames = run(frames_of, found, settings=reading, subject=name)
+            frames, found = chain.read()
             exports = [export for export in exports if export not in FROM_VIDEO]
         else:
-            frames = run(extract_frames, video, subject=name)
-            if frames.missing_s:
-                log.warning("%s breaks off: its last %.1f s are missing; the rest is used", clip, frames.missing_s)
-            detector = choose_detector(settings.detect, device)
-            found = run(detect_poses, video, frames, detector, settings=settings.detect, subject=name)
+            frames, found = chain.detect(device)
         if found.detector not in trained.recipe["detector"]:
             log.warning("the model was trained with another detector: %s", trained.recipe["detector"])
         if focal_px is not None:
             width, height = frames.image_size.tolist()
             K = assumed_intrinsics(width, height, focal_px)
             lifting = lifting.model_copy(update={"intrinsics": K.tolist()})
-        people = run(track_people, frames, found, settings=settings.track, subject=name)
-        wanted = [choose(shares(people, settings.people.person), settings.people.person)]
-        if settings.people.everybody:
-            wanted = list(range(len(people.score)))
-        poses = {}
-        for number in wanted:
-            track = run(track_athlete, found, people, number, settings=settings.track, subject=name)
-            crops = None
-            if "crop" in trained.recipe:
-                crops = run(crop_people, video, track, settings=settings.crop, subject=name)
-            track = run(morph_skeleton, track, settings=settings.morph, subject=name)
-            swaps = run(find_swaps, [track], None, settings=settings.sides, subject=name)
-            track = run(mend_sides, track, swaps, 0, settings=settings.sides, subject=name)
-            pose = run(lift_poses, track, crops, source, settings=lifting, subject=name)
-            poses[f"person{number}"] = run(make_motion, pose, settings=settings.motion, subject=name)
-        used = settings.detect, settings.track, settings.people, settings.morph, settings.sides, settings.motion
-        origin = provenance(video, source, trained, *used, lifting)
+        poses = chain.lift(frames, found, source, lifting)
         shown = tuple(Person(who, pose) for who, pose in poses.items())
+        origin = provenance(video, source, trained, *chain.used, lifting)
         files = write_results(Clip.of_people(shown, frames, clip, origin), place.folder, exports)
         asked = {"height_m": height_m, "focal_px": focal_px, "overrides": overrides}
         place.journal.end(infer_request(video.key, source.key, asked))
         return Inferred(clip, place.folder, shown[0].pose, tuple(files), poses)
+
+
+def _holds_poses(clip: Path) -> bool:
+    """Whether a clip is not a video but its 2D poses."""
+    poses_given = clip.exists() and clip.suffix.lower() not in VIDEO_SUFFIXES and format_of(clip) is not None
+    if clip.is_dir() and not poses_given:
+        raise PosepipeError(f"{clip} is a folder; give a clip, or train on the folder with `posepipe fit`")
+    if not clip.exists():
+        raise PosepipeError(f"there is no file {clip}")
+    return poses_given
+
+
+@dataclass(frozen=True)
+class _Chain:
+    """The stages that a clip goes through, as those did that the model was trained on."""
+
+    cache: Cache
+    clip: SourceFile
+    model: Model
+    settings: Settings
+
+    @property
+    def name(self) -> str:
+        """The clip, for people."""
+        return self.clip.path.stem
+
+    @property
+    def used(self) -> tuple[BaseModel, ...]:
+        """Settings that the poses depend on."""
+        of = self.settings
+        return of.detect, of.track, of.people, of.morph, of.sides, of.motion
+
+    def read(self) -> tuple[Frames, Detections]:
+        """The people of a clip whose 2D poses were detected elsewhere."""
+        path = self.clip.path
+        if "crop" in self.model.recipe:
+            raise PosepipeError(f"models of method {self.model.method!r} look at pictures, and {path} has none")
+        description = path.parent / DESCRIPTION
+        own = read_description(description, {}).get("keypoints", {})
+        settings = parse(KeypointSettings, self.settings.keypoints.model_dump() | own, str(description))
+        found = self.cache.run(read_people, self.clip, settings=settings, subject=self.name)
+        return self.cache.run(frames_of, found, settings=settings, subject=self.name), found
+
+    def detect(self, device: str) -> tuple[Frames, Detections]:
+        """The people in a video."""
+        settings = self.settings.detect
+        frames = self.cache.run(extract_frames, self.clip, subject=self.name)
+        if frames.missing_s:
+            log.warning(
+                "%s breaks off: its last %.1f s are missing; the rest is used", self.clip.path, frames.missing_s
+            )
+        detector = choose_detector(settings, device)
+        found = self.cache.run(detect_poses, self.clip, frames, detector, settings=settings, subject=self.name)
+        return frames, found
+
+    def lift(
+        self, frames: Frames, found: Detections, model_file: SourceFile, lifting: LiftSettings
+    ) -> dict[str, Pose3D]:
+        """3D poses of the people that are wanted, by their names in result files."""
+        poses = {}
+        people = self.cache.run(track_people, frames, found, settings=self.settings.track, subject=self.name)
+        for number in self.wanted(people):
+            track, crops = self.follow(found, people, number)
+            pose = self.cache.run(lift_poses, track, crops, model_file, settings=lifting, subject=self.name)
+            pose = self.cache.run(make_motion, pose, settings=self.settings.motion, subject=self.name)
+            poses[f"person{number}"] = pose
+        return poses
+
+    def wanted(self, people: Identities) -> list[int]:
+        """Numbers of the people whose poses are wanted."""
+        settings = self.settings.people
+        one = choose(shares(people, settings.person), settings.person)
+        return list(range(len(people.score))) if settings.everybody else [one]
+
+    def follow(self, found: Detections, people: Identities, number: int) -> tuple[Track, Crops | None]:
+        """The track of one person, as the model takes it, and pictures of them if the model looks at pictures."""
+        run, settings, name = self.cache.run, self.settings, self.name
+        track = run(track_athlete, found, people, number, settings=settings.track, subject=name)
+        crops = None
+        if "crop" in self.model.recipe:
+            crops = run(crop_people, self.clip, track, settings=settings.crop, subject=name)
+        track = run(morph_skeleton, track, settings=settings.morph, subject=name)
+        swaps = run(find_swaps, [track], None, settings=settings.sides, subject=name)
+        return run(mend_sides, track, swaps, 0, settings=settings.sides, subject=name), crops
 
 
 def find_model(clip: Path) -> Path:

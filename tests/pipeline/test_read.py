@@ -12,9 +12,10 @@ from known_clip import a_pose
 from known_scene import cameras, people
 from posepipe.pipeline import consistency
 from posepipe.pipeline.arrays import Pose3D, Timeline, Track
+from posepipe.pipeline.athlete import Athlete
 from posepipe.pipeline.consistency import disagreement_in_3d
 from posepipe.pipeline.errors import PosepipeError
-from posepipe.pipeline.fitting import Athlete, fit
+from posepipe.pipeline.fitting import fit
 from posepipe.pipeline.inference import infer
 from posepipe.pipeline.recording import Recording
 from posepipe.pipeline.settings import Settings, SynchronizeSettings, load_settings

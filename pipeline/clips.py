@@ -1,0 +1,72 @@
+"""What a fit makes of every clip with the model: its 3D poses, and the files that hold them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from .arrays import Pose3D
+from .athlete import Athlete
+from .cache import SourceFile
+from .exporters.clip import Clip, Person
+from .fit_request import exports_of
+from .known_cameras import lens_of
+from .learning import Learning
+from .motion import make_motion
+from .results import provenance, write_results
+from .settings import LiftSettings
+from .walk import Walk
+
+
+class Clips:
+    """3D poses of all views, by their names; filled by one method per stage, in order."""
+
+    model_file: SourceFile
+
+    def __init__(self, walk: Walk, learning: Learning) -> None:
+        self.walk, self.learning, self.takes = walk, learning, learning.takes
+        self.poses: dict[str, Pose3D] = {}
+
+    def lift(self) -> None:
+        """3D poses of every clip, each from its own camera alone."""
+        from .lift import lift_poses
+
+        self.model_file = self.walk.place.source(self.walk.place.folder / "model.pt")
+        for subject, _, athlete, number in self.takes.views():
+            inputs = self.takes.tracks[subject], self.takes.crops.get(subject), self.model_file
+            settings = self.lifting(athlete, number)
+            self.poses[subject] = self.walk.run(lift_poses, *inputs, settings=settings, subject=subject)
+
+    def motion(self) -> None:
+        """Every view's poses as a motion."""
+        for subject, *_ in self.takes.views():
+            settings = self.walk.settings.motion
+            self.poses[subject] = self.walk.run(make_motion, self.poses[subject], settings=settings, subject=subject)
+
+    def lifting(self, athlete: Athlete, camera: int) -> LiftSettings:
+        """Settings of the stage lift for a view."""
+        K, lens = self.learning.intrinsics(athlete, camera), lens_of(athlete.take.cameras[camera])
+        distortion = lens if K and any(lens) else None
+        return LiftSettings(intrinsics=K, distortion=distortion, device=self.walk.settings.device)
+
+    def write(self, exports: Sequence[str]) -> tuple[Path, ...]:
+        """Result files of every clip; their folders."""
+        folders = []
+        for subject, camera in self.walk.cameras:
+            shown = [(view, athlete, number) for view, name, athlete, number in self.takes.views() if name == subject]
+            if not shown:
+                continue
+            used = (
+                self.walk.settings.detect,
+                self.takes.cameras.tracking(camera),
+                self.walk.settings.morph,
+                self.walk.settings.sides,
+                self.lifting(*shown[0][1:]),
+                self.walk.settings.motion,
+            )
+            origin = provenance(self.takes.cameras.videos[subject], self.model_file, self.learning.model, *used)
+            people = tuple(Person(athlete.person, self.poses[view]) for view, athlete, _ in shown)
+            folders.append(self.walk.place.folder / "takes" / subject)
+            clip = Clip.of_people(people, self.takes.cameras.frame_sets[subject], camera.video, origin)
+            write_results(clip, folders[-1], exports_of(camera, exports))
+        return tuple(folders)

@@ -1,0 +1,78 @@
+"""Before anything long begins: whether the method can be trained on the recording, and with which files."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from .cache import SourceFile
+from .calibrate import HOW_TO_GIVE_INTRINSICS
+from .detectors.model_zoo import why_not
+from .errors import PosepipeError
+from .labelled import PictureFolder, find_pictures
+from .refinement import check_reference
+from .settings import TrainingSettings, method_needs, training_settings
+from .walk import Walk
+
+
+@dataclass(frozen=True)
+class Prepared:
+    """A method that can be trained on the recording."""
+
+    needs: frozenset[str]
+    """What the method needs beside 2D poses (``Method.needs``)."""
+    training: TrainingSettings
+    backbone: SourceFile | None
+    """The file that training starts from."""
+    labelled: tuple[SourceFile, PictureFolder] | None
+    """Annotations and pictures with 2D labels, if the method learns from them."""
+
+
+def prepare(walk: Walk) -> Prepared:
+    """Check the method's settings and the data that it needs.
+
+    Raises:
+        PosepipeError: something that the method needs is not there, said in one sentence.
+    """
+    needs = method_needs(walk.settings)
+    training = _training(walk, needs)
+    backbone = _checkpoint(walk, training.options.get("backbone_weights"))
+    labelled = _labelled_source(walk, training) if "labelled_2d" in needs else None
+    return Prepared(needs, training, backbone, labelled)
+
+
+def _training(walk: Walk, needs: frozenset[str]) -> TrainingSettings:
+    """Settings of the method, checked, as are the data that it needs."""
+    check_reference(walk.settings, needs)
+    known = walk.settings.calibrate.assumes_focal or all(camera.calibration for _, camera in walk.cameras)
+    offered = {"crops", "labelled_2d", *(("intrinsics",) if known else ())}
+    if "crops" in needs and any(camera.keypoints is not None for _, camera in walk.cameras):
+        raise PosepipeError(
+            f"method {walk.settings.train.method!r} learns from pictures, and files of 2D poses have none; "
+            "give videos"
+        )
+    if "crops" in needs and (reason := why_not()):
+        raise PosepipeError(f"networks of pictures come from mmpose, which cannot run, because {reason}")
+    return training_settings(walk.settings, offered, HOW_TO_GIVE_INTRINSICS)
+
+
+def _checkpoint(walk: Walk, name: str | None) -> SourceFile | None:
+    """The file that training starts from, if the settings name one."""
+    if not name:
+        return None
+    path = Path(name).expanduser()
+    if not path.is_file():
+        raise PosepipeError(f"train.backbone_weights names {path}, but there is no such file")
+    return walk.place.source(path)
+
+
+def _labelled_source(walk: Walk, training: TrainingSettings) -> tuple[SourceFile, PictureFolder]:
+    """The annotations and the pictures with 2D labels that the settings name."""
+    folder, annotations = (training.options[f"labelled_{name}"] for name in ("images", "annotations"))
+    if not folder or not annotations:
+        raise PosepipeError("train.labelled_images and train.labelled_annotations belong together: give both")
+    if walk.settings.morph.skeleton == "native":
+        raise PosepipeError("pictures with 2D labels are on the joints of h36m17; use --skeleton h36m17")
+    labels = Path(annotations).expanduser()
+    pictures = find_pictures(Path(folder).expanduser(), labels)
+    return walk.place.source(labels), pictures
