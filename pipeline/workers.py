@@ -89,9 +89,15 @@ class Workers(Generic[T, R]):
 def _work(function: Callable[[Any], Any], pipe: Connection) -> None:
     """What a process does until the other end of its pipe closes; Ctrl-C is for the parent to act upon."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGTERM, _leave)
     while True:
         try:
             task = pipe.recv()
         except EOFError:
             return
         pipe.send(function(task))
+
+
+def _leave(number: int, frame: object) -> None:
+    """End by an exception, so that files half written are removed on the way out."""
+    raise SystemExit(128 + number)

@@ -97,10 +97,10 @@ def test_the_good_are_lifted_the_broken_named_and_nothing_is_repeated(finished: 
 
 def test_ctrl_c_stops_it_cleanly_and_it_goes_on_and_watches(finished: Fitted, tmp_path: Path) -> None:
     clips, model, out = tmp_path / "clips", finished.out / "model.pt", tmp_path / "out"
-    for number in range(4):
+    for number in range(12):
         film(clips / f"run{number}.mp4", 0, range(number, number + 10))
     slow = start(clips, "--model", model, "--out", out)
-    until(lambda: (out / "run0" / "result.json").exists())
+    until(lambda: any((out / f"run{number}" / "result.json").exists() for number in range(12)))
     slow.send_signal(signal.SIGINT)
     _, err = slow.communicate()
     assert slow.returncode == 130
@@ -108,9 +108,10 @@ def test_ctrl_c_stops_it_cleanly_and_it_goes_on_and_watches(finished: Fitted, tm
     assert "Traceback" not in err
     assert {row["status"] for row in rows_of(out).values()} <= {"done", "waiting"}
     assert not list(out.rglob("*.making*"))
+    done = {name for name, row in rows_of(out).items() if row["status"] == "done"}
 
     watching = start(clips, "--model", model, "--out", out, "--watch")
-    until(lambda: (out / "run3" / "result.json").exists())
+    until(lambda: all((out / f"run{number}" / "result.json").exists() for number in range(12)))
     shutil.copy(clips / "run0.mp4", clips / "late.mp4")
     until(lambda: (out / "late" / "result.json").exists())
     until(lambda: "late.mp4" in rows_of(out))
@@ -118,8 +119,9 @@ def test_ctrl_c_stops_it_cleanly_and_it_goes_on_and_watches(finished: Fitted, tm
     watching.communicate()
     assert watching.returncode == 130
     rows = rows_of(out)
-    assert rows["run0.mp4"]["status"] == "up to date"
-    assert {row["status"] for row in rows.values()} == {"up to date", "done"}
+    assert {row["status"] for row in rows.values()} <= {"up to date", "done"}
+    assert done <= {name for name, row in rows.items() if row["status"] == "up to date"}
+    assert rows["late.mp4"]["status"] == "done"
 
 
 def test_clips_are_found_in_folders_files_and_patterns(tmp_path: Path) -> None:
