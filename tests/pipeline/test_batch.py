@@ -12,6 +12,7 @@ import sys
 import time
 from collections import Counter
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -47,8 +48,10 @@ def archive(folder: Path, good: int = 4) -> Path:
 
 
 def start(*words: object) -> subprocess.Popen[str]:
+    """A batch whose Ctrl-C works even where the tests run in the background, which ignore it and pass that on."""
     command = [sys.executable, str(RUN), "batch", *map(str, words), "--export", "npz,trc"]
-    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    hear = partial(signal.signal, signal.SIGINT, signal.SIG_DFL)
+    return subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, preexec_fn=hear)
 
 
 def rows_of(folder: Path) -> dict[str, dict[str, Any]]:
