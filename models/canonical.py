@@ -34,7 +34,7 @@ PUBLISHED: dict[str, Any] = {
     "bone_prior": "never",
     "camera_weight": 0.1,
     "camera_ramp": 0.0,
-    "precision": "float32",
+    "precision": "fp32",
 }
 """Network (Fig. 3), optimiser and schedule (Sec. 3.5) of the CanonPose paper and its code."""
 
@@ -81,7 +81,7 @@ class CanonicalSettings(MethodSettings):
         "one_cycle", description="steps: tenfold drops after 30, 60 and 90 % of the epochs"
     )
     precision: Precision = Field(
-        default_factory=fastest_precision, description="of hidden layers in training; bfloat16 needs AMX to be faster"
+        default_factory=fastest_precision, description="of hidden layers in training; bf16 needs AMX to be faster"
     )
 
 
@@ -186,12 +186,13 @@ class CanonicalMethod(Method):
         Returns:
             "hinge" on the parities; "bones", of instants that two cameras see, or of all.
         """
-        judged = seen if self.settings.bone_prior == "always" else seen & (seen.sum(1, keepdim=True) == 2)
-        terms = {
-            "hinge": lambda: mean_where(parity_hinge(parity), seen, (0, 1)),
-            "bones": lambda: bone_prior(pose, judged, self.bones, self.mirror_bones),
-        }
-        return {name: terms[name]() for name in self._wanted_priors}
+        terms = {}
+        if "hinge" in self._wanted_priors:
+            terms["hinge"] = mean_where(parity_hinge(parity), seen, (0, 1))
+        if "bones" in self._wanted_priors:
+            judged = seen if self.settings.bone_prior == "always" else seen & (seen.sum(1, keepdim=True) == 2)
+            terms["bones"] = bone_prior(pose, judged, self.bones, self.mirror_bones)
+        return terms
 
     @torch.no_grad()
     def predict(self, view: View) -> Prediction:

@@ -58,7 +58,7 @@ class EpipolarPoseSettings(MethodSettings):
     head_width: int = Field(256, ge=1, description="volumetric: channels of the transposed convolutions")
     depth_bins: int = Field(64, ge=2, description="volumetric: bins of depth")
     precision: Precision = Field(
-        default_factory=fastest_precision, description="volumetric: in training; bfloat16 needs AMX to be faster"
+        default_factory=fastest_precision, description="volumetric: in training; bf16 needs AMX to be faster"
     )
 
     @model_validator(mode="before")

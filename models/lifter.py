@@ -53,7 +53,7 @@ class Lifter(nn.Module):
     """
 
     def __init__(
-        self, joints: int, width: int, layer_norm: bool, rotation: Rotation, precision: Precision = "float32"
+        self, joints: int, width: int, layer_norm: bool, rotation: Rotation, precision: Precision = "fp32"
     ) -> None:
         super().__init__()
         numbers, self._matrix = _ROTATIONS[rotation]

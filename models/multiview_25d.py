@@ -44,7 +44,7 @@ class Multiview25DSettings(MethodSettings):
     backbone_weights: str = Field("", description="checkpoint of MMPose or torchvision to start from, a local file")
     head_width: int = Field(256, ge=1, description="channels of the transposed convolutions (ResNets only)")
     precision: Precision = Field(
-        default_factory=fastest_precision, description="of the network in training; bfloat16 needs AMX to be faster"
+        default_factory=fastest_precision, description="of the network in training; bf16 needs AMX to be faster"
     )
     epochs: int = Field(60, ge=1, description="passes over the training instants, after those on heatmaps alone")
     heatmap_epochs: int = Field(10, ge=1, description="passes that learn heatmaps alone, before all losses are on")

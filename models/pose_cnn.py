@@ -72,7 +72,7 @@ class PoseCNN(nn.Module):
         precision: of the arithmetic in training; weights, and predictions, are in single precision in any case.
     """
 
-    def __init__(self, backbone: Backbone, channels: int, width: int = 256, precision: Precision = "float32") -> None:
+    def __init__(self, backbone: Backbone, channels: int, width: int = 256, precision: Precision = "fp32") -> None:
         super().__init__()
         self.precision = precision
         _, features, stride = _CONFIGS[backbone]
@@ -128,7 +128,7 @@ class VolumetricHead(nn.Module):
     """
 
     def __init__(
-        self, backbone: Backbone, joints: int, width: int, depth_bins: int, precision: Precision = "float32"
+        self, backbone: Backbone, joints: int, width: int, depth_bins: int, precision: Precision = "fp32"
     ) -> None:
         super().__init__()
         self.depth_bins = depth_bins

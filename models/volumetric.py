@@ -31,7 +31,7 @@ class VolumetricStudent(nn.Module):
     root: Tensor
 
     def __init__(
-        self, skeleton: Skeleton, backbone: Backbone, width: int, depth_bins: int, precision: Precision = "float32"
+        self, skeleton: Skeleton, backbone: Backbone, width: int, depth_bins: int, precision: Precision = "fp32"
     ) -> None:
         super().__init__()
         self.head = VolumetricHead(backbone, len(skeleton.joints), width, depth_bins, precision)

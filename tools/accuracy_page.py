@@ -33,7 +33,8 @@ the truth.
 SCENARIOS = {
     "static4": """Motion capture of the CMU database, seen by four unmoved cameras that stand as in Human3.6M's
 laboratory and by a simulated detector (noise, outliers, hidden joints, swapped sides, confidences): 9600 instants of
-five people to train on, 2400 of two others, before other cameras, to test with.
+five people to train on, 2400 of two others, before other cameras, to test with. What makes these data is not part of
+this repository; any keypoint files (`pipeline/keypoints.py`) with true poses will do in their place.
 """,
     "ski6": """The same motions on a ski slope, seen by six cameras that pan, tilt and zoom from 10 to 45 m away.
 """,

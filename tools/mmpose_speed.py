@@ -22,9 +22,9 @@ import cv2
 import numpy as np
 import torch
 from posepipe.models.openmmlab import quiet
+from posepipe.models.precision import Precision, has_bf16
 from posepipe.pipeline.detectors import mmpose as detectors
 from posepipe.pipeline.detectors.checkpoint import load_weights
-from posepipe.pipeline.detectors.frozen import Precision, has_bf16
 from posepipe.pipeline.detectors.model_zoo import find_config
 
 from mmpose.apis import inference_topdown  # isort: skip  (importable only after ours)

@@ -7,14 +7,12 @@ last. Half precision (bf16) is for the backbone alone: the head decides in full 
 from __future__ import annotations
 
 import warnings
-from typing import Literal
 
 import torch
 from torch import Tensor, nn
 
+from ...models.precision import Precision, has_bf16
 from ..errors import PosepipeError
-
-Precision = Literal["fp32", "bf16"]
 
 _PROBE = 2
 """Pictures with which a network is compiled."""
@@ -68,13 +66,6 @@ class FrozenBackbone(nn.Module):
 
     def _fitting(self, image: Tensor) -> Tensor:
         return image.to(self._dtype, memory_format=torch.channels_last)
-
-
-def has_bf16(device: torch.device) -> bool:
-    """Whether a device is faster with bf16 than without."""
-    if device.type == "cuda":
-        return torch.cuda.is_bf16_supported()
-    return torch.cpu._is_avx512_bf16_supported() or torch.cpu._is_amx_tile_supported()
 
 
 def _features(given: Tensor | tuple[Tensor, ...] | list[Tensor]) -> tuple[Tensor, ...]:

@@ -17,6 +17,7 @@ import numpy as np
 import torch
 
 from ...models.openmmlab import MissingPartError, openmmlab_imports, quiet
+from ...models.precision import Precision
 from ...models.skeleton import COCO17, H36M17, HALPE26, MPII16, Skeleton
 from ..device import choose_device
 from ..errors import PosepipeError
@@ -25,7 +26,7 @@ from . import People
 from .boxes import BoxSource, mediapipe_boxes
 from .checkpoint import file_digest, load_weights
 from .following import follow
-from .frozen import CannotCompileError, FrozenBackbone, Precision
+from .frozen import CannotCompileError, FrozenBackbone
 from .model_zoo import find_checkpoint, find_config, find_config_of, models_folder, why_not
 from .ready_models import NAMES as READY_NAMES
 from .ready_models import path_of

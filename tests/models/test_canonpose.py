@@ -305,14 +305,14 @@ def test_the_published_network_is_the_figure() -> None:
     torch.testing.assert_close(R, rotation_from_axis_angle(axis_angle))
 
 
-def test_bfloat16_is_for_training_only() -> None:
+def test_bf16_is_for_training_only() -> None:
     torch.manual_seed(0)
-    lifter = Lifter(17, 64, layer_norm=True, rotation="two_columns", precision="bfloat16")
+    lifter = Lifter(17, 64, layer_norm=True, rotation="two_columns", precision="bf16")
     seen = torch.randn(9, 17, 2), torch.rand(9, 17)
     short = lifter(*seen)
     lifter.eval()
     exact = lifter(*seen)
-    lifter.train().precision = "float32"
+    lifter.train().precision = "fp32"
     for rounded, full, single in zip(short, exact, lifter(*seen), strict=True):
         assert torch.equal(full, single)
         assert not torch.equal(full, rounded)
