@@ -69,7 +69,7 @@ class CanonicalSettings(MethodSettings):
         le=1,
         description="share of the epochs in which that weight grows: cameras say little of flat poses",
     )
-    epochs: int = Field(24, ge=1, description="passes over the training instants")
+    epochs: int = Field(32, ge=1, description="passes over the training instants")
     min_steps: int = Field(25, ge=1, description="steps of an epoch at least, for short footage")
     batch_size: int = Field(128, ge=1, description="synchronised instants in a step")
     width: int = Field(512, ge=1, description="units of a hidden layer")

@@ -87,7 +87,7 @@ class CVSFSettings(CanonicalSettings):
     """Settings of CVSF. The defaults are recipe "ours"; the others replace those not given."""
 
     recipe: Literal["ours", "paper", "released"] = Field("ours", description="ours, the paper's or its code's")
-    epochs: int = Field(36, ge=1, description="passes over the training instants, both stages together")
+    epochs: int = Field(48, ge=1, description="passes over the training instants, both stages together")
     first_stage: float = Field(
         2 / 3, gt=0, le=1, description="share of the epochs before refined poses take the lead"
     )
