@@ -329,6 +329,29 @@ def test_the_gradient_of_consistency_is_right() -> None:
     assert torch.autograd.gradcheck(lambda p: consistency(unit_norm(p), seen), pose)
 
 
+@pytest.mark.parametrize("settings", [{}, {"recipe": "paper"}, {"recipe": "released"}])
+def test_each_loss_has_the_gradient_of_its_finite_differences(settings: dict[str, Any]) -> None:
+    """Of both liftings, with the refined poses held fast, as they are in hard mode."""
+    pose, R, batch = noisy_scene()
+    few = Batch(batch.keypoint[1:3], batch.confidence[1:3], batch.rig[1:3])
+    pose, R = pose[1:3], R[1:3]
+    method = small_method(flip=False, handedness="none", bone_prior="never", **settings).double()
+    refined = fuse(pose, R, few, **settings)
+    method.fuse = lambda *seen: refined  # type: ignore[method-assign]
+
+    def losses(pose: Tensor, second: Tensor, axis_angle: Tensor) -> tuple[Tensor, ...]:
+        answers = iter([(pose, rotation_from_axis_angle(axis_angle) @ R, None), (second, R, None)])
+        method.lift = lambda observed, confidence: next(answers)  # type: ignore[method-assign]
+        torch.manual_seed(0)
+        terms = method.losses(few, method.phases()[-1])
+        return tuple(terms[name] for name in terms if name != "refinement")  # which is a constant then
+
+    turn = torch.zeros(2, 3, 3, dtype=torch.float64)
+    second = 1.3 * pose + 0.1 * torch.randn(pose.shape, generator=torch.Generator().manual_seed(6))
+    inputs = tuple(array.clone().requires_grad_() for array in (pose, second, turn))
+    assert torch.autograd.gradcheck(losses, inputs, fast_mode=True)
+
+
 def test_consistency_cannot_be_lowered_by_shrinking() -> None:
     pose, R, batch = noisy_scene()
     small = losses_of(0.1 * pose, R, batch)

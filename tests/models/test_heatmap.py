@@ -131,3 +131,20 @@ def test_soft_argmax_is_the_expectation() -> None:
     point = torch.tensor([[0.0, 4.0], [8.0, 0.0]])
     assert soft_argmax(value, point, 2.0).tolist() == pytest.approx([6.0, 1.0])
     assert soft_argmax(torch.tensor([0.0, 1e3]), point, 1.0).tolist() == [8.0, 0.0]
+
+
+def test_the_gradient_of_soft_argmax_and_of_heat_is_that_of_finite_differences() -> None:
+    generator = torch.Generator().manual_seed(4)
+    value = torch.randn(3, 5, generator=generator, dtype=torch.float64).requires_grad_()
+    point = torch.randn(3, 5, 2, generator=generator, dtype=torch.float64)
+    assert torch.autograd.gradcheck(lambda v, p: soft_argmax(v, p, 1.5), (value, point.requires_grad_()))
+    origin, direction = (
+        torch.randn(2, 3, 2, generator=generator, dtype=torch.float64).requires_grad_() for _ in range(2)
+    )
+    height = torch.rand(2, 3, generator=generator, dtype=torch.float64).requires_grad_()
+    window = torch.randn(2, 4, 2, generator=generator, dtype=torch.float64)
+
+    def drawn(origin: Tensor, direction: Tensor, height: Tensor) -> Tensor:
+        return heat(window, Ridges(origin, direction, height, torch.full_like(height, 0.7)))
+
+    assert torch.autograd.gradcheck(drawn, (origin, direction, height))

@@ -90,6 +90,12 @@ def test_the_losses_are_mean_squares_of_both_estimates(unit: RefinementUnit) -> 
         assert losses[name].item() == pytest.approx(((estimate - target) ** 2).mean().item(), rel=1e-4)
 
 
+def test_the_losses_have_the_gradients_of_their_finite_differences(unit: RefinementUnit) -> None:
+    unit.double()
+    lifted, true = known_poses(2).double(), 2 * known_poses(2, seed=3).double()
+    assert torch.autograd.gradcheck(lambda pose: tuple(unit.losses(pose, true).values()), lifted.requires_grad_())
+
+
 @pytest.mark.parametrize(
     ("skeleton", "numbers"), [(MPII16, 45), (H36M17, 48), (COCO17, 51)], ids=["mpii16", "h36m17", "coco17"]
 )

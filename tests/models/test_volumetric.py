@@ -149,6 +149,20 @@ def test_the_loss_is_the_literal_one(monkeypatch: pytest.MonkeyPatch) -> None:
     assert method.losses(data, method.phases()[0])["label"].item() == pytest.approx(total / 5, rel=1e-4)
 
 
+def test_the_loss_has_the_gradient_of_its_finite_differences(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("posepipe.models.volumetric.AUGMENTATION", Augmentation(0, 0))
+    data, method = batch(1), small_method()
+    assert data.label_confidence is not None
+    data.label_confidence[0, 1, 4] = 0
+
+    def loss(place: Tensor) -> Tensor:
+        student(method).head = KnownHead(place)  # type: ignore[assignment]
+        return method.losses(data, method.phases()[0])["label"]
+
+    place = 3 * torch.randn(VIEWS, 17, 3, generator=torch.Generator().manual_seed(2), dtype=torch.float64)
+    assert torch.autograd.gradcheck(loss, place.requires_grad_(), fast_mode=True)
+
+
 def test_gradients_reach_the_network_and_neither_labels_nor_2d_poses() -> None:
     data, method = batch(), small_method()
     assert data.label is not None

@@ -13,20 +13,28 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from footage import a_track
+from footage import FakeDetector, a_track
 from known_scene import cameras, people
 from posepipe.models.lens import distort
 from posepipe.models.method import Method, View
 from posepipe.models.skeleton import H36M17
-from posepipe.pipeline import lift
-from posepipe.pipeline.arrays import Labels, Rig, Samples, ViewPoses
+from posepipe.pipeline import fit, lift
+from posepipe.pipeline.arrays import Labels, Rig, Samples, TruePoses, ViewPoses
 from posepipe.pipeline.batches import cut_windows
 from posepipe.pipeline.cache import Cache, SourceFile
+from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.label import label_poses
 from posepipe.pipeline.lift import lift_poses, lift_samples
 from posepipe.pipeline.model import Model
-from posepipe.pipeline.settings import LabelSettings, LiftSettings, TrainingSettings, load_settings, method_class
-from posepipe.pipeline.settings import training_settings as checked_settings
+from posepipe.pipeline.refine import refine_model
+from posepipe.pipeline.settings import (
+    LabelSettings,
+    LiftSettings,
+    RefiningSettings,
+    TrainingSettings,
+    load_settings,
+    method_class,
+)
 from posepipe.pipeline.train import train_model
 from posepipe.pipeline.windows import Windows
 
@@ -52,14 +60,16 @@ class Case:
 
 CASES = [
     Case("canonpose"),
+    Case("canonpose", (("recipe", "published"), ("handedness", "both"))),
     Case("cvsf"),
+    Case("cvsf", (("fusion", "soft"), ("first_stage", 0.5))),
     Case("epipolarpose"),
     Case("li"),
     Case("li", (("backbone", "four_blocks"), ("encoding", "absolute"), ("pairs", "random"))),
     Case("li", (("backbone", "temporal"), ("temporal_frames", (3, 3)))),
     Case("li", (("virtual_views", 1),)),
 ]
-TEMPORAL = CASES[5]
+LI, TEMPORAL = CASES[5], CASES[7]
 
 
 def walk(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -174,6 +184,30 @@ def test_a_method_keeps_the_contract(
     one_view = lifted(whole, tmp_path, part(samples, slice(None), [1]))
     np.testing.assert_array_equal(one_view.joint[:, 0], poses.joint[:, 1])
 
+    with pytest.raises(PosepipeError, match=r"was trained on skeleton h36m17, but this clip's .* are coco17"):
+        lifted(whole, tmp_path, replace(samples, skeleton="coco17"))
+    if "intrinsics" in kind.needs:
+        with pytest.raises(PosepipeError, match=f"'{case.method}' need the camera's intrinsics.* --focal"):
+            lifted(whole, tmp_path, replace(samples, K=None))
+
+
+def test_a_model_with_a_refinement_unit_keeps_the_contract(
+    samples: Samples, rig: Rig, labels: Labels, decided: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("posepipe.models.refinement.WIDTH", 32)
+    without = train(tmp_path, CASES[4], samples, rig, labels)
+    found = lifted(without, tmp_path, samples)
+    true = TruePoses(np.array(found.joint[..., ::-1]), "h36m17", "true.npz")
+    settings = RefiningSettings(epochs=1, seed=0, device="cpu")
+    made = Cache(tmp_path).run(refine_model, found, true, SourceFile(tmp_path / "model.pt", "key"), settings=settings)
+    poses = lifted(made, tmp_path, samples)
+    assert not np.allclose(poses.joint, found.joint, atol=0.01, equal_nan=True)
+    np.testing.assert_array_equal(np.isnan(poses.joint), np.isnan(found.joint))
+    again = lifted(Model.read(tmp_path / "model.pt"), tmp_path, samples)
+    np.testing.assert_array_equal(again.joint, poses.joint)
+    one = lifted(made, tmp_path, part(samples, samples.take == 1, [1]))
+    np.testing.assert_array_equal(one.joint[:, 0], poses.joint[samples.take == 1, 1])
+
 
 # Windows
 
@@ -217,7 +251,7 @@ def test_windows_keep_their_time_when_frame_rates_differ(
 def test_a_clip_is_lifted_as_if_its_lens_did_not_distort(
     samples: Samples, rig: Rig, decided: None, tmp_path: Path
 ) -> None:
-    train(tmp_path, CASES[3], samples, rig, None).write(tmp_path / "model.pt")
+    train(tmp_path, LI, samples, rig, None).write(tmp_path / "model.pt")
     walked, K, _ = walk(2)
     K, lens, pinhole = K[0], np.array([-0.25, 0.08, 0.001, -0.001, 0.0]), walked[:, 0]
     seen = distort((pinhole - K[:2, 2]) / K[0, 0], lens) * K[0, 0] + K[:2, 2]
@@ -232,8 +266,62 @@ def test_a_clip_is_lifted_as_if_its_lens_did_not_distort(
     assert np.abs(joints(seen, None) - expected).max() > 1e-3
 
 
+# What methods need
+
+
+PICTURES = "learns from pictures, and .*arrays.npz has none; give videos"
+INTRINSICS = "needs intrinsics: add the array K, and if possible R and t, to .*arrays.npz"
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["method=epipolarpose"], INTRINSICS),
+        (["method=li"], INTRINSICS),
+        (["method=li", "virtual_views=2"], INTRINSICS),
+        (["method=li", "backbone=temporal"], INTRINSICS),
+        (["method=epipolarpose", "student=volumetric"], PICTURES),
+        (["method=iqbal"], PICTURES),
+        (["method=iqbal", "supervision=labels"], PICTURES),
+    ],
+    ids=" ".join,
+)
+def test_what_a_method_needs_of_keypoints_is_said_before_anything_is_done(
+    options: list[str], sentence: str, tmp_path: Path
+) -> None:
+    np.savez(tmp_path / "arrays.npz", keypoint=walk(0)[0], joint_names=np.array(H36M17.joints))
+    settings = load_settings(overrides=[f"train.{option}" for option in options])
+    with pytest.raises(PosepipeError, match=f"method {options[0].removeprefix('method=')!r} {sentence}"):
+        fit(tmp_path / "arrays.npz", out=tmp_path / "out", settings=settings)
+    assert not (tmp_path / "out").exists()
+
+
 @pytest.mark.parametrize("method", ["epipolarpose", "li"])
-def test_a_method_that_needs_cameras_says_so(method: str) -> None:
-    settings = load_settings(options={"train.method": method})
-    with pytest.raises(Exception, match=f"method '{method}' needs intrinsics: give them, or use --method canonpose"):
-        checked_settings(settings, (), "give them")
+def test_moving_cameras_must_be_given(method: str, tmp_path: Path) -> None:
+    keypoint, K, _ = walk(0)
+    K = np.broadcast_to(K, (TAKE, *K.shape))
+    np.savez(tmp_path / "arrays.npz", keypoint=keypoint, joint_names=np.array(H36M17.joints), K=K)
+    settings = load_settings(overrides=[f"train.method={method}", "samples.static_cameras=false"])
+    with pytest.raises(PosepipeError, match=r"needs extrinsics: the cameras of take .* move"):
+        fit(tmp_path / "arrays.npz", out=tmp_path / "out", settings=settings)
+
+
+@pytest.mark.parametrize(
+    "options",
+    [["method=epipolarpose"], ["method=li"], ["method=epipolarpose", "student=volumetric"], ["method=iqbal"]],
+    ids=" ".join,
+)
+def test_what_a_method_needs_of_videos_is_said_before_any_is_looked_at(
+    options: list[str], take: Path, detector: FakeDetector, tmp_path: Path
+) -> None:
+    settings = load_settings(overrides=[f"train.{option}" for option in options])
+    name = options[0].removeprefix("method=")
+    advice = "give a calibration file .* in posepipe.toml .*, or use --method canonpose"
+    with pytest.raises(PosepipeError, match=f"method '{name}' needs intrinsics: {advice}"):
+        fit(take, out=tmp_path / "out", settings=settings)
+    assert detector.looked_at == 0
+
+
+@pytest.mark.parametrize("method", ["canonpose", "cvsf"])
+def test_methods_that_need_nothing_take_uncalibrated_keypoints(method: str) -> None:
+    assert not method_class(method).needs
