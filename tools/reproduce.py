@@ -2,6 +2,7 @@
 
     python tools/import_dataset.py h36m H36M --out data --protocol cvsf --detections data_2d_h36m_cpn_ft_h36m_dbb.npz
     python tools/reproduce.py h36m --method cvsf --data data [--seeds 1] [--set train.epochs=100]
+    python tools/reproduce.py h36m --method epipolarpose+refinement --data data
 
 DATA holds ``<dataset>_train.npz`` and ``<dataset>_test.npz`` of ``import_dataset``. The method's recipe is the
 paper's (--set overrides it). Runs are kept in RUNS and resumed; the table is printed and written to
@@ -26,12 +27,14 @@ if not __package__:
 import numpy as np
 from posepipe.pipeline import fit, infer, load_settings
 from posepipe.pipeline.cache import write_atomically
-from posepipe.pipeline.evaluate import Evaluation, evaluate
+from posepipe.pipeline.evaluate import Evaluation, evaluate, save_clusters
 from posepipe.pipeline.evaluation_files import write_evaluation
 
 from tools.datasets.mpi_inf_3dhp import SCORED_JOINTS
 
-MEASURES = ("MPJPE", "NMPJPE", "PMPJPE", "PCK", "N-PCK", "CPS")
+MEASURES = ("MPJPE", "NMPJPE", "PMPJPE", "PCK", "N-PCK", "AUC", "N-AUC", "CPS", "mPSS@50", "mPSS@100")
+TRAINING_POSES = "refine.reference="
+"""The setting that names the training file, whose true poses the refinement unit learns."""
 
 
 @dataclass(frozen=True)
@@ -54,37 +57,63 @@ class Table:
 GT_DEPTH = "MPJPE with the true depth of the root"
 CPN = "2D poses of a detector fine-tuned on Human3.6M's 2D labels; given calibration"
 PIXELS = "learns from pictures; ours here lifts 2D poses (student = lifter)"
+TRUE_3D = "learns from true 3D poses: not self-supervised"
+STATIC, PAIRS = "samples.static_cameras=true", "label.triangulation=pairs"
 
 TABLES: dict[tuple[str, str], Table] = {
     ("h36m", "canonpose"): Table(
-        ("train.recipe=published", "samples.static_cameras=true"),
+        ("train.recipe=published", STATIC),
         (
-            Published("CanonPose", {"NMPJPE": 81.9, "PMPJPE": 53.0, "CPS": 167.6}, "without camera consistency"),
             Published("CanonPose + C", {"NMPJPE": 74.3, "PMPJPE": 53.0, "CPS": 167.3}, "AlphaPose 2D"),
+            Published("CanonPose, true 2D", {"NMPJPE": 65.9, "PMPJPE": 51.4, "CPS": 187.1}),
         ),
     ),
+    ("h36m", "canonpose+moving"): Table(
+        ("train.recipe=published", "samples.static_cameras=false"),
+        (Published("CanonPose", {"NMPJPE": 81.9, "PMPJPE": 53.0, "CPS": 167.6}, "without camera consistency"),),
+    ),
+    ("h36m", "canonpose+unsure"): Table(
+        ("train.recipe=published", STATIC, "train.confidence_input=false"),
+        (Published("CanonPose, no confidences", {"NMPJPE": 95.6, "PMPJPE": 65.0, "CPS": 142.5}),),
+    ),
     ("h36m", "cvsf"): Table(
-        ("train.recipe=paper", "samples.static_cameras=true"),
+        ("train.recipe=paper", STATIC),
         (
             Published("CVSF S1", {"NMPJPE": 63.6, "PMPJPE": 46.1}, "its own baseline has PMPJPE 55.5"),
             Published("CVSF S1 + S2", {"NMPJPE": 61.4, "PMPJPE": 45.9}, "released code cannot run stage 2"),
         ),
     ),
     ("h36m", "epipolarpose"): Table(
-        ("label.triangulation=pairs", "samples.static_cameras=true"),
-        (
-            Published("EpipolarPose SS, R known", {"MPJPE": 76.6, "NMPJPE": 75.25, "PMPJPE": 67.45},
-                      f"{PIXELS}; {GT_DEPTH}; NMPJPE by the scale of Procrustes"),
-            Published("EpipolarPose SS, R unknown", {"NMPJPE": 77.75, "PMPJPE": 70.67}, PIXELS),
-        ),
+        (PAIRS, STATIC),
+        (Published("EpipolarPose SS, R known",
+                   {"MPJPE": 76.6, "NMPJPE": 75.25, "PMPJPE": 67.45, "mPSS@50": 73.09, "mPSS@100": 64.03},
+                   f"{PIXELS}; {GT_DEPTH}; NMPJPE by the scale of Procrustes"),),
+    ),
+    ("h36m", "epipolarpose+unplaced"): Table(
+        (PAIRS, STATIC, "calibrate.extrinsics=joints"),
+        (Published("EpipolarPose SS, R unknown", {"NMPJPE": 77.75, "PMPJPE": 70.67, "mPSS@100": 62.05}, PIXELS),),
+    ),
+    ("h36m", "epipolarpose+refinement"): Table(
+        (PAIRS, STATIC, TRAINING_POSES),
+        (Published("EpipolarPose SS + RU",
+                   {"MPJPE": 60.56, "NMPJPE": 60.04, "PMPJPE": 47.48, "mPSS@50": 80.42, "mPSS@100": 75.41},
+                   f"{TRUE_3D}; {PIXELS}; {GT_DEPTH}"),),
     ),
     ("h36m", "li"): Table(
-        ("train.recipe=published", "samples.static_cameras=true"),
-        (
-            Published("Li, ResLinear", {"MPJPE": 59.7, "PMPJPE": 45.0}, CPN),
-            Published("Li, ours", {"MPJPE": 59.0, "PMPJPE": 45.7}, CPN),
-            Published("Li, ours + DA", {"MPJPE": 57.0, "PMPJPE": 44.1}, f"{CPN}; virtual views from true 3D"),
-        ),
+        ("train.recipe=published", STATIC), (Published("Li, ours", {"MPJPE": 59.0, "PMPJPE": 45.7}, CPN),)
+    ),
+    ("h36m", "li+reslinear"): Table(
+        ("train.recipe=published", STATIC, "train.backbone=reslinear"),
+        (Published("Li, ResLinear", {"MPJPE": 59.7, "PMPJPE": 45.0}, CPN),),
+    ),
+    ("h36m", "li+temporal"): Table(
+        ("train.recipe=published", STATIC, "train.backbone=temporal"),
+        (Published("Li, TemporalDilated", {"MPJPE": 56.1, "PMPJPE": 43.2}, CPN),),
+    ),
+    ("h36m", "li+virtual"): Table(
+        ("train.recipe=published", STATIC, "train.virtual_views=2"),
+        (Published("Li, ours + DA", {"MPJPE": 57.0, "PMPJPE": 44.1},
+                   f"{CPN}; virtual views of true 3D poses, ours of triangulated ones"),),
     ),
     ("3dhp", "canonpose"): Table(
         ("train.recipe=published",),
@@ -101,13 +130,12 @@ TABLES: dict[tuple[str, str], Table] = {
         ),
     ),
     ("3dhp", "epipolarpose"): Table(
-        ("label.triangulation=pairs",),
-        (Published("EpipolarPose SS", {"MPJPE": 126.79, "NMPJPE": 125.65, "PCK": 64.7, "N-PCK": 71.9},
-                   f"{PIXELS}; {GT_DEPTH}"),),
+        (PAIRS,),
+        (Published("EpipolarPose SS", {"MPJPE": 126.79, "NMPJPE": 125.65, "PCK": 64.7, "N-PCK": 71.9,
+                   "mPSS@50": 70.94, "mPSS@100": 67.58}, f"{PIXELS}; {GT_DEPTH}"),),
     ),
     ("3dhp", "li"): Table(
-        ("train.recipe=published",),
-        (Published("Li", {"PCK": 74.1}, "given calibration"),),
+        ("train.recipe=published",), (Published("Li", {"PCK": 74.1, "AUC": 41.4}, "given calibration"),)
     ),
     ("skipose", "canonpose"): Table(
         ("train.recipe=published", "samples.static_cameras=false"),
@@ -158,31 +186,49 @@ def run(options: argparse.Namespace, table: Table, seed: int) -> Evaluation:
     """Train with one seed, or take the finished training, and score the test split."""
     train, test = (options.data / f"{options.dataset}_{split}.npz" for split in ("train", "test"))
     folder = options.runs / options.dataset / options.method / f"seed{seed}"
+    own = [f"{name}{train}" if name == TRAINING_POSES else name for name in table.settings]
     settings = load_settings(
-        overrides=[*table.settings, *options.set],
-        options={"train.method": options.method, "train.seed": seed, "device": options.device},
+        overrides=[*own, *options.set],
+        options={"train.method": options.method.split("+")[0], "train.seed": seed, "device": options.device},
     )
-    made = fit(train, out=folder / "fit", settings=settings, until="train")
+    made = fit(train, out=folder / "fit", settings=settings, until="refine")
     poses = infer(test, model=made.folder / "model.pt", out=folder / "test", device=options.device)
-    found = evaluate(poses.files[0], test, joints=SCORED_JOINTS if options.dataset == "3dhp" else ())
+    found = evaluate(
+        poses.files[0],
+        test,
+        joints=SCORED_JOINTS if options.dataset == "3dhp" else (),
+        clusters=clusters_of(options, train) if any("mPSS@100" in row.measures for row in table.rows) else None,
+    )
     write_evaluation(found, folder)
     return found
+
+
+def clusters_of(options: argparse.Namespace, train: Path) -> Path:
+    """The file of clusters of the training poses, found once for all methods and seeds."""
+    path: Path = options.runs / options.dataset / "pose_clusters.npz"
+    return path if path.exists() else save_clusters(path, train)
 
 
 def page(options: argparse.Namespace, table: Table, found: Sequence[Evaluation]) -> str:
     """Ours and the paper's rows as a Markdown table, with what differs."""
     over_actions = options.dataset == "h36m"
-    scores = [(one.action_mean if over_actions and one.action_mean else one.mean).measures for one in found]
+    scores = [
+        one.mean.measures | (one.action_mean.measures if over_actions and one.action_mean else {}) for one in found
+    ]
     ours = {name: float(np.mean([score[name] for score in scores])) for name in MEASURES if name in scores[0]}
+    learnt = [f"learnt from {what}" for what in found[0].supervision]
     rows = [
-        Published(f"posepipe {options.method}, as predicted", ours, f"measured, {len(found)} seeds"),
+        Published(
+            f"posepipe {options.method}, as predicted", ours, "; ".join([f"measured, {len(found)} seeds", *learnt])
+        ),
         *(Published(f"{row.name} (published)", row.measures, row.notes) for row in table.rows),
     ]
+    shown = [name for name in MEASURES if any(name in row.measures for row in rows)]
     lines = [f"# {options.dataset}: {options.method}", "", PROTOCOLS[options.dataset]]
     lines += ["Settings: " + " ".join([*table.settings, *options.set]) + ". In mm and per cent.", ""]
-    lines += ["| row | " + " | ".join(MEASURES) + " | notes |", "|---|" + "---:|" * len(MEASURES) + "---|"]
+    lines += ["| row | " + " | ".join(shown) + " | notes |", "|---|" + "---:|" * len(shown) + "---|"]
     for row in rows:
-        cells = (f"{row.measures[name]:.1f}" if name in row.measures else "" for name in MEASURES)
+        cells = (f"{row.measures[name]:.1f}" if name in row.measures else "" for name in shown)
         lines.append(f"| {row.name} | " + " | ".join(cells) + f" | {row.notes} |")
     return "\n".join([*lines, ""])
 
