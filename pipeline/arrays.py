@@ -390,3 +390,45 @@ class ViewPoses(HandOver):
     unit: str
     """"m" if the body height was given, else "body heights": the athlete's stature is 1."""
     takes: list[str]
+
+
+@dataclass(frozen=True)
+class FusedPoses(HandOver):
+    """One 3D skeleton per instant from all views of a take together, and where the cameras stand.
+
+    The rig's axes are those of a take's first camera, where cameras move those of its first instant. A joint of
+    camera v is at ``camera_from_rig[v] @ joint + root[v]`` in that camera's axes, and its image at
+    ``focal[v] * (x, y) / z`` from the principal point.
+    """
+
+    joint: Annotated[np.ndarray, Dims("sample joint xyz", "float32", "body heights, or m")]
+    """Root-relative, axes of the rig. Joints that no view shows come from bone lengths and neighbours in time."""
+    covariance: Annotated[np.ndarray, Dims("sample joint xyz xyz", "float32", "squares of the unit of joint")]
+    """Of ``joint``, axes of the rig, for cameras as found; zero for the root."""
+    trusted: Annotated[np.ndarray, Dims("sample joint", "bool", "1")]
+    """Whether two or more views agree on the joint, and it is known to a twentieth of the body height."""
+    camera_from_rig: Annotated[np.ndarray, Dims("sample view xyz xyz", "float32", "1")]
+    """NaN of views that a take does not have."""
+    root: Annotated[np.ndarray, Dims("sample view xyz", "float32", "body heights, or m")]
+    """Where the root is in each camera's axes. Its distance is only as sure as the focal length."""
+    focal: Annotated[np.ndarray, Dims("sample view", "float32", "px")]
+    residual: Annotated[np.ndarray, Dims("sample view joint", "float32", "px")]
+    """Distance of the detections from the joints' images; NaN where missing."""
+    take: Annotated[np.ndarray, Dims("sample", "int64", "take index")]
+    instant: Annotated[np.ndarray, Dims("sample", "int64", "instant index in its take")]
+    skeleton: str
+    unit: str
+    """"m" if the cameras were given, else "body heights": the athlete's stature is 1."""
+    takes: list[str]
+    cameras: str
+    """What was known of the cameras: "nothing", "focal" or "all"."""
+
+    @property
+    def deviation(self) -> np.ndarray:
+        """Standard deviation of each joint (sample, joint) in space, in the unit of ``joint``."""
+        return np.sqrt(np.trace(np.asarray(self.covariance), axis1=-2, axis2=-1))
+
+    @property
+    def joint_in_camera(self) -> np.ndarray:
+        """Root-relative poses in the axes of every camera (sample, view, joint, xyz); NaN of views that are not."""
+        return np.einsum("svab,sjb->svja", self.camera_from_rig, self.joint)

@@ -22,14 +22,15 @@ FOREIGN = {"mmpose": {"pipeline/detectors"}, "mmcv": {"pipeline/detectors"}, "me
 HELPERS_OF_METHODS = {
     "method", "lifter", "pose_cnn", "precision", "losses", "geometry", "epipolar", "handedness", "heatmap",
     "skeleton", "body", "canonical", "bundle", "virtual_views", "lens", "openmmlab", "pictures", "placed_lifter",
-    "temporal", "volumetric", "losses_25d", "refinement", "weak_perspective", "side_labels",
+    "temporal", "volumetric", "losses_25d", "refinement", "weak_perspective", "side_labels", "arrowhead",
+    "near_camera", "athlete", "athlete_bundle", "multiview_start",
 }  # fmt: skip
 NOT_METHODS = HELPERS_OF_METHODS | {"__init__", "angles", "metrics", "smoothing"}
 
 STAGES = {
     "motion",
     "frames", "detect", "track", "morph", "synchronize", "keypoints", "samples", "calibrate", "label", "train",
-    "lift", "crop", "refine", "sides", "labelled", "match", "read",
+    "lift", "crop", "refine", "sides", "labelled", "match", "read", "fuse",
 }  # fmt: skip
 LEVELS = [
     {"errors", "progress", "workers"},

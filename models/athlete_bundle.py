@@ -1,0 +1,321 @@
+"""Bundle adjustment of one athlete: the skeletons and cameras that together explain all views of a take best.
+
+Unknown are the joints of every instant, the cameras (one per view, or where they move one per instant and view),
+their focal lengths, and the lengths of the bones. Least are the sum of
+
+* the reprojection errors, in deviations that the detector is believed to have, under a Huber loss;
+* deviations of bones from lengths that are constant in time and equal on both sides;
+* accelerations of joints, under a Huber loss, so that impacts stay;
+* of moving cameras, second differences of turn, zoom and nearness.
+
+Gauss-Newton steps under Marquardt's damping; all instants are solved for at once (``arrowhead``).
+"""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .arrowhead import Arrowhead
+from .near_camera import LOG_SCALE, NEARNESS, PARAMETERS, NearCameras, turn_of
+
+Array = NDArray[np.float64]
+Mask = NDArray[np.bool_]
+Known = Literal["nothing", "focal", "all"]
+"""What of the cameras is known and stays."""
+
+HUBER = 1.345
+"""Deviations from which on cost grows linearly: 95 % as efficient as least squares on Gaussian errors."""
+MOST_STEPS = 60
+ENOUGH = 1e-5
+"""Relative decrease of the cost below which a step was the last."""
+_HARD = 1e-3
+"""Deviation of what is held by definition: the root of a person seen by moving cameras, and the body's scale."""
+
+
+class Observed(NamedTuple):
+    """What the views show."""
+
+    points: Array  # (T, V, J, 2) image coordinates from the principal point; finite also where missing
+    weight: Array  # (T, V, J) inverse squared deviation of the detections, 0 where missing
+    regular: Mask  # (T - 2) whether instants t, t + 1, t + 2 follow each other in equal steps
+
+
+class Body(NamedTuple):
+    """What is known of bodies."""
+
+    bones: NDArray[np.int64]  # (B, 2) joints
+    kind: NDArray[np.int64]  # (B) bones of one kind are equally long
+    root: Array  # (J) weights whose mean of joints is the root
+
+
+class Believed(NamedTuple):
+    """Deviations that are believed, in the unit of lengths, radians, and per step of time."""
+
+    bone: float
+    acceleration: Array  # (J)
+    turn: float
+    zoom: float
+    nearness: float
+
+
+class Scene(NamedTuple):
+    """A solution. Of moving cameras the root is the origin at every instant, and the axes are those of the rig."""
+
+    joint: Array  # (T, J, 3)
+    cameras: NearCameras  # (V), or (T, V) where they move
+    length: Array  # (kinds)
+
+    @property
+    def moving(self) -> bool:
+        """Whether every instant has its own cameras."""
+        return self.cameras.scale.ndim == 2
+
+    def see(self) -> Array:
+        """Images (T, V, J, 2)."""
+        return self.cameras.see(self.joint[:, None])
+
+
+def adjust(
+    observed: Observed,
+    body: Body,
+    believed: Believed,
+    start: Scene,
+    known: Known = "nothing",
+    steps: int = MOST_STEPS,
+) -> tuple[Scene, float]:
+    """The scene of least cost near the start, and its cost.
+
+    Its unit of length stays that of the start, unless the cameras are known.
+    """
+    size = None if known == "all" else float(start.length.sum())  # known cameras tell it
+    if known == "focal":
+        believed = believed._replace(zoom=np.inf)  # follows from distance
+    scene, damping = start, 1e-3
+    cost = _cost(observed, body, believed, scene, size)
+    for _ in range(steps):
+        system = _system(observed, body, believed, scene, size, known)
+        for _ in range(8):
+            tried = _moved(scene, *system.solve(damping), known)
+            tried_cost = _cost(observed, body, believed, tried, size)
+            if tried_cost < cost:
+                break
+            damping *= 10
+        else:
+            break
+        done = cost - tried_cost < ENOUGH * cost
+        scene, cost, damping = tried, tried_cost, max(damping / 10, 1e-7)
+        if done:
+            break
+    return scene, cost
+
+
+def covariance(observed: Observed, body: Body, believed: Believed, scene: Scene) -> Array:
+    """Covariances (T, J, 3, 3) of the joints relative to the root, for cameras and bone lengths as found.
+
+    Inverse Gauss-Newton blocks of the instants, each by itself: neighbours in time are left out, so that
+    errors of the detector that last do not make it look surer than it is.
+    """
+    instants, joints = scene.joint.shape[:2]
+    block = _block_diagonal(_views(observed, scene, "all").joint) + _bones(body, believed, scene).joint
+    block += 1e-6 * np.trace(block, axis1=1, axis2=2)[:, None, None] / len(block[0]) * np.eye(3 * joints)
+    relative = np.kron(np.eye(joints) - body.root, np.eye(3))
+    inverse = relative @ np.linalg.inv(block) @ relative.T
+    return np.einsum("tjajb->tjab", inverse.reshape(instants, joints, 3, joints, 3)).copy()
+
+
+def reprojection(observed: Observed, scene: Scene) -> Array:
+    """Distances (T, V, J) of the detections from the joints' images, in image units."""
+    return np.linalg.norm(scene.see() - observed.points, axis=-1)
+
+
+# The parts of the cost.
+
+
+def huber(error: Array, threshold: float = HUBER) -> Array:
+    """Huber's loss of errors in deviations, half their square where they are small."""
+    return np.where(error < threshold, error**2 / 2, threshold * (error - threshold / 2))
+
+
+def _huber_weight(error: Array) -> Array:
+    """Weights under which squares have the gradient of Huber's loss."""
+    return HUBER / np.maximum(error, HUBER)
+
+
+def _cost(observed: Observed, body: Body, believed: Believed, scene: Scene, size: float | None) -> float:
+    error = reprojection(observed, scene) * np.sqrt(observed.weight)
+    stretch = _stretch(body, scene)[0] / believed.bone
+    acceleration, of_cameras = _second_differences(observed, believed, scene)
+    total = huber(error).sum() + np.square(stretch).sum() / 2 + np.square(of_cameras).sum() / 2
+    total += huber(np.linalg.norm(acceleration, axis=-1)).sum()
+    if size is not None:
+        total += np.square((scene.length.sum() - size) / _HARD) / 2
+    if scene.moving:
+        total += np.square(body.root @ scene.joint / _HARD).sum() / 2
+    return float(total)
+
+
+def _stretch(body: Body, scene: Scene) -> tuple[Array, Array]:
+    """How much longer bones are than those of their kind (T, B), and their directions (T, B, 3)."""
+    along = scene.joint[:, body.bones[:, 0]] - scene.joint[:, body.bones[:, 1]]
+    length = np.linalg.norm(along, axis=-1)
+    return length - scene.length[body.kind], along / np.maximum(length, 1e-9)[..., None]
+
+
+def _second_differences(observed: Observed, believed: Believed, scene: Scene) -> tuple[Array, Array]:
+    """Second differences in deviations: of joints (T - 2, J, 3), and of moving cameras (T - 2, V, 7)."""
+    regular = observed.regular[:, None, None]
+    joint = np.diff(scene.joint, 2, axis=0) / believed.acceleration[:, None] * regular
+    if not scene.moving:
+        return joint, np.zeros((0, 0, PARAMETERS))
+    R, cameras = scene.cameras.R, scene.cameras
+    step = turn_of(R[1:] @ np.swapaxes(R[:-1], -1, -2))
+    changes = np.zeros((*joint.shape[:1], R.shape[1], PARAMETERS))
+    changes[..., :3] = np.diff(step, axis=0) / believed.turn
+    changes[..., LOG_SCALE] = np.diff(np.log(cameras.scale), 2, axis=0) / believed.zoom
+    changes[..., NEARNESS] = np.diff(cameras.nearness, 2, axis=0) / believed.nearness
+    return joint, changes * regular
+
+
+# The Gauss-Newton system. Unknowns of an instant are its joints (3J), then moving cameras (V F); common ones are
+# static cameras (V F), then lengths. F is the number of a camera's free parameters.
+
+
+class _Part(NamedTuple):
+    """What some of the errors add to the system: products of derivatives, and right-hand sides."""
+
+    joint: Array
+    mixed: Array
+    other: Array  # of cameras, or lengths
+    right: Array
+    right_other: Array
+
+
+def _system(
+    observed: Observed, body: Body, believed: Believed, scene: Scene, size: float | None, known: Known
+) -> Arrowhead:
+    views, bones = _views(observed, scene, known), _bones(body, believed, scene)
+    instants, joints = scene.joint.shape[:2]
+    joint, right = _block_diagonal(views.joint) + bones.joint, views.right + bones.right
+    mixed = views.mixed.reshape(instants, 3 * joints, int(np.prod(views.mixed.shape[3:])))
+    lengths, right_lengths = bones.other, bones.right_other
+    if size is not None:
+        lengths = lengths + 1 / _HARD**2
+        right_lengths = right_lengths - (scene.length.sum() - size) / _HARD**2
+    if scene.moving:
+        held = np.kron(np.outer(body.root, body.root), np.eye(3)) / _HARD**2
+        joint, right = joint + held, right - scene.joint.reshape(instants, -1) @ held
+        cameras = _block_diagonal(views.other)
+        block = np.block([[joint, mixed], [np.swapaxes(mixed, 1, 2), cameras]])
+        right = np.concatenate([right, views.right_other.reshape(instants, cameras.shape[1])], -1)
+        border = np.concatenate([bones.mixed, np.zeros((instants, cameras.shape[1], len(lengths)))], 1)
+        common, right_common = lengths, right_lengths
+    else:
+        block, border = joint, np.concatenate([mixed, bones.mixed], -1)
+        cameras = _block_diagonal(views.other.sum(0))
+        common = np.block(
+            [[cameras, np.zeros((len(cameras), len(lengths)))], [np.zeros((len(lengths), len(cameras))), lengths]]
+        )
+        right_common = np.concatenate([views.right_other.sum(0).ravel(), right_lengths])
+    return _with_time(
+        Arrowhead(block, right, right, border, common, right, right_common), observed, believed, scene, known
+    )
+
+
+def _views(observed: Observed, scene: Scene, known: Known) -> _Part:
+    """Of the reprojection errors: (T, J, 3, 3), (T, J, 3, V, F), (T, V, F, F), (T, 3J), (T, V, F)."""
+    image, of_joint, of_camera = scene.cameras.derivatives(scene.joint[:, None])
+    residual = observed.points - image
+    error = np.linalg.norm(residual, axis=-1) * np.sqrt(observed.weight)
+    root = np.sqrt(observed.weight * _huber_weight(error))[..., None]  # Huber as weighted squares
+    r, P = root * residual, root[..., None] * of_joint
+    C = root[..., None] * (of_camera @ _free(scene.cameras, known)[..., None, :, :])
+    transposed, flat = np.swapaxes(P, -1, -2), C.reshape(*C.shape[:2], 2 * C.shape[2], C.shape[-1])
+    return _Part(
+        joint=(transposed @ P).sum(1),
+        mixed=np.moveaxis(transposed @ C, 1, 3),
+        other=np.swapaxes(flat, -1, -2) @ flat,
+        right=(transposed @ r[..., None]).sum(1).reshape(len(r), -1),
+        right_other=np.einsum("tvjkf,tvjk->tvf", C, r),
+    )
+
+
+def _free(cameras: NearCameras, known: Known) -> Array:
+    """From changes of the free parameters of cameras (...) to changes of all: (..., 7, F)."""
+    free = np.broadcast_to(np.eye(PARAMETERS), (*cameras.scale.shape, PARAMETERS, PARAMETERS))
+    if known == "nothing":
+        return free
+    if known == "all":
+        return free[..., :0]
+    # A known focal length s / q: the logarithm of the scale changes by 1 / q with the nearness.
+    free = np.delete(free, LOG_SCALE, -1)
+    free[..., LOG_SCALE, -1] = 1 / cameras.nearness
+    return free
+
+
+def _bones(body: Body, believed: Believed, scene: Scene) -> _Part:
+    """Of the bones' errors: (T, 3J, 3J), (T, 3J, kinds), (kinds, kinds), (T, 3J), (kinds)."""
+    instants, joints = scene.joint.shape[:2]
+    stretch, direction = _stretch(body, scene)
+    ends = np.zeros((len(body.bones), joints))
+    np.put_along_axis(ends, body.bones, [[1.0, -1.0]], 1)
+    P = (ends[..., None] * direction[..., None, :]).reshape(instants, len(ends), -1) / believed.bone
+    L = -np.eye(len(scene.length))[body.kind] / believed.bone
+    transposed, r = np.swapaxes(P, 1, 2), -stretch / believed.bone
+    return _Part(
+        transposed @ P, transposed @ L, instants * L.T @ L, (transposed @ r[..., None])[..., 0], L.T @ r.sum(0)
+    )
+
+
+def _with_time(system: Arrowhead, observed: Observed, believed: Believed, scene: Scene, known: Known) -> Arrowhead:
+    """The system with what second differences in time add to it."""
+    acceleration, of_cameras = _second_differences(observed, believed, scene)
+    weight = _huber_weight(np.linalg.norm(acceleration, axis=-1, keepdims=True))
+    weights = [np.repeat(weight * (1 / believed.acceleration**2)[:, None], 3, -1)]
+    rights = [weight * acceleration / believed.acceleration[:, None]]
+    if scene.moving:
+        deviation = np.array([*[believed.turn] * 3, np.inf, np.inf, believed.zoom, believed.nearness])
+        ours = {"nothing": np.arange(7), "focal": np.delete(np.arange(7), LOG_SCALE), "all": np.arange(0)}[known]
+        weights.append(np.broadcast_to(1 / deviation[ours] ** 2, (*of_cameras.shape[:2], len(ours))))
+        rights.append((of_cameras / deviation)[..., ours])
+    instants, size = system.right.shape
+    regular = observed.regular[:, None]
+    w = np.concatenate([part.reshape(len(regular), part[0].size) for part in weights], -1) * regular
+    r = np.concatenate([part.reshape(len(regular), part[0].size) for part in rights], -1)
+    block, right = system.block.copy(), system.right.copy()
+    first, second = np.zeros((instants, size)), np.zeros((instants, size))
+    diagonal = np.zeros((instants, size))
+    for place, coefficient in enumerate((1, -2, 1)):
+        here = slice(place, instants - 2 + place)
+        diagonal[here] += coefficient**2 * w
+        right[here] -= coefficient * r
+    first[: instants - 2] -= 2 * w
+    first[1 : instants - 1] -= 2 * w
+    second[: instants - 2] += w
+    unknown = np.arange(size)
+    block[:, unknown, unknown] += diagonal
+    return system._replace(block=block, next=first, second_next=second, right=right)
+
+
+def _moved(scene: Scene, changes: Array, common: Array, known: Known) -> Scene:
+    """The scene after changes of the instants' unknowns (T, N) and of the common ones (M)."""
+    instants, joints = scene.joint.shape[:2]
+    free = _free(scene.cameras, known)
+    of_cameras = changes[:, 3 * joints :] if scene.moving else common[: len(common) - len(scene.length)]
+    change = (free @ of_cameras.reshape(*free.shape[:-2], free.shape[-1], 1))[..., 0]
+    return Scene(
+        scene.joint + changes[:, : 3 * joints].reshape(instants, joints, 3),
+        scene.cameras.moved(change),
+        scene.length + common[len(common) - len(scene.length) :],
+    )
+
+
+def _block_diagonal(blocks: Array) -> Array:
+    """Matrices (..., K F, K F) with blocks (..., K, F, F) on their diagonals."""
+    *before, count, size, _ = blocks.shape
+    spread = np.zeros((*before, count, size, count, size))
+    place = np.arange(count)
+    spread[..., place, :, place, :] = np.moveaxis(blocks, -3, 0)
+    return spread.reshape(*before, count * size, count * size)
