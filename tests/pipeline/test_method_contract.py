@@ -146,8 +146,11 @@ def part(samples: Samples, rows: Any, views: Any = slice(None)) -> Samples:
 def test_a_method_keeps_the_contract(
     case: Case, samples: Samples, rig: Rig, labels: Labels, decided: None, tmp_path: Path, monkeypatch: Any
 ) -> None:
+    given = [array.copy() for array in (samples.keypoint, samples.confidence, labels.joint)]
     whole = train(tmp_path / "whole", case, samples, rig, labels)
     assert all(np.isfinite(row["total"]) for row in whole.losses)
+    for before, array in zip(given, (samples.keypoint, samples.confidence, labels.joint), strict=True):
+        np.testing.assert_array_equal(array, before)
 
     kind, steps = method_class(case.method), 0
     losses = kind.losses
@@ -155,6 +158,8 @@ def test_a_method_keeps_the_contract(
     def mortal(self: Method, *args: Any) -> Any:
         nonlocal steps
         steps += 1
+        learnt_from = [part for part in vars(args[0]).values() if isinstance(part, torch.Tensor)]
+        assert not any(part.requires_grad for part in learnt_from), "2D poses and labels are constants"
         if steps == 8:  # in the second epoch
             raise Killed
         return losses(self, *args)

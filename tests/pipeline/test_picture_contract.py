@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import torch
 from footage import a_track
 from known_scene import cameras, people
 from posepipe.models.method import Method, MethodSettings
@@ -144,6 +145,8 @@ def test_a_method_of_pictures_keeps_the_contract(
     def mortal(self: Method, *args: Any) -> Any:
         nonlocal steps
         steps += 1
+        learnt_from = [part for part in vars(args[0]).values() if isinstance(part, torch.Tensor)]
+        assert not any(part.requires_grad for part in learnt_from), "2D poses and labels are constants"
         if steps == 5:  # in the second epoch
             raise Killed
         return losses(self, *args)

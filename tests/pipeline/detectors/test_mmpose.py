@@ -262,6 +262,18 @@ def test_the_key_depends_on_config_weights_and_boxes(heatmap: Model, tmp_path: P
     assert len(keys) == 4
 
 
+def test_the_network_of_2d_poses_is_frozen(heatmap: Model, images: list[np.ndarray]) -> None:
+    """Training that reached it would let all joints fall together (EpipolarPose, Sec. 3.1)."""
+    detector = heatmap.detector()
+    network = detector._model
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    with torch.enable_grad():
+        people = list(detector.detect(images[:3]))
+    assert all(isinstance(found.keypoint, np.ndarray) for found in people)  # which carry no gradient
+    assert all(parameter.grad is None for parameter in network.parameters())
+    assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
+
+
 def test_says_which_model_it_is(heatmap: Model) -> None:
     assert heatmap.detector().description == "MMPose 1.3.2 small, weights small-0.pth; boxes from a test"
 
