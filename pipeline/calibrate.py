@@ -34,6 +34,11 @@ HOW_TO_GIVE_INTRINSICS = (
     "(or calibrate.focal_px)"
 )
 
+HOW_TO_GIVE_EXTRINSICS = (
+    "where moving cameras stand cannot be found from joints; give rotation and translation in the calibration file, "
+    "or, if the cameras did not move, say so with moving = false in posepipe.toml"
+)
+
 
 @stage(version=1)
 def calibrate(samples: Samples, image_sizes: list[list[list[int]]], settings: CalibrateSettings) -> Rig:
@@ -115,9 +120,7 @@ def _from_joints(samples: Samples, K: Array, settings: CalibrateSettings) -> tup
     if (moving := samples.rig < 0).any():
         names = sorted({samples.takes[take] for take in samples.take[moving]})
         raise PosepipeError(
-            f"needs extrinsics: the cameras of take {', '.join(names)} move, and where moving cameras stand cannot "
-            "be found from joints; give rotation and translation in the calibration file, or, if the cameras did "
-            "not move, say so with moving = false in posepipe.toml"
+            f"needs extrinsics: the cameras of take {', '.join(names)} move, and {HOW_TO_GIVE_EXTRINSICS}"
         )
     K, R, t = K.copy(), np.tile(np.eye(3), (*K.shape[:2], 1, 1)), np.zeros(K.shape[:3])
     tolerance = settings.tolerance * person_size(samples) / K[..., 0, 0]

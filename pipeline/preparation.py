@@ -6,12 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .cache import SourceFile
-from .calibrate import HOW_TO_GIVE_INTRINSICS
+from .calibrate import HOW_TO_GIVE_EXTRINSICS, HOW_TO_GIVE_INTRINSICS
 from .detectors.model_zoo import why_not
 from .errors import PosepipeError
 from .labelled import PictureFolder, find_pictures
 from .refinement import check_reference
-from .settings import TrainingSettings, method_needs, training_settings
+from .settings import FROM_JOINTS, TrainingSettings, method_needs, training_settings
 from .walk import Walk
 
 
@@ -53,7 +53,29 @@ def _training(walk: Walk, needs: frozenset[str]) -> TrainingSettings:
         )
     if "crops" in needs and (reason := why_not()):
         raise PosepipeError(f"networks of pictures come from mmpose, which cannot run, because {reason}")
-    return training_settings(walk.settings, offered, HOW_TO_GIVE_INTRINSICS)
+    training = training_settings(walk.settings, offered, HOW_TO_GIVE_INTRINSICS)
+    if needs & FROM_JOINTS:
+        _check_places(walk)
+    return training
+
+
+def _check_places(walk: Walk) -> None:
+    """Check that cameras which are said to move are placed, as joints cannot tell where they stand.
+
+    Raises:
+        PosepipeError: one is not.
+    """
+    settings = walk.settings
+    static = settings.samples.static_cameras
+    placed = settings.calibrate.extrinsics == "auto" and all(
+        camera.calibration and camera.calibration.R is not None for _, camera in walk.cameras
+    )
+    for name, camera in walk.cameras:
+        if not placed and (camera.moving if static is None else not static):
+            raise PosepipeError(
+                f"method {settings.train.method!r} needs extrinsics: camera {name} moves, "
+                f"and {HOW_TO_GIVE_EXTRINSICS}; or use --method canonpose"
+            )
 
 
 def _checkpoint(walk: Walk, name: str | None) -> SourceFile | None:

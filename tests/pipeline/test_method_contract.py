@@ -327,6 +327,16 @@ def test_what_a_method_needs_of_videos_is_said_before_any_is_looked_at(
     assert detector.looked_at == 0
 
 
+def test_cameras_that_are_said_to_move_must_be_placed_before_any_video_is_looked_at(
+    take: Path, detector: FakeDetector, tmp_path: Path
+) -> None:
+    for chosen in (["samples.static_cameras=false"], ["samples.static_cameras=false", "calibrate.extrinsics=joints"]):
+        settings = load_settings(overrides=["train.method=li", "calibrate.focal_px=1000", *chosen])
+        with pytest.raises(PosepipeError, match=r"needs extrinsics: camera .*/cam\w* moves, .* moving = false"):
+            fit(take, out=tmp_path / "out", settings=settings)
+    assert detector.looked_at == 0
+
+
 @pytest.mark.parametrize("method", ["canonpose", "cvsf"])
 def test_methods_that_need_nothing_take_uncalibrated_keypoints(method: str) -> None:
     assert not method_class(method).needs
