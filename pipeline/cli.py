@@ -39,6 +39,9 @@ Person = Annotated[
     str | None, typer.Option(help="The athlete: main, largest, longest, or a number as in result files, e.g. 1.")
 ]
 Everybody = Annotated[str | None, typer.Option("--people", help="one: the athlete only; all: everybody.")]
+Precision = Annotated[
+    str | None, typer.Option(help="Sums of MMPose's networks: fp32, or bf16, faster on processors that have it.")
+]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
 USUAL_EXPORTS = ",".join(DEFAULT_EXPORTS)
@@ -75,6 +78,7 @@ def fit(
     config: Config = None,
     method: Annotated[str | None, typer.Option(help=f"Training method: {', '.join(METHODS)}.")] = None,
     detector: Annotated[str | None, typer.Option(help="auto, mediapipe or mmpose.")] = None,
+    precision: Precision = None,
     skeleton: Annotated[str | None, typer.Option(help="h36m17, or native: the detector's own joints.")] = None,
     person: Person = None,
     people: Everybody = None,
@@ -109,6 +113,7 @@ def fit(
         "train.method": method,
         "train.seed": seed,
         "detect.detector": detector,
+        "detect.precision": precision,
         "morph.skeleton": skeleton,
         "leave_out": leave_out or None,
         "people.person": person,
@@ -154,6 +159,7 @@ def infer(
     ] = None,
     person: Person = None,
     people: Everybody = None,
+    precision: Precision = None,
     export: Exports = USUAL_EXPORTS,
     overrides: Overrides = [],  # noqa: B006 - typer copies it
     device: Device = "auto",
@@ -169,12 +175,8 @@ def infer(
     """
     speak()
     from .inference import infer as run
-    from .settings import nested
 
-    changed = nested(overrides)
-    options = {"person": person, "everybody": everybody(people)}
-    if chosen := {name: value for name, value in options.items() if value is not None}:
-        changed["people"] = changed.get("people", {}) | chosen
+    changed = changes(overrides, person, people, precision)
     made = []
     for clip in clips:
         target = out / clip.stem if out and len(clips) > 1 else out
@@ -213,6 +215,9 @@ def batch(
     focal: Annotated[
         float | None, typer.Option(help="Focal length of the cameras in px, for methods that need intrinsics.")
     ] = None,
+    person: Person = None,
+    people: Everybody = None,
+    precision: Precision = None,
     watch: Annotated[bool, typer.Option("--watch", help="Go on with clips as they arrive, until Ctrl-C.")] = False,
     export: Exports = USUAL_EXPORTS,
     overrides: Overrides = [],  # noqa: B006 - typer copies it
@@ -235,7 +240,6 @@ def batch(
     from .batch import SUMMARY, default_folder
     from .batch import batch as run
     from .batch_table import sentence, shown_in
-    from .settings import nested
 
     folder = out or default_folder(sources)
     with shown_in(Console(stderr=True)) as show:
@@ -249,7 +253,7 @@ def batch(
             show=show,
             height_m=height,
             focal_px=focal,
-            overrides=nested(overrides),
+            overrides=changes(overrides, person, people, precision),
             device=device,
         )
     if as_json:
@@ -461,6 +465,18 @@ def everybody(people: str | None) -> bool | None:
     if people not in (None, "one", "all"):
         raise PosepipeError(f"--people {people}: say one, for the athlete only, or all")
     return None if people is None else people == "all"
+
+
+def changes(overrides: list[str], person: str | None, people: str | None, precision: str | None) -> dict[str, Any]:
+    """Settings that ``infer`` and ``batch`` are to use instead of the model's, nested."""
+    from .settings import nested, put
+
+    changed = nested(overrides)
+    options = {"people.person": person, "people.everybody": everybody(people), "detect.precision": precision}
+    for name, value in options.items():
+        if value is not None:
+            put(changed, name, value)
+    return changed
 
 
 def amount(size: float) -> str:

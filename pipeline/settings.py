@@ -298,7 +298,7 @@ def load_settings(
     tree = nested(overrides, read_toml(config) if config else {})
     for name, value in options.items():
         if value is not None:
-            _put(tree, name, value)
+            put(tree, name, value)
     return settings_from(tree, str(config or "settings"))
 
 
@@ -313,7 +313,7 @@ def nested(overrides: Iterable[str], tree: dict[str, Any] | None = None) -> dict
         name, equals, value = override.partition("=")
         if not equals:
             raise PosepipeError(f"--set {override!r} has no '='; write it as --set train.epochs=50")
-        _put(tree, name.strip(), _parse_value(value.strip()))
+        put(tree, name.strip(), _parse_value(value.strip()))
     return tree
 
 
@@ -453,7 +453,12 @@ def setting_names(kind: type[BaseModel], prefix: str = "") -> list[str]:
     return names
 
 
-def _put(tree: dict[str, Any], dotted: str, value: Any) -> None:
+def put(tree: dict[str, Any], dotted: str, value: Any) -> None:
+    """Give a setting of a dotted name a value in a tree of nested plain values.
+
+    Raises:
+        PosepipeError: a part of the name is a value.
+    """
     *sections, name = dotted.split(".")
     for section in sections:
         tree = tree.setdefault(section, {})

@@ -167,6 +167,7 @@ def test_of_a_truncated_video_the_readable_part_is_used_and_it_is_said(footage: 
         (("--seed", "-1"), "train.seed = -1"),
         (("--until", "smaples"), "unknown stage 'smaples'; did you mean 'samples'?"),
         (("--export", "npz,cvs"), "unknown export 'cvs'; did you mean 'csv'?"),
+        (("--precision", "fp16"), "detect.precision = 'fp16': input should be 'fp32' or 'bf16'"),
         (("--device", "gpu"), "device 'gpu' is not available here"),
         (("--config", "nowhere.toml"), "there is no file nowhere.toml"),
     ],
@@ -200,6 +201,23 @@ def test_infer_refuses_words_that_it_does_not_know(
     model = finished.out / "model.pt"
     words = words if "--model" in words else (*words, "--model", str(model))
     assert sentence in refuse("infer", footage / "cam0.mp4", *words, in_folder=footage.parent)
+
+
+@pytest.mark.parametrize("command", ["infer", "batch"])
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (("--person", "tallest"), "people.person = 'tallest'"),
+        (("--people", "some"), "--people some: say one, for the athlete only, or all"),
+        (("--precision", "fp16"), "detect.precision = 'fp16': input should be 'fp32' or 'bf16'"),
+        (("--set", "people=3", "--person", "1"), "'people' already has the value 3"),
+    ],
+)
+def test_people_and_precision_are_asked_for_in_the_same_words(
+    command: str, words: tuple[str, ...], sentence: str, finished: Fitted, footage: Path
+) -> None:
+    model = ("--model", finished.out / "model.pt")
+    assert sentence in refuse(command, footage / "cam0.mp4", *model, *words, in_folder=footage.parent)
 
 
 def test_infer_refuses_what_is_no_clip(finished: Fitted, footage: Path) -> None:
