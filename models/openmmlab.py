@@ -19,6 +19,7 @@ from types import ModuleType
 from typing import Any, NoReturn
 
 import torch
+from torch import Tensor
 
 _STAND_INS = {
     "torchvision": ("torchvision", "torchvision.transforms"),
@@ -41,6 +42,8 @@ class _StandIn(ModuleType):
         super().__init__(name)
         self.__spec__ = ModuleSpec(name, None)
         self._missing = "the full mmcv (not mmcv-lite)" if missing == "mmcv._ext" else missing
+        if name == "mmcv._ext":
+            self.nms = nms
 
     def __getattr__(self, name: str) -> Callable[..., NoReturn]:
         if name.startswith("__"):
@@ -50,6 +53,29 @@ class _StandIn(ModuleType):
             raise MissingPartError(f"this model uses {self.__name__}.{name}, which needs {self._missing}; install it")
 
         return missing
+
+
+def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
+    """Non-maximum suppression, which person detectors need, as mmcv's compiled operator does it: greedily.
+
+    Args:
+        boxes: (N, 4) left, top, right, bottom.
+        scores: (N).
+        offset: what is added to right minus left for the width.
+
+    Returns:
+        Which boxes stay, best first: none overlaps a better one by more than ``iou_threshold`` of their union.
+    """
+    area = (boxes[:, 2:] - boxes[:, :2] + offset).prod(1)
+    left, kept = scores.argsort(descending=True, stable=True), []
+    while len(left):
+        best, left = left[0], left[1:]
+        kept.append(best)
+        low = torch.maximum(boxes[best, :2], boxes[left, :2])
+        high = torch.minimum(boxes[best, 2:], boxes[left, 2:])
+        overlap = (high - low + offset).clamp_min(0).prod(1)
+        left = left[overlap <= iou_threshold * (area[best] + area[left] - overlap)]
+    return torch.stack(kept) if kept else left
 
 
 @contextmanager

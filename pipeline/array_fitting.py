@@ -22,6 +22,8 @@ from .keypoints import open_keypoints, read_keypoints
 from .label import label_poses
 from .lift import check_intrinsics, lift_samples
 from .model import Model
+from .morphing import chosen_morph, morph_digest
+from .move import move_joints_of_samples
 from .refinement import check_reference, reference_digest, refined_model, supervision_warning
 from .results import Fit, Inferred, write_model
 from .samples import select_samples
@@ -65,7 +67,7 @@ def fit_arrays(path: Path, out: Path, settings: Settings, until: str | None = No
     training = _checked_training(path, settings)
     with open_workplace(out) as place:
         source = place.source(path)
-        contents = source.key, reference_digest(settings, place)
+        contents = source.key, reference_digest(settings, place), morph_digest(settings, place)
         request = request_digest(settings.model_dump(mode="json"), until, *contents)
         files = [out / name for name in ("model.pt", "losses.jsonl", "settings.toml", POSES)]
         if place.journal.request == request and (until or all(file.exists() for file in files)):
@@ -99,6 +101,8 @@ def infer_arrays(
             check_intrinsics(model, "K" in file or focal_px is not None)
             cameras = "K" if needs & CAMERA_NEEDS and "K" in file else ""
         samples = place.cache.run(read_keypoints, source, settings.morph.skeleton, False, cameras, subject=path.stem)
+        if model.morph:
+            samples = place.cache.run(move_joints_of_samples, samples, model.morph, subject=path.stem)
         if "intrinsics" in needs and samples.K is None and focal_px is not None:
             sizes = _image_sizes(path, samples)
             K = [assumed_intrinsics(width, height, focal_px) for width, height in sizes]
@@ -196,6 +200,9 @@ def _walk(path: Path, place: Workplace, settings: Settings, training: TrainingSe
     samples: Samples = run(
         read_keypoints, source, settings.morph.skeleton, settings.samples.static_cameras, cameras, subject=name
     )
+    network = chosen_morph(settings, {path: source.key})
+    if network:
+        samples = run(move_joints_of_samples, samples, network, subject=name)
     chosen = run(select_samples, samples, settings=settings.samples, subject=name)
     log.info("%s: %d of %d samples have enough views", path, len(chosen.instant), len(samples.instant))
     if until == "samples":
@@ -222,7 +229,7 @@ def _walk(path: Path, place: Workplace, settings: Settings, training: TrainingSe
     recipe = {name: getattr(settings, name).model_dump(mode="json") for name in REPEATED}
     recipe |= {"detector": f"2D poses of {path.name}", "samples": chosen.key}
     model_path = place.folder / "model.pt"
-    model = replace(trained, recipe=recipe)
+    model = replace(trained, recipe=recipe).with_morph(network)
     write_model(model, place.folder, to_toml(settings, training.options))
     if settings.refine.reference and until != "train":
         model = refined_model(model_path, place, settings, needs)

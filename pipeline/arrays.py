@@ -22,7 +22,7 @@ from typing import Annotated, Any, Self, get_args, get_origin, get_type_hints
 
 import numpy as np
 
-FIXED_SIZES = {"xy": 2, "xyz": 3, "corner": 4}
+FIXED_SIZES = {"xy": 2, "xyz": 3, "corner": 4, "startend": 2}
 """Dimensions that always have the same size; all others must agree within one hand-over."""
 
 
@@ -171,6 +171,16 @@ class Frames(HandOver):
 
 
 @dataclass(frozen=True)
+class Parts(HandOver):
+    """Where in a long video there may be somebody."""
+
+    time: Annotated[np.ndarray, Dims("frame", "float64", "s")]
+    """All timestamps of the video."""
+    part: Annotated[np.ndarray, Dims("part startend", "float64", "s")]
+    """Start and end of each part, in order and apart."""
+
+
+@dataclass(frozen=True)
 class Detections(HandOver):
     """All people found in one video; a person refers to its frame."""
 
@@ -245,6 +255,14 @@ class LabelledPictures(HandOver):
     confidence: Annotated[np.ndarray, Dims("crop joint", "float32", "0..1")]
     """1 where labelled, less where derived from labelled joints, 0 where missing."""
     skeleton: str
+
+
+@dataclass(frozen=True)
+class Followed(HandOver):
+    """By whom a take's cameras are synchronised."""
+
+    person: Annotated[np.ndarray, Dims("camera", "int32", "identity")]
+    """The same human's number among the people of each camera."""
 
 
 @dataclass(frozen=True)

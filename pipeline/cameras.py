@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
+from typing import TYPE_CHECKING
+
 from .arrays import Detections, Frames, Identities, Track
 from .cache import SourceFile
-from .detect import detect_poses
 from .detectors import Detector
 from .frames import extract_frames
 from .morph import morph_skeleton
 from .read import frames_of, read_people
 from .recording import Camera
 from .results import about
+from .seeing import people_in
 from .settings import KeypointSettings, TrackSettings, parse
 from .track import track_athlete, track_people
 from .walk import Walk
+
+if TYPE_CHECKING:
+    from .morph_network import MorphNetwork  # imports torch
 
 
 class Cameras:
     """The results of all cameras, by the camera's name; filled by one method per stage, in order."""
 
-    def __init__(self, walk: Walk) -> None:
-        self.walk = walk
+    def __init__(self, walk: Walk, network: MorphNetwork | None) -> None:
+        self.walk, self.network = walk, network
         self.videos: dict[str, SourceFile] = {}
         self.frame_sets: dict[str, Frames] = {}
         self.found: dict[str, Detections] = {}
@@ -57,8 +62,8 @@ class Cameras:
                 continue
             video, frames = self.videos[subject], self.frame_sets[subject]
             with about(camera.video):
-                self.found[subject] = self.walk.run(
-                    detect_poses, video, frames, detector, settings=self.walk.settings.detect, subject=subject
+                self.found[subject] = people_in(
+                    self.walk.place.cache, video, frames, detector, self.walk.settings.detect, subject
                 )
 
     def track(self) -> None:
@@ -86,3 +91,10 @@ class Cameras:
             self.everybody[subject] = [
                 self.walk.run(morph_skeleton, track, settings=settings, subject=subject) for track in tracks
             ]
+            if self.network:
+                from .move import move_joints
+
+                self.everybody[subject] = [
+                    self.walk.run(move_joints, track, self.network, subject=subject)
+                    for track in self.everybody[subject]
+                ]

@@ -28,6 +28,10 @@ app = typer.Typer(
 )
 models = typer.Typer(help="MMPose models that can be fetched by name: list, pull, path.", no_args_is_help=True)
 app.add_typer(models, name="models")
+morph = typer.Typer(
+    help="Skeleton morphs, which move joints to where a reference has them: fit.", no_args_is_help=True
+)
+app.add_typer(morph, name="morph")
 
 Overrides = Annotated[
     list[str], typer.Option("--set", metavar="NAME=VALUE", help="Any setting, e.g. train.epochs=50.")
@@ -376,6 +380,39 @@ def doctor(as_json: AsJson = False) -> None:
     else:
         for name, finding in findings.items():
             typer.echo(f"{name:<20}{finding}")
+
+
+@partial(command, of=morph, name="fit")
+def fit_morph(
+    detections: Annotated[Path, typer.Argument(help="2D poses of one subject as the detector finds them.")],
+    reference: Annotated[Path, typer.Argument(help="2D poses of the same frames and views as they should be.")],
+    out: Annotated[Path, typer.Option(help="File to write, for --set morph.network=FILE.")] = Path("morph.pt"),
+    epochs: Annotated[int, typer.Option(min=1, help="Passes over the pairs.")] = 100,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of all random draws.")] = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Learn how a detector's joints differ from a reference's, from one subject who is kept out of training.
+
+    Both are keypoint files (.npz), or files of one camera in any format of 2D poses.
+
+    Examples:
+
+      posepipe morph fit s1_detected.npz s1_reference.npz --out morph.pt
+
+      posepipe fit ski_videos --set morph.network=morph.pt
+    """
+    speak()
+    from .morph_fitting import fit_morph as run
+
+    made = run(detections, reference, epochs=epochs, seed=seed)
+    made.network.write(out)
+    said = {"morph": str(out), "pairs": made.pairs, "error_before": made.before, "error_after": made.after}
+    typer.echo(
+        json.dumps(said, indent=1)
+        if as_json
+        else f"morph    {out}\nerror    {made.before:.1%} of the person's size before, {made.after:.1%} after, "
+        "on pairs kept out"
+    )
 
 
 @partial(command, of=models, name="list")

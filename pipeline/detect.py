@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
+from dataclasses import replace
 from itertools import islice
 
 import cv2
 import numpy as np
 
-from .arrays import Detections, Frames
+from .arrays import Detections, Frames, Parts
 from .cache import SourceFile, Work, stage
 from .detectors import Detector, People
 from .progress import Advance, progress
@@ -29,11 +30,38 @@ def detect_poses(
 
     The detector starts afresh at each chunk, so that a resumed run gives the same bits.
     """
+    _detect_in(read_frames(video.path), len(frames.time), video, detector, settings, work)
+    return _joined(work.parts(Detections), detector)
+
+
+@stage(version=1)
+def detect_in_parts(
+    video: SourceFile, parts: Parts, detector: Detector, settings: DetectSettings, *, work: Work
+) -> Detections:
+    """People in the pictures of some parts of a video, as of ``detect_poses``; elsewhere there is nobody."""
+    inside = ((parts.time[:, None] >= parts.part[:, 0]) & (parts.time[:, None] <= parts.part[:, 1])).any(1)
+    pictures = read_frames(video.path, parts=parts.part.tolist())
+    _detect_in(pictures, int(inside.sum()), video, detector, settings, work)
+    found = _joined(work.parts(Detections), detector)
+    time = np.concatenate([found.time, parts.time[~inside]])
+    order = np.argsort(time, kind="stable")
+    place = np.empty(len(time), np.int32)
+    place[order] = np.arange(len(time))
+    motion = np.concatenate([found.camera_motion, np.full((~inside).sum(), np.nan, np.float32)])
+    return replace(found, time=time[order], camera_motion=motion[order], frame=place[found.frame])
+
+
+def _detect_in(
+    frames: Generator[tuple[float, np.ndarray], None, None],
+    count: int,
+    video: SourceFile,
+    detector: Detector,
+    settings: DetectSettings,
+    work: Work,
+) -> None:
+    """Keep the people in so many frames (time, picture), chunk by chunk, but those that are kept already."""
     done = sum(len(part.time) for part in work.parts(Detections))
-    with (
-        closing(read_frames(video.path)) as pictures,
-        progress(f"detect {video.path.name}", len(frames.time)) as advance,
-    ):
+    with closing(frames) as pictures, progress(f"detect {video.path.name}", count) as advance:
         for _ in islice(pictures, done):  # decoded again, because seeking is not exact; that is the cheap part
             advance(1)
         while True:
@@ -42,7 +70,6 @@ def detect_poses(
             if not people:
                 break
             work.keep(_detections(chunk, people, detector))
-    return _joined(work.parts(Detections), detector)
 
 
 class _Chunk:

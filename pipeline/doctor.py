@@ -58,7 +58,8 @@ def _mediapipe() -> str:
         import mediapipe
     except ImportError as error:
         return f"cannot run: {error}"
-    return f"can run: BlazePose full, embedded weights, one person per picture (mediapipe {mediapipe.__version__})"
+    people = "one person per picture, for several use mmpose with detect.boxes_config"
+    return f"can run: BlazePose full, embedded weights, {people} (mediapipe {mediapipe.__version__})"
 
 
 def _mmpose() -> str:

@@ -13,6 +13,7 @@ from .fit_report import report_of
 from .fit_request import content_of, is_complete, result_folders
 from .keypoints import is_keypoint_file
 from .learning import Learning
+from .morphing import morph_digest
 from .preparation import prepare
 from .recording import Recording, results_folder
 from .refinement import reference_digest
@@ -69,7 +70,7 @@ def fit(
     recording = Recording.open(Path(folder)).without(settings.leave_out)
     target = Path(out) if out else results_folder(Path(folder))
     with open_workplace(target) as place:
-        inputs = [*content_of(recording, place), reference_digest(settings, place)]
+        inputs = [*content_of(recording, place), reference_digest(settings, place), morph_digest(settings, place)]
         request = request_digest(settings.model_dump(mode="json"), until, exports, inputs)
         if place.journal.request == request and is_complete(recording, target, until, exports):
             return Fit(
@@ -88,7 +89,7 @@ class _Run:
         self.walk = Walk(recording, place, settings)
         self.exports = exports
         self.method = prepare(self.walk)
-        self.cameras = Cameras(self.walk)
+        self.cameras = Cameras(self.walk, self.method.morph)
         self.takes = Takes(self.walk, self.cameras)
         self.learning = Learning(self.walk, self.method, self.takes)
         self.clips = Clips(self.walk, self.learning)
@@ -121,7 +122,7 @@ class _Run:
         self.cameras.morph()
 
     def synchronize(self) -> None:
-        """Each take's cameras on one timeline, by the person who is the main one in each of them."""
+        """Each take's cameras on one timeline, by the motion of a person whom all of them show."""
         self.takes.synchronize()
 
     def match(self) -> None:

@@ -15,7 +15,6 @@ from .arrays import Crops, Detections, Frames, Identities, Pose3D, Track
 from .cache import Cache, SourceFile
 from .calibrate import assumed_intrinsics
 from .crop import crop_people
-from .detect import detect_poses
 from .detectors.choose import choose_detector
 from .device import check_device
 from .errors import PosepipeError
@@ -27,10 +26,12 @@ from .lift import check_intrinsics, lift_poses
 from .model import Model
 from .morph import morph_skeleton
 from .motion import make_motion
+from .move import move_joints
 from .read import frames_of, read_people
 from .readers import format_of
 from .recording import DESCRIPTION, read_description, results_folder
 from .results import Inferred, about, infer_request, provenance, write_results
+from .seeing import people_in
 from .settings import (
     REPEATED,
     KeypointSettings,
@@ -164,8 +165,7 @@ class _Chain:
                 "%s breaks off: its last %.1f s are missing; the rest is used", self.clip.path, frames.missing_s
             )
         detector = choose_detector(settings, device)
-        found = self.cache.run(detect_poses, self.clip, frames, detector, settings=settings, subject=self.name)
-        return frames, found
+        return frames, people_in(self.cache, self.clip, frames, detector, settings, self.name)
 
     def lift(
         self, frames: Frames, found: Detections, model_file: SourceFile, lifting: LiftSettings
@@ -194,6 +194,8 @@ class _Chain:
         if "crop" in self.model.recipe:
             crops = run(crop_people, self.clip, track, settings=settings.crop, subject=name)
         track = run(morph_skeleton, track, settings=settings.morph, subject=name)
+        if self.model.morph:
+            track = run(move_joints, track, self.model.morph, subject=name)
         swaps = run(find_swaps, [track], None, settings=settings.sides, subject=name)
         return run(mend_sides, track, swaps, 0, settings=settings.sides, subject=name), crops
 
@@ -250,4 +252,9 @@ def recipe_settings(model: Model, overrides: dict[str, Any], path: Path) -> Sett
                 f"{section} = {values!r}: {section} is a group of settings, e.g. {section}.NAME=VALUE"
             )
         tree[section] |= values
-    return settings_from(tree, f"settings for {path}")
+    settings = settings_from(tree, f"settings for {path}")
+    if settings.morph.network:
+        raise PosepipeError(
+            f"a skeleton morph belongs to the model that was trained with it: {path} has its own or none"
+        )
+    return settings

@@ -136,7 +136,7 @@ class Learning:
         recipe = {name: getattr(self.walk.settings, name).model_dump(mode="json") for name in repeated}
         found_by = sorted({found.detector for found in self.takes.cameras.found.values()})
         recipe |= {"detector": "; ".join(found_by), "samples": samples.key}
-        self.model = replace(trained, recipe=recipe)
+        self.model = replace(trained, recipe=recipe).with_morph(self.method.morph)
         verdict, sentence = (trained.handedness[name] for name in ("verdict", "sentence"))
         if verdict == "clear":
             log.info("handedness: clear. %s", sentence)

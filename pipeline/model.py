@@ -5,7 +5,7 @@ from __future__ import annotations
 import io
 import json
 import warnings
-from dataclasses import MISSING, dataclass
+from dataclasses import MISSING, dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
@@ -18,11 +18,14 @@ from ..models.skeleton import SKELETONS
 from .arrays import HandOver
 from .cache import write_atomically
 from .errors import PosepipeError
+from .morph_network import MorphNetwork
 from .settings import method_class, parse
 
 FORMAT = "posepipe model"
-FORMAT_VERSION = 2
-"""Of models with a refinement unit, which a posepipe that knows version 1 only would leave out and not say so."""
+FORMAT_VERSION = 3
+"""Of models with a skeleton morph, which a posepipe that knows older versions only would leave out and not say so."""
+REFINED_VERSION = 2
+"""Of other models with a refinement unit, likewise."""
 PLAIN_VERSION = 1
 """Of all other models."""
 NO_SUPERVISION = "no 3D poses"
@@ -51,6 +54,8 @@ class Model(HandOver):
     """Weights of the refinement unit, if one was trained."""
     supervision: str = NO_SUPERVISION
     """Which true 3D poses the model learnt from: with any, its results are not self-supervised."""
+    morph: MorphNetwork | None = None
+    """Moves the joints of 2D poses before they are lifted, as it did in training."""
 
     def save(self, folder: Path) -> None:
         """Write ``model.pt``."""
@@ -68,12 +73,15 @@ class Model(HandOver):
 
     def write(self, path: Path) -> None:
         """Write the model file; equal models give equal bytes."""
-        weights = {"state": self.state} | ({} if self.refinement is None else {"refinement": self.refinement})
-        names = [name for name in self.__dataclass_fields__ if name not in ("state", "refinement")]
+        weights: dict[str, Any] = {"state": self.state}
+        weights |= {} if self.refinement is None else {"refinement": self.refinement}
+        weights |= {} if self.morph is None else {"morph": self.morph.content()}
+        names = [name for name in self.__dataclass_fields__ if name not in ("state", "refinement", "morph")]
         plain = {name: getattr(self, name) for name in names}
+        refined = PLAIN_VERSION if self.refinement is None else REFINED_VERSION
         content = {
             "format": FORMAT,
-            "format_version": PLAIN_VERSION if self.refinement is None else FORMAT_VERSION,
+            "format_version": refined if self.morph is None else FORMAT_VERSION,
             "posepipe": version("posepipe"),
             **json.loads(json.dumps(plain)),  # pickle tells a word that stands twice from two equal words
             **weights,
@@ -113,7 +121,17 @@ class Model(HandOver):
         fields = cls.__dataclass_fields__.values()
         if lost := [field.name for field in fields if field.default is MISSING and field.name not in content]:
             raise PosepipeError(f"{path} is damaged: it lacks {lost[0]!r}; run fit again")
+        if "morph" in content:
+            content["morph"] = MorphNetwork(**content["morph"])
         return cls(**{field.name: content[field.name] for field in fields if field.name in content})
+
+    def with_morph(self, network: MorphNetwork | None) -> Self:
+        """The same model, which says that a skeleton morph belongs before it."""
+        if network is None:
+            return self
+        recipe = self.recipe | {"morph": self.recipe["morph"] | {"network": ""}}  # it is here, not in a file
+        supervision = f"{self.supervision}, but {network.supervision} for the skeleton morph"
+        return replace(self, recipe=recipe, morph=network, supervision=supervision)
 
     def build(self) -> Method:
         """The network with its trained weights, ready to predict.

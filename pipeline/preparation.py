@@ -4,15 +4,20 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .cache import SourceFile
 from .calibrate import HOW_TO_GIVE_EXTRINSICS, HOW_TO_GIVE_INTRINSICS
 from .detectors.model_zoo import why_not
 from .errors import PosepipeError
 from .labelled import PictureFolder, find_pictures
+from .morphing import chosen_morph
 from .refinement import check_reference
 from .settings import FROM_JOINTS, TrainingSettings, method_needs, training_settings
 from .walk import Walk
+
+if TYPE_CHECKING:
+    from .morph_network import MorphNetwork  # imports torch
 
 
 @dataclass(frozen=True)
@@ -26,6 +31,8 @@ class Prepared:
     """The file that training starts from."""
     labelled: tuple[SourceFile, PictureFolder] | None
     """Annotations and pictures with 2D labels, if the method learns from them."""
+    morph: MorphNetwork | None
+    """Moves joints to where a reference has them, if the settings name one."""
 
 
 def prepare(walk: Walk) -> Prepared:
@@ -38,7 +45,8 @@ def prepare(walk: Walk) -> Prepared:
     training = _training(walk, needs)
     backbone = _checkpoint(walk, training.options.get("backbone_weights"))
     labelled = _labelled_source(walk, training) if "labelled_2d" in needs else None
-    return Prepared(needs, training, backbone, labelled)
+    sources = {camera.video: walk.place.digests.of(camera.video) for _, camera in walk.cameras}
+    return Prepared(needs, training, backbone, labelled, chosen_morph(walk.settings, sources))
 
 
 def _training(walk: Walk, needs: frozenset[str]) -> TrainingSettings:

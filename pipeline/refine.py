@@ -63,7 +63,7 @@ def refine_model(
         model,
         losses=[*model.losses, *losses],
         refinement={name: value.cpu() for name, value in unit.state_dict().items()},
-        supervision=f"3D poses of {true.source}",
+        supervision=f"3D poses of {true.source}" + (f", and {model.morph.supervision}" if model.morph else ""),
     )
 
 

@@ -56,6 +56,8 @@ def reference_digest(settings: Settings, place: Workplace) -> str:
 def refined_model(model_path: Path, place: Workplace, settings: Settings, needs: Collection[str]) -> Model:
     """A model with a refinement unit, trained on what the model finds in the file of true poses."""
     from .lift import lift_samples  # import torch
+    from .model import Model
+    from .move import move_joints_of_samples
     from .refine import refine_model
 
     run, device = place.cache.run, settings.device
@@ -64,6 +66,8 @@ def refined_model(model_path: Path, place: Workplace, settings: Settings, needs:
     with open_keypoints(source.path) as file:
         cameras = "K" if CAMERA_NEEDS & set(needs) and "K" in file else ""
     samples = run(read_keypoints, source, skeleton, False, cameras, subject=name)
+    if morph := Model.read(model_path).morph:
+        samples = run(move_joints_of_samples, samples, morph, subject=name)
     true = run(read_true_poses, source, skeleton, subject=name)
     lifted = run(lift_samples, samples, model_file, settings=LiftSettings(device=device), subject=name)
     refining = RefiningSettings(epochs=settings.refine.epochs, seed=settings.train.seed, device=device)

@@ -50,8 +50,15 @@ class DetectSettings(StageSettings):
     )
     mmpose_checkpoint: str = Field("", description="local MMPose checkpoint file", json_schema_extra=UNKEYED)
     box_every: int = Field(
-        5, ge=1, description="mmpose: look for the person's box in every n-th frame", json_schema_extra=UNKEYED
+        5, ge=1, description="mmpose: look for people's boxes in every n-th frame", json_schema_extra=UNKEYED
     )
+    boxes_config: str = Field(
+        "",
+        description="mmpose: config of a model that finds the boxes of several people: a file of MMDetection's, or a "
+        "one-stage model of MMPose's such as RTMO; without one boxes come from mediapipe",
+        json_schema_extra=UNKEYED,
+    )
+    boxes_checkpoint: str = Field("", description="mmpose: its local checkpoint file", json_schema_extra=UNKEYED)
     h36m17: dict[str, list[str]] = Field(
         {},
         description="mmpose, for a model of joints of your own: of which a joint of h36m17 is the middle",
@@ -66,6 +73,12 @@ class DetectSettings(StageSettings):
     precision: Literal["fp32", "bf16"] = Field(
         "fp32",
         description="mmpose: sums of the backbone; bf16 is faster on processors that have it, and rounds more",
+        json_schema_extra=UNKEYED,
+    )
+    first_look_s: float = Field(
+        300.0,
+        ge=0,
+        description="in clips longer than this people are looked for in key frames first, and then only around those",
         json_schema_extra=UNKEYED,
     )
     chunk_frames: int = Field(
@@ -120,6 +133,12 @@ class MorphSettings(StageSettings):
 
     skeleton: Literal["h36m17", "native"] = Field(
         "h36m17", description="h36m17, or native: the detector's own joints, feet included"
+    )
+    network: str = Field(
+        "",
+        description="file of posepipe morph fit, which moves joints to where a reference has them; without one they "
+        "stay where the detector puts them",
+        json_schema_extra=UNKEYED,
     )
 
 

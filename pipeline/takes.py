@@ -7,6 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
+from .agree import agree_on_person
 from .arrays import Athletes, Crops, Swaps, Timeline, Track
 from .athlete import Athlete
 from .cameras import Cameras
@@ -46,29 +47,32 @@ class Takes:
         ]
 
     def synchronize(self) -> None:
-        """Each take's cameras on one timeline, by the person who is the main one in each of them."""
+        """Each take's cameras on one timeline, by the motion of a person whom all of them show."""
+        settings = self.walk.settings.synchronize
         for take in self.walk.recording.takes:
-            self.align(take, [tracks[0] for tracks in self.walk.of(take, self.cameras.everybody)])
+            names = [camera.name for camera in take.cameras]
+            offsets = [camera.offset_s for camera in take.cameras]
+            followed = self.followed(take, offsets)
+            inputs = self.walk.of(take, self.cameras.frame_sets), followed, names, offsets
+            with about(take.cameras[0].video.parent):
+                timeline = self.walk.run(synchronize, *inputs, settings=settings, subject=take.name)
+            self.timelines[take.name] = timeline
+            for warning in timeline.warnings:
+                self.walk.warn(f"take {take.name}: {warning}")
 
-    def align(self, take: Take, tracks: list[Track]) -> None:
-        """A take's cameras on one timeline by the motion of one person."""
-        names = [camera.name for camera in take.cameras]
-        offsets = [camera.offset_s for camera in take.cameras]
-        inputs = self.walk.of(take, self.cameras.frame_sets), tracks, names, offsets
-        with about(take.cameras[0].video.parent):
-            timeline = self.walk.run(synchronize, *inputs, settings=self.walk.settings.synchronize, subject=take.name)
-        self.timelines[take.name] = timeline
-        for warning in timeline.warnings:
-            self.walk.warn(f"take {take.name}: {warning}")
+    def followed(self, take: Take, offsets: list[float | None]) -> list[Track]:
+        """Each camera's track of the person by whom a take is synchronised."""
+        everybody = self.walk.of(take, self.cameras.everybody)
+        if all(len(tracks) == 1 for tracks in everybody):
+            return [tracks[0] for tracks in everybody]
+        settings = self.walk.settings.synchronize
+        agreed = self.walk.run(agree_on_person, everybody, offsets, settings=settings, subject=take.name)
+        return self.tracks_of(take, agreed.person.tolist())
 
     def match(self) -> None:
         """Who is who across each take's cameras, and whose poses are wanted."""
         for take in self.walk.recording.takes:
             matched = self.matched(take)
-            first = matched.person[self.wanted(take, matched)[0]]
-            if (first > 0).any():  # the timeline was found by other people
-                self.align(take, self.tracks_of(take, first))
-                matched = self.matched(take)
             only = not self.walk.settings.people.everybody
             for number in self.wanted(take, matched):
                 people = tuple(matched.person[number].tolist())

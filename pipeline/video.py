@@ -6,13 +6,15 @@ caller, is applied here and nowhere else. Nothing ever seeks by frame number.
 
 from __future__ import annotations
 
+import math
 import queue
 import re
 import threading
-from collections.abc import Generator, Iterator
+from collections.abc import Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -30,6 +32,13 @@ from .errors import PosepipeError
 _SUFFIXES = "mp4 mov m4v avi mkv webm mts m2ts ts mpg mpeg wmv flv 3gp mxf ogv vob insv lrv mjpeg"
 VIDEO_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
 """File names taken for videos in a folder; a file named in posepipe.toml may have any."""
+
+ROUNDING_S = 1e-6
+"""Within this two times are the same."""
+REORDER_S = 1.0
+"""So much earlier than a picture those may be shown that come after it in the file."""
+MAX_GROUP = 3000
+"""Packets between two key frames that are held; of longer groups everything is decoded."""
 
 AUDIO_RATE = 500
 """Values of the audio envelope per second."""
@@ -86,11 +95,16 @@ def probe(path: Path) -> VideoFacts:
         )  # fmt: skip
 
 
-def read_frames(path: Path, *, ahead: int = 8) -> Generator[tuple[float, np.ndarray], None, None]:
+def read_frames(
+    path: Path, *, ahead: int = 8, parts: Sequence[tuple[float, float]] | None = None
+) -> Generator[tuple[float, np.ndarray], None, None]:
     """Time (s, from the first frame on) and picture (H, W, 3) uint8 BGR of each frame, upright.
 
     Decoding runs in its own thread, at most ``ahead`` pictures in advance, so that memory does not
     grow with the length of the clip. Pictures that cannot be decoded are left out.
+
+    Args:
+        parts: starts and ends (s) of what is wanted, in order and apart; the rest is hardly decoded.
 
     Raises:
         PosepipeError: not a readable video.
@@ -107,7 +121,7 @@ def read_frames(path: Path, *, ahead: int = 8) -> Generator[tuple[float, np.ndar
 
     def decode() -> None:
         try:
-            for item in _decode(path):
+            for item in _decode(path) if parts is None else _decode_parts(path, parts):
                 put(item)
                 if stop.is_set():
                     return
@@ -198,6 +212,78 @@ def _decode(path: Path) -> Iterator[tuple[float, np.ndarray]]:
                     first = time if first is None else first
                     count += 1
                     yield time - first, _upright(frame)
+
+
+def read_key_frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
+    """Time (s, from the first frame on) and picture, as of ``read_frames``, of the frames that stand for themselves.
+
+    Raises:
+        PosepipeError: not a readable video.
+    """
+    with _open(path) as (container, stream), _readable_part(path):
+        stream.codec_context.skip_frame = "NONKEY"
+        first: float | None = None
+        for packet in container.demux(stream):
+            for frame in _frames(packet):
+                first = _seconds(frame) if first is None else first
+                yield _seconds(frame) - first, _upright(frame)
+
+
+def _decode_parts(path: Path, parts: Sequence[tuple[float, float]]) -> Iterator[tuple[float, np.ndarray]]:
+    """The frames of ``_decode`` in some parts; between them only what the next part needs is decoded.
+
+    Packets of each group, from key frame to key frame, are held until it is known whether a part begins in it. A key
+    frame within a part may be needed by pictures before it that also need the group before.
+    """
+    with _open(path) as (container, stream), _readable_part(path):
+        first = next(frame for packet in container.demux(stream) for frame in _frames(packet))
+    if first.pts is None:
+        yield from (item for item in _decode(path) if any(start <= item[0] <= end for start, end in parts))
+        return
+    with _open(path) as (container, stream), _readable_part(path):
+        packets, group = container.demux(stream), list[av.Packet]()
+        for start, end in ((start - ROUNDING_S, end + ROUNDING_S) for start, end in parts):
+            for packet in packets:
+                early = _shown(packet, stream) - _seconds(first) < start and len(group) < MAX_GROUP
+                if packet.is_keyframe and early:
+                    group.clear()
+                group.append(packet)
+                if not early:
+                    break
+            fresh = len(group)
+            for number, packet in enumerate(chain(tuple(group), packets)):
+                if number >= fresh:
+                    if packet.is_keyframe:
+                        group.clear()
+                    group.append(packet)
+                over = _sent(packet, stream) - _seconds(first) > end
+                frames = _frames(packet) + (_held_back(stream) if over else [])
+                for frame in frames:
+                    if start <= (time := _seconds(frame) - _seconds(first)) <= end:
+                        yield time, _upright(frame)
+                if over:
+                    break
+            stream.codec_context.flush_buffers()
+
+
+def _held_back(stream: VideoStream) -> list[VideoFrame]:
+    """The frames that the decoder still has; after that it takes no more packets until it is flushed."""
+    frames = stream.codec_context.decode(None)
+    for frame in frames:
+        frame.time_base = stream.time_base
+    return frames
+
+
+def _shown(packet: av.Packet, stream: VideoStream) -> float:
+    """When a packet's picture is to be shown, s; the last packet, which is empty, comes after all."""
+    return math.inf if packet.pts is None else float(packet.pts * (stream.time_base or 1))
+
+
+def _sent(packet: av.Packet, stream: VideoStream) -> float:
+    """Before which time, in s, no packet that comes after shows anything."""
+    if packet.dts is None:  # what is not said may be so much earlier
+        return -math.inf if packet.pts is None else _shown(packet, stream) - REORDER_S
+    return float(packet.dts * (stream.time_base or 1))
 
 
 def _frames(packet: av.Packet) -> list[Any]:

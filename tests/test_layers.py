@@ -23,23 +23,23 @@ HELPERS_OF_METHODS = {
     "method", "lifter", "pose_cnn", "precision", "losses", "geometry", "epipolar", "handedness", "heatmap",
     "skeleton", "body", "canonical", "bundle", "virtual_views", "lens", "openmmlab", "pictures", "placed_lifter",
     "temporal", "volumetric", "losses_25d", "refinement", "weak_perspective", "side_labels", "arrowhead",
-    "near_camera", "athlete", "athlete_bundle", "multiview_start",
+    "near_camera", "athlete", "athlete_bundle", "multiview_start", "morph",
 }  # fmt: skip
 NOT_METHODS = HELPERS_OF_METHODS | {"__init__", "angles", "metrics", "smoothing"}
 
 STAGES = {
     "motion",
     "frames", "detect", "track", "morph", "synchronize", "keypoints", "samples", "calibrate", "label", "train",
-    "lift", "crop", "refine", "sides", "labelled", "match", "read", "fuse",
+    "lift", "crop", "refine", "sides", "labelled", "match", "read", "fuse", "agree", "move", "find_parts",
 }  # fmt: skip
 LEVELS = [
     {"errors", "progress", "workers"},
     {"arrays", "video", "device", "launcher", "detectors", "cropping"},
     {"cache", "settings", "skeletons", "drawing", "exporters", "readers", "alignment"},
-    {"recording", "model", "workplace", "results", "windows", "lenses"},
+    {"recording", "model", "workplace", "results", "windows", "lenses", "morph_network"},
     {"batches", "checkpoints"},
     STAGES,
-    {"curves", "reference", "refinement", "sync_picture"},
+    {"curves", "reference", "refinement", "sync_picture", "morphing", "morph_fitting", "seeing"},
     {"report", "evaluate", "doctor", "array_fitting", "export", "consistency"},
     {"evaluation_files", "athlete", "known_cameras", "walk"},
     {"fit_request", "preparation", "cameras"},

@@ -43,7 +43,7 @@ class BoxesFromPoses:
 
     def boxes(self, images: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Images, each with one box (1, 4) float32 px."""
-        spans, spans_to_look_at = tee(_spans(images, self._every))
+        spans, spans_to_look_at = tee(spans_of(images, self._every))
         people = self._detector.detect(span[-1] for span in spans_to_look_at)
         before = None
         for span, found in zip(spans, people, strict=True):
@@ -60,7 +60,7 @@ def mediapipe_boxes(every: int = 5) -> BoxesFromPoses:
     return BoxesFromPoses(MediapipeDetector(), every)
 
 
-def _spans(images: Iterable[np.ndarray], every: int) -> Iterator[list[np.ndarray]]:
+def spans_of(images: Iterable[np.ndarray], every: int) -> Iterator[list[np.ndarray]]:
     """The first image, then so many at a time; the last of each is the one to look at."""
     images = iter(images)
     size = 1

@@ -148,6 +148,7 @@ class MMPoseDetector:
             box_every=settings.box_every,
             follow_poses=settings.follow_poses,
             h36m17=settings.h36m17,
+            boxes=_chosen_boxes(settings, device),
         )
 
     def detect(self, images: Iterable[np.ndarray]) -> Iterator[People]:
@@ -194,6 +195,23 @@ class MMPoseDetector:
         if poses and self._declared is not None:
             keypoint, confidence = self._declared.apply(keypoint, confidence)
         return People(np.asarray(box, np.float32).reshape(-1, 4), keypoint, confidence)
+
+
+def _chosen_boxes(settings: DetectSettings, device: str) -> BoxSource | None:
+    """The model of people's boxes that the settings name, if they do.
+
+    Raises:
+        PosepipeError: a config without checkpoint or the other way round, or an unusable one.
+    """
+    if not (settings.boxes_config or settings.boxes_checkpoint):
+        return None
+    if not (settings.boxes_config and settings.boxes_checkpoint):
+        raise PosepipeError("detect.boxes_config and detect.boxes_checkpoint belong together: give both")
+    from .person_boxes import BoxesFromModel
+
+    every = 1 if settings.follow_poses else settings.box_every
+    checkpoint = Path(settings.boxes_checkpoint).expanduser()
+    return BoxesFromModel(settings.boxes_config, checkpoint, device=choose_device(device), every=every)
 
 
 def read_config(path: Path) -> Config:

@@ -1,7 +1,8 @@
 """overlay.mp4: the video with its 2D skeletons, beside the first person's 3D skeleton turning slowly.
 
 The output has one constant rate, the video's average; at each of its instants it shows the frame nearest in
-time, so that videos with variable frame rates keep their true timing. Pictures stream through.
+time, so that videos with variable frame rates keep their true timing. Pictures stream through. Of a stretch in which
+nobody is seen for longer than ``EMPTY_S`` only the ends are shown.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from ..video import read_frames, write_video
 from .clip import Clip
 
 MAX_HEIGHT_PX = 720
+EMPTY_S, END_S = 20.0, 2.0
 PANEL_ASPECT = 0.75
 TURN_DEG_PER_S = 30.0
 ELEVATION_DEG = 14.0
@@ -41,9 +43,12 @@ _SHADES = 8
 def write(clip: Clip, path: Path) -> None:
     """Write the overlay as H.264 that browsers play, at most ``MAX_HEIGHT_PX`` high."""
     rate = Fraction(clip.rate)
+    parts = parts_to_show(clip)
+    inside = np.any([(clip.video_time >= start) & (clip.video_time <= end) for start, end in parts], axis=0)
     shown = frames_to_show(clip.video_time, float(rate))
+    shown = shown[inside[shown]]
     with (
-        closing(read_frames(clip.video)) as pictures,
+        closing(read_frames(clip.video, parts=parts)) as pictures,
         progress(f"overlay {clip.video.name}", len(shown)) as advance,
     ):
 
@@ -53,6 +58,20 @@ def write(clip: Clip, path: Path) -> None:
                 advance(1)
 
         write_video(path, rate, counted())
+
+
+def parts_to_show(clip: Clip) -> list[tuple[float, float]]:
+    """Starts and ends (s) of what is left of a clip without long stretches in which nobody is seen."""
+    there = np.any([np.isfinite(person.pose.joint).all((1, 2)) for person in clip.people], axis=0)
+    end = float(clip.video_time[-1])
+    seen = clip.video_time[there]
+    if len(seen) == 0:
+        return [(0.0, end)]
+    left, right = np.concatenate([[0.0], seen]), np.concatenate([seen, [end]])
+    empty = np.flatnonzero(right - left > EMPTY_S)
+    starts = [0.0, *(right[empty] - END_S)]
+    ends = [*(left[empty] + END_S), end]
+    return list(zip(starts, ends, strict=True))
 
 
 def frames_to_show(time: np.ndarray, rate: float) -> np.ndarray:

@@ -1,0 +1,157 @@
+"""Boxes of all people from a model: a person detector of MMDetection's, or a one-stage pose model of MMPose's.
+
+As of all of OpenMMLab's, configs are Python programs: give only those that you trust. Checkpoints are read safely.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from scipy.optimize import linear_sum_assignment
+
+from ...models.openmmlab import MissingPartError, openmmlab_imports, quiet
+from ..errors import PosepipeError
+from .boxes import spans_of
+from .checkpoint import file_digest, load_weights
+from .model_zoo import find_config
+
+with openmmlab_imports():
+    import mmdet.apis
+    import mmpose.apis
+    from mmengine.config import Config
+    from mmengine.dataset import Compose, pseudo_collate
+    from mmpose.models import BottomupPoseEstimator
+
+LEAST_SCORE = 0.3
+"""Score from which on a box counts as a person."""
+LEAST_OVERLAP = 0.2
+"""Share of their union that two boxes have in common if they may be the same person's."""
+
+
+class BoxesFromModel:
+    """All people whom a model finds in every n-th image; in between each box moves steadily to where it is next.
+
+    Args:
+        config: file of an MMDetection config, or file or name of a one-stage MMPose config (RTMO, YOLOX-Pose).
+        checkpoint: file of its weights.
+        device: where torch computes.
+        every: images between two looks.
+
+    Raises:
+        PosepipeError: no such model, one that finds no people, or a checkpoint that does not fit.
+    """
+
+    def __init__(
+        self, config: str | Path, checkpoint: Path, *, device: str | torch.device = "cpu", every: int = 5
+    ) -> None:
+        path = find_config(config)
+        if checkpoint.suffix == ".onnx":
+            raise PosepipeError(
+                f"detect.boxes_checkpoint: {checkpoint} is an ONNX file; give the .pth checkpoint and its config"
+            )
+        if not checkpoint.is_file():
+            raise PosepipeError(f"detect.boxes_checkpoint: there is no file {checkpoint}")
+        with quiet():
+            settings, self._model = _build(path)
+            load_weights(self._model, checkpoint, path.stem)
+            self._model.to(device)
+            self._pipeline = Compose(_for_arrays(settings.test_dataloader.dataset.pipeline))
+        self._person = _person_class(self._model, path)
+        self._every = every
+        self.description = f"boxes from {path.stem}, weights {checkpoint.name}, in every {every}. image"
+        text = json.dumps(settings.to_dict(), sort_keys=True, default=str)
+        parts = [text, file_digest(checkpoint), every, LEAST_SCORE, LEAST_OVERLAP]
+        self.key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+    def boxes(self, images: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Consecutive images, each with the boxes (P, 4) float32 px of the people in it."""
+        before = np.zeros((0, 4), np.float32)
+        for span in spans_of(images, self._every):
+            after = self.look(span[-1])
+            for step, image in enumerate(span, 1):
+                yield image, between(before, after, step / len(span))
+            before = after
+
+    def look(self, image: np.ndarray) -> np.ndarray:
+        """Boxes (P, 4) float32 px of the people in one image (H, W, 3) uint8 BGR."""
+        given = {"img": image, "img_id": 0} | getattr(self._model, "dataset_meta", {})
+        try:
+            with torch.inference_mode(), quiet():
+                found = self._model.test_step(pseudo_collate([self._pipeline(given)]))[0].pred_instances
+        except MissingPartError as error:
+            raise PosepipeError(str(error)) from error
+        if self._person is None:
+            box, score = np.asarray(found.bboxes), np.asarray(found.bbox_scores)
+        else:
+            people = found[found.labels == self._person]
+            box, score = people.bboxes.numpy(force=True), people.scores.numpy(force=True)
+        return box[score >= LEAST_SCORE].astype(np.float32).reshape(-1, 4)
+
+
+def between(before: np.ndarray, after: np.ndarray, share: float) -> np.ndarray:
+    """Boxes (P, 4) float32 at a share of the way from some (A, 4) to others (B, 4), each to the one that it overlaps.
+
+    Boxes that go to none stay, but vanish at the end of the way; those that come from none are there from its start.
+    """
+    overlap = _overlap(before, after)
+    rows, columns = linear_sum_assignment(-overlap)
+    pairs = [(a, b) for a, b in zip(rows, columns, strict=True) if overlap[a, b] >= LEAST_OVERLAP]
+    here = after.copy()
+    for a, b in pairs:
+        here[b] = (1 - share) * before[a] + share * after[b]
+    gone = np.setdiff1d(np.arange(len(before)), [a for a, _ in pairs]) if share < 1 else np.zeros(0, int)
+    return np.concatenate([here, before[gone]]).astype(np.float32)
+
+
+def _overlap(one: np.ndarray, other: np.ndarray) -> np.ndarray:
+    """Intersection over union (A, B) of boxes (A, 4) and (B, 4)."""
+    low = np.maximum(one[:, None, :2], other[None, :, :2])
+    high = np.minimum(one[:, None, 2:], other[None, :, 2:])
+    common = np.clip(high - low, 0, None).prod(-1)
+    area = [(boxes[:, 2:] - boxes[:, :2]).prod(-1) for boxes in (one, other)]
+    return common / np.maximum(area[0][:, None] + area[1][None] - common, 1e-9)
+
+
+def _build(path: Path) -> tuple[Config, Any]:
+    """The settings and the model of a config, without weights.
+
+    Raises:
+        PosepipeError: no model that finds people.
+    """
+    try:
+        settings = Config.fromfile(path)
+        if settings.get("default_scope", "mmdet") == "mmpose":
+            model = mmpose.apis.init_model(settings, None, device="cpu")
+        else:
+            model = mmdet.apis.init_detector(settings, None, device="cpu")
+    except (OSError, SyntaxError, ImportError, KeyError, AttributeError, RuntimeError) as error:
+        raise PosepipeError(f"detect.boxes_config: the model of {path} cannot be built: {error}") from error
+    if settings.get("default_scope") == "mmpose" and not isinstance(model, BottomupPoseEstimator):
+        raise PosepipeError(
+            f"detect.boxes_config: {path} is a {type(model).__name__}, which needs boxes itself; "
+            "name a detector of MMDetection's or a one-stage model such as rtmo-s_8xb32-600e_body7-640x640"
+        )
+    return settings, model
+
+
+def _for_arrays(pipeline: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """A test pipeline that takes pictures in memory, and no labels."""
+    steps = [step for step in pipeline if not step["type"].endswith("Annotations")]
+    first = {"type": "LoadImageFromNDArray"} if steps[0]["type"].endswith("LoadImageFromFile") else steps[0]
+    return [first, *steps[1:]]
+
+
+def _person_class(model: Any, path: Path) -> int | None:
+    """Which class of a detector's is people; None for models of people only."""
+    if isinstance(model, BottomupPoseEstimator):
+        return None
+    classes = model.dataset_meta["classes"]
+    if "person" not in classes:
+        raise PosepipeError(f"detect.boxes_config: {path} finds {', '.join(classes[:4])}, but no 'person'")
+    return classes.index("person")

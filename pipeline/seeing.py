@@ -1,0 +1,29 @@
+"""Who is in a video: a full look at short ones, at long ones only where a first look sees somebody."""
+
+from __future__ import annotations
+
+import logging
+
+import numpy as np
+
+from .arrays import Detections, Frames
+from .cache import Cache, SourceFile
+from .detect import detect_in_parts, detect_poses
+from .detectors import Detector
+from .find_parts import find_parts
+from .settings import DetectSettings
+
+log = logging.getLogger("posepipe")
+
+
+def people_in(
+    cache: Cache, video: SourceFile, frames: Frames, detector: Detector, settings: DetectSettings, subject: str
+) -> Detections:
+    """People in every picture of a video."""
+    run = cache.run
+    if frames.time[-1] <= settings.first_look_s:
+        return run(detect_poses, video, frames, detector, settings=settings, subject=subject)
+    parts = run(find_parts, video, frames, detector, subject=subject)
+    seconds = float(np.diff(parts.part).sum())
+    log.info("%s: a first look finds people in %.0f s of %.0f s", video.path.name, seconds, frames.time[-1])
+    return run(detect_in_parts, video, parts, detector, settings=settings, subject=subject)
