@@ -146,7 +146,7 @@ def open_workplace(folder: Path, *, borrowed: tuple[Path, ...] = ()) -> Iterator
 
 def _somebody_found(cache_folder: Path) -> bool:
     """Whether any detection, finished or not, has a person in it: all else is quick to do again."""
-    return any(np.load(path, mmap_mode="r").size for path in (cache_folder / "detect_poses").glob("**/frame.npy"))
+    return any(np.load(path, mmap_mode="r").size for path in cache_folder.glob("detect_*/**/frame.npy"))
 
 
 def _missing_parents(folder: Path) -> list[Path]:
