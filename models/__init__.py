@@ -6,5 +6,6 @@ METHODS: dict[str, str] = {
     "epipolarpose": "posepipe.models.epipolarpose:EpipolarPose",
     "iqbal": "posepipe.models.multiview_25d:Multiview25D",
     "li": "posepipe.models.transform_reprojection:TransformReprojection",
+    "posepipe": "posepipe.models.posepipe:Posepipe",
 }
 """Training methods by name; the class is imported only when it is used."""

@@ -137,6 +137,7 @@ class Prediction:
     canonical: Tensor  # (N, J, 3) axes of the person
     camera_from_canonical: Tensor  # (N, 3, 3)
     parity: Tensor  # (N) evidence of right-handedness that the network itself shows, before any mirroring
+    expected_error: Tensor | None = None  # (N, J) distances from the truth, in the unit of joint, if it can tell
 
 
 class Method(nn.Module, ABC):
@@ -144,11 +145,12 @@ class Method(nn.Module, ABC):
 
     Settings: ClassVar[type[MethodSettings]]
     needs: ClassVar[frozenset[str]] = frozenset()
-    """Among "intrinsics", "extrinsics", "labels", "crops", "labelled_2d".
+    """Among "intrinsics", "extrinsics", "labels", "reconstruction", "crops", "labelled_2d".
 
     "intrinsics" gives K to batches and to views, "extrinsics" K, R and t to batches (if they are unknown they come
-    from joints), "labels" all of these and triangulated poses, "crops" pictures of the person to batches
-    and to views, "labelled_2d" pictures of other people with 2D labels to batches.
+    from joints), "labels" all of these and triangulated poses, "reconstruction" poses that need no calibration, as
+    labels; "crops" pictures of the person to batches and to views, "labelled_2d" pictures of other people with 2D
+    labels to batches.
     """
 
     @classmethod

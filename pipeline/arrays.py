@@ -386,6 +386,8 @@ class Pose3D(HandOver):
     """"m" if the body height was given, else "body heights": the athlete's stature is 1."""
     joint_raw: Annotated[np.ndarray | None, Dims("frame joint xyz", "float32", "body heights, or m")] = None
     """``joint`` as it was lifted, each frame by itself, if ``joint`` has been filtered."""
+    expected_error: Annotated[np.ndarray | None, Dims("frame joint", "float32", "body heights, or m")] = None
+    """How far from the truth ``joint`` as it was lifted may be, if the method can tell."""
     filled: Annotated[np.ndarray | None, Dims("frame joint", "bool", "1")] = None
     """Where ``joint`` was missing or rejected, and comes from its neighbours in time."""
     steps: list[str] = dataclasses.field(default_factory=list)
@@ -408,6 +410,8 @@ class ViewPoses(HandOver):
     unit: str
     """"m" if the body height was given, else "body heights": the athlete's stature is 1."""
     takes: list[str]
+    expected_error: Annotated[np.ndarray | None, Dims("sample view joint", "float32", "body heights, or m")] = None
+    """How far from the truth ``joint`` may be, if the method can tell."""
 
 
 @dataclass(frozen=True)

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from typing import Any
 
 import numpy as np
 import torch
 
 from ..models.body import body_size
-from ..models.method import View
+from ..models.method import Prediction, View
 from ..models.skeleton import SKELETONS, Skeleton
 from .arrays import Crops, Pose3D, Samples, Track, ViewPoses
 from .batches import cut_windows
@@ -53,13 +53,11 @@ def lift_poses(track: Track, crops: Crops | None, model_file: SourceFile, settin
     clip = np.zeros(len(shown), np.int64)
     K = None if K is None else K[shown]
     seen = Seen(keypoint[shown], confidence[shown], track.time[shown], clip, K, crops, shown)
-    joint, canonical, rotation = _predict(model, seen, model.window_step_s, settings)
-    scale = (settings.height_m or 1.0) / body_size(canonical, skeleton)
+    lifted = _predict(model, seen, model.window_step_s, settings)
+    scale = (settings.height_m or 1.0) / body_size(lifted.canonical, skeleton)
     return Pose3D(
         time=np.array(track.time),
-        joint=_spread(joint * scale[:, None, None], usable),
-        canonical=_spread(canonical * scale[:, None, None], usable),
-        camera_from_canonical=_spread(rotation, usable),
+        **lifted.everywhere(scale, usable),
         confidence=np.where(usable[:, None], track.confidence, 0).astype(np.float32),
         keypoint=np.array(track.keypoint),
         skeleton=track.skeleton,
@@ -84,14 +82,12 @@ def lift_samples(samples: Samples, model_file: SourceFile, settings: LiftSetting
     clip = samples.take[sample] * usable.shape[1] + view
     K = None if samples.K is None else samples.K[usable]
     seen = Seen(samples.keypoint[usable], samples.confidence[usable], samples.instant[sample], clip, K)
-    joint, canonical, rotation = _predict(model, seen, None, settings)
+    lifted = _predict(model, seen, None, settings)
     scale = np.empty(len(clip), np.float32)
     for label in np.unique(clip):
-        scale[clip == label] = (settings.height_m or 1.0) / body_size(canonical[clip == label], skeleton)
+        scale[clip == label] = (settings.height_m or 1.0) / body_size(lifted.canonical[clip == label], skeleton)
     return ViewPoses(
-        joint=_spread(joint * scale[:, None, None], usable),
-        canonical=_spread(canonical * scale[:, None, None], usable),
-        camera_from_canonical=_spread(rotation, usable),
+        **lifted.everywhere(scale, usable),
         confidence=np.where(usable[..., None], samples.confidence, 0).astype(np.float32),
         take=np.array(samples.take),
         instant=np.array(samples.instant),
@@ -150,10 +146,28 @@ class Seen:
     frame: np.ndarray | None = None  # (N) of the crops' video
 
 
-def _predict(
-    model: Model, seen: Seen, step: float | None, settings: LiftSettings
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Joints (N, J, 3), canonical poses (N, J, 3) and rotations (N, 3, 3) of what was seen.
+@dataclass(frozen=True)
+class Lifted:
+    """Poses (N) of what was seen, of any scale."""
+
+    joint: np.ndarray  # (N, J, 3)
+    canonical: np.ndarray  # (N, J, 3)
+    camera_from_canonical: np.ndarray  # (N, 3, 3)
+    expected_error: np.ndarray | None  # (N, J)
+
+    def everywhere(self, scale: np.ndarray, usable: np.ndarray) -> dict[str, Any]:
+        """The arrays at the places (...) of all that might have been seen, lengths times scales (N)."""
+        error = self.expected_error
+        return {
+            "joint": _spread(self.joint * scale[:, None, None], usable),
+            "canonical": _spread(self.canonical * scale[:, None, None], usable),
+            "camera_from_canonical": _spread(self.camera_from_canonical, usable),
+            "expected_error": None if error is None else _spread(error * scale[:, None], usable),
+        }
+
+
+def _predict(model: Model, seen: Seen, step: float | None, settings: LiftSettings) -> Lifted:
+    """Poses of what was seen.
 
     Args:
         step: time between two frames of a window; by default that between two frames.
@@ -167,13 +181,17 @@ def _predict(
         if unit is not None:
             unit.to(device)
             blocks = [unit.refine(block) for block in blocks]
-    joint, canonical, rotation = (
-        torch.cat([getattr(block, name) for block in blocks]).cpu().numpy()
-        for name in ("joint", "canonical", "camera_from_canonical")
-    )
-    if np.isnan(joint).all():
+    arrays: dict[str, Any] = {field.name: _joined(blocks, field.name) for field in fields(Lifted)}
+    lifted = Lifted(**arrays)
+    if np.isnan(lifted.joint).all():
         raise PosepipeError("the model finds no pose in any frame: what it sees is too unlike what it was trained on")
-    return joint, canonical, rotation
+    return lifted
+
+
+def _joined(blocks: list[Prediction], name: str) -> np.ndarray | None:
+    """An array of all blocks, if they have it."""
+    parts = [getattr(block, name) for block in blocks]
+    return None if parts[0] is None else torch.cat(parts).cpu().numpy()
 
 
 def _blocks(seen: Seen, window: int, step: float | None, device: torch.device) -> Iterator[View]:

@@ -68,6 +68,8 @@ CASES = [
     Case("li", (("backbone", "four_blocks"), ("encoding", "absolute"), ("pairs", "random"))),
     Case("li", (("backbone", "temporal"), ("temporal_frames", (3, 3)))),
     Case("li", (("virtual_views", 1),)),
+    Case("posepipe", (("window", 9),)),
+    Case("posepipe", (("window", 1),)),
 ]
 LI, TEMPORAL = CASES[5], CASES[7]
 

@@ -1,0 +1,190 @@
+"""posepipe: a network of a clip's frames that learns from what all views of a take say together.
+
+Ours. CanonPose learns the takes; a bundle adjustment that starts from its poses and rotations finds the cameras, bone
+lengths and joints that explain all views of a take (the reconstruction); this network learns to see those poses in
+the 2D poses of one camera. Needs two or more synchronised views, no calibration and no 3D. It looks at the frames
+around an instant if there are any, and says how far off each joint may be.
+"""
+
+from __future__ import annotations
+
+import torch
+from pydantic import Field, field_validator
+from torch import Tensor
+
+from .body import MEAN_BONE_M
+from .geometry import normalise_keypoints
+from .handedness import Parity
+from .method import Batch, Method, MethodSettings, Phase, Prediction, View, given, in_chunks
+from .precision import Precision, fastest_precision
+from .skeleton import Skeleton
+from .window_lifter import WindowLifter
+
+_WEIGHT_DECAY = 1e-2
+_AXES = 3
+_SMALLEST_SPREAD = 1e-3
+"""Lest what is always right, as the root is, were worth any price (a bone measures 0.25)."""
+
+
+class PosepipeSettings(MethodSettings):
+    """Settings of posepipe's own method."""
+
+    window: int = Field(27, ge=1, description="frames that are looked at, a power of 3; 1: each frame alone")
+    alone: float = Field(
+        0.2, ge=0, le=1, description="share of training windows that show one frame only, so that this works as well"
+    )
+    flip: bool = Field(
+        True, description="learn from mirrored people as well, and average a pose and its mirror image"
+    )
+    epochs: int = Field(32, ge=1, description="passes over the training instants")
+    min_steps: int = Field(25, ge=1, description="steps of an epoch at least, for short footage")
+    batch_size: int = Field(64, ge=1, description="synchronised instants in a step")
+    width: int = Field(512, ge=1, description="units of a hidden layer")
+    learning_rate: float = Field(1e-3, gt=0, description="largest learning rate")
+    precision: Precision = Field(
+        default_factory=fastest_precision, description="of hidden layers in training; bf16 needs AMX to be faster"
+    )
+
+    @field_validator("window")
+    @classmethod
+    def _is_a_power_of_three(cls, window: int) -> int:
+        if window not in (1, 3, 9, 27, 81, 243):
+            raise ValueError("must be 1, 3, 9, 27, 81 or 243")
+        return window
+
+
+class Posepipe(Method):
+    """A student of the reconstruction of its own takes."""
+
+    Settings = PosepipeSettings
+    settings: PosepipeSettings
+    needs = frozenset({"reconstruction"})
+    mirror_fits = False
+    root: Tensor
+    mirror: Tensor
+    bones: Tensor
+
+    def __init__(self, skeleton: Skeleton, settings: PosepipeSettings) -> None:
+        super().__init__(skeleton, settings)
+        self.lifter = WindowLifter(len(skeleton.joints), settings.window, settings.width, settings.precision)
+        self.parity = Parity(skeleton)
+        fixed = {
+            "root": skeleton.landmark_weights("pelvis")[0],
+            "mirror": skeleton.mirror,
+            "bones": skeleton.bone_indices,
+        }
+        for name, array in fixed.items():
+            self.register_buffer(name, torch.from_numpy(array), persistent=False)
+
+    @property
+    def window(self) -> int:
+        """Frames that it looks at."""
+        return self.settings.window
+
+    def phases(self) -> tuple[Phase, ...]:
+        settings = self.settings
+        phase = Phase(
+            name="student",
+            epochs=settings.epochs,
+            weights={"pose": 1.0},
+            batch_size=settings.batch_size,
+            learning_rate=settings.learning_rate,
+            optimizer="adamw",
+            weight_decay=_WEIGHT_DECAY,
+            schedule="one_cycle",
+            min_steps=settings.min_steps,
+        )
+        return (phase,)
+
+    def losses(self, batch: Batch, phase: Phase) -> dict[str, Tensor]:
+        """Minus the log likelihood of joints whose distance from the prediction falls off exponentially.
+
+        With spread b it is ``d / b + 3 log b``, up to a constant, so that b becomes a third of the expected distance;
+        mean over joints, which count by the confidence of their labels. "distance" is shown beside it.
+        """
+        label, trust = given(batch.label, "a reconstruction"), given(batch.label_confidence, "a reconstruction")
+        images, confidences = (part.flatten(0, 1) for part in self._frames(batch))
+        target, trust = self.targets(label.flatten(0, 1), trust.flatten(0, 1))
+        if self.training:
+            images, confidences, target, trust = self._varied(images, confidences, target, trust)
+        pose, spread, seen = self.lift(images, confidences)
+        trust = trust * seen[:, None]
+        total = trust.sum().clamp_min(torch.finfo(trust.dtype).tiny)
+        distance = (pose - target).norm(dim=-1)
+        likelihood = distance / spread + _AXES * spread.log()
+        return {"pose": (likelihood * trust).sum() / total, "distance": (distance * trust).sum() / total}
+
+    def targets(self, label: Tensor, trust: Tensor) -> tuple[Tensor, Tensor]:
+        """Labels (N, J, 3) relative to the root, of bones 0.25 m long on average, and how sure (N, J) they are.
+
+        A single view cannot tell the size of a person, so none is taught.
+        """
+        start, end = self.bones.unbind(-1)
+        length = (label[:, start] - label[:, end]).norm(dim=-1).mean(-1)
+        exists = length > 0
+        pose = (label - (self.root @ label)[:, None]) * (MEAN_BONE_M / torch.where(exists, length, 1.0))[
+            :, None, None
+        ]
+        return pose, trust * exists[:, None]
+
+    def _varied(
+        self, images: Tensor, confidences: Tensor, target: Tensor, trust: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+        """Some windows reduced to their middle frame, and half of the people mirrored (``flip``)."""
+        count, middle = len(images), self.window // 2
+        alone = (torch.rand(count) < self.settings.alone).to(images.device)  # drawn on the CPU, whatever the device
+        images = _where(alone, images[:, middle, None].expand_as(images), images)
+        confidences = _where(alone, confidences[:, middle, None].expand_as(confidences), confidences)
+        if not self.settings.flip:
+            return images, confidences, target, trust
+        flipped = (torch.rand(count) < 0.5).to(images.device)
+        return (
+            _where(flipped, self._mirrored(images), images),
+            _where(flipped, confidences[..., self.mirror], confidences),
+            _where(flipped, self._mirrored(target), target),
+            _where(flipped, trust[..., self.mirror], trust),
+        )
+
+    def _frames(self, shown: Batch | View) -> tuple[Tensor, Tensor]:
+        """Keypoints (..., W, J, 2) px and confidences (..., W, J) of what the network looks at."""
+        if self.window > 1:
+            window = given(shown.window, "windows")
+            return window.keypoint, window.confidence
+        return shown.keypoint[..., None, :, :], shown.confidence[..., None, :]
+
+    def lift(self, images: Tensor, confidences: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Root-relative poses (N, J, 3), spreads (N, J), and which middle frames (N) show a person."""
+        observed, seen = normalise_keypoints(images, confidences, self.root)
+        pose, spread = self.lifter(observed, confidences * seen[..., None])
+        pose = pose - (self.root @ pose)[:, None]
+        return pose, spread.exp() + _SMALLEST_SPREAD, seen[:, self.window // 2]
+
+    @torch.no_grad()
+    def predict(self, view: View) -> Prediction:
+        """Poses of one camera's frames in camera axes and the errors that they are expected to have."""
+        pose, error, seen = in_chunks(self._predict, *self._frames(view))
+        pose, error = pose.masked_fill(~seen[:, None, None], torch.nan), error.masked_fill(~seen[:, None], torch.nan)
+        return Prediction(
+            joint=pose,
+            canonical=pose,
+            camera_from_canonical=torch.eye(3, dtype=pose.dtype, device=pose.device).repeat(len(pose), 1, 1),
+            parity=self.parity(pose),
+            expected_error=error,
+        )
+
+    def _predict(self, images: Tensor, confidences: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Poses, expected distances of their joints from the truth, and which frames show a person."""
+        pose, spread, seen = self.lift(images, confidences)
+        if self.settings.flip:
+            twin, twin_spread, _ = self.lift(self._mirrored(images), confidences[..., self.mirror])
+            pose, spread = (pose + self._mirrored(twin)) / 2, (spread + twin_spread[:, self.mirror]) / 2
+        return pose, _AXES * spread, seen
+
+    def _mirrored(self, points: Tensor) -> Tensor:
+        """Joints (..., J, 2 or 3) of the mirrored person: x negated, left and right exchanged."""
+        return torch.cat([-points[..., :1], points[..., 1:]], -1)[..., self.mirror, :]
+
+
+def _where(mask: Tensor, chosen: Tensor, other: Tensor) -> Tensor:
+    """Rows (N, ...) of the one where the mask (N) is true, else of the other."""
+    return torch.where(mask.view(-1, *(1,) * (chosen.dim() - 1)), chosen, other)
