@@ -36,6 +36,9 @@ class PosepipeSettings(MethodSettings):
     flip: bool = Field(
         True, description="learn from mirrored people as well, and average a pose and its mirror image"
     )
+    first_epochs: int = Field(
+        24, ge=1, description="passes of CanonPose over the training instants, for poses to start from"
+    )
     epochs: int = Field(32, ge=1, description="passes over the training instants")
     min_steps: int = Field(25, ge=1, description="steps of an epoch at least, for short footage")
     batch_size: int = Field(64, ge=1, description="synchronised instants in a step")

@@ -24,6 +24,7 @@ from .lift import check_intrinsics, lift_samples
 from .model import Model
 from .morphing import chosen_morph, morph_digest
 from .move import move_joints_of_samples
+from .reconstruction import reconstruct
 from .refinement import check_reference, reference_digest, refined_model, supervision_warning
 from .results import Fit, Inferred, write_model
 from .samples import select_samples
@@ -218,6 +219,9 @@ def _walk(path: Path, place: Workplace, settings: Settings, training: TrainingSe
     if until == "calibrate":
         return Fit(place.folder, None, (), None, ())
     labels = run(label_poses, chosen, rig, settings=settings.label, subject=name) if "labels" in needs else None
+    if "reconstruction" in needs:
+        sizes = [_image_sizes(path, samples)] * len(samples.takes)
+        labels = reconstruct(place, chosen, sizes, settings, subject=name)
     if until == "label":
         return Fit(place.folder, None, (), None, ())
     trained = run(train_model, chosen, rig, labels, None, None, None, settings=training, subject=name)

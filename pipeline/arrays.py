@@ -347,12 +347,12 @@ class Rig(HandOver):
 
 @dataclass(frozen=True)
 class Labels(HandOver):
-    """3D poses triangulated from all views, for training; missing is 0, never NaN."""
+    """3D poses that all views agree on, for training; missing is 0, never NaN."""
 
     joint: Annotated[np.ndarray, Dims("sample view joint xyz", "float32", "m")]
     """In each camera's axes and in the rig's unit of length, seen from the camera (not root-relative)."""
     confidence: Annotated[np.ndarray, Dims("sample view joint", "float32", "0..1")]
-    """Mean of the views that the joint was triangulated from; 0 where it was not."""
+    """Of a triangulated joint, the mean of its views; of a fused one, how sure it is. 0 where there is no label."""
     residual: Annotated[np.ndarray, Dims("sample view joint", "float32", "px")]
     """Distance of the detection from the label's image; NaN where either is missing."""
 

@@ -148,7 +148,7 @@ class _Run:
         self.learning.calibrate()
 
     def label(self) -> None:
-        """3D poses triangulated from all views, if the method trains on them."""
+        """3D poses from all views, if the method trains on them."""
         self.learning.label()
 
     def train(self) -> None:

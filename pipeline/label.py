@@ -1,4 +1,4 @@
-"""Labels: the athlete in 3D, triangulated from all views, for methods that train on 3D poses."""
+"""Labels: the athlete in 3D, as all views see it, for methods that train on 3D poses."""
 
 from __future__ import annotations
 
@@ -16,10 +16,26 @@ from ..models.epipolar import (
     triangulate_robustly,
     vector_median,
 )
-from .arrays import Labels, Rig, Samples
+from .arrays import FusedPoses, Labels, Rig, Samples
 from .cache import stage
 from .errors import PosepipeError
 from .settings import LabelSettings
+
+HALF_TRUSTED = 0.05
+"""Deviation (in body heights) of a fused joint that counts half."""
+
+
+@stage(version=1)
+def label_from_fused(fused: FusedPoses) -> Labels:
+    """Poses fused from all views as labels; joints that are not to be trusted, and views that are not, have none."""
+    there = np.isfinite(fused.root).all(-1)[..., None]
+    joint = fused.joint_in_camera + fused.root[:, :, None]
+    trust = fused.trusted / (1 + np.square(fused.deviation / HALF_TRUSTED))
+    return Labels(
+        joint=np.where(there[..., None], joint, 0).astype(np.float32),
+        confidence=np.where(there, trust[:, None], 0).astype(np.float32),
+        residual=np.asarray(fused.residual),
+    )
 
 
 @stage(version=1)

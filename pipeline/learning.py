@@ -15,6 +15,7 @@ from .known_cameras import camera_model, lens_of
 from .label import label_poses
 from .labelled import crop_labelled
 from .preparation import Prepared
+from .reconstruction import reconstruct
 from .recording import Take
 from .refinement import refined_model, supervision_warning
 from .results import write_model
@@ -106,20 +107,26 @@ class Learning:
         assumed = "intrinsics" in self.method.needs and self.training_samples.K is None
         if not (assumed or self.method.needs & FROM_JOINTS):
             return
-        sizes = [
-            [frames.image_size.tolist() for frames in self.walk.of(athlete.take, self.takes.cameras.frame_sets)]
-            for athlete in self.takes.athletes
-        ]
-        settings = self.walk.settings.calibrate
-        self.rig = self.walk.run(calibrate, self.pinhole_samples, sizes, settings=settings, subject="all takes")
+        inputs = self.pinhole_samples, self.image_sizes()
+        self.rig = self.walk.run(calibrate, *inputs, settings=self.walk.settings.calibrate, subject="all takes")
         report = log.info if self.rig.intrinsics == "given" else self.walk.warn
         report(describe_rig(self.rig))
 
+    def image_sizes(self) -> list[list[list[int]]]:
+        """Width and height (px) of the cameras of every athlete's take."""
+        return [
+            [frames.image_size.tolist() for frames in self.walk.of(athlete.take, self.takes.cameras.frame_sets)]
+            for athlete in self.takes.athletes
+        ]
+
     def label(self) -> None:
-        """3D poses triangulated from all views, if the method trains on them."""
+        """3D poses from all views, if the method trains on them."""
         if "labels" in self.method.needs:
             inputs = self.pinhole_samples, self.rig
             self.labels = self.walk.run(label_poses, *inputs, settings=self.walk.settings.label, subject="all takes")
+        if "reconstruction" in self.method.needs:
+            sizes, settings = self.image_sizes(), self.walk.settings
+            self.labels = reconstruct(self.walk.place, self.training_samples, sizes, settings, subject="all takes")
 
     def train(self) -> None:
         """The trained model, as ``model.pt``."""

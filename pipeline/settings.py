@@ -276,6 +276,8 @@ class TrainingSettings(TrainSettings):
 
 FROM_JOINTS = frozenset({"extrinsics", "labels"})
 """Needs of methods that the athlete's joints meet, once the intrinsics are known."""
+FROM_VIEWS = frozenset({"reconstruction"})
+"""Needs that the views meet with nothing else known."""
 CAMERA_NEEDS = FROM_JOINTS | {"intrinsics"}
 """Needs that take intrinsics; methods that have one see keypoints freed from lens distortion, where it is known."""
 
@@ -392,7 +394,7 @@ def training_settings(settings: Settings, offered: Collection[str], advice: str)
     name = settings.train.method
     if needs & FROM_JOINTS:
         needs = needs - FROM_JOINTS | {"intrinsics"}
-    if missing := sorted(needs - set(offered)):
+    if missing := sorted(needs - FROM_VIEWS - set(offered)):
         raise PosepipeError(f"method {name!r} needs {' and '.join(missing)}: {advice}, or use --method canonpose")
     return TrainingSettings(**settings.train.model_dump(), options=options, device=settings.device)
 

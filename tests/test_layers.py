@@ -39,7 +39,7 @@ LEVELS = [
     {"recording", "model", "workplace", "results", "windows", "lenses", "morph_network"},
     {"batches", "checkpoints"},
     STAGES,
-    {"curves", "reference", "refinement", "sync_picture", "morphing", "morph_fitting", "seeing"},
+    {"curves", "reference", "reconstruction", "refinement", "sync_picture", "morphing", "morph_fitting", "seeing"},
     {"report", "evaluate", "doctor", "array_fitting", "export", "consistency"},
     {"evaluation_files", "athlete", "known_cameras", "walk"},
     {"fit_request", "preparation", "cameras"},

@@ -312,3 +312,21 @@ def test_a_focal_length_can_be_assumed_for_keypoints(tmp_path: Path, caplog: pyt
 def test_stages_of_a_keypoint_file(fitted: Path) -> None:
     with pytest.raises(PosepipeError, match=f"unknown stage of a keypoint file 'detect'.*{', '.join(STAGES)}"):
         fit(fitted, until="detect")
+
+
+def test_a_method_that_learns_from_a_reconstruction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Nothing is read of the cameras but the pictures' sizes."""
+    monkeypatch.setattr("posepipe.models.handedness._UNDECIDED", 0.0)  # so short a training decides nothing
+    own = ("train.method=posepipe", "train.first_epochs=2", "train.window=9", "samples.static_cameras=true", *QUICK)
+    settings = load_settings(overrides=own)
+    content = {name: array for name, array in arrays(60).items() if name not in ("K", "R", "t", "joint_3d_cam")}
+    with pytest.raises(PosepipeError, match="image_size"):
+        fit(save(tmp_path / "sizeless.npz", content), settings=settings)
+    path = save(tmp_path / "a.npz", content | {"image_size": np.full((VIEWS, 2), 1000)})
+    made = fit(path, settings=settings)
+    assert (made.folder / "canonpose.pt").is_file()
+    with np.load(made.results[0]) as poses:
+        assert json.loads(str(poses["provenance"]))["method"] == "posepipe"
+        assert np.isfinite(poses["joint"]).all()
+        assert (poses["expected_error"] > 0).all() and poses["expected_error"].shape == (60, VIEWS, 17)
+    assert fit(path, settings=settings).nothing_to_do

@@ -7,9 +7,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from known_scene import cameras, people
-from posepipe.pipeline.arrays import Labels, Rig, Samples
+from posepipe.pipeline.arrays import FusedPoses, Labels, Rig, Samples
 from posepipe.pipeline.errors import PosepipeError
-from posepipe.pipeline.label import label_poses
+from posepipe.pipeline.label import label_from_fused, label_poses
 from posepipe.pipeline.settings import LabelSettings
 
 PAIRS, ALL = LabelSettings(triangulation="pairs"), LabelSettings(triangulation="all")
@@ -113,3 +113,45 @@ def test_nothing_to_triangulate_is_refused(settings: LabelSettings) -> None:
     confidence[:, 1:] = 0.1
     with pytest.raises(PosepipeError, match="no joint could be triangulated"):
         label_poses(with_confidence(samples, confidence), rig, settings)
+
+
+def fused_scene() -> tuple[FusedPoses, np.ndarray]:
+    """True poses as if they had been fused, and where joints are (S, V, J, 3) in each camera's axes."""
+    samples, rig, seen = scene(views=3)
+    world, count = people(12), len(seen)
+    centre = world[:, :1]
+    fused = FusedPoses(
+        joint=(world - centre).astype(np.float32),
+        covariance=np.zeros((count, 17, 3, 3), np.float32),
+        trusted=np.ones((count, 17), bool),
+        camera_from_rig=np.array(rig.R),
+        root=seen[:, :, 0].astype(np.float32),
+        focal=np.full((count, 3), 1000, np.float32),
+        residual=np.zeros((count, 3, 17), np.float32),
+        take=samples.take,
+        instant=samples.instant,
+        skeleton="h36m17",
+        unit="body heights",
+        takes=["take"],
+        cameras="nothing",
+    )
+    return fused, seen
+
+
+def test_fused_poses_become_labels_in_every_camera() -> None:
+    fused, seen = fused_scene()
+    labels = label_from_fused(fused)
+    np.testing.assert_allclose(labels.joint, seen, atol=1e-5)
+    np.testing.assert_array_equal(labels.confidence, 1)
+
+
+def test_fused_joints_count_as_far_as_they_are_trusted() -> None:
+    fused, _ = fused_scene()
+    fused.trusted[2, 5] = False
+    fused.covariance[3, 7] = np.diag([0.03, 0.04, 0.0]) ** 2  # a deviation of 0.05
+    fused.camera_from_rig[4:, 1], fused.root[4:, 1] = np.nan, np.nan
+    labels = label_from_fused(fused)
+    assert (labels.confidence[2, :, 5] == 0).all()
+    np.testing.assert_allclose(labels.confidence[3, :, 7], 0.5, rtol=1e-5)
+    assert (labels.confidence[4:, 1] == 0).all() and (labels.joint[4:, 1] == 0).all()
+    assert np.isfinite(labels.joint).all()

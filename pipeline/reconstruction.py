@@ -1,0 +1,48 @@
+"""Reconstruction: poses from all views together, for methods that learn from them and know no camera."""
+
+from __future__ import annotations
+
+import logging
+
+from .arrays import Labels, Samples
+from .label import label_from_fused
+from .settings import LiftSettings, Settings, TrainingSettings, method_class, method_settings
+from .workplace import Workplace
+
+log = logging.getLogger("posepipe")
+
+FIRST_METHOD = "canonpose"
+"""What finds poses and rotations to start from; settings that it has in common with the method are the method's."""
+
+
+def reconstruct(
+    place: Workplace, samples: Samples, image_sizes: list[list[list[int]]], settings: Settings, subject: str
+) -> Labels:
+    """Poses of all samples as labels: CanonPose learns the samples, and their views are fused.
+
+    Writes ``canonpose.pt``, a model like any other.
+
+    Args:
+        image_sizes: width and height (px) of each take's cameras.
+
+    Raises:
+        PosepipeError: training that tells nothing of left and right.
+    """
+    from .fuse import fuse_views  # imports torch, which a fit with nothing to do can do without
+    from .lift import lift_samples
+    from .train import train_model
+
+    run, own = place.cache.run, method_settings(settings).model_dump(mode="json")
+    log.info("%s finds poses to start from", FIRST_METHOD)
+    chosen = {"epochs": own["first_epochs"], "min_steps": own["min_steps"], "width": own["width"]}
+    options = method_class(FIRST_METHOD).Settings(**chosen).model_dump(mode="json")
+    training = TrainingSettings(
+        method=FIRST_METHOD, seed=settings.train.seed, options=options, device=settings.device
+    )
+    model = run(train_model, samples, None, None, None, None, None, settings=training, subject=subject)
+    path = place.folder / f"{FIRST_METHOD}.pt"
+    model.write(path)
+    lifting = LiftSettings(device=settings.device)
+    lifted = run(lift_samples, samples, place.source(path), settings=lifting, subject=subject)
+    fused = run(fuse_views, samples, lifted, image_sizes, subject=subject)
+    return run(label_from_fused, fused, subject=subject)
