@@ -3,6 +3,12 @@
 Li, Li, Jiang, Zhang, Huang and Xu, Geometry-driven self-supervised method for 3D human pose estimation (AAAI 2020).
 Needs intrinsics, extrinsics and two or more synchronised views for training, and intrinsics for prediction: the
 networks see absolute image coordinates at focal length 1, as a person's place in the picture tells perspective.
+
+The loss ``turn`` is ours. A single view tells a person's distance to some 4 % only. At 10 to 45 m this is more than
+the pose's own errors: in the other views it shifts all joints alike, and as distances are not squared, the pose learns
+little but that shift. So poses are also compared where the other view itself says the person is. *Measured* on ``ski6``
+(moving, zooming cameras), 20 epochs of a quarter of the training takes, others held out, NMPJPE / PMPJPE: 204 / 96
+without it, 100 / 68 with it; 89 / 64 without it if the network is told where people truly are.
 """
 
 from __future__ import annotations
@@ -25,6 +31,7 @@ PUBLISHED: dict[str, Any] = {
     "batch_size": 1024,
     "pairs": "random",
     "transform_weight": 1.0,
+    "turn_weight": 0.0,
     "backbone": "four_blocks",
     "encoding": "absolute",
     "optimizer": "adam",
@@ -62,6 +69,11 @@ class TransformReprojectionSettings(MethodSettings):
     batch_size: int = Field(64, ge=1, description="synchronised instants in a step")
     pairs: Literal["random", "all"] = Field("all", description="pairs of views of an instant in a step: one, or all")
     transform_weight: float = Field(4.0, ge=0, description="weight of projections into the other views (lambda)")
+    turn_weight: float = Field(
+        4.0,
+        ge=0,
+        description="weight of the same where each view itself says where the person is; 0 in the paper",
+    )
     weighting: Literal["source", "both"] = Field(
         "source", description="confidences that weigh residuals: of the source view, or root of both views' product"
     )
@@ -152,7 +164,7 @@ class TransformReprojection(Method):
     def phases(self) -> tuple[Phase, ...]:
         """Pre-training brings roots to where the cameras look, so that projections are defined (Eqs. 6, 7)."""
         settings = self.settings
-        weights = {"reprojection": 1.0, "transform": settings.transform_weight}
+        weights = {"reprojection": 1.0, "transform": settings.transform_weight, "turn": settings.turn_weight}
         third = settings.epochs // 3
         return (
             self._phase("pre-training", settings.pretraining_epochs, {"pretraining": 1.0}, "steps"),
@@ -181,22 +193,32 @@ class TransformReprojection(Method):
         )
 
     def losses(self, batch: Batch, phase: Phase) -> dict[str, Tensor]:
-        """Terms of Eqs. 2, 5 and 6: sums over joints and over both directions of a pair, means over pairs."""
+        """Terms of Eqs. 2, 5 and 6, and ``turn``: sums over joints and both directions of a pair, means over pairs.
+
+        ``turn`` compares, as ``transform`` does, what one view lifts with what another sees, but puts it where that
+        other view says the person is.
+        """
         seen = self._seen(batch)
         if self.settings.pairs == "random":
             seen = two_views(seen, self._exists(seen.confidence))
         shown = seen.images, seen.confidences
-        placed = self.network.pose(*shown) + self.network.position(*shown)[..., None, :]
+        pose, position = self.network.pose(*shown), self.network.position(*shown)[..., None, :]
+        placed = pose + position
         moved = to_other_cameras(placed, seen.R, seen.t)  # (B, source, target, J, 3)
-        error = (project(moved) - seen.image[:, None]).norm(dim=-1) / RESIDUAL_UNIT
-        error = (self._weight(seen.confidence) * error).sum(-1)
+        turned = to_other_cameras(pose, seen.R, torch.zeros_like(seen.t)) + position[:, None]
+        error, turned_error = self._residual(moved, seen), self._residual(turned, seen)
         exists = self._exists(seen.confidence)
         pairs = exists[:, :, None] & exists[:, None] & ~torch.eye(exists.shape[1], dtype=torch.bool).to(exists.device)
         count = (pairs.sum() / 2).clamp_min(1)
         own = error.diagonal(dim1=1, dim2=2)[:, :, None].expand_as(error)
         apart = (moved - placed[:, None]).norm(dim=-1).sum(-1)
-        terms = {"pretraining": apart, "reprojection": own, "transform": error}
+        terms = {"pretraining": apart, "reprojection": own, "transform": error, "turn": turned_error}
         return {name: (term * pairs).sum() / count for name, term in terms.items()}
+
+    def _residual(self, points: Tensor, seen: Seen) -> Tensor:
+        """Weighted distances (B, source, target) of images of points (B, source, target, J, 3) from what is seen."""
+        distance = (project(points) - seen.image[:, None]).norm(dim=-1) / RESIDUAL_UNIT
+        return (self._weight(seen.confidence) * distance).sum(-1)
 
     def _weight(self, confidence: Tensor) -> Tensor:
         """Weights (B, source, target, J) of residuals; 0 where the target is missing."""
