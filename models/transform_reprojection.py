@@ -5,10 +5,10 @@ Needs intrinsics, extrinsics and two or more synchronised views for training, an
 networks see absolute image coordinates at focal length 1, as a person's place in the picture tells perspective.
 
 The loss ``turn`` is ours. A single view tells a person's distance to some 4 % only. At 10 to 45 m this is more than
-the pose's own errors: in the other views it shifts all joints alike, and as distances are not squared, the pose learns
-little but that shift. So poses are also compared where the other view itself says the person is. *Measured* on ``ski6``
-(moving, zooming cameras), 20 epochs of a quarter of the training takes, others held out, NMPJPE / PMPJPE: 204 / 96
-without it, 100 / 68 with it; 89 / 64 without it if the network is told where people truly are.
+the pose's own errors: in the other views it shifts all joints alike, and as distances are not squared, the pose
+learns little but that shift. So poses are also compared where the other view itself says the person is. *Measured*
+on ``ski6`` (moving, zooming cameras), 20 epochs of a quarter of the training takes, others held out, NMPJPE / PMPJPE:
+204 / 96 without it, 100 / 68 with it; 89 / 64 without it if the network is told where people truly are.
 """
 
 from __future__ import annotations

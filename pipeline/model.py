@@ -43,7 +43,7 @@ class Model(HandOver):
     losses: list[dict[str, Any]]
     """One row per epoch: phase, epoch, each loss term, total, learning rate."""
     handedness: dict[str, Any]
-    """How clearly the person was told from the mirrored one: verdict, margin, majority share."""
+    """How clearly the person was told from the mirrored one: verdict, margin, majority share; ``takes``: of each."""
     instants: int
     """Training instants."""
     recipe: dict[str, Any]

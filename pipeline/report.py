@@ -70,7 +70,7 @@ class Report:
     losses: Sequence[Mapping[str, Any]] = ()
     """One row per epoch: phase, epoch, each loss term, total."""
     handedness: Mapping[str, Any] | None = None
-    """Fields of ``models.handedness.Handedness``."""
+    """Fields of ``models.handedness.Handedness``, and of ``takes`` by name its numbers."""
     settings: str = ""
     versions: Mapping[str, str] | None = None
     warnings: Sequence[str] = ()

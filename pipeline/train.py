@@ -13,6 +13,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler, MultiStepLR, OneCycleLR
@@ -74,27 +75,28 @@ def train_model(
         data = to_batch(samples, rig, labels, device)
         losses = fit_method(method.to(device), data, settings.seed, work, launch, more)
     method.eval()
-    handedness = _handedness(method, _parities(method, data, more))
+    parity, sample = _parities(method, data, more)
+    handedness = _handedness(method, parity)
     return Model(
         method=settings.method,
         options=settings.options,
         skeleton=samples.skeleton,
         state={name: value.cpu() for name, value in method.state_dict().items()},
         losses=losses,
-        handedness=vars(handedness),
+        handedness=vars(handedness) | {"takes": _by_take(method, parity, samples.take[sample], samples.takes)},
         instants=len(samples.instant),
         recipe={},
         window_step_s=None if more.windows is None or samples.time is None else more.windows.step,
     )
 
 
-def _handedness(method: Method, parities: Tensor) -> Handedness:
+def _handedness(method: Method, parity: np.ndarray) -> Handedness:
     """What anatomy says of the handedness.
 
     Raises:
         PosepipeError: nothing certain, and nothing else settles it.
     """
-    found = judge_handedness(parities.numpy(), quotient=method.settles_handedness)
+    found = judge_handedness(parity, quotient=method.settles_handedness)
     if not method.mirror_fits:
         return replace(
             found, sentence=f"The cameras settle left and right, and anatomy checks them. {found.sentence}"
@@ -102,6 +104,17 @@ def _handedness(method: Method, parities: Tensor) -> Handedness:
     if found.verdict == "undecided":
         raise PosepipeError(f"training ended, but left and right were not told apart: {found.sentence}")
     return found
+
+
+def _by_take(method: Method, parity: np.ndarray, take: np.ndarray, names: list[str]) -> dict[str, dict[str, float]]:
+    """Mean size of the parity, and shares of evident poses and of one sign, of each take that was looked at."""
+    found = {
+        names[index]: judge_handedness(parity[take == index], method.settles_handedness)
+        for index in np.unique(take).tolist()
+    }
+    return {
+        name: {"margin": one.margin, "evident": one.evident, "majority": one.majority} for name, one in found.items()
+    }
 
 
 def _start_from(method: Method, checkpoint: Path) -> None:
@@ -204,15 +217,15 @@ def _shuffled(count: int, batch_size: int, steps: int) -> list[Tensor]:
     return list(torch.cat(passes)[: steps * batch_size].split(batch_size))
 
 
-def _parities(method: Method, data: Batch, more: OnDemand) -> Tensor:
-    """Parities that the network itself shows on training views, spread evenly over them."""
+def _parities(method: Method, data: Batch, more: OnDemand) -> tuple[np.ndarray, np.ndarray]:
+    """Parities (N) that the network itself shows on training views, spread evenly over them, and their samples."""
     sample, view = (data.confidence > 0).any(-1).nonzero(as_tuple=True)
     step = max(len(sample) // (JUDGED_VIEWS if more.pictures is None else JUDGED_CROPS), 1)
-    parities = []
-    for places in zip(sample[::step].split(_BLOCK), view[::step].split(_BLOCK), strict=True):
+    sample, view, parities = sample[::step], view[::step], []
+    for places in zip(sample.split(_BLOCK), view.split(_BLOCK), strict=True):
         with torch.no_grad():
             parities.append(method.predict(pick_views(data, *places, more)).parity)
-    return torch.cat(parities).cpu()
+    return torch.cat(parities).cpu().numpy(), sample.cpu().numpy()
 
 
 def _average(tensors: list[Tensor], launch: Launch) -> None:

@@ -151,6 +151,7 @@ def test_a_method_keeps_the_contract(
     given = [array.copy() for array in (samples.keypoint, samples.confidence, labels.joint)]
     whole = train(tmp_path / "whole", case, samples, rig, labels)
     assert all(np.isfinite(row["total"]) for row in whole.losses)
+    assert list(whole.handedness["takes"]) == ["first", "second"]
     for before, array in zip(given, (samples.keypoint, samples.confidence, labels.joint), strict=True):
         np.testing.assert_array_equal(array, before)
 

@@ -85,6 +85,10 @@ def a_report(frames: int = 40, file: str = "clip.mp4") -> Report:
             "evident": 0.7,
             "margin": 0.02,
             "majority": 0.9,
+            "takes": {
+                "first run": {"evident": 0.9, "margin": 0.05, "majority": 1.0},
+                "<second>": {"evident": 0.5, "margin": 0.01, "majority": 0.6},
+            },
         },
         settings="[detect]\nchunk_frames = 64",
         versions={"posepipe": "0.1.0"},
@@ -107,6 +111,7 @@ def test_tables_say_what_was_seen() -> None:
         "cam1 -0.250 s +12 ppm 100% could not be told 0.90",
         "cam0 &lt;b&gt;hardly agrees&lt;/b&gt;",
         "Left and right: thin Knees and noses tell little. Evident in 70.0 % of the training views",
+        "first run 90.0 % 0.050 100.0 % &lt;second&gt; 50.0 % 0.010 60.0 %",
         "first run / cam1 0.75 0.75",
         "chunk_frames = 64",
     ):

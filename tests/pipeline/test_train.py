@@ -196,7 +196,9 @@ def test_a_loss_that_is_not_finite_is_said(tmp_path: Path) -> None:
 def test_handedness_that_stays_undecided_is_refused_and_a_thin_one_is_stored(tmp_path: Path) -> None:
     with pytest.raises(PosepipeError, match="left and right were not told apart"):
         train(tmp_path, parity=0.001)
-    assert train(tmp_path, parity=0.2).handedness["verdict"] == "clear"
+    clear = train(tmp_path, parity=0.2).handedness
+    assert clear["verdict"] == "clear"
+    assert clear["takes"] == {"take": pytest.approx({"margin": 0.2, "evident": 1, "majority": 1})}
     assert train(tmp_path, parity=-0.2).handedness["verdict"] == "mirrored"  # the method has no mirror quotient
 
 
