@@ -23,8 +23,6 @@ BLIND_S = 4.0
 """Time between two looks from which on nothing is known of what lies between them."""
 MARGIN = 2
 """Looks before and after somebody is seen that belong to the part."""
-SEEN = 0.2
-"""Median confidence of a person's joints from which on a first look counts the person as seen."""
 
 
 @stage(version=1)
@@ -40,8 +38,8 @@ def find_parts(video: SourceFile, frames: Frames, detector: Detector) -> Parts:
                     times.append(time)
                     yield picture
 
-    seen = [bool((np.median(people.confidence, 1) >= SEEN).any()) for people in detector.detect(looks())]
-    part = parts_from(np.array(times), np.array(seen), float(frames.time[-1]))
+    seen = np.array(list(detector.anybody(looks())), bool)
+    part = parts_from(np.array(times), seen, float(frames.time[-1]))
     return Parts(time=np.array(frames.time), part=part)
 
 

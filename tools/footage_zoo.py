@@ -1,6 +1,6 @@
 """Real footage made awkward with ffmpeg, and what posepipe makes of it: fit and infer on every kind of clip.
 
-    python tools/footage_zoo.py kinds FOLDER --out zoo [--epochs 3]
+    python tools/footage_zoo.py kinds FOLDER --out zoo
     python tools/footage_zoo.py long CLIP --model model.pt --out zoo [--minutes 60] [--shown 2]
 
 ``kinds``: the clips of a take that start together become one take of awkward ones, a kind for each camera in turn:
@@ -29,14 +29,13 @@ from posepipe.pipeline.cache import MANIFEST
 from posepipe.pipeline.fitting import fit
 from posepipe.pipeline.inference import infer
 from posepipe.pipeline.recording import Recording
-from posepipe.pipeline.settings import load_settings
 from posepipe.pipeline.video import probe
 
 KEY_FRAME_S = 1
 CLOSE = 0.02
 SOUND = ("-f", "lavfi", "-i", "anoisesrc=d=600:seed=1:a=0.3", "-shortest")
 ODD = "iw+1-mod(iw\\,2):ih+1-mod(ih\\,2)"
-HEVC = ("-c:v", "libx265", "-x265-params", "log-level=none", "-pix_fmt", "yuv420p10le")
+HEVC = ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none", "-pix_fmt", "yuv420p10le")
 KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
     "rotated": ("mov", ("-vf", "transpose=2", "-c:v", "libx264", "-crf", "16", "-pix_fmt", "yuv420p", "-an")),
     "variable rate": (
@@ -77,16 +76,16 @@ def kinds(options: argparse.Namespace) -> None:
     cameras = Recording.open(options.folder).takes[0].cameras
     chosen = [list(KINDS)[number % len(KINDS)] for number in range(len(cameras))]
     awkward = [make(kind, camera.video, options.out / "take") for kind, camera in zip(chosen, cameras, strict=True)]
-    settings = load_settings(overrides=[f"train.epochs={options.epochs}"])
-    plain = fit(options.folder, out=options.out / "plain", settings=settings, exports=["npz"])
-    made = fit(options.out / "take", out=options.out / "made", settings=settings, exports=["npz", "overlay"])
+    made = fit(options.out / "take", out=options.out / "made", exports=["npz", "overlay"])
     (offset,) = (np.load(path) for path in (made.folder / "cache" / "synchronize").glob("*/offset.npy"))
     for number, (kind, clip) in enumerate(zip(chosen, awkward, strict=True)):
-        again = infer(clip, model=made.model, out=options.out / "infer" / clip.stem, exports=["npz"])
-        close = [
-            share_close(plain.results[number] / "poses.npz", poses, probe(cameras[number].video).image_size[1])
-            for poses in (made.results[number] / "poses.npz", again.files[0])
-        ]
+        video = cameras[number].video
+        again, plain = (
+            infer(each, model=made.model, out=options.out / name / video.stem, exports=["npz"]).files[0]
+            for name, each in (("infer", clip), ("plain", video))
+        )
+        height = probe(video).image_size[1]
+        close = [share_close(plain, poses, height) for poses in (made.results[number] / "poses.npz", again)]
         print(f"{clip.name} {kind}: fit {close[0]:.1%}, infer {close[1]:.1%}, offset {offset[number] * 1e3:+.1f} ms")
     for warning in made.warnings:
         print(f"warning: {warning}")
@@ -139,7 +138,6 @@ def main() -> None:
     commands = parser.add_subparsers(required=True)
     several = commands.add_parser("kinds", help="a take of awkward clips")
     several.add_argument("folder", type=Path)
-    several.add_argument("--epochs", type=int, default=3, help="of training, which is not what is looked at")
     several.set_defaults(run=kinds)
     hour = commands.add_parser("long", help="a long clip of which little shows anybody")
     hour.add_argument("--minutes", type=float, default=60.0)

@@ -56,3 +56,7 @@ class Detector(Protocol):
         Images are taken as they are needed and let go, so that memory stays flat.
         """
         ...
+
+    def anybody(self, images: Iterable[np.ndarray]) -> Iterator[bool]:
+        """Whether there is anybody in images of one video that are too far apart to follow people through them."""
+        ...

@@ -26,6 +26,10 @@ class BoxSource(Protocol):
         """Consecutive images (H, W, 3) uint8 BGR, each with its boxes (P, 4) float32 px: left, top, right, bottom."""
         ...
 
+    def anybody(self, images: Iterable[np.ndarray]) -> Iterator[bool]:
+        """Whether there is anybody in each of images that are far apart."""
+        ...
+
 
 class BoxesFromPoses:
     """The first person that another detector finds in every n-th image; in between the box moves steadily.
@@ -51,6 +55,10 @@ class BoxesFromPoses:
             for step, image in enumerate(span, 1):
                 yield image, _between(before, after, step / len(span), image)[None].astype(np.float32)
             before = after
+
+    def anybody(self, images: Iterable[np.ndarray]) -> Iterator[bool]:
+        """Whether the other detector finds anybody."""
+        return self._detector.anybody(images)
 
 
 def mediapipe_boxes(every: int = 5) -> BoxesFromPoses:

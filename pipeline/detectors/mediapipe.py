@@ -9,7 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any, Self
 
@@ -65,6 +65,16 @@ class MediapipeDetector:
             yield people
             for image in images:
                 yield self._detect(pose, image)
+
+    def anybody(self, images: Iterable[np.ndarray]) -> Iterator[bool]:
+        """Whether BlazePose finds a person in each image, without following anybody."""
+        import mediapipe
+
+        with mediapipe.solutions.pose.Pose(model_complexity=1, static_image_mode=True) as pose:
+            for number, image in enumerate(images):
+                with _quiet() if number == 0 else nullcontext():
+                    people = self._detect(pose, image)
+                yield len(people.box) > 0
 
     def _detect(self, pose: Any, image: np.ndarray) -> People:
         found = pose.process(np.ascontiguousarray(image[..., ::-1])).pose_landmarks

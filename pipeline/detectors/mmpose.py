@@ -157,6 +157,10 @@ class MMPoseDetector:
             return self._find(self._boxes.boxes(images))
         return follow(images, self._boxes, lambda image, box: next(self._find([(image, box)])), self._look_every)
 
+    def anybody(self, images: Iterable[np.ndarray]) -> Iterator[bool]:
+        """Whether there is a box for anybody in each of images that are far apart."""
+        return self._boxes.anybody(images)
+
     def detect_in_boxes(self, images: Iterable[np.ndarray], boxes: Iterable[np.ndarray]) -> list[People]:
         """The people in given boxes, (P, 4) px per image: left, top, right, bottom."""
         return list(self._find(zip(images, boxes, strict=True)))

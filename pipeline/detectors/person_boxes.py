@@ -78,6 +78,10 @@ class BoxesFromModel:
                 yield image, between(before, after, step / len(span))
             before = after
 
+    def anybody(self, images: Iterable[np.ndarray]) -> Iterator[bool]:
+        """Whether the model finds anybody in each image."""
+        return (len(self.look(image)) > 0 for image in images)
+
     def look(self, image: np.ndarray) -> np.ndarray:
         """Boxes (P, 4) float32 px of the people in one image (H, W, 3) uint8 BGR."""
         given = {"img": image, "img_id": 0} | getattr(self._model, "dataset_meta", {})

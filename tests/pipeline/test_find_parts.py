@@ -13,7 +13,6 @@ import pytest
 from footage import RATE, FakeDetector, empty_picture, picture
 from hypothesis import given
 from hypothesis import strategies as st
-from posepipe.pipeline import find_parts as looking
 from posepipe.pipeline.cache import Cache, SourceFile
 from posepipe.pipeline.find_parts import BLIND_S, LOOK_S, MARGIN, parts_from
 from posepipe.pipeline.frames import extract_frames
@@ -128,10 +127,3 @@ def test_parts_hold_what_was_seen_and_what_nobody_looked_at(looks: list[tuple[fl
         near = seen[max(number - MARGIN, 0) : number + MARGIN].any()
         inside = ((parts[:, 0] <= start) & (stop <= parts[:, 1])).any()
         assert inside == (near or stop - start > BLIND_S) or stop == start
-
-
-def test_unsure_people_do_not_count(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(looking, "SEEN", 0.95)  # the fake detector is sure to 0.9
-    source = SourceFile(clip, "the long clip")
-    parts = looking.find_parts(source, extract_frames(source), FakeDetector())
-    np.testing.assert_allclose(parts.part, [[0, SECONDS - 1 / RATE]], atol=1e-6)

@@ -25,7 +25,7 @@ from posepipe.pipeline.evaluation_files import as_text
 from posepipe.pipeline.fitting import fit
 from posepipe.pipeline.inference import infer
 from posepipe.pipeline.keypoints import read_true_poses
-from posepipe.pipeline.model import FORMAT_VERSION, Model
+from posepipe.pipeline.model import REFINED_VERSION, Model
 from posepipe.pipeline.refine import refine_model
 from posepipe.pipeline.refinement import check_reference
 from posepipe.pipeline.results import about_results
@@ -186,7 +186,7 @@ def test_a_model_with_a_unit_comes_back_as_it_was(tmp_path: Path, model_file: So
     versions = [
         torch.load(path, weights_only=True)["format_version"] for path in (tmp_path / "refined.pt", model_file.path)
     ]
-    assert versions == [FORMAT_VERSION, 1], "an older posepipe refuses what it would lift without the unit"
+    assert versions == [REFINED_VERSION, 1], "an older posepipe refuses what it would lift without the unit"
     assert made.refinement is not None
     with pytest.raises(PosepipeError, match="weights of the model's refinement unit do not fit"):
         replace(made, refinement=dict(list(made.refinement.items())[1:])).build_refinement()

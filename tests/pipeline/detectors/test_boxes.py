@@ -31,6 +31,9 @@ class Walker:
             self.seen.append(int(image[0, 0, 0]))
             yield self._person(self.seen[-1])
 
+    def anybody(self, images: Iterable[np.ndarray]) -> Iterator[bool]:
+        return (len(people.box) > 0 for people in self.detect(images))
+
     def _person(self, number: int) -> People:
         box = np.array([[50 + 2 * number, 100, 100 + 2 * number, 200]], np.float32)[: number != 255]
         return People(box, np.zeros((len(box), 17, 2), np.float32), np.zeros((len(box), 17), np.float32))
@@ -94,3 +97,9 @@ def test_every_counts_in_the_key_and_must_be_positive() -> None:
     assert BoxesFromPoses(Walker(), 5).key != BoxesFromPoses(Walker(), 6).key
     with pytest.raises(PosepipeError, match="box_every is 0"):
         BoxesFromPoses(Walker(), 0)
+
+
+def test_anybody_is_whom_the_other_detector_finds_in_each_image_by_itself() -> None:
+    walker = Walker()
+    assert list(BoxesFromPoses(walker, 5).anybody(walk(4, absent=(1, 2)))) == [True, False, False, True]
+    assert walker.seen == [0, 255, 255, 3]

@@ -50,3 +50,10 @@ def test_keeps_nothing_between_calls(person: np.ndarray) -> None:
     detector = MediapipeDetector()
     first, again = (next(detector.detect([person])) for _ in range(2))
     np.testing.assert_array_equal(first.keypoint, again.keypoint)
+
+
+def test_anybody_is_seen_wherever_they_are_after_long_apart(person: np.ndarray) -> None:
+    blank = np.full((640, 960, 3), 128, np.uint8)
+    left, right = blank.copy(), blank.copy()
+    left[:, :480], right[:, 480:] = person, person
+    assert list(MediapipeDetector().anybody([blank, left, right, blank, left])) == [False, True, True, False, True]

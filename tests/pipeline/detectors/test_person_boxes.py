@@ -59,6 +59,7 @@ def test_a_one_stage_model_gives_the_people_that_mmpose_finds(image: np.ndarray,
         found = inference_bottomup(model, image)[0].pred_instances
     boxes = BoxesFromModel(RTMO, weights(model, tmp_path / "rtmo.pth"), every=2)
     same_boxes(boxes.look(image), found.bboxes, found.bbox_scores)
+    assert list(boxes.anybody([image])) == [True]
     boxed = list(boxes.boxes([image] * 4))
     assert all(given is image for given, _ in boxed)
     np.testing.assert_allclose(boxed[3][1], boxed[0][1], atol=1e-2)
