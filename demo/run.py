@@ -35,7 +35,8 @@ def main() -> None:
     posepipe("evaluate", results, folder / "reference")
     say("\nthe held-out clip: another camera, another time (mm)")
     posepipe("evaluate", folder / "heldout" / "cam5_posepipe", folder / "reference")
-    say(f"\ndone in {(time.monotonic() - began) / 60:.1f} min; open {results / 'report.html'} in a browser")
+    page = folder / "heldout" / "cam5_posepipe" / "view.html"
+    say(f"\ndone in {(time.monotonic() - began) / 60:.1f} min; open {page} in a browser")
 
 
 def posepipe(*arguments: object) -> None:

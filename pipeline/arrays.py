@@ -150,6 +150,10 @@ class durable:  # noqa: N801 - used as a function
         self._file.close()
 
 
+POSES_ONLY = "2D poses"
+"""The codec of frames that were never seen, as their 2D poses were detected elsewhere."""
+
+
 @dataclass(frozen=True)
 class Frames(HandOver):
     """One video's timestamps and properties, read without decoding its pictures."""
@@ -168,6 +172,11 @@ class Frames(HandOver):
     """Seconds that the container promises but the file does not hold (a truncated file)."""
     timecode_s: float | None = None
     """Time of day of the first picture in s, if the container has a timecode."""
+
+    @property
+    def filmed(self) -> bool:
+        """Whether there are pictures, and not 2D poses only."""
+        return self.codec != POSES_ONLY
 
 
 @dataclass(frozen=True)

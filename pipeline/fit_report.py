@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from importlib.metadata import version
+from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 
+from ..models.skeleton import SKELETONS
 from .athlete import Athlete
 from .clips import Clips
+from .exporters import EXPORTERS
+from .recording import Camera
 from .report import Report, ReportedCamera, ReportedTake
 
 HARMFUL = 2.0
@@ -16,6 +21,8 @@ HARMFUL = 2.0
 
 def report_of(clips: Clips) -> Report:
     """What the page shows."""
+    from .model import NO_SUPERVISION  # imports torch, which a fit with nothing to do can do without
+
     disagreement = _disagreements(clips)
     return Report(
         title=clips.walk.recording.folder.resolve().name,
@@ -31,10 +38,24 @@ def report_of(clips: Clips) -> Report:
         ],
         losses=clips.learning.model.losses,
         handedness=clips.learning.model.handedness,
+        parity=_parities(clips),
+        supervised=clips.learning.model.supervision != NO_SUPERVISION,
         settings=(clips.walk.place.folder / "settings.toml").read_text(encoding="utf-8"),
         versions={name: version(name) for name in ("posepipe", "torch", "mediapipe", "mmpose")},
         warnings=clips.walk.warnings,
     )
+
+
+def _parities(clips: Clips) -> np.ndarray:
+    """Parities (pose) of all poses that were lifted, in units of what is evidence."""
+    import torch
+
+    from ..models.handedness import EVIDENCE, Parity
+
+    joint = np.concatenate([np.asarray(pose.joint) for pose in clips.poses.values()])
+    skeleton = SKELETONS[next(iter(clips.poses.values())).skeleton]
+    whole = torch.from_numpy(joint[np.isfinite(joint).all((1, 2))])
+    return Parity(skeleton)(whole).numpy() / EVIDENCE
 
 
 def _disagreements(clips: Clips) -> dict[str, np.ndarray]:
@@ -69,7 +90,16 @@ def _reported(clips: Clips, athlete: Athlete) -> list[ReportedCamera]:
         clips.walk.of(athlete.take, clips.takes.cameras.found),
         strict=True,
     )
+    track, pose = clips.takes.tracks, clips.poses
     return [
-        ReportedCamera(camera.name, camera.video.name, frames, found, clips.takes.tracks[view], clips.poses.get(view))
+        ReportedCamera(
+            camera.name, camera.video.name, frames, found, track[view], pose.get(view), _page(clips, athlete, camera)
+        )
         for camera, view, frames, found in shown
     ]
+
+
+def _page(clips: Clips, athlete: Athlete, camera: Camera) -> str:
+    """A link from the report to the page of a clip, if it has one."""
+    page = Path("takes", athlete.take.name, camera.name, EXPORTERS["view"].file)
+    return quote(page.as_posix()) if (clips.walk.place.folder / page).exists() else ""

@@ -8,7 +8,7 @@ from fractions import Fraction
 import numpy as np
 
 from ..models.skeleton import H36M17, SKELETONS, Skeleton, recognise
-from .arrays import Detections, Frames
+from .arrays import POSES_ONLY, Detections, Frames
 from .cache import SourceFile, stage
 from .errors import PosepipeError
 from .readers import Found, format_of, read
@@ -66,7 +66,7 @@ def frames_of(found: Detections, settings: KeypointSettings) -> Frames:
         image_size=reach if settings.image_size_px is None else np.array(settings.image_size_px, np.int32),
         audio_envelope=None,
         rate=str(Fraction(1 / period).limit_denominator(1001)),
-        codec="2D poses",
+        codec=POSES_ONLY,
         rotation=0,
         missing_s=0.0,
     )

@@ -1,12 +1,11 @@
 """report.html: what a fit saw and learnt, in one page that works anywhere without a network.
 
-The page, its style and its script are ``templates/report.*``; plotly.js is inlined. This file says what goes in:
-tables of ready texts, escaped by the template, and ``page_data`` for the script, as JSON.
+The page is ``templates/report.*`` and what all pages share. This file says what goes in: tables of ready texts,
+escaped by the template, pictures, and ``page_data`` for the script, as JSON.
 """
 
 from __future__ import annotations
 
-import base64
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
@@ -14,21 +13,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from plotly.offline import get_plotlyjs
 
 from ..models.skeleton import SKELETONS
 from .arrays import Detections, Frames, Pose3D, Swaps, Timeline, Track
 from .cache import write_atomically
-from .drawing import bone_sides, scene_of
+from .fit_pictures import draw_canonical_space, draw_losses, draw_parities, hip_spread_deg
+from .pages import drawn_poses, drawn_skeleton, render_page
 from .sync_picture import draw_signals
+from .trust import DISAGREE, Evidence, judge
 
-TEMPLATES = Path(__file__).with_name("templates")
 MAX_POSES = 600
 """Poses of a clip that the page holds; longer clips are thinned out evenly."""
-STEP = 1e-3
-"""Resolution of poses in the page, in their unit."""
-MISSING = -32768
 VERDICTS = {
     "ok": "Offsets and clock rates were found, and are sure.",
     "unsure": "Offsets and clock rates were found; see the warnings.",
@@ -47,6 +42,8 @@ class ReportedCamera:
     detections: Detections
     track: Track
     pose: Pose3D | None = None
+    page: str = ""
+    """Where the clip's own page is, as a link from the report; empty if there is none."""
 
 
 @dataclass(frozen=True)
@@ -71,6 +68,10 @@ class Report:
     """One row per epoch: phase, epoch, each loss term, total."""
     handedness: Mapping[str, Any] | None = None
     """Fields of ``models.handedness.Handedness``, and of ``takes`` by name its numbers."""
+    parity: np.ndarray | None = None
+    """Parities (pose) of the lifted poses (``models.handedness``), where 1 and more, or -1 and less, is evidence."""
+    supervised: bool = False
+    """Whether the model learnt from true 3D poses as well."""
     settings: str = ""
     versions: Mapping[str, str] | None = None
     warnings: Sequence[str] = ()
@@ -83,67 +84,56 @@ def write_report(path: Path, report: Report) -> None:
 
 def render(report: Report) -> str:
     """The page as HTML."""
-    templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
-    templates.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
-    return templates.get_template("report.html").render(
+    poses = [camera.pose for take in report.takes for camera in take.cameras if camera.pose]
+    return render_page(
+        "report.html",
         report=report,
+        trust=judge(_evidence(report)),
         facts=_facts(report),
         takes=[_take_tables(take) for take in report.takes],
+        residuals=_residual_table(report.takes),
         confidence=_confidence_table(report.takes),
+        losses=draw_losses(report.losses) if report.losses else "",
+        parities="" if report.parity is None else draw_parities(report.parity),
+        space=draw_canonical_space(poses) if poses else "",
+        hip_spread_deg=hip_spread_deg(poses) if poses else None,
         data=page_data(report),
-        plotly=get_plotlyjs(),
-        style=(TEMPLATES / "report.css").read_text(encoding="utf-8"),
-        script=(TEMPLATES / "report.js").read_text(encoding="utf-8"),
     )
 
 
 def page_data(report: Report) -> dict[str, Any]:
     """What the script draws: plain values, without NaN."""
     poses = [(take, camera, camera.pose) for take in report.takes for camera in take.cameras if camera.pose]
+    skeletons = [SKELETONS[pose.skeleton] for *_, pose in poses]
     return {
         "clips": [_clip(f"{take.name} / {camera.name}", pose) for take, camera, pose in poses],
-        "losses": _curves(report.losses),
-        "missing": MISSING,
-        "step": STEP,
+        "skeleton": drawn_skeleton(skeletons[0]) if skeletons else None,
     }
 
 
 def _clip(name: str, pose: Pose3D) -> dict[str, Any]:
-    """At most ``MAX_POSES`` poses, upright, as little-endian 16-bit steps (pose, joint, xyz) in base64."""
-    skeleton, scene = SKELETONS[pose.skeleton], scene_of(pose)
+    """At most ``MAX_POSES`` poses of a clip."""
     stride = -(-len(pose.time) // MAX_POSES)
-    steps = scene.place(np.asarray(pose.joint[::stride], float)) / STEP
-    numbers = np.where(np.isnan(steps), MISSING, np.rint(steps).clip(-32767, 32767)).astype("<i2")
-    return {
-        "name": name,
-        "joints": skeleton.joints,
-        "bones": skeleton.bone_indices.tolist(),
-        "sides": bone_sides(skeleton),
-        "time": np.round(pose.time[::stride], 4).tolist(),
-        "pose": base64.b64encode(numbers.tobytes()).decode(),
-        "floor": round(scene.floor, 4),
-        "reach": round(scene.reach, 4),
-    }
+    time = np.round(pose.time[::stride], 4).tolist()
+    return {"name": name, "time": time, **drawn_poses(pose, SKELETONS[pose.skeleton], stride)}
 
 
-def _curves(losses: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Loss terms over all epochs, the total first, and where phases begin."""
-    terms = dict.fromkeys(
-        key
-        for row in losses
-        for key, value in row.items()
-        if isinstance(value, float | int) and key not in ("epoch", "total", "learning_rate")
+def _evidence(report: Report) -> Evidence:
+    cameras = [camera for take in report.takes for camera in take.cameras]
+    shown = [np.asarray(camera.track.confidence).any(1) for camera in cameras]
+    sure = [camera.track.confidence[seen].ravel() for camera, seen in zip(cameras, shown, strict=True)]
+    heights = [np.ptp(camera.track.box[seen][:, 1::2], axis=1) for camera, seen in zip(cameras, shown, strict=True)]
+    return Evidence(
+        handedness=report.handedness["verdict"] if report.handedness else "undecided",
+        disagreement=[value for take in report.takes for value in take.disagreement],
+        seen=float(np.concatenate(shown).mean()),
+        confidence=float(np.concatenate(sure).mean()) if any(map(len, sure)) else 0.0,
+        height_px=float(np.median(np.concatenate(heights))) if any(map(len, heights)) else 0.0,
+        cameras=min(len(take.cameras) for take in report.takes),
+        seconds=sum(max(_seconds(camera.frames) for camera in take.cameras) for take in report.takes),
+        sync=[take.timeline.verdict for take in report.takes],
+        supervised=report.supervised,
     )
-    phases = [row["phase"] for row in losses]
-    starts = [epoch for epoch, name in enumerate(phases) if epoch == 0 or name != phases[epoch - 1]]
-
-    def finite(value: Any) -> float | None:
-        return float(f"{value:.5g}") if value is not None and np.isfinite(value) else None
-
-    return {
-        "terms": {term: [finite(row.get(term)) for row in losses] for term in ("total", *terms)},
-        "phases": [{"name": str(phases[epoch]), "start": epoch + 1} for epoch in starts],
-    }
 
 
 def _facts(report: Report) -> list[tuple[str, str]]:
@@ -165,6 +155,7 @@ def _take_tables(take: ReportedTake) -> dict[str, Any]:
     found = {(camera.detections.detector, camera.detections.confidence_kind) for camera in take.cameras}
     return {
         "name": take.name,
+        "pages": [(camera.name, camera.page) for camera in take.cameras if camera.page],
         "cameras": [
             _camera_row(camera) | _sides_of(take.swaps, number) | _disagreement_of(take.disagreement, number)
             for number, camera in enumerate(take.cameras)
@@ -218,6 +209,21 @@ def _disagreement_of(disagreement: Sequence[float], camera: int) -> dict[str, st
         return {}
     residual = disagreement[camera]
     return {"3D disagreement": f"{residual:.1%} of the height" if np.isfinite(residual) else "could not be told"}
+
+
+def _residual_table(takes: Sequence[ReportedTake]) -> dict[str, Any]:
+    """``disagreement`` in per cent by take and camera, and how good that is in 0..1; None where it is not known."""
+    names = list(dict.fromkeys(camera.name for take in takes for camera in take.cameras))
+    rows = []
+    for take in takes:
+        residual = dict(zip([camera.name for camera in take.cameras], take.disagreement, strict=False))
+        known = {name: value for name, value in residual.items() if np.isfinite(value)}
+        cells = [
+            (100 * known[name], max(0.0, 1 - known[name] / DISAGREE)) if name in known else None for name in names
+        ]
+        if known:
+            rows.append({"name": take.name, "cells": cells})
+    return {"cameras": names, "rows": rows}
 
 
 def _sync_row(name: str, timeline: Timeline, camera: int) -> dict[str, str]:

@@ -55,6 +55,7 @@ class Page:
         self._session = self._call("Target.attachToTarget", targetId=target, flatten=True)["sessionId"]
         for domain in ("Page", "Runtime", "Log", "Network"):
             self._call(f"{domain}.enable")
+        self._call("Performance.enable", timeDomain="threadTicks")
         width, height = size
         self._call(
             "Emulation.setDeviceMetricsOverride", width=width, height=height, deviceScaleFactor=1, mobile=width < 600
@@ -100,6 +101,11 @@ class Page:
         """A picture of what is seen, or of the whole page."""
         answer = self._call("Page.captureScreenshot", format="png", captureBeyondViewport=whole)
         path.write_bytes(base64.b64decode(answer["data"]))
+
+    def busy_s(self) -> float:
+        """Processor time that the page's main thread has taken so far, s: other work hardly changes it."""
+        metrics = self._call("Performance.getMetrics")["metrics"]
+        return next(metric["value"] for metric in metrics if metric["name"] == "TaskDuration")
 
     def _call(self, method: str, **arguments: Any) -> dict[str, Any]:
         self._sent += 1

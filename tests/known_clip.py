@@ -63,9 +63,10 @@ def some_frames(time: np.ndarray, rate: str = "30", size: tuple[int, int] = (200
 
 
 def a_clip(frames: int = 10, rate: str = "30", unit: str = "m", video: Path = Path("ski run.mp4")) -> Clip:
-    """A clip with a constant rate."""
+    """A clip with a constant rate, whose video is not there."""
     time = np.arange(frames) / float(Fraction(rate))
-    return Clip.of(a_pose(time, unit), some_frames(time, rate), video, {"posepipe": "0", "model": "abc"})
+    clip = Clip.of(a_pose(time, unit), some_frames(time, rate), video, {"posepipe": "0", "model": "abc"})
+    return replace(clip, filmed=False)
 
 
 def the_pose(clip: Clip) -> Pose3D:

@@ -34,12 +34,15 @@ STAGES = {
 }  # fmt: skip
 LEVELS = [
     {"errors", "progress", "workers"},
-    {"arrays", "video", "device", "launcher", "detectors", "cropping"},
-    {"cache", "settings", "skeletons", "drawing", "exporters", "readers", "alignment"},
+    {"arrays", "video", "web_video", "device", "launcher", "detectors", "cropping"},
+    {"cache", "settings", "skeletons", "drawing", "pages", "exporters", "readers", "alignment"},
     {"recording", "model", "workplace", "results", "windows", "lenses", "morph_network"},
     {"batches", "checkpoints"},
     STAGES,
-    {"curves", "reference", "reconstruction", "refinement", "sync_picture", "morphing", "morph_fitting", "seeing"},
+    {
+        "curves", "reference", "reconstruction", "refinement", "sync_picture", "morphing", "morph_fitting", "seeing",
+        "fit_pictures", "trust",
+    },  # fmt: skip
     {"report", "evaluate", "doctor", "array_fitting", "export", "consistency"},
     {"evaluation_files", "athlete", "known_cameras", "walk"},
     {"fit_request", "preparation", "cameras"},
@@ -157,7 +160,7 @@ def test_detectors_packages_are_imported_by_detectors_only(path: Path) -> None:
             assert where.parent.as_posix() in folders or where.as_posix() in allowed_beside
 
 
-HEAVY = ("torch", "mmpose", "mmengine", "mmcv", "mediapipe", "cv2", "av", "numpy", "scipy", "plotly")
+HEAVY = ("torch", "mmpose", "mmengine", "mmcv", "mediapipe", "cv2", "av", "numpy", "scipy")
 LOOK = f"""
 import json, sys
 from typer.testing import CliRunner

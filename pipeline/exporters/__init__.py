@@ -40,10 +40,11 @@ EXPORTERS: dict[str, Format] = {
     "mmpose": Format("mmpose.json", "posepipe.pipeline.exporters.mmpose:write"),
     "mmpose-demo": Format("mmpose_demo.json", "posepipe.pipeline.exporters.mmpose:write_demo"),
     "rerun": Format("poses.rrd", "posepipe.pipeline.exporters.rerun:write"),
+    "view": Format("view.html", "posepipe.pipeline.exporters.view:write"),
     "overlay": Format("overlay.mp4", "posepipe.pipeline.exporters.overlay:write"),
 }
 
-DEFAULT_EXPORTS = ("npz", "csv", "trc", "angles", "overlay")
+DEFAULT_EXPORTS = ("npz", "csv", "trc", "angles", "view", "overlay")
 """Result files if none are named."""
 
 FROM_VIDEO = frozenset({"overlay"})

@@ -45,6 +45,8 @@ class Clip:
     """Timestamp of each frame (frame) float64 in s; in slow motion it differs from the poses' time."""
     provenance: dict[str, Any]
     """Plain values: posepipe version, digests of model and clip, detector, method, settings."""
+    filmed: bool = False
+    """Whether ``video`` can be read; else there are only the poses of it."""
 
     @staticmethod
     def of(pose: Pose3D, frames: Frames, video: Path, provenance: dict[str, Any]) -> Clip:
@@ -55,7 +57,7 @@ class Clip:
     def of_people(people: tuple[Person, ...], frames: Frames, video: Path, provenance: dict[str, Any]) -> Clip:
         """The clip of a video in which these people were followed."""
         width, height = map(int, frames.image_size)
-        return Clip(people, video, frames.rate, (width, height), np.array(frames.time), provenance)
+        return Clip(people, video, frames.rate, (width, height), np.array(frames.time), provenance, frames.filmed)
 
     @property
     def time(self) -> np.ndarray:

@@ -20,6 +20,7 @@ from ..arrays import Pose3D
 from ..drawing import bone_sides, scene_of, side
 from ..progress import progress
 from ..video import read_frames, write_video
+from ..web_video import even, shrunk
 from .clip import Clip
 
 MAX_HEIGHT_PX = 720
@@ -89,15 +90,15 @@ def _pictures(
     """One picture for each of the ``shown`` frames (output frame); one that cannot be read shows its neighbour."""
     width, height = clip.image_size
     scale = min(1.0, MAX_HEIGHT_PX / height)
-    size = _even(width * scale), _even(height * scale)
-    panel = Panel(clip.people[0].pose, (_even(size[1] * PANEL_ASPECT), size[1]))
+    size = even(width * scale), even(height * scale)
+    panel = Panel(clip.people[0].pose, (even(size[1] * PANEL_ASPECT), size[1]))
     done = 0
     picture = np.zeros((size[1], size[0], 3), np.uint8)
     for time, original in pictures:
         frame = int(np.abs(clip.video_time - time).argmin())
         if done == len(shown) or shown[done] > frame:
             continue  # between two instants
-        picture = _shrink(original, size)
+        picture = shrunk(original, size)
         for person in clip.people:
             draw_pose(picture, person.pose, frame, size[0] / width)
         while done < len(shown) and shown[done] <= frame:
@@ -105,13 +106,6 @@ def _pictures(
             done += 1
     for output in range(done, len(shown)):
         yield cv2.hconcat([picture, panel.draw(int(shown[output]), output / rate)])
-
-
-def _shrink(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
-    """A picture scaled down to (width, height): first to the next whole multiple, which OpenCV averages fast."""
-    times = max(1, picture.shape[0] // size[1])
-    multiple = cv2.resize(picture, (size[0] * times, size[1] * times), interpolation=cv2.INTER_LINEAR)
-    return cv2.resize(multiple, size, interpolation=cv2.INTER_AREA)
 
 
 def draw_pose(picture: np.ndarray, pose: Pose3D, frame: int, scale: float) -> None:
@@ -265,7 +259,3 @@ def _mix(one: Color, other: Color, share: float) -> Color:
     """``one`` with a share of ``other``."""
     a, b, c = (x + share * (y - x) for x, y in zip(one, other, strict=True))
     return a, b, c
-
-
-def _even(length: float) -> int:
-    return max(2, 2 * round(length / 2))

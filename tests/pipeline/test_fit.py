@@ -65,7 +65,7 @@ def test_a_fit_makes_a_model_and_results_of_every_clip(finished: Fitted) -> None
     for camera in range(3):
         folder = out / "takes" / "ski run" / f"cam{camera}"
         assert {path.name for path in folder.iterdir()} == {
-            "poses.npz", "poses.csv", "poses.trc", "angles.csv", "overlay.mp4", "result.json",
+            "poses.npz", "poses.csv", "poses.trc", "angles.csv", "view.html", "overlay.mp4", "result.json",
         }  # fmt: skip
         with np.load(folder / "poses.npz") as poses:
             assert poses["joint"].shape == (FRAMES, 17, 3)

@@ -1,0 +1,184 @@
+"""view.html: the video beside the 3D skeleton in step with it, with curves; one file that works without a network.
+
+The page holds a small copy of the video (``web_video``) with one picture for each pose and the poses' own times, so
+that the picture on view says which pose belongs to it. Without a video, as for poses that were detected elsewhere,
+it shows the skeletons only. Long clips are thinned out evenly, so that the page stays below 6 MB besides the video.
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+from collections.abc import Iterator
+from contextlib import closing
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...models.angles import SIDES, joint_angles
+from ..arrays import Pose3D
+from ..pages import drawn_poses, drawn_skeleton, packed, render_page
+from ..progress import progress
+from ..video import read_frames
+from ..web_video import shrunk, size_within, web_video
+from .clip import Clip, Person
+
+LONGEST_PX = 960
+"""Longest side of the video in the page."""
+MAX_BYTES = 3_600_000
+"""Of the poses and curves in a page, before they become text."""
+PIXEL, DEGREE, PER_CENT = 0.1, 0.1, 0.1
+"""Resolutions of 2D poses, angles and confidences in the page."""
+COLORS = 6
+"""Of people; page.css says which."""
+
+HINTS = {
+    "hip_flexion": "0° in line with the trunk, + thigh ahead",
+    "knee_flexion": "0° straight, + bent",
+    "ankle_dorsiflexion": "0° foot square to the shank, + toes up",
+    "shoulder_flexion": "0° arm hanging along the trunk, + ahead, 180° overhead",
+    "elbow_flexion": "0° straight, + bent",
+    "trunk_lean_forward": "0° upright, + forward",
+    "trunk_lean_left": "0° upright, + to the left",
+    "shoulder_pelvis_separation": "0° shoulders above hips, + shoulders turned to the left",
+}
+"""Zero and sign of the angles of ``models.angles``, in short."""
+
+NAMES = {
+    "clip_sha256": "SHA-256 of the clip",
+    "model_sha256": "SHA-256 of the model",
+    "method": "Training method",
+    "detector": "2D poses by",
+    "handedness": "Left and right",
+    "supervision": "Learnt from",
+}
+"""What the page calls entries of the provenance."""
+
+
+def write(clip: Clip, path: Path) -> None:
+    """Write the page."""
+    stride = _stride(clip)
+    film = _film(clip, stride)
+    settings = clip.provenance.get("settings")
+    page = render_page(
+        "view.html",
+        title=clip.video.name,
+        facts=_facts(clip),
+        made=_made(clip, stride, len(film)),
+        settings=json.dumps(settings, indent=1) if settings else "",
+        data=page_data(clip, stride) | {"filmed": bool(film)},
+        film=base64.b64encode(film).decode(),
+    )
+    path.write_text(page, encoding="utf-8")
+
+
+def page_data(clip: Clip, stride: int) -> dict[str, Any]:
+    """What the script draws: plain values, without NaN."""
+    video, life = (time - time[0] for time in (clip.video_time, clip.time))
+    return {
+        "time": video[::stride].round(5).tolist(),
+        "life": None if np.array_equal(video, life) else life[::stride].round(5).tolist(),
+        "stride": stride,
+        "image": clip.image_size,
+        "skeleton": drawn_skeleton(clip.skeleton),
+        "people": [_person(clip, person, number, stride) for number, person in enumerate(clip.people)],
+    }
+
+
+def _stride(clip: Clip) -> int:
+    """How many frames of the clip there are for each pose in the page."""
+    per_frame = len(clip.people) * (11 * len(clip.skeleton.joints) + 2 * (len(HINTS) * 2 + 1))
+    return -(-len(clip.time) * per_frame // MAX_BYTES)
+
+
+def _person(clip: Clip, person: Person, number: int, stride: int) -> dict[str, Any]:
+    pose = person.pose
+    confidence = np.nan_to_num(np.asarray(pose.confidence, float)).clip(0, 1)[::stride]
+    return {
+        "name": person.name,
+        "color": f"person{number % COLORS}" if len(clip.people) > 1 else "middle",
+        **drawn_poses(pose, clip.skeleton, stride),
+        "confidence": base64.b64encode(np.rint(255 * confidence).astype(np.uint8).tobytes()).decode(),
+        "keypoint": packed(np.asarray(pose.keypoint, float)[::stride], PIXEL),
+        "charts": _charts(pose, clip, stride),
+    }
+
+
+def _charts(pose: Pose3D, clip: Clip, stride: int) -> list[dict[str, Any]]:
+    """Curves of both sides' angles together, of the trunk's, and of how sure the 2D poses are."""
+    charts: dict[str, list[dict[str, Any]]] = {}
+    for name, angle in joint_angles(pose.joint, clip.skeleton).items():
+        side, _, rest = name.partition("_")
+        side, title = (side, rest) if side in SIDES else ("", name)
+        curve = {"name": side, "side": side, "values": packed(angle[::stride], DEGREE)}
+        charts.setdefault(title, []).append(curve)
+    sure = packed(100 * np.asarray(pose.confidence, float).mean(1)[::stride], PER_CENT)
+    return [
+        {"title": name.replace("_", " ").capitalize(), "hint": HINTS[name], "unit": "°", "curves": curves}
+        for name, curves in charts.items()
+    ] + [
+        {"title": "Confidence", "hint": "mean of the 2D joints", "unit": "%",
+         "curves": [{"name": "", "side": "", "values": sure}]}
+    ]  # fmt: skip
+
+
+def _film(clip: Clip, stride: int) -> bytes:
+    """The video for the page, if there is one."""
+    if not clip.filmed:
+        return b""
+    size = size_within(clip.image_size, LONGEST_PX)
+    seconds = float(np.ptp(clip.video_time))
+    with (
+        closing(read_frames(clip.video)) as pictures,
+        progress(f"view {clip.video.name}", len(clip.video_time)) as advance,
+    ):
+
+        def chosen() -> Iterator[tuple[float, np.ndarray]]:
+            shown = -1
+            for time, picture in pictures:
+                advance(1)
+                frame = int(np.abs(clip.video_time - time).argmin())
+                if frame > shown and frame % stride == 0:
+                    shown = frame
+                    yield float(clip.video_time[frame] - clip.video_time[0]), shrunk(picture, size)
+
+        return web_video(chosen(), size, seconds)
+
+
+def _facts(clip: Clip) -> list[tuple[str, str]]:
+    """The few numbers that say most, with what they are."""
+    there = np.stack([np.isfinite(person.pose.joint).all((1, 2)) for person in clip.people])
+    sure = np.concatenate([person.pose.confidence[seen] for person, seen in zip(clip.people, there, strict=True)])
+    people = [(str(len(clip.people)), "people")] if len(clip.people) > 1 else []
+    return [
+        (f"{np.ptp(clip.time) + 1 / float(clip.life_rate):.1f} s", "of motion"),
+        (f"{len(clip.time):,}", f"frames at {_decimal(clip.life_rate)} per second"),
+        *people,
+        (f"{there.any(0).mean():.0%}", "of frames with a 3D pose"),
+        (f"{sure.mean() if sure.size else 0:.0%}", "mean confidence"),
+    ]
+
+
+def _made(clip: Clip, stride: int, film_bytes: int) -> list[tuple[str, str]]:
+    """What was done to the clip, by name."""
+    facts = clip.facts("")
+    rows = [(NAMES[key], str(value)) for key, value in clip.provenance.items() if key in NAMES]
+    width, height = clip.image_size
+    slow = Fraction(clip.life_rate) / Fraction(clip.rate)
+    every = "all frames" if stride == 1 else f"one in {stride} frames"
+    return [
+        ("Clip", f"{clip.video.name}, {width} × {height}, {_decimal(Fraction(clip.rate))} frames/s"),  # noqa: RUF001
+        *([("Slow motion", f"{_decimal(slow)} times slower than life")] if slow != 1 else []),
+        *rows,
+        ("Motion", facts["motion"]),
+        ("Unit of length", clip.unit),
+        ("Origin", facts["root"]),
+        ("This page", f"{every}, video of {film_bytes / 1e6:.1f} MB" if film_bytes else f"{every}, no video"),
+        ("posepipe", str(clip.provenance.get("posepipe", ""))),
+    ]
+
+
+def _decimal(value: Fraction) -> str:
+    return f"{float(value):.2f}".rstrip("0").rstrip(".")
