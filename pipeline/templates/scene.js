@@ -164,7 +164,7 @@ class Scene {
 
   write(text, x, y, size, weight = 400) {
     const { pen } = this;
-    pen.font = `${weight} ${size * this.sharpness}px system-ui, -apple-system, Inter, Roboto, "DejaVu Sans", sans-serif`;
+    pen.font = `${weight} ${size * this.sharpness}px Inter, system-ui, -apple-system, Roboto, "DejaVu Sans", sans-serif`;
     pen.textAlign = "center";
     pen.fillText(text, x, y);
   }

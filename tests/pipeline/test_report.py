@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import Page, find_chromium
+from tools.browser import Page, find_chromium
 from known_clip import a_pose, some_frames, without
 from posepipe.pipeline.arrays import Detections, Pose3D, Timeline, Track
 from posepipe.pipeline.report import (

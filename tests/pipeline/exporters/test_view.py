@@ -10,7 +10,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import Page, find_chromium
+from tools.browser import Page, find_chromium
 from known_clip import a_clip, a_moving_clip, film, the_pose, two_people, without
 from posepipe.models.angles import joint_angles
 from posepipe.pipeline.drawing import scene_of
