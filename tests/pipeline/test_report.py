@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tools.browser import Page, find_chromium
 from known_clip import a_pose, some_frames, without
 from posepipe.pipeline.arrays import Detections, Pose3D, Timeline, Track
 from posepipe.pipeline.report import (
@@ -22,6 +21,8 @@ from posepipe.pipeline.report import (
     render,
     write_report,
 )
+
+from tools.browser import Page, find_chromium
 
 HOSTILE = '<img src=x onerror="window.hit=1">&</script><script>window.hit=1</script>{{ 7*7 }}.mp4'
 

@@ -10,7 +10,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tools.browser import Page, find_chromium
 from known_clip import a_clip, a_moving_clip, film, the_pose, two_people, without
 from posepipe.models.angles import joint_angles
 from posepipe.pipeline.drawing import scene_of
@@ -18,6 +17,8 @@ from posepipe.pipeline.exporters import exporter
 from posepipe.pipeline.exporters.clip import Clip
 from posepipe.pipeline.exporters.view import page_data
 from posepipe.pipeline.web_video import web_video
+
+from tools.browser import Page, find_chromium
 
 HOSTILE = '<img src=x onerror="window.hit=1">&{{ 7*7 }}.mp4'
 TIMES = np.cumsum([0.0, *[0.03, 0.05] * 9])
