@@ -39,10 +39,8 @@ LEVELS = [
     {"recording", "model", "workplace", "results", "windows", "lenses", "morph_network"},
     {"batches", "checkpoints"},
     STAGES,
-    {
-        "curves", "reference", "reconstruction", "refinement", "sync_picture", "morphing", "morph_fitting", "seeing",
-        "fit_pictures", "trust",
-    },  # fmt: skip
+    {"curves", "reference", "reconstruction", "refinement", "sync_picture", "morphing", "morph_fitting", "seeing"}
+    | {"fit_pictures", "trust"},
     {"report", "evaluate", "doctor", "array_fitting", "export", "consistency"},
     {"evaluation_files", "athlete", "known_cameras", "walk"},
     {"fit_request", "preparation", "cameras"},

@@ -64,7 +64,7 @@ def test_fit_and_infer_without_any_video(tmp_path: Path) -> None:
 
     said = {"keypoints": {"rate_hz": RATE, "skeleton": "h36m17"}}
     made = infer(detected(tmp_path / "new" / "clip.json", 3), model=done.model, overrides=said)
-    assert {file.suffix for file in made.files} == {".npz", ".csv", ".trc"}
+    assert {file.suffix for file in made.files} == {".npz", ".csv", ".trc", ".html"}
     assert made.pose.joint.shape == (FRAMES, 17, 3)
     np.testing.assert_allclose(made.pose.time, np.arange(FRAMES) / RATE)
 
