@@ -99,6 +99,16 @@ def _person(person: dict[str, Any], joints: int) -> dict[str, Any]:
     return {"iscrowd": 0, "area": box[2] * box[3]} | person | {"category_id": 1, "bbox": box}
 
 
+class StartFrom(Hook):
+    """Gives the model the weights of a checkpoint, after the runner has drawn those that models start with."""
+
+    def __init__(self, checkpoint: Path) -> None:
+        self._checkpoint = checkpoint
+
+    def before_train(self, runner: Runner) -> None:
+        load_weights(runner.model, self._checkpoint, str(runner.work_dir))
+
+
 class KeepWeights(Hook):
     """Writes the weights after every epoch: tensors by name, and nothing else."""
 
@@ -159,7 +169,7 @@ def train(config: Config, weights: Path, checkpoint: Path | None) -> None:
     with quiet():
         runner = Runner.from_cfg(config)
     if checkpoint:
-        load_weights(runner.model, checkpoint, str(config.work_dir))
+        runner.register_hook(StartFrom(checkpoint))
     runner.model.to(memory_format=torch.channels_last)
     runner.register_hook(KeepWeights(weights))
     runner.train()
