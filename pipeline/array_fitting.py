@@ -27,7 +27,7 @@ from .move import move_joints_of_samples
 from .reconstruction import reconstruct
 from .refinement import check_reference, reference_digest, refined_model, supervision_warning
 from .results import Fit, Inferred, write_model
-from .samples import select_samples
+from .samples import select_samples, two_view_warning
 from .settings import (
     CAMERA_NEEDS,
     FROM_JOINTS,
@@ -208,7 +208,9 @@ def _walk(path: Path, place: Workplace, settings: Settings, training: TrainingSe
     log.info("%s: %d of %d samples have enough views", path, len(chosen.instant), len(samples.instant))
     if until == "samples":
         return Fit(place.folder, None, (), None, ())
-    rig, warnings = None, []
+    rig, warnings = None, list(filter(None, [two_view_warning(chosen, needs)]))
+    for warning in warnings:
+        log.warning("%s: %s", path, warning)
     if needs & FROM_JOINTS:
         sizes = [] if samples.K is not None else [_image_sizes(path, samples)] * len(samples.takes)
         rig = run(calibrate, chosen, sizes, settings=settings.calibrate, subject=name)

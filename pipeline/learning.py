@@ -19,7 +19,7 @@ from .reconstruction import reconstruct
 from .recording import Take
 from .refinement import refined_model, supervision_warning
 from .results import write_model
-from .samples import build_samples, undistort_samples
+from .samples import build_samples, two_view_warning, undistort_samples
 from .settings import CAMERA_NEEDS, FROM_JOINTS, REPEATED, to_toml
 from .takes import Takes
 from .walk import Walk
@@ -70,6 +70,8 @@ class Learning:
             settings=self.walk.settings.samples,
             subject="all takes",
         )
+        if warning := two_view_warning(self.training_samples, self.method.needs):
+            self.walk.warn(warning)
         self.undistort()
 
     def undistort(self) -> None:

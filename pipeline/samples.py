@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import replace
 from typing import Any
 
@@ -13,7 +14,7 @@ from .arrays import Samples, Timeline, Track, array_fields
 from .cache import stage
 from .errors import PosepipeError
 from .lenses import Lens, without_distortion
-from .settings import SampleSettings
+from .settings import CAMERA_NEEDS, SampleSettings
 
 CameraModel = list[list[list[float]]]
 """K (3x3), R (3x3) and t (1x3) of a camera as plain nested lists, as many of them as are known."""
@@ -118,6 +119,22 @@ def undistort_samples(samples: Samples, lenses: list[list[Lens]]) -> Samples:
     K = np.asarray(samples.K)
     keypoint, confidence = without_distortion(samples.keypoint, samples.confidence, K, distortion[samples.take])
     return replace(samples, keypoint=keypoint, confidence=confidence)
+
+
+def two_view_warning(samples: Samples, needs: Collection[str]) -> str:
+    """What users must know where no instant is seen by a third camera and nothing is known of the cameras; else "".
+
+    Without perspective two views fit a whole family of poses exactly, one for any angle between the cameras.
+
+    Args:
+        needs: of the method (``method_needs``).
+    """
+    if CAMERA_NEEDS & set(needs) or (samples.confidence > 0).any(-1).sum(1).max() > 2:
+        return ""
+    return (
+        "no more than two cameras see the athlete at a time, and two alone fit many poses: what decides is that "
+        "bones are alike left and right and keep their length; film with three cameras or more"
+    )
 
 
 def at_frames(track: Track, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

@@ -309,6 +309,15 @@ def test_a_focal_length_can_be_assumed_for_keypoints(tmp_path: Path, caplog: pyt
     assert np.isfinite(poses.joint).all()
 
 
+def test_two_views_alone_are_warned_of(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    content = arrays(20)
+    for views in (3, 2):
+        caplog.clear()
+        shown = {"keypoint": content["keypoint"][:, :views], "joint_names": content["joint_names"]}
+        fit(save(tmp_path / f"{views}.npz", shown), until="calibrate", settings=load_settings(overrides=QUICK))
+        assert ("no more than two cameras see the athlete" in caplog.text) == (views == 2)
+
+
 def test_stages_of_a_keypoint_file(fitted: Path) -> None:
     with pytest.raises(PosepipeError, match=f"unknown stage of a keypoint file 'detect'.*{', '.join(STAGES)}"):
         fit(fitted, until="detect")

@@ -276,6 +276,7 @@ def test_a_fit_of_videos_can_have_one(detector: FakeDetector, tmp_path: Path) ->
     reference = save(tmp_path / "true.npz", arrays(70))
     done = fit(take, settings=with_unit(reference, *QUICK, epochs=1), exports=["npz"])
     assert any("3D poses of true.npz" in warning for warning in done.warnings)
+    assert any("no more than two cameras see the athlete" in warning for warning in done.warnings)
     assert done.report is not None and "3D poses of true.npz" in done.report.read_text(encoding="utf-8")
     assert about_results(done.results[0])["about"]["provenance"]["supervision"] == "3D poses of true.npz"
     assert supervision_in(done.results[0] / "poses.npz") == "3D poses of true.npz"

@@ -11,7 +11,7 @@ from footage import a_track, seen
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.arrays import Samples, Timeline, Track
 from posepipe.pipeline.errors import PosepipeError
-from posepipe.pipeline.samples import at_frames, build_samples
+from posepipe.pipeline.samples import at_frames, build_samples, two_view_warning
 from posepipe.pipeline.settings import SampleSettings
 
 FRAMES = 20
@@ -141,6 +141,12 @@ def test_takes_with_fewer_cameras_have_missing_views() -> None:
     np.testing.assert_array_equal(made.instant, np.tile(np.arange(FRAMES), 2))
     assert (made.confidence[FRAMES:, 2] == 0).all()
     assert (made.confidence[FRAMES:, :2] > 0).all()
+
+
+def test_two_views_alone_are_warned_of() -> None:
+    two, three = samples_of([tracks(2)]), samples_of([tracks(2), tracks(3)])
+    assert "film with three cameras or more" in two_view_warning(two, set())
+    assert two_view_warning(three, set()) == two_view_warning(two, {"labels"}) == ""
 
 
 @pytest.mark.parametrize(
