@@ -163,7 +163,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     table = TABLES.get((options.dataset, options.method))
     if table is None:
         known = ", ".join(f"{dataset} --method {method}" for dataset, method in TABLES)
-        sys.exit(f"no paper has such a row; there are: {known}")
+        sys.exit(
+            f"there is no such row; there are: {known}. Data sets are imported as 2D poses, so methods that learn from "
+            "pictures have none"
+        )
     found = [run(options, table, seed) for seed in range(options.seeds)]
     text = page(options, table, found)
     write_atomically(options.runs / f"{options.dataset}_{options.method}.md", text.encode())

@@ -71,6 +71,7 @@ def test_every_row_has_settings_that_exist(key: tuple[str, str]) -> None:
     assert method_settings(settings).epochs >= 1
 
 
-def test_a_row_that_no_paper_has() -> None:
-    with pytest.raises(SystemExit, match="no paper has such a row; there are: h36m --method canonpose"):
-        reproduce.main(["skipose", "--method", "li", "--data", "."])
+@pytest.mark.parametrize(("dataset", "method"), [("skipose", "li"), ("h36m", "iqbal")])
+def test_a_row_that_is_not_there(dataset: str, method: str) -> None:
+    with pytest.raises(SystemExit, match=r"no such row; there are: h36m --method canonpose.* pictures have none"):
+        reproduce.main([dataset, "--method", method, "--data", "."])
