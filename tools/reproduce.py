@@ -164,8 +164,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if table is None:
         known = ", ".join(f"{dataset} --method {method}" for dataset, method in TABLES)
         sys.exit(
-            f"there is no such row; there are: {known}. Data sets are imported as 2D poses, so methods that learn from "
-            "pictures have none"
+            f"there is no such row; there are: {known}. Data sets are imported as 2D poses, so methods that learn "
+            "from pictures have none"
         )
     found = [run(options, table, seed) for seed in range(options.seeds)]
     text = page(options, table, found)
