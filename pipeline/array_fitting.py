@@ -156,10 +156,16 @@ def _provenance(source: SourceFile, model_file: SourceFile, model: Model) -> dic
 def _checked_training(path: Path, settings: Settings) -> TrainingSettings:
     """Settings of the method, checked before anything long begins, as are the arrays that it needs."""
     with open_keypoints(path) as file:
-        known = "K" in file or (settings.calibrate.assumes_focal and "image_size" in file)
+        sized = "image_size" in file
+        known = "K" in file or (settings.calibrate.assumes_focal and sized)
     if "crops" in method_needs(settings):
         raise PosepipeError(
             f"method {settings.train.method!r} learns from pictures, and {path} has none; give videos"
+        )
+    if "reconstruction" in method_needs(settings) and not sized:
+        raise PosepipeError(
+            f"method {settings.train.method!r} needs the size of the pictures: add the array image_size (views, 2) "
+            f"to {path}, or use --method canonpose"
         )
     check_reference(settings, method_needs(settings))
     return training_settings(

@@ -112,7 +112,8 @@ def test_the_truth_is_never_opened(tmp_path: Path) -> None:
     """Arrays that would raise on being opened stand where the truth stands."""
     poison = np.array([{"not": "opened"}], dtype=object)
     forbidden = ("poses_2d_gt", "poses_3d_cam", "camera_K", "camera_R", "camera_t")
-    np.savez(tmp_path / "a.npz", **benchmark() | dict.fromkeys(forbidden, poison))
+    sizes = {"image_size": np.full((VIEWS, 2), 1000)}
+    np.savez(tmp_path / "a.npz", **benchmark() | sizes | dict.fromkeys(forbidden, poison))
     assert read(tmp_path / "a.npz", static=True).K is None
     settings = load_settings(overrides=["train.epochs=1", "train.min_steps=2", "train.width=16"])
     assert fit(tmp_path / "a.npz", settings=settings, until="samples").model is None
@@ -220,7 +221,8 @@ def test_files_that_are_none(tmp_path: Path) -> None:
         read(tmp_path / "one.npz")
 
 
-QUICK = ("train.epochs=2", "train.min_steps=10", "train.width=32", "train.learning_rate=0.01")
+SMALL = ("train.epochs=2", "train.min_steps=10", "train.width=32", "train.learning_rate=0.01")
+QUICK = ("train.method=canonpose", *SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -326,10 +328,10 @@ def test_stages_of_a_keypoint_file(fitted: Path) -> None:
 def test_a_method_that_learns_from_a_reconstruction(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nothing is read of the cameras but the pictures' sizes."""
     monkeypatch.setattr("posepipe.models.handedness._UNDECIDED", 0.0)  # so short a training decides nothing
-    own = ("train.method=posepipe", "train.first_epochs=2", "train.window=9", "samples.static_cameras=true", *QUICK)
+    own = ("train.first_epochs=2", "train.window=9", "samples.static_cameras=true", *SMALL)
     settings = load_settings(overrides=own)
     content = {name: array for name, array in arrays(60).items() if name not in ("K", "R", "t", "joint_3d_cam")}
-    with pytest.raises(PosepipeError, match="image_size"):
+    with pytest.raises(PosepipeError, match="needs the size of the pictures: add the array image_size"):
         fit(save(tmp_path / "sizeless.npz", content), settings=settings)
     path = save(tmp_path / "a.npz", content | {"image_size": np.full((VIEWS, 2), 1000)})
     made = fit(path, settings=settings)
