@@ -10,11 +10,13 @@ from typing import NamedTuple
 
 import numpy as np
 import torch
+from scipy.ndimage import gaussian_filter1d
 
 from .athlete_bundle import Array, Believed, Body, Known, Mask, Observed, Scene, adjust, covariance, reprojection
 from .body import body_size
+from .epipolar import triangulate_robustly
 from .handedness import Parity
-from .multiview_start import common_poses, person_in_image, placed
+from .multiview_start import bone_lengths, common_poses, person_in_image, placed
 from .near_camera import NearCameras
 from .skeleton import Skeleton
 
@@ -22,10 +24,12 @@ NOISE = 0.01
 """Deviation of a detection of confidence 1, in body heights; its square grows as the confidence falls."""
 BELIEVED = Believed(bone=0.01, acceleration=np.array(0.03), turn=0.005, zoom=0.01, nearness=0.0005)
 """In body heights and radians, the last four per step of time; chosen on some takes of the benchmark's training."""
-FIELD_OF_VIEW = {False: 1.2, True: 2.0}
+FOCAL = {False: 1.2, True: 2.0}
 """Focal length that static and moving cameras start from, in larger sides of the picture."""
 AGREEING = 3.0
 """Deviations that a detection may be off a joint that it confirms."""
+_SMOOTH = 3.0
+"""Instants over which an athlete's path is smoothed, where it only serves as an origin."""
 SURE = 0.05
 """Deviation in space, in body heights, of joints that are trusted."""
 
@@ -40,35 +44,71 @@ class Seen(NamedTuple):
     moving: bool
     picture: float
     """Larger side of the pictures in image units."""
-    cameras: NearCameras | None = None
-    """Cameras that are given, (V) or (T, V), whose origin is near the athlete; None if nothing is known."""
     known: Known = "nothing"
+    """With "focal", image units are such that focal lengths are 1."""
 
 
 class Found(NamedTuple):
-    """An athlete and the cameras; the athlete's stature is 1 unless the cameras were given."""
+    """An athlete whose stature is 1, and the cameras."""
 
     scene: Scene
     covariance: Array  # (T, J, 3, 3) relative to the root
     trusted: Mask  # (T, J)
     residual: Array  # (T, V, J) image units; NaN where missing
+    height: float
+    """The stature in the unit of given cameras; else 1."""
 
 
 def find_athlete(seen: Seen, skeleton: Skeleton) -> Found:
     """The skeletons and cameras that explain all views of a take best (``athlete_bundle``)."""
-    body = body_of(skeleton)
-    believed = BELIEVED._replace(acceleration=np.full(len(skeleton.joints), BELIEVED.acceleration))
+    body, believed = body_of(skeleton), _believed(skeleton)
     there = np.isfinite(seen.lifted).all((-1, -2))
     weight = np.where(there, seen.confidence.mean(-1), 0)
     pose, R = common_poses(np.where(there[..., None, None], seen.lifted, 0), weight, seen.moving)
     raw = Observed(seen.keypoint, seen.confidence, seen.regular)
-    scale, _ = person_in_image(pose, R, raw)
-    observed = raw._replace(weight=seen.confidence / (NOISE * scale[..., None]) ** 2)
-    start = placed(pose, R, observed, body, FIELD_OF_VIEW[seen.moving] * seen.picture)
-    scene, _ = adjust(observed, body, believed, start)
+    height, _ = person_in_image(pose, R, raw)
+    observed = raw._replace(weight=seen.confidence / (NOISE * height[..., None]) ** 2)
+    focal = 1.0 if seen.known == "focal" else FOCAL[seen.moving] * seen.picture
+    scene, _ = adjust(observed, body, believed, placed(pose, R, observed, body, focal), seen.known)
     if is_mirrored(scene, skeleton):
         scene = mirrored(scene)
-    return _judged(scene, observed, body, believed, skeleton)
+        if seen.known == "focal":  # the other twin is no camera of that focal length
+            R = scene.cameras.R
+            start = placed(scene.joint - (body.root @ scene.joint)[:, None], R, observed, body, focal)
+            scene, _ = adjust(observed, body, believed, start, seen.known)
+    return _judged(scene, observed, body, believed, skeleton)._replace(height=1.0)
+
+
+def find_in_known_cameras(seen: Seen, R: Array, t: Array, skeleton: Skeleton) -> Found:
+    """The skeletons in cameras ``X_camera = R X + t`` of focal length 1; R is (T, V, 3, 3), t (T, V, 3).
+
+    Every instant has its own origin, on a smooth path near the athlete, so that cameras may stand anywhere.
+    """
+    body, believed = body_of(skeleton), _believed(skeleton)
+    height = _height_in_image(seen)
+    world = triangulate_robustly(seen.keypoint, R, t, seen.confidence, 3 * NOISE * height)
+    path = gaussian_filter1d(np.median(world, 1), _SMOOTH, axis=0)
+    size = float(np.median(body_size(world, skeleton)))
+    t = (t + np.einsum("tvab,tb->tva", R, path)) / size
+    cameras = NearCameras.from_pinhole(R, t, np.ones(t.shape[:2]))
+    pose = (world - path[:, None]) / size
+    observed = Observed(seen.keypoint, seen.confidence / (NOISE * height[..., None]) ** 2, seen.regular)
+    scene, _ = adjust(observed, body, believed, Scene(pose, cameras, bone_lengths(pose, body)), "all")
+    found = _judged(scene, observed, body, believed, skeleton)
+    return found._replace(height=size * found.height)
+
+
+def _height_in_image(seen: Seen) -> Array:
+    """About how many image units the athlete's stature takes up (T, V): the diagonal of the box around the joints."""
+    visible = (seen.confidence > 0)[..., None]
+    low = np.where(visible, seen.keypoint, np.inf).min(-2)
+    high = np.where(visible, seen.keypoint, -np.inf).max(-2)
+    diagonal = np.linalg.norm(high - low, axis=-1)
+    return np.where(visible.any((-2, -1)), diagonal, 1.0)
+
+
+def _believed(skeleton: Skeleton) -> Believed:
+    return BELIEVED._replace(acceleration=np.full(len(skeleton.joints), BELIEVED.acceleration))
 
 
 def body_of(skeleton: Skeleton) -> Body:
@@ -107,7 +147,7 @@ def _judged(scene: Scene, observed: Observed, body: Body, believed: Believed, sk
     spread = covariance(observed, body, believed, scene) * noise**2
     agreeing = ((deviations < AGREEING * max(noise, 1.0)) & there).sum(1) >= 2
     sure = np.sqrt(np.trace(spread, axis1=-2, axis2=-1)) < SURE
-    return Found(scene, spread, agreeing & sure, np.where(there, error, np.nan))
+    return Found(scene, spread, agreeing & sure, np.where(there, error, np.nan), size)
 
 
 def scaled(scene: Scene, factor: float) -> Scene:

@@ -13,6 +13,7 @@ Gauss-Newton steps under Marquardt's damping; all instants are solved for at onc
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -28,8 +29,8 @@ Known = Literal["nothing", "focal", "all"]
 
 HUBER = 1.345
 """Deviations from which on cost grows linearly: 95 % as efficient as least squares on Gaussian errors."""
-MOST_STEPS = 60
-ENOUGH = 1e-5
+MOST_STEPS = 40
+ENOUGH = 3e-5
 """Relative decrease of the cost below which a step was the last."""
 _HARD = 1e-3
 """Deviation of what is held by definition: the root of a person seen by moving cameras, and the body's scale."""
@@ -98,10 +99,11 @@ def adjust(
     for _ in range(steps):
         system = _system(observed, body, believed, scene, size, known)
         for _ in range(8):
-            tried = _moved(scene, *system.solve(damping), known)
-            tried_cost = _cost(observed, body, believed, tried, size)
-            if tried_cost < cost:
-                break
+            with suppress(np.linalg.LinAlgError):  # then more damping as well
+                tried = _moved(scene, *system.solve(damping), known)
+                tried_cost = _cost(observed, body, believed, tried, size)
+                if tried_cost < cost:
+                    break
             damping *= 10
         else:
             break
@@ -152,7 +154,7 @@ def _cost(observed: Observed, body: Body, believed: Believed, scene: Scene, size
     total += huber(np.linalg.norm(acceleration, axis=-1)).sum()
     if size is not None:
         total += np.square((scene.length.sum() - size) / _HARD) / 2
-    if scene.moving:
+    if scene.moving and size is not None:
         total += np.square(body.root @ scene.joint / _HARD).sum() / 2
     return float(total)
 
@@ -204,9 +206,10 @@ def _system(
     if size is not None:
         lengths = lengths + 1 / _HARD**2
         right_lengths = right_lengths - (scene.length.sum() - size) / _HARD**2
-    if scene.moving:
+    if scene.moving and size is not None:  # else the cameras tell the place
         held = np.kron(np.outer(body.root, body.root), np.eye(3)) / _HARD**2
         joint, right = joint + held, right - scene.joint.reshape(instants, -1) @ held
+    if scene.moving:
         cameras = _block_diagonal(views.other)
         block = np.block([[joint, mixed], [np.swapaxes(mixed, 1, 2), cameras]])
         right = np.concatenate([right, views.right_other.reshape(instants, cameras.shape[1])], -1)
@@ -305,9 +308,12 @@ def _moved(scene: Scene, changes: Array, common: Array, known: Known) -> Scene:
     free = _free(scene.cameras, known)
     of_cameras = changes[:, 3 * joints :] if scene.moving else common[: len(common) - len(scene.length)]
     change = (free @ of_cameras.reshape(*free.shape[:-2], free.shape[-1], 1))[..., 0]
+    cameras = scene.cameras.moved(change)
+    if known == "focal":  # exactly, not to first order only
+        cameras = cameras._replace(scale=scene.cameras.focal * cameras.nearness)
     return Scene(
         scene.joint + changes[:, : 3 * joints].reshape(instants, joints, 3),
-        scene.cameras.moved(change),
+        cameras,
         scene.length + common[len(common) - len(scene.length) :],
     )
 

@@ -28,10 +28,11 @@ def common_poses(lifted: Array, weight: Array, moving: bool) -> tuple[Array, Arr
 
     Args:
         lifted: (T, V, J, 3) root-relative, camera axes; finite also where missing.
-        weight: (T, V), 0 where missing. Every instant has a view.
+        weight: (T, V), 0 where missing. Instants without any view take after the nearest that has one.
     """
+    instants = len(weight)
     if moving:
-        pose = lifted[np.arange(len(weight)), weight.argmax(1)]
+        pose = lifted[np.arange(instants), weight.argmax(1)]
     else:
         first = weight.sum(0).argmax()
         pose = np.where(weight[:, first, None, None] > 0, lifted[:, first], 0)
@@ -43,7 +44,9 @@ def common_poses(lifted: Array, weight: Array, moving: bool) -> tuple[Array, Arr
         pose = _mean(turned, trust)
         distance = np.linalg.norm(turned - pose[:, None], axis=-1).mean(-1)
         trust = weight / (1 + (distance / _FAR_OFF) ** 2)
-    return _steadied(pose, R, weight) if moving else (pose, R)
+    some = np.flatnonzero(weight.any(1))
+    nearest = some[np.abs(np.arange(instants)[:, None] - some).argmin(1)] if len(some) < instants else slice(None)
+    return _steadied(pose[nearest], R[nearest], weight) if moving else (pose[nearest], R)
 
 
 def placed(pose: Array, R: Array, observed: Observed, body: Body, focal: float) -> Scene:

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ..models.skeleton import SKELETONS
-from .arrays import Rig, Samples, ViewPoses, array_fields
+from .arrays import FusedPoses, Rig, Samples, ViewPoses, array_fields
 from .cache import SourceFile, writing_to
 from .calibrate import assumed_intrinsics, calibrate, describe_rig
 from .errors import PosepipeError
@@ -26,7 +26,7 @@ from .morphing import chosen_morph, morph_digest
 from .move import move_joints_of_samples
 from .reconstruction import reconstruct
 from .refinement import check_reference, reference_digest, refined_model, supervision_warning
-from .results import Fit, Inferred, write_model
+from .results import MULTIVIEW, Fit, Inferred, write_model
 from .samples import select_samples, two_view_warning
 from .settings import (
     CAMERA_NEEDS,
@@ -45,7 +45,7 @@ from .workplace import Workplace, open_workplace, request_digest
 
 log = logging.getLogger("posepipe")
 
-STAGES = ("samples", "calibrate", "label", "train", "refine", "lift")
+STAGES = ("samples", "calibrate", "label", "train", "refine", "lift", "fuse")
 POSES = "poses.npz"
 
 
@@ -53,7 +53,8 @@ def fit_arrays(path: Path, out: Path, settings: Settings, until: str | None = No
     """Train a model on the samples of a keypoint file and lift all its views with it.
 
     Writes ``model.pt``, ``losses.jsonl`` and ``settings.toml`` as a fit of videos does, and ``poses.npz`` with the 3D
-    poses of every sample and view of the file, in its order (``write_poses``).
+    poses of every sample and view of the file, in its order (``write_poses``); ``poses_multiview.npz`` likewise holds
+    those from all views of a take together.
 
     Args:
         path: ``.npz`` of 2D poses (``keypoints``).
@@ -70,9 +71,10 @@ def fit_arrays(path: Path, out: Path, settings: Settings, until: str | None = No
         source = place.source(path)
         contents = source.key, reference_digest(settings, place), morph_digest(settings, place)
         request = request_digest(settings.model_dump(mode="json"), until, *contents)
-        files = [out / name for name in ("model.pt", "losses.jsonl", "settings.toml", POSES)]
+        fused = (MULTIVIEW,) if settings.fuse.enabled and _shows_sizes(path) else ()
+        files = [out / name for name in ("model.pt", "losses.jsonl", "settings.toml", POSES, *fused)]
         if place.journal.request == request and (until or all(file.exists() for file in files)):
-            return Fit(out, None if until else files[0], () if until else (files[-1],), None, (), True)
+            return Fit(out, None if until else files[0], () if until else (out / POSES,), None, (), True)
         place.journal.begin()
         done = _walk(path, place, settings, training, until)
         place.journal.end(request)
@@ -114,12 +116,17 @@ def infer_arrays(
         return Inferred(path, out, pose, (out / POSES,))
 
 
-def write_poses(path: Path, pose: ViewPoses, provenance: dict[str, Any]) -> None:
-    """Write the arrays of ``ViewPoses`` under their own names, and texts that say what they are; no pickle.
+def write_poses(path: Path, pose: ViewPoses | FusedPoses, provenance: dict[str, Any]) -> None:
+    """Write the arrays of a hand-over under their own names, and texts that say what they are; no pickle.
 
-    ``joint`` is (sample, view, joint, 3), the samples being those of the keypoint file, in its order.
+    ``joint`` is (sample, view, joint, 3) in the axes of each camera, the samples being those of the keypoint file, in
+    its order. Of fused poses the one in the rig's axes is ``rig_joint`` (sample, joint, 3), and where its root is in
+    camera axes ``root_in_camera``.
     """
     skeleton = SKELETONS[pose.skeleton]
+    arrays = {field: getattr(pose, field) for field in array_fields(type(pose))}
+    if isinstance(pose, FusedPoses):
+        arrays |= {"rig_joint": pose.joint, "joint": pose.joint_in_camera, "root_in_camera": arrays.pop("root")}
     texts = {
         "skeleton": skeleton.name,
         "unit": pose.unit,
@@ -136,7 +143,7 @@ def write_poses(path: Path, pose: ViewPoses, provenance: dict[str, Any]) -> None
                     joint_names=np.array(skeleton.joints),
                     bones=skeleton.bone_indices,
                     take_names=np.array(pose.takes),
-                    **{field: getattr(pose, field) for field in array_fields(ViewPoses)},
+                    **arrays,
                     **{name: np.array(text) for name, text in texts.items()},
                 )
             making.replace(path)
@@ -253,4 +260,21 @@ def _walk(path: Path, place: Workplace, settings: Settings, training: TrainingSe
     model_file = place.source(model_path)
     pose = run(lift_samples, samples, model_file, settings=LiftSettings(device=settings.device), subject=name)
     write_poses(place.folder / POSES, pose, _provenance(source, model_file, model))
+    if until != "lift" and settings.fuse.enabled:
+        if _shows_sizes(path):
+            from .fuse import fuse_views  # imports torch
+
+            sizes = [_image_sizes(path, samples)] * len(samples.takes)
+            fused = run(fuse_views, samples, pose, sizes, subject=name)
+            log.info("%s: all views together leave a residual of %.1f px", path, np.nanmedian(fused.residual))
+            write_poses(place.folder / MULTIVIEW, fused, _provenance(source, model_file, model))
+        else:
+            warnings.append(f"the views are not fused, as {path} has no array image_size (views, 2) of the pictures")
+            log.warning(warnings[-1])
     return Fit(place.folder, model_path, (place.folder / POSES,), None, tuple(warnings))
+
+
+def _shows_sizes(path: Path) -> bool:
+    """Whether the file says where the pictures have their middle."""
+    with open_keypoints(path) as file:
+        return "image_size" in file

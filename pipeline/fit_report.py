@@ -12,6 +12,7 @@ from ..models.skeleton import SKELETONS
 from .athlete import Athlete
 from .clips import Clips
 from .exporters import EXPORTERS
+from .fusion import Fusion
 from .recording import Camera
 from .report import Report, ReportedCamera, ReportedTake
 
@@ -19,7 +20,7 @@ HARMFUL = 2.0
 """How many times more than in other takes the cameras of one may disagree before that is worth a warning."""
 
 
-def report_of(clips: Clips) -> Report:
+def report_of(clips: Clips, fusion: Fusion | None) -> Report:
     """What the page shows."""
     from .model import NO_SUPERVISION  # imports torch, which a fit with nothing to do can do without
 
@@ -33,6 +34,7 @@ def report_of(clips: Clips) -> Report:
                 clips.takes.timelines[athlete.take.name],
                 clips.takes.swaps[athlete.name],
                 disagreement[athlete.name].tolist(),
+                fusion.residual_px(athlete) if fusion else (),
             )
             for athlete in clips.takes.athletes
         ],

@@ -9,7 +9,8 @@ from typing import Any
 from .exporters import FROM_VIDEO
 from .known_cameras import camera_model, lens_of
 from .recording import Camera, Recording
-from .results import are_written
+from .results import MULTIVIEW, are_written
+from .settings import Settings
 from .workplace import Workplace
 
 
@@ -36,13 +37,22 @@ def result_folders(recording: Recording, target: Path) -> tuple[Path, ...]:
     return tuple(target / "takes" / take.name / camera.name for take in recording.takes for camera in take.cameras)
 
 
-def is_complete(recording: Recording, target: Path, until: str | None, exports: Sequence[str]) -> bool:
+def is_complete(
+    recording: Recording, target: Path, until: str | None, exports: Sequence[str], settings: Settings
+) -> bool:
     """Whether all files that a fit writes are there."""
     if until is not None:
         return True
     main = all((target / name).exists() for name in ("model.pt", "settings.toml", "report.html"))
+    fused = not settings.fuse.enabled or all(
+        any((target / "takes" / take.name).glob(f"{Path(MULTIVIEW).stem}*.npz")) for take in recording.takes
+    )
     cameras = [camera for take in recording.takes for camera in take.cameras]
     folders = result_folders(recording, target)
-    return main and all(
-        are_written(folder, exports_of(camera, exports)) for folder, camera in zip(folders, cameras, strict=True)
+    return (
+        main
+        and fused
+        and all(
+            are_written(folder, exports_of(camera, exports)) for folder, camera in zip(folders, cameras, strict=True)
+        )
     )

@@ -11,6 +11,7 @@ from .detectors.choose import choose_detector
 from .exporters import DEFAULT_EXPORTS, EXPORTERS
 from .fit_report import report_of
 from .fit_request import content_of, is_complete, result_folders
+from .fusion import Fusion
 from .keypoints import is_keypoint_file
 from .learning import Learning
 from .morphing import morph_digest
@@ -26,7 +27,7 @@ from .workplace import Workplace, open_workplace, request_digest
 
 STAGES = (
     "frames", "detect", "track", "morph", "synchronize", "match", "crop", "sides", "samples", "calibrate", "label",
-    "train", "refine", "lift", "motion",
+    "train", "refine", "lift", "fuse", "motion",
 )  # fmt: skip
 """Stages in order; ``until`` names the last one."""
 
@@ -72,7 +73,7 @@ def fit(
     with open_workplace(target) as place:
         inputs = [*content_of(recording, place), reference_digest(settings, place), morph_digest(settings, place)]
         request = request_digest(settings.model_dump(mode="json"), until, exports, inputs)
-        if place.journal.request == request and is_complete(recording, target, until, exports):
+        if place.journal.request == request and is_complete(recording, target, until, exports, settings):
             return Fit(
                 target, target / "model.pt", result_folders(recording, target), target / "report.html", (), True
             )
@@ -93,6 +94,7 @@ class _Run:
         self.takes = Takes(self.walk, self.cameras)
         self.learning = Learning(self.walk, self.method, self.takes)
         self.clips = Clips(self.walk, self.learning)
+        self.fusion = Fusion(self.clips)
 
     def go(self, until: str | None) -> Fit:
         """All stages in order, up to and with ``until``."""
@@ -163,6 +165,11 @@ class _Run:
         """3D poses of every clip, each from its own camera alone."""
         self.clips.lift()
 
+    def fuse(self) -> None:
+        """One 3D skeleton per instant from all views of a take together."""
+        if self.walk.settings.fuse.enabled:
+            self.fusion.fuse()
+
     def motion(self) -> None:
         """Every view's poses as a motion."""
         self.clips.motion()
@@ -171,6 +178,9 @@ class _Run:
         """Result files of every clip, and the report."""
         folder = self.walk.place.folder
         results = self.clips.write(self.exports)
+        fusion = self.fusion if self.walk.settings.fuse.enabled else None
+        if fusion:
+            fusion.write()
         report = folder / "report.html"
-        write_report(report, report_of(self.clips))
+        write_report(report, report_of(self.clips, fusion))
         return Fit(folder, self.clips.model_file.path, results, report, tuple(self.walk.warnings))

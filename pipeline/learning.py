@@ -78,12 +78,13 @@ class Learning:
         """The samples that geometry sees, and methods that use intrinsics: as pinhole cameras would show them."""
         self.pinhole_samples = self.training_samples
         lenses = [[lens_of(camera) for camera in athlete.take.cameras] for athlete in self.takes.athletes]
-        if not (
-            self.method.needs & {"intrinsics", *FROM_JOINTS}
-            and any(any(lens) for cameras in lenses for lens in cameras)
-        ):
+        needed = bool(self.method.needs & {"intrinsics", *FROM_JOINTS})
+        bent = self.training_samples.K is not None and any(any(lens) for cameras in lenses for lens in cameras)
+        if not bent or not (needed or self.walk.settings.fuse.enabled):
             return
         self.pinhole_samples = self.walk.run(undistort_samples, self.training_samples, lenses, subject="all takes")
+        if not needed:
+            return
         if "crops" not in self.method.needs:
             self.training_samples = self.pinhole_samples
         else:

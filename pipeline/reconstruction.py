@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 
 from .arrays import Labels, Samples
 from .label import label_from_fused
@@ -44,5 +45,6 @@ def reconstruct(
     model.write(path)
     lifting = LiftSettings(device=settings.device)
     lifted = run(lift_samples, samples, place.source(path), settings=lifting, subject=subject)
-    fused = run(fuse_views, samples, lifted, image_sizes, subject=subject)
+    unknown = replace(samples, K=None, R=None, t=None)  # nothing that is learnt from depends on a calibration
+    fused = run(fuse_views, unknown, lifted, image_sizes, subject=subject)
     return run(label_from_fused, fused, subject=subject)

@@ -56,6 +56,8 @@ class ReportedTake:
     swaps: Swaps | None = None
     disagreement: Sequence[float] = ()
     """Of each camera with the others on the 3D poses (``consistency``), in body heights; NaN if alone."""
+    fused: Sequence[float] = ()
+    """Median distance of each camera's detections from the skeleton of all views, in px; NaN if it shows nobody."""
 
 
 @dataclass(frozen=True)
@@ -157,7 +159,10 @@ def _take_tables(take: ReportedTake) -> dict[str, Any]:
         "name": take.name,
         "pages": [(camera.name, camera.page) for camera in take.cameras if camera.page],
         "cameras": [
-            _camera_row(camera) | _sides_of(take.swaps, number) | _disagreement_of(take.disagreement, number)
+            _camera_row(camera)
+            | _sides_of(take.swaps, number)
+            | _disagreement_of(take.disagreement, number)
+            | _fused_of(take.fused, number)
             for number, camera in enumerate(take.cameras)
         ],
         "detectors": [f"{detector}; confidence is {kind}" for detector, kind in sorted(found)],
@@ -224,6 +229,14 @@ def _residual_table(takes: Sequence[ReportedTake]) -> dict[str, Any]:
         if known:
             rows.append({"name": take.name, "cells": cells})
     return {"cameras": names, "rows": rows}
+
+
+def _fused_of(residual: Sequence[float], camera: int) -> dict[str, str]:
+    """How far a camera's detections are from the skeleton of all views together."""
+    if not residual:
+        return {}
+    shown = f"{residual[camera]:.1f} px" if np.isfinite(residual[camera]) else "could not be told"
+    return {"Off the skeleton of all views": shown}
 
 
 def _sync_row(name: str, timeline: Timeline, camera: int) -> dict[str, str]:

@@ -24,6 +24,9 @@ from .workplace import JOURNAL, Journal, request_digest
 if TYPE_CHECKING:
     from .model import Model
 
+MULTIVIEW = "poses_multiview.npz"
+"""In every take's folder, from all its views together; of people beyond one ``poses_multiview_<person>.npz``."""
+
 RECORD = "result.json"
 """Says from what a folder's result files were made, and their conventions, for formats that cannot."""
 

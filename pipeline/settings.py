@@ -241,6 +241,12 @@ class MotionSettings(StageSettings):
     )
 
 
+class FuseSettings(StageSettings):
+    """One 3D skeleton per instant from all views of a take together."""
+
+    enabled: bool = Field(True, description="write poses_multiview.npz for every take; false leaves it out")
+
+
 class RefineSettings(StageSettings):
     """Refinement unit of EpipolarPose, for any method that lifts 2D poses: it learns from true 3D poses."""
 
@@ -304,6 +310,7 @@ class Settings(StageSettings):
     label: LabelSettings = LabelSettings()
     train: TrainSettings = TrainSettings()
     refine: RefineSettings = RefineSettings()
+    fuse: FuseSettings = FuseSettings()
     motion: MotionSettings = MotionSettings()
     method: dict[str, Any] = Field({}, description="settings of the chosen method, validated by its own class")
 

@@ -6,7 +6,8 @@ import shutil
 from dataclasses import dataclass
 from pathlib import Path
 
-QUICK = ("train.method=sure", "train.epochs=2", "train.min_steps=5", "train.width=32", "detect.chunk_frames=15")
+QUICK = ("train.method=sure", "train.epochs=2", "train.min_steps=5", "train.width=32", "detect.chunk_frames=15",
+         "fuse.enabled=false")  # fmt: skip
 """Settings of a fit that takes a second."""
 
 

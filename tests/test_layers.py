@@ -47,6 +47,7 @@ LEVELS = [
     {"takes"},
     {"learning"},
     {"clips"},
+    {"fusion"},
     {"fit_report"},
     {"fitting", "inference"},
     {"batch"},

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -47,6 +47,8 @@ class Clip:
     """Plain values: posepipe version, digests of model and clip, detector, method, settings."""
     filmed: bool = False
     """Whether ``video`` can be read; else there are only the poses of it."""
+    more: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Further arrays by name, which only poses files of numpy hold."""
 
     @staticmethod
     def of(pose: Pose3D, frames: Frames, video: Path, provenance: dict[str, Any]) -> Clip:

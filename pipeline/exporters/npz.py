@@ -43,6 +43,7 @@ def write(clip: Clip, path: Path) -> None:
                 steps=np.array(person.pose.steps, str),
                 **{name: array for name, array in arrays.items() if array is not None},
                 **{name: np.array(text) for name, text in texts.items()},
+                **clip.more,
             )
 
 

@@ -1,0 +1,130 @@
+"""What a fit makes of all views of a take together: one skeleton per instant, as ``poses_multiview.npz``."""
+
+from __future__ import annotations
+
+import logging
+from fractions import Fraction
+from pathlib import Path
+
+import numpy as np
+
+from .arrays import FusedPoses, Pose3D
+from .athlete import Athlete
+from .cache import writing_to
+from .clips import Clips
+from .exporters import npz
+from .exporters.clip import Clip, Person
+from .motion import make_motion
+from .results import MULTIVIEW, provenance
+
+log = logging.getLogger("posepipe")
+
+
+class Fusion:
+    """Fused poses of all takes; filled by one method per stage, in order."""
+
+    poses: FusedPoses
+
+    def __init__(self, clips: Clips) -> None:
+        self.clips, self.walk, self.learning, self.takes = clips, clips.walk, clips.learning, clips.takes
+
+    def fuse(self) -> None:
+        """One 3D skeleton per instant from all views of a take together."""
+        from .fuse import fuse_views  # imports torch
+
+        lifted = [[self.clips.poses.get(view) for view in athlete.subjects] for athlete in self.takes.athletes]
+        samples, sizes = self.learning.pinhole_samples, self.learning.image_sizes()
+        self.poses = self.walk.run(fuse_views, samples, lifted, sizes, subject="all takes")
+        for athlete in self.takes.athletes:
+            each = ", ".join(
+                f"{camera.name} {residual:.1f}"
+                for camera, residual in zip(athlete.take.cameras, self.residual_px(athlete), strict=True)
+            )
+            log.info("take %s: all views together leave residuals (px) of %s", athlete.name, each)
+
+    def residual_px(self, athlete: Athlete) -> list[float]:
+        """Median distance of each camera's detections from the images of the fused joints; NaN without any."""
+        here = self.poses.take == self.takes.athletes.index(athlete)
+        residual = [self.poses.residual[here, view] for view in range(len(athlete.take.cameras))]
+        return [float(np.nanmedian(one)) if np.isfinite(one).any() else np.nan for one in residual]
+
+    def write(self) -> None:
+        """The file of every athlete."""
+        for athlete in self.takes.athletes:
+            path = self.walk.place.folder / "takes" / athlete.take.name / MULTIVIEW
+            if not athlete.only:
+                path = path.with_name(f"{path.stem}_{athlete.person}{path.suffix}")
+            making = path.with_name(f".making-{path.name}")
+            with writing_to(path):
+                try:
+                    npz.write(self.clip(athlete), making)
+                    making.replace(path)
+                finally:
+                    making.unlink(missing_ok=True)
+
+    def clip(self, athlete: Athlete) -> Clip:
+        """The motion of an athlete as a clip in the axes of the first camera, and whose pictures have its size."""
+        take, timeline = athlete.take, self.takes.timelines[athlete.take.name]
+        frames = self.walk.of(take, self.takes.cameras.frame_sets)
+        videos = self.walk.of(take, self.takes.cameras.videos)
+        settings = self.walk.settings
+        used = settings.detect, settings.morph, settings.sides, settings.motion
+        origin = provenance(videos[0], self.clips.model_file, self.learning.model, *used)
+        origin |= {
+            "clip": take.name,
+            "clip_sha256": {camera.name: video.key for camera, video in zip(take.cameras, videos, strict=True)},
+            "known_of_cameras": self.poses.cameras,
+            "fused": self.poses.key,
+        }
+        step = float(np.median(np.diff(timeline.time))) if len(timeline.time) > 1 else 1.0
+        width, height = map(int, frames[0].image_size)
+        return Clip(
+            people=(Person(athlete.person, make_motion(self._pose(athlete), settings.motion)),),
+            video=Path(take.name),
+            rate=str(Fraction(1 / step).limit_denominator(1001)),
+            image_size=(width, height),
+            video_time=np.array(timeline.time),
+            provenance=origin,
+            more=self._more(athlete),
+        )
+
+    def _pose(self, athlete: Athlete) -> Pose3D:
+        """Fused poses at all instants of a take's timeline, NaN where too few views show the athlete.
+
+        The axes are the rig's, which do not turn with the person; keypoints are those of the first camera.
+        """
+        time = np.array(self.takes.timelines[athlete.take.name].time)
+        samples, joint = self.learning.pinhole_samples, self._spread(athlete, self.poses.joint)
+        views = np.maximum((samples.confidence > 0).sum(1), 1)
+        confidence = samples.confidence.sum(1) / views
+        keypoint = np.where(samples.confidence[:, 0, :, None] > 0, samples.keypoint[:, 0], np.nan)
+        return Pose3D(
+            time=time,
+            joint=joint,
+            canonical=joint.copy(),
+            camera_from_canonical=np.tile(np.eye(3, dtype=np.float32), (len(time), 1, 1)),
+            confidence=np.nan_to_num(self._spread(athlete, confidence.astype(np.float32))).clip(0, 1),
+            keypoint=self._spread(athlete, keypoint.astype(np.float32)),
+            skeleton=self.poses.skeleton,
+            unit=self.poses.unit,
+        )
+
+    def _more(self, athlete: Athlete) -> dict[str, np.ndarray]:
+        """What is known beside the poses, in the words of ``FusedPoses``, at all instants of the timeline."""
+        views = len(athlete.take.cameras)
+        per_view = ("camera_from_rig", "root", "focal", "residual")
+        more = {name: self._spread(athlete, getattr(self.poses, name)[:, :views]) for name in per_view}
+        return {
+            **{"root_in_camera" if name == "root" else name: array for name, array in more.items()},
+            "covariance": self._spread(athlete, self.poses.covariance),
+            "trusted": self._spread(athlete, self.poses.trusted.astype(np.float32)) > 0,
+            "camera_names": np.array([camera.name for camera in athlete.take.cameras]),
+        }
+
+    def _spread(self, athlete: Athlete, values: np.ndarray) -> np.ndarray:
+        """An athlete's values at the instants of the timeline, NaN elsewhere."""
+        here = self.poses.take == self.takes.athletes.index(athlete)
+        instants = len(self.takes.timelines[athlete.take.name].time)
+        everywhere = np.full((instants, *values.shape[1:]), np.nan, np.float32)
+        everywhere[self.poses.instant[here]] = values[here]
+        return everywhere
