@@ -30,13 +30,17 @@ class Player {
     video.playbackRate = this.speed;
     video.addEventListener("seeked", () => { if (this.wanted !== null) this.jump(); });
     video.addEventListener("error", () => { this.video = null; }); // the clock goes on
-    const look = (_, { mediaTime }) => {
-      this.pictured = this.nearest(mediaTime);
+    const next = (look) => {
+      if (video.requestVideoFrameCallback) video.requestVideoFrameCallback((_, { mediaTime }) => look(mediaTime));
+      else requestAnimationFrame(() => look(video.currentTime)); // older browsers do not say which picture it is
+    };
+    const look = (seconds) => {
+      this.pictured = this.nearest(seconds);
       if (this.playing) this.show(this.pictured);
       this.onPicture?.(this.pictured);
-      video.requestVideoFrameCallback(look);
+      next(look);
     };
-    video.requestVideoFrameCallback(look);
+    next(look);
     this.seek(this.frame);
     if (this.playing) video.play();
   }
