@@ -1,9 +1,11 @@
 """The Python API of posepipe.
 
-from posepipe.pipeline import fit, infer, load_settings
+from posepipe.pipeline import as_dataset, fit, infer, load_model, load_settings
 
 made = fit("ski_videos", settings=load_settings(overrides=["train.epochs=50"]))
 poses = infer("clip.mp4", model=made.model, height_m=1.80).pose
+more = load_model(made.model).lift(keypoints, confidence)  # arrays in memory
+as_dataset(poses)  # for xarray
 """
 
 import os
@@ -13,19 +15,23 @@ from typing import TYPE_CHECKING, Any
 from .errors import PosepipeError
 
 if TYPE_CHECKING:
+    from .arrays import Pose3D
+    from .dataset import as_dataset
     from .fitting import Fit, fit
     from .inference import Inferred, infer
-    from .model import Model
     from .recording import Recording
     from .settings import Settings, load_settings
+    from .trained import TrainedModel, load_model
 
 __all__ = [
     "Fit",
     "Inferred",
-    "Model",
+    "Pose3D",
     "PosepipeError",
     "Recording",
     "Settings",
+    "TrainedModel",
+    "as_dataset",
     "fit",
     "infer",
     "load_model",
@@ -40,8 +46,10 @@ _HOMES = {
     "fit": "fitting",
     "Inferred": "inference",
     "infer": "inference",
-    "Model": "model",
-    "load_model": "model",
+    "Pose3D": "arrays",
+    "TrainedModel": "trained",
+    "load_model": "trained",
+    "as_dataset": "dataset",
     "Recording": "recording",
     "Settings": "settings",
     "load_settings": "settings",

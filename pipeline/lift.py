@@ -41,8 +41,13 @@ def lift_poses(track: Track, crops: Crops | None, model_file: SourceFile, settin
         PosepipeError: not a posepipe model, another skeleton, or a clip in which no frame can be lifted.
     """
     model = Model.read(model_file.path)
-    skeleton = SKELETONS[track.skeleton]
     _check_skeleton(model, model_file, track.skeleton)
+    return lift_track(model, track, crops, settings)
+
+
+def lift_track(model: Model, track: Track, crops: Crops | None, settings: LiftSettings) -> Pose3D:
+    """``lift_poses`` with a model in memory, of the track's skeleton."""
+    skeleton = SKELETONS[track.skeleton]
     keypoint, confidence, K = track.keypoint, track.confidence, None
     if settings.intrinsics is not None:
         K = np.tile(np.array(settings.intrinsics, np.float32), (len(keypoint), 1, 1))

@@ -165,12 +165,3 @@ class Model(HandOver):
         except RuntimeError as error:
             raise PosepipeError("the weights of the model's refinement unit do not fit; run fit again") from error
         return unit.eval().requires_grad_(False)
-
-
-def load_model(path: Path | str) -> Model:
-    """Read a ``model.pt``; nothing in it is executed.
-
-    Raises:
-        PosepipeError: missing, not a posepipe model, of a newer version, or damaged.
-    """
-    return Model.read(Path(path))

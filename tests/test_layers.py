@@ -40,7 +40,7 @@ LEVELS = [
     {"batches", "checkpoints"},
     STAGES,
     {"curves", "reference", "reconstruction", "refinement", "sync_picture", "morphing", "morph_fitting", "seeing"}
-    | {"fit_pictures", "trust"},
+    | {"fit_pictures", "trust", "trained", "dataset"},
     {"report", "evaluate", "doctor", "array_fitting", "export", "consistency"},
     {"evaluation_files", "athlete", "known_cameras", "walk"},
     {"fit_request", "preparation", "cameras"},
