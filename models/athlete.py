@@ -23,7 +23,9 @@ from .skeleton import Skeleton
 NOISE = 0.01
 """Deviation of a detection of confidence 1, in body heights; its square grows as the confidence falls."""
 BELIEVED = Believed(bone=0.01, acceleration=np.array(0.03), turn=0.005, zoom=0.01, nearness=0.0005)
-"""In body heights and radians, the last four per step of time; chosen on some takes of the benchmark's training."""
+"""In body heights and radians, the last four per squared step; chosen on some takes of the benchmark's training."""
+STEP_S = 1 / 14
+"""Step for which the last four are meant: joints of a person then accelerate by about 1 g."""
 FOCAL = {False: 1.2, True: 2.0}
 """Focal length that static and moving cameras start from, in larger sides of the picture."""
 AGREEING = 3.0
@@ -44,6 +46,8 @@ class Seen(NamedTuple):
     moving: bool
     picture: float
     """Larger side of the pictures in image units."""
+    step_s: float = STEP_S
+    """Time between two instants."""
     known: Known = "nothing"
     """With "focal", image units are such that focal lengths are 1."""
 
@@ -61,7 +65,7 @@ class Found(NamedTuple):
 
 def find_athlete(seen: Seen, skeleton: Skeleton) -> Found:
     """The skeletons and cameras that explain all views of a take best (``athlete_bundle``)."""
-    body, believed = body_of(skeleton), _believed(skeleton)
+    body, believed = body_of(skeleton), _believed(seen, skeleton)
     there = np.isfinite(seen.lifted).all((-1, -2))
     weight = np.where(there, seen.confidence.mean(-1), 0)
     pose, R = common_poses(np.where(there[..., None, None], seen.lifted, 0), weight, seen.moving)
@@ -84,7 +88,7 @@ def find_in_known_cameras(seen: Seen, R: Array, t: Array, skeleton: Skeleton) ->
 
     Every instant has its own origin, on a smooth path near the athlete, so that cameras may stand anywhere.
     """
-    body, believed = body_of(skeleton), _believed(skeleton)
+    body, believed = body_of(skeleton), _believed(seen, skeleton)
     height = _height_in_image(seen)
     world = triangulate_robustly(seen.keypoint, R, t, seen.confidence, 3 * NOISE * height)
     path = gaussian_filter1d(np.median(world, 1), _SMOOTH, axis=0)
@@ -107,8 +111,16 @@ def _height_in_image(seen: Seen) -> Array:
     return np.where(visible.any((-2, -1)), diagonal, 1.0)
 
 
-def _believed(skeleton: Skeleton) -> Believed:
-    return BELIEVED._replace(acceleration=np.full(len(skeleton.joints), BELIEVED.acceleration))
+def _believed(seen: Seen, skeleton: Skeleton) -> Believed:
+    """What is believed of second differences in the steps of time that there are."""
+    shorter = (seen.step_s / STEP_S) ** 2
+    return Believed(
+        bone=BELIEVED.bone,
+        acceleration=np.full(len(skeleton.joints), BELIEVED.acceleration * shorter),
+        turn=BELIEVED.turn * shorter,
+        zoom=BELIEVED.zoom * shorter,
+        nearness=BELIEVED.nearness * shorter,
+    )
 
 
 def body_of(skeleton: Skeleton) -> Body:

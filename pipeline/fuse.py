@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from ..models.athlete import Found, Seen, find_athlete, find_in_known_cameras
+from ..models.athlete import STEP_S, Found, Seen, find_athlete, find_in_known_cameras
 from ..models.athlete_bundle import Known
 from ..models.epipolar import normalise_by_intrinsics
 from ..models.skeleton import SKELETONS
@@ -21,7 +21,7 @@ Lifted = ViewPoses | list[list[Pose3D | None]]
 """What a model finds in each view alone: of a keypoint file, or of the views of every take."""
 
 
-@stage(version=2)
+@stage(version=3)
 def fuse_views(samples: Samples, lifted: Lifted, image_sizes: list[list[list[int]]], *, work: Work) -> FusedPoses:
     """One 3D skeleton per sample, from all its views and from the samples around it (``models.athlete``).
 
@@ -86,13 +86,15 @@ def _fused(
         )
     here = np.ix_(members, views)
     keypoint, unit, known = _in_image_units(samples, image_sizes, here)
+    regular = _regular(samples.take[members], samples.instant[members])
     seen = Seen(
         keypoint=keypoint,
         confidence=samples.confidence[here].astype(np.float64),
         lifted=lifted[here],
-        regular=_regular(samples.take[members], samples.instant[members]),
+        regular=regular,
         moving=bool(samples.rig[members[0]] < 0),
         picture=1.0,
+        step_s=_step_s(samples, members, regular),
         known=known,
     )
     if known == "all":
@@ -127,6 +129,13 @@ def _regular(take: np.ndarray, instant: np.ndarray) -> np.ndarray:
     usual = np.median(step[same]) if same.any() else 1
     regular = same & (step == usual)
     return regular[1:] & regular[:-1]
+
+
+def _step_s(samples: Samples, members: np.ndarray, regular: np.ndarray) -> float:
+    """Time between two samples that follow each other; where times are not known, that of the constants."""
+    if samples.time is None or not regular.any():
+        return STEP_S
+    return float(np.median(np.diff(np.asarray(samples.time)[members])[:-1][regular]))
 
 
 def _as_poses(
