@@ -104,7 +104,8 @@ def draws(options: argparse.Namespace) -> None:
             errors = " ".join(f"{outcome.error_s * 1e3:.1f}" for outcome in new)
             print(f"draw {seed}, {kind}: {new[0].verdict}, errors {errors} ms", flush=True)
     for kind, limit in limits.items():
-        show(kind, found[kind], limit)
+        if found[kind]:
+            show(kind, found[kind], limit)
     verdicts = [outcome.verdict for outcome in found["impostor"]][::3]
     print(f"one camera filmed another run: {verdicts.count('ok')} of {len(verdicts)} takes believed")
 
