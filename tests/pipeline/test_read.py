@@ -168,10 +168,10 @@ def test_a_take_whose_cameras_disagree_most_is_named(tmp_path: Path, monkeypatch
         detected_take(day / take, 2)
     found = iter([0.02, 0.03, 0.08])
     monkeypatch.setattr(consistency, "disagreement_in_3d", lambda poses, timeline: np.full(2, next(found)))
-    (said,) = fit(day, settings=quick(), exports=["npz"]).warnings
+    (said,) = [each for each in fit(day, settings=quick(), exports=["npz"]).warnings if "disagree" in each]
     assert said.startswith(
         "the cameras of take third disagree by 8.0% of the body height, those of the others by 2.5%"
     )
     assert "--leave-out 'third'" in said
     left_out = fit(day, settings=quick('leave_out=["third"]'), exports=["npz"], until="samples")
-    assert left_out.warnings == ()
+    assert not any("disagree" in each for each in left_out.warnings)
