@@ -154,10 +154,11 @@ def _judged(scene: Scene, observed: Observed, body: Body, believed: Believed, sk
     there = observed.weight > 0
     error = reprojection(observed, scene)
     deviations = error * np.sqrt(observed.weight)
-    # As large as they are, not as they were believed to be: half of the errors of two coordinates lie within 1.18.
-    noise = max(float(np.median(deviations[there])) / 1.18, 1e-3)
-    spread = covariance(observed, body, believed, scene) * noise**2
-    agreeing = ((deviations < AGREEING * max(noise, 1.0)) & there).sum(1) >= 2
+    # As large as each joint's are, not as they were believed to be: half of two coordinates' errors lie within 1.18.
+    of_joint = [deviations[..., joint][there[..., joint]] for joint in range(there.shape[-1])]
+    noise = np.array([max(float(np.median(one)) / 1.18, 1e-3) if one.size else 1.0 for one in of_joint])
+    spread = covariance(observed, body, believed, scene) * np.square(noise)[:, None, None]
+    agreeing = ((deviations < AGREEING * np.maximum(noise, 1.0)) & there).sum(1) >= 2
     sure = np.sqrt(np.trace(spread, axis1=-2, axis2=-1)) < SURE
     return Found(scene, spread, agreeing & sure, np.where(there, error, np.nan), size)
 

@@ -21,7 +21,7 @@ Lifted = ViewPoses | list[list[Pose3D | None]]
 """What a model finds in each view alone: of a keypoint file, or of the views of every take."""
 
 
-@stage(version=3)
+@stage(version=4)
 def fuse_views(samples: Samples, lifted: Lifted, image_sizes: list[list[list[int]]], *, work: Work) -> FusedPoses:
     """One 3D skeleton per sample, from all its views and from the samples around it (``models.athlete``).
 
