@@ -214,8 +214,15 @@ def test_infer_refuses_words_that_it_does_not_know(
     ],
 )
 def test_people_and_precision_are_asked_for_in_the_same_words(
-    command: str, words: tuple[str, ...], sentence: str, finished: Fitted, footage: Path
+    command: str,
+    words: tuple[str, ...],
+    sentence: str,
+    finished: Fitted,
+    footage: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
+    monkeypatch.chdir(tmp_path)  # where batch writes its summary
     model = ("--model", finished.out / "model.pt")
     assert sentence in refuse(command, footage / "cam0.mp4", *model, *words, in_folder=footage.parent)
 
