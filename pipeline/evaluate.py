@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.stats import spearmanr
 
 from ..models import metrics
 from ..models.metrics import Errors
@@ -36,6 +37,17 @@ class Score:
 
 
 @dataclass(frozen=True)
+class Foreseen:
+    """Errors that a model expected, beside those that it made after the best scale per pose."""
+
+    expected_mm: float
+    made_mm: float
+    """Means over joints, without the root."""
+    rank_correlation: float
+    """Spearman's, over all joints of all frames; 1 if the worst joints are those that were expected to be."""
+
+
+@dataclass(frozen=True)
 class Evaluation:
     """All that is known of how good predictions are."""
 
@@ -51,6 +63,8 @@ class Evaluation:
     """Joint -> measure, over all frames."""
     curves: dict[str, list[float]]
     """Percentages at thresholds ``CURVE_MM``: of joints (PCK, N-PCK), of poses whose worst joint is closer (CPS)."""
+    foreseen: Foreseen | None
+    """None if not all models tell what errors they expect, or the reference is in other axes."""
     supervision: list[str]
     """Which true poses the models learnt from, as the files of predictions say."""
 
@@ -107,6 +121,7 @@ def evaluate(
         action_mean=_mean_of(actions) if actions else None,
         joints={H36M17.joints[joint]: _joint(frames, place) for place, joint in enumerate(chosen)},
         curves=_curves(frames),
+        foreseen=_foreseen(compared),
         supervision=sorted({one.supervision for one in compared} - {""}),
     )
 
@@ -205,6 +220,23 @@ def _curves(frames: _Frames) -> dict[str, list[float]]:
         for name, values in errors.items()
         if name in frames.measures
     }
+
+
+def _foreseen(compared: Sequence[Compared]) -> Foreseen | None:
+    """Expected against actual errors."""
+    if any(one.expected_error is None or not one.in_camera_axes for one in compared):
+        return None
+    expected, made = [], []
+    for one in compared:
+        good = metrics.complete(one.predicted) & metrics.complete(one.true)
+        predicted, true = metrics.align(one.predicted[good], one.true[good], "scale")
+        before = one.predicted[good] - one.predicted[good][:, :1]
+        scale = np.linalg.norm(predicted, axis=(1, 2)) / np.linalg.norm(before, axis=(1, 2))
+        expected.append((np.asarray(one.expected_error)[good] * scale[:, None])[:, 1:].ravel())
+        made.append(np.linalg.norm(predicted - true, axis=-1)[:, 1:].ravel())
+    all_expected, all_made = np.concatenate(expected), np.concatenate(made)
+    correlation = float(spearmanr(all_expected, all_made).statistic)
+    return Foreseen(float(all_expected.mean()), float(all_made.mean()), correlation)
 
 
 def _structure(compared: Sequence[Compared], clusters: dict[int, NDArray[np.float64]]) -> dict[str, float]:

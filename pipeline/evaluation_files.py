@@ -29,6 +29,10 @@ def as_text(evaluation: Evaluation) -> str:
         if len(scores) > 1:
             tables.append(_score_table(kind, scores))
     tables.append(_table("joint", evaluation.joints))
+    if (told := evaluation.foreseen) is not None:
+        sentence = f"the model expected joints to be {told.expected_mm:.1f} mm off; after the best scale they are "
+        sentence += f"{told.made_mm:.1f} mm off. Rank correlation of the two: {told.rank_correlation:.2f}"
+        tables.append([sentence])
     if evaluation.supervision:
         tables.append([f"the model learnt from: {', '.join(evaluation.supervision)}"])
     return "\n\n".join("\n".join(lines) for lines in tables)

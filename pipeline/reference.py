@@ -6,6 +6,7 @@ import json
 import re
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,6 +32,8 @@ class Compared:
     """Whether the true poses are in the axes of the camera, so that measures may count rotations as errors."""
     metric: bool
     """Whether predictions are in metres, so that measures may count scales as errors."""
+    expected_error: NDArray[np.float64] | None
+    """How far off (F, 17) each joint was expected to be, in the unit of ``predicted``, if the model told."""
     supervision: str
     """Which true poses the model learnt from, as the file of predictions says; "" if it does not."""
 
@@ -78,8 +81,15 @@ def _compare_clip(predicted: KeypointFile, true: KeypointFile, filtered: bool) -
         action=np.full(frames, "") if action is None else np.broadcast_to(action.astype(str), frames),
         in_camera_axes=in_camera_axes,
         metric=str(predicted.get("unit")) == "m",
+        expected_error=_expected_error(predicted, which),
         supervision=_supervision(predicted),
     )
+
+
+def _expected_error(predicted: KeypointFile, which: Any = slice(None)) -> NDArray[np.float64] | None:
+    """Expected errors (F, 17) in mm, of frames (F) or of all views of all samples."""
+    expected = predicted.get("expected_error")
+    return None if expected is None else expected.astype(np.float64).reshape(-1, 17)[which] * 1000.0
 
 
 def _supervision(predicted: KeypointFile) -> str:
@@ -122,6 +132,7 @@ def _compare_arrays(predicted: KeypointFile, true: KeypointFile) -> Compared:
         action=np.repeat(_actions(true, samples), views),
         in_camera_axes=True,
         metric=str(predicted.get("unit")) == "m",
+        expected_error=_expected_error(predicted),
         supervision=_supervision(predicted),
     )
 

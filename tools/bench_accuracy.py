@@ -59,6 +59,9 @@ STATIC_CAMERAS = {"static4": "true", "ski6": "false", "drawn": "true"}
 """What the benchmark says of its cameras, also in cuts of a scenario (``tools/cut_bench.py``); of other data nothing
 is assumed."""
 
+TRAINING = ("train_model", "fuse_views")
+"""Stages whose time counts as training."""
+
 VOLUMETRIC = "epipolarpose+student=volumetric"
 ON_FOOTAGE = {
     VOLUMETRIC: (*PICTURES, "train.depth_bins=16", "train.epochs=12"),
@@ -223,7 +226,7 @@ def _run_method(job: Job) -> Row:
     on_footage = job.train.is_dir()
     made, poses = (lifted_footage if on_footage else _lifted_arrays)(job.train, job.test, job.settings, job.folder)
     model = Model.read(job.folder / "model.pt" if on_footage else made / "model.pt")
-    seconds = sum(stage.seconds for stage in status(made) if stage.stage == "train_model")
+    seconds = sum(stage.seconds for stage in status(made) if stage.stage in TRAINING)
     verdict = model.handedness
     return _scored(
         job,

@@ -193,3 +193,26 @@ def test_what_does_not_belong_together(arrays: tuple[Path, Path, np.ndarray, np.
     save(prediction, joint=np.full_like(joint, np.nan), unit=np.array("m"))
     with pytest.raises(PosepipeError, match="no frame of data has both"):
         evaluate(prediction, reference)
+
+
+def test_expected_errors_beside_those_that_were_made(tmp_path: Path) -> None:
+    """Half as large a prediction, whose expected errors are exact, of half the frames, or drawn by chance."""
+    true, rng = true_poses(30, 2), np.random.default_rng(0)
+    size = rng.gamma(2, 0.02, true.shape[:-1])
+    size[..., 0] = 0
+    off = rng.normal(size=true.shape)
+    off *= size[..., None] / np.linalg.norm(off, axis=-1, keepdims=True)
+    reference = save(tmp_path / "true.npz", joint_3d_cam=true)
+    prediction = tmp_path / "poses.npz"
+    save(prediction, joint=(true + off) / 2, unit=np.array("m"), expected_error=size / 2)
+    found = evaluate(prediction, reference)
+    assert found.foreseen is not None
+    assert found.foreseen.rank_correlation > 0.95
+    assert found.foreseen.expected_mm == pytest.approx(found.foreseen.made_mm, rel=0.05)
+    assert found.foreseen.made_mm == pytest.approx(found.mean.measures["NMPJPE"] * 17 / 16)
+    assert "Rank correlation of the two: " in as_text(found)
+    save(prediction, joint=(true + off) / 2, unit=np.array("m"), expected_error=rng.permutation(size.ravel()))
+    blind = evaluate(prediction, reference).foreseen
+    assert blind is not None and abs(blind.rank_correlation) < 0.1
+    save(prediction, joint=(true + off) / 2, unit=np.array("m"))
+    assert evaluate(prediction, reference).foreseen is None
