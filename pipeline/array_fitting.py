@@ -143,7 +143,7 @@ def write_poses(path: Path, pose: ViewPoses | FusedPoses, provenance: dict[str, 
                     joint_names=np.array(skeleton.joints),
                     bones=skeleton.bone_indices,
                     take_names=np.array(pose.takes),
-                    **arrays,
+                    **{name: array for name, array in arrays.items() if array is not None},
                     **{name: np.array(text) for name, text in texts.items()},
                 )
             making.replace(path)
