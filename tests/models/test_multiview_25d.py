@@ -15,7 +15,7 @@ from posepipe.models.handedness import Parity
 from posepipe.models.losses_25d import SIGMA, consistency_loss, depth_loss, heatmap_loss, limb_loss
 from posepipe.models.method import Batch, Labelled2D, View
 from posepipe.models.metrics import evaluate
-from posepipe.models.multiview_25d import Multiview25D, Multiview25DSettings, reconstruct
+from posepipe.models.multiview_25d import Multiview25D, Multiview25DSettings, reconstruct, within_a_torso
 from posepipe.models.pictures import about_middle, chain, moved, rays, standardise, unpack
 from posepipe.models.pose_cnn import Pose25D, gaussians, read_25d
 from posepipe.models.skeleton import COCO17, H36M17, SKELETONS
@@ -89,6 +89,19 @@ def test_a_torso_that_points_at_the_camera_is_left_out() -> None:
     found.sum().backward()
     assert ray.grad is not None and depth.grad is not None
     assert ray.grad.isfinite().all() and depth.grad.isfinite().all()
+
+
+def test_a_network_cannot_flee_to_poses_without_a_distance() -> None:
+    pose, image, K = scene()
+    ray, depth = rays(image, K, IDENTITY), relative(pose)
+    torch.testing.assert_close(within_a_torso(ray, depth, TORSO), depth)
+    wild = (40 * depth).requires_grad_()
+    assert not reconstruct(ray, wild, TORSO)[1].any()
+    drawn_in = within_a_torso(ray, wild, TORSO)
+    assert reconstruct(ray, drawn_in, TORSO)[1].all()
+    torch.testing.assert_close(drawn_in / drawn_in[..., 3:4], wild / wild[..., 3:4])  # all alike
+    drawn_in.square().sum().backward()
+    assert wild.grad is not None and wild.grad.isfinite().all()
 
 
 def test_five_pixels_of_noise_move_the_root_by_some_percent() -> None:
