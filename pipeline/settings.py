@@ -269,7 +269,7 @@ class RefiningSettings(StageSettings):
 class TrainSettings(StageSettings):
     """What all training methods share."""
 
-    method: str = Field("posepipe", description="training method")
+    method: str = Field("canonpose", description="training method")
     seed: int = Field(0, ge=0, description="seed of all random draws")
 
 

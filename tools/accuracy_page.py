@@ -27,7 +27,10 @@ the truth.
   minus the worst joint's error, not below 0, after the similarity; more is better.
 * Mean ± standard deviation over seeds. Minutes are of training alone.
 * Handedness: whether the network itself told front from back in training (share of poses with clear evidence).
+* *posepipe* sees the frames around an instant, in clips of 3 or 4 s here; all other rows see single frames.
 * *supervised* is no method of posepipe: canonpose's network and schedule, trained with true 3D poses.
+* *canonpose+handedness=...*: how left is told from right. *none* is as published, and ends mirrored or not by chance;
+  the default, *quotient*, and *both* cannot.
 """
 
 SCENARIOS = {
