@@ -1,11 +1,20 @@
-# make install | demo | test | lint | types; everything happens in .venv, with the versions of constraints.txt.
+# `make help` lists what there is; everything happens in .venv, with the versions of constraints.txt.
 PYTHON ?= $(shell command -v python3.11 || command -v python3)
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/installed
 FOOTAGE := demo_footage
 
-.PHONY: install demo test lint types clean
+.PHONY: help install demo test docs lint types clean
+
+help:
+	@echo "make install  the environment, in $(VENV)"
+	@echo "make demo     draws footage, fits, infers, scores, and names a page to look at"
+	@echo "make test     the tests"
+	@echo "make docs     the documentation, as build/docs/index.html; works offline"
+	@echo "make lint     style of the code"
+	@echo "make types    types of the code"
+	@echo "make clean    removes the environment, the demo's footage and what was built"
 
 install: $(READY)
 
@@ -19,6 +28,10 @@ demo: install
 test: install
 	$(BIN)/python -m pytest
 
+docs: install
+	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
+	@echo "open build/docs/index.html"
+
 lint: install
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -27,4 +40,4 @@ types: install
 	$(BIN)/python tools/check_types.py
 
 clean:
-	rm -rf $(VENV) $(FOOTAGE)
+	rm -rf $(VENV) $(FOOTAGE) build

@@ -33,7 +33,8 @@ def main() -> None:
     if environment.get("POSEPIPE_TORCH") != "cuda" and brings_cuda(pip):
         environment["PIP_EXTRA_INDEX_URL"] = f"{environment.get('PIP_EXTRA_INDEX_URL', '')} {CPU_BUILDS}".strip()
     print(f"installing posepipe into {folder} (about 2.9 GB, some minutes)", flush=True)
-    subprocess.run([*pip, "--editable", f"{REPOSITORY}[dev,datasets,parquet,rerun]"], check=True, env=environment)
+    extras = "dev,docs,datasets,parquet,rerun"
+    subprocess.run([*pip, "--editable", f"{REPOSITORY}[{extras}]"], check=True, env=environment)
 
 
 def brings_cuda(pip: list[str]) -> bool:

@@ -1,0 +1,99 @@
+"""The documentation builds without a warning, its links lead somewhere, and it needs no network."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from html.parser import HTMLParser
+from pathlib import Path
+from urllib.parse import unquote, urlsplit
+
+import posepipe.pipeline
+import pytest
+from posepipe.pipeline.cli import app
+from posepipe.pipeline.settings import Settings, setting_names
+from typer.testing import CliRunner
+
+pytest.importorskip("sphinx", reason="needs pip install '.[docs]'")
+ROOT = Path(__file__).parents[2]
+LOADED = {"link": "href", "use": "href"} | dict.fromkeys(("img", "script", "iframe", "video", "source"), "src")
+"""What a browser fetches by itself."""
+
+
+class Page(HTMLParser):
+    """Anchors of a page, where its links lead, what it loads, and its text."""
+
+    def __init__(self, path: Path) -> None:
+        super().__init__()
+        self.anchors: set[str] = set()
+        self.links: list[str] = []
+        self.loads: list[str] = []
+        self.text = ""
+        self.feed(path.read_text(encoding="utf-8"))
+
+    def handle_starttag(self, tag: str, attributes: list[tuple[str, str | None]]) -> None:
+        given = dict(attributes)
+        self.anchors |= {value for name in ("id", "name") if (value := given.get(name))}
+        if tag == "a" and given.get("href"):
+            self.links.append(given["href"])  # type: ignore[arg-type]
+        if (loaded := given.get(LOADED.get(tag, ""))) and given.get("rel") not in ("prev", "next", "index", "search"):
+            self.loads.append(loaded)
+
+    def handle_data(self, data: str) -> None:
+        self.text += data
+
+
+@pytest.fixture(scope="session")
+def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The built pages; the notebook is shown but not run, which is another test's task."""
+    out = tmp_path_factory.mktemp("site")
+    build = [sys.executable, "-m", "sphinx", "-W", "--keep-going", "-q", "-b", "html", "-d", str(out / "doctrees")]
+    build += ["-D", "nb_execution_mode=off", str(ROOT / "docs"), str(out / "html")]
+    done = subprocess.run(build, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    return out / "html"
+
+
+@pytest.fixture(scope="session")
+def pages(site: Path) -> dict[Path, Page]:
+    return {path: Page(path) for path in site.rglob("*.html")}
+
+
+def test_every_link_inside_leads_somewhere(site: Path, pages: dict[Path, Page]) -> None:
+    lost = []
+    for path, page in pages.items():
+        for link in [*page.links, *page.loads]:
+            target = urlsplit(link)
+            if target.scheme:
+                continue
+            file = (path.parent / unquote(target.path)).resolve() if target.path else path
+            anchors = pages[file].anchors if file in pages else {target.fragment}
+            if not file.is_file() or (target.fragment and target.fragment not in anchors):
+                lost.append(f"{path.relative_to(site)}: {link}")
+    assert not lost
+
+
+def test_nothing_is_loaded_from_a_network(site: Path, pages: dict[Path, Page]) -> None:
+    loaded = {link for page in pages.values() for link in page.loads if urlsplit(link).netloc}
+    assert not loaded
+    for sheet in site.rglob("*.css"):
+        text = sheet.read_text(encoding="utf-8")
+        assert not re.search(r"(?:url\(|@import)\s*['\"]?\s*(?:https?:)?//", text), sheet
+    scripts = {Path(link).name.partition("?")[0] for page in pages.values() for link in page.loads if ".js" in link}
+    assert scripts <= {"documentation_options.js", "doctools.js", "sphinx_highlight.js", "furo.js", "theme.js",
+                       "searchtools.js", "language_data.js", "searchindex.js"}  # fmt: skip
+
+
+def test_every_name_of_the_api_is_documented(pages: dict[Path, Page], site: Path) -> None:
+    documented = pages[site / "api.html"].anchors
+    assert {f"posepipe.pipeline.{name}" for name in posepipe.pipeline.__all__} <= documented
+
+
+def test_every_setting_and_command_is_listed(site: Path, pages: dict[Path, Page]) -> None:
+    for name in setting_names(Settings):
+        assert name == "method" or name in pages[site / "settings.html"].text
+    commands = re.findall(r"^  ([a-z]+) ", CliRunner().invoke(app, ["--help"]).output.partition("Commands:")[2], re.M)
+    assert "fit" in commands
+    for name in commands:
+        assert f"posepipe {name}" in pages[site / "command_line.html"].text
