@@ -43,6 +43,7 @@ EXPORTERS: dict[str, Format] = {
     "view": Format("view.html", "posepipe.pipeline.exporters.view:write"),
     "overlay": Format("overlay.mp4", "posepipe.pipeline.exporters.overlay:write"),
 }
+"""Formats by name; the module is imported only when it is used."""
 
 DEFAULT_EXPORTS = ("npz", "csv", "trc", "angles", "view", "overlay")
 """Result files if none are named."""

@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 import posepipe.pipeline
 import pytest
+from posepipe.models import METHODS
 from posepipe.pipeline.cli import app
 from posepipe.pipeline.settings import Settings, setting_names
 from typer.testing import CliRunner
@@ -97,3 +98,17 @@ def test_every_setting_and_command_is_listed(site: Path, pages: dict[Path, Page]
     assert "fit" in commands
     for name in commands:
         assert f"posepipe {name}" in pages[site / "command_line.html"].text
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "docs").glob("*.md")), ids=lambda path: path.stem)
+def test_files_that_pages_name_exist(path: Path) -> None:
+    named = re.findall(r"`((?:models|pipeline|tools|tests|demo|docs)/[\w./]+)`", path.read_text(encoding="utf-8"))
+    lost = [name for name in named if not (ROOT / name).exists()]
+    assert not lost
+
+
+def test_every_method_has_a_place_on_the_page_of_methods() -> None:
+    text = (ROOT / "docs" / "methods.md").read_text(encoding="utf-8")
+    built_in = [name for name, place in METHODS.items() if place.startswith("posepipe.models.")]
+    assert len(built_in) >= 6
+    assert all(f"| `{name}` |" in text for name in built_in)

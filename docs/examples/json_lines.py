@@ -1,0 +1,22 @@
+"""poses.jsonl: a line of JSON about the clip, then one for each frame, for streams and quick scripts."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import numpy as np
+from posepipe.pipeline.exporters.clip import CAMERA_AXES, Clip
+
+
+def write(clip: Clip, path: Path) -> None:
+    """Write positions in root-relative camera axes; ``null`` stands for a person who is missing."""
+    with path.open("w", encoding="utf-8", newline="\n") as file:
+        about = {**clip.facts(CAMERA_AXES), "joints": list(clip.skeleton.joints)}
+        file.write(json.dumps(about) + "\n")
+        for frame, time in enumerate(clip.time.tolist()):
+            poses = {person.name: person.pose.joint[frame] for person in clip.people}
+            there = {
+                name: pose.round(5).tolist() if np.isfinite(pose).all() else None for name, pose in poses.items()
+            }
+            file.write(json.dumps({"frame": frame, "time": round(time, 9), "joint": there}) + "\n")
