@@ -14,12 +14,13 @@ import numpy as np
 from ..models.skeleton import SKELETONS
 from .arrays import FusedPoses, Rig, Samples, ViewPoses, array_fields
 from .cache import SourceFile, writing_to
-from .calibrate import assumed_intrinsics, calibrate, describe_rig
+from .calibrate import calibrate, describe_rig
 from .errors import PosepipeError
 from .exporters.clip import root
 from .exporters.npz import AXES
 from .keypoints import open_keypoints, read_keypoints
 from .label import label_poses
+from .lenses import assumed_intrinsics
 from .lift import check_intrinsics, lift_samples
 from .model import Model
 from .morphing import chosen_morph, morph_digest

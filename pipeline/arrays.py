@@ -399,6 +399,12 @@ class Pose3D(HandOver):
     """How far from the truth ``joint`` as it was lifted may be, if the method can tell."""
     filled: Annotated[np.ndarray | None, Dims("frame joint", "bool", "1")] = None
     """Where ``joint`` was missing or rejected, and comes from its neighbours in time."""
+    root_trajectory: Annotated[np.ndarray | None, Dims("frame xyz", "float32", "body heights, or m")] = None
+    """Where the root is in camera coordinates: an estimate, from the size that the pose has in the picture."""
+    root_trajectory_raw: Annotated[np.ndarray | None, Dims("frame xyz", "float32", "body heights, or m")] = None
+    """``root_trajectory`` as it was estimated, each frame by itself, if the poses have been filtered."""
+    root_camera: str = ""
+    """What ``root_trajectory`` knows or assumes of the camera, in words."""
     steps: list[str] = dataclasses.field(default_factory=list)
     """What was done to the motion, in sentences."""
 

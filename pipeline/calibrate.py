@@ -21,6 +21,7 @@ from ..models.skeleton import SKELETONS, Skeleton
 from .arrays import Rig, Samples
 from .cache import stage
 from .errors import PosepipeError
+from .lenses import assumed_intrinsics
 from .settings import CalibrateSettings
 
 MIN_JOINTS = 50
@@ -75,7 +76,7 @@ def _intrinsics(samples: Samples, image_sizes: list[list[list[int]]], settings: 
     """K (S, V, 3, 3) as given, or of an assumed focal length and with the principal point in the middle."""
     if samples.K is not None:
         return np.array(samples.K, np.float64)
-    if settings.focal_px is None and settings.field_of_view_deg is None:
+    if not settings.assumes_focal:
         raise PosepipeError(f"needs intrinsics: {HOW_TO_GIVE_INTRINSICS}")
     if not image_sizes:
         raise PosepipeError("needs intrinsics: a focal length can be assumed where image sizes are known; give K")
@@ -83,14 +84,9 @@ def _intrinsics(samples: Samples, image_sizes: list[list[list[int]]], settings: 
     K = np.tile(np.eye(3), (len(image_sizes), views, 1, 1))
     for take, sizes in enumerate(image_sizes):
         for view, (width, height) in enumerate(sizes):
-            focal = settings.focal_px or width / 2 / np.tan(np.radians(settings.field_of_view_deg or 0) / 2)
-            K[take, view] = assumed_intrinsics(width, height, focal)
+            if (focal := settings.focal(width)) is not None:
+                K[take, view] = assumed_intrinsics(width, height, focal)
     return K[samples.take]
-
-
-def assumed_intrinsics(width: float, height: float, focal: float) -> Array:
-    """K (3, 3) of a camera of which only the focal length (px) is supposed."""
-    return np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1.0]])
 
 
 def describe_rig(rig: Rig) -> str:

@@ -28,6 +28,8 @@ class Cameras:
         self.walk, self.network = walk, network
         self.videos: dict[str, SourceFile] = {}
         self.frame_sets: dict[str, Frames] = {}
+        self.unsized: set[str] = set()
+        """Cameras of which there are poses only, and nobody says how large the pictures were."""
         self.found: dict[str, Detections] = {}
         self.people: dict[str, Identities] = {}
         self.everybody: dict[str, list[Track]] = {}
@@ -53,6 +55,8 @@ class Cameras:
         settings: KeypointSettings = parse(KeypointSettings, own, "posepipe.toml", section="keypoints")
         found = self.walk.run(read_people, self.videos[subject], settings=settings, subject=subject)
         self.found[subject] = found
+        if settings.image_size_px is None:
+            self.unsized.add(subject)
         self.frame_sets[subject] = self.walk.run(frames_of, found, settings=settings, subject=subject)
 
     def detect(self, detector: Detector) -> None:

@@ -159,7 +159,8 @@ def infer(
         float | None, typer.Option(help="The athlete's stature in m; results are in metres then.")
     ] = None,
     focal: Annotated[
-        float | None, typer.Option(help="Focal length of the camera in px, for methods that need intrinsics.")
+        float | None,
+        typer.Option(help="Focal length of the camera in px, for the root trajectory; else it is assumed."),
     ] = None,
     person: Person = None,
     people: Everybody = None,
@@ -217,7 +218,8 @@ def batch(
         float | None, typer.Option(help="The athletes' stature in m; results are in metres then.")
     ] = None,
     focal: Annotated[
-        float | None, typer.Option(help="Focal length of the cameras in px, for methods that need intrinsics.")
+        float | None,
+        typer.Option(help="Focal length of the cameras in px, for the root trajectory; else it is assumed."),
     ] = None,
     person: Person = None,
     people: Everybody = None,

@@ -13,6 +13,8 @@ from .fit_request import exports_of
 from .known_cameras import lens_of
 from .learning import Learning
 from .motion import make_motion
+from .optics import Optics, find_optics, given_optics, optics_in_the_middle
+from .place import place_root
 from .results import provenance, write_results
 from .settings import LiftSettings
 from .walk import Walk
@@ -38,10 +40,27 @@ class Clips:
             self.poses[subject] = self.walk.run(lift_poses, *inputs, settings=settings, subject=subject)
 
     def motion(self) -> None:
-        """Every view's poses as a motion."""
-        for subject, *_ in self.takes.views():
-            settings = self.walk.settings.motion
-            self.poses[subject] = self.walk.run(make_motion, self.poses[subject], settings=settings, subject=subject)
+        """Every view's poses as a motion, and where their root is."""
+        for subject, camera, athlete, number in self.takes.views():
+            settings, pose = self.walk.settings.motion, self.poses[subject]
+            if optics := self.optics(camera, athlete, number):
+                pose = self.walk.run(place_root, pose, optics.K, optics.distortion, optics.source, subject=subject)
+            self.poses[subject] = self.walk.run(make_motion, pose, settings=settings, subject=subject)
+
+    def optics(self, camera: str, athlete: Athlete, number: int) -> Optics | None:
+        """What is known or assumed of a view's camera; nothing where nobody says how large its pictures are."""
+        of, settings = athlete.take.cameras[number], self.walk.settings
+        frames = self.takes.cameras.frame_sets[camera]
+        if of.calibration is not None:
+            return given_optics(of.calibration.K.tolist(), lens_of(of) if any(lens_of(of)) else None)
+        if camera in self.takes.cameras.unsized:
+            return None
+        width, height = frames.image_size.tolist()
+        K = self.learning.intrinsics(athlete, number)
+        assumed = settings.calibrate.focal(width) if K is None else K[0][0]
+        if of.focal_px is None and assumed is not None:
+            return optics_in_the_middle(width, height, assumed, "assumed as calibrate says")
+        return find_optics(frames, of.video, of.focal_px, settings.root)
 
     def lifting(self, athlete: Athlete, camera: int) -> LiftSettings:
         """Settings of the stage lift for a view."""
@@ -62,6 +81,7 @@ class Clips:
                 self.walk.settings.morph,
                 self.walk.settings.sides,
                 self.lifting(*shown[0][1:]),
+                self.walk.settings.root,
                 self.walk.settings.motion,
             )
             origin = provenance(self.takes.cameras.videos[subject], self.model_file, self.learning.model, *used)

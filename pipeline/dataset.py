@@ -10,7 +10,7 @@ import numpy as np
 from ..models.skeleton import SKELETONS
 from .arrays import Pose3D
 from .errors import PosepipeError
-from .exporters.clip import CAMERA_AXES, ONLY_PERSON, root
+from .exporters.clip import CAMERA_AXES, ONLY_PERSON, ROOT_TRAJECTORY, root, root_trajectories
 
 if TYPE_CHECKING:
     import xarray
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 def as_dataset(poses: Pose3D | Mapping[str, Pose3D]) -> xarray.Dataset:
     """``position`` (time, space, keypoint, individual) and ``confidence`` (time, keypoint, individual) of poses.
+
+    Where it is estimated, ``root_trajectory`` (time, space, individual) is where the root is in camera coordinates.
 
     Args:
         poses: one person's, or those of people by their names (``Inferred.people``), all of one clip.
@@ -34,7 +36,7 @@ def as_dataset(poses: Pose3D | Mapping[str, Pose3D]) -> xarray.Dataset:
     skeleton = SKELETONS[first.skeleton]
     position = np.stack([np.asarray(pose.joint) for pose in people.values()], -1).swapaxes(1, 2)
     confidence = np.stack([np.asarray(pose.confidence) for pose in people.values()], -1)
-    return xarray.Dataset(
+    data = xarray.Dataset(
         {
             "position": (("time", "space", "keypoint", "individual"), position, {"units": first.unit}),
             "confidence": (("time", "keypoint", "individual"), confidence),
@@ -51,6 +53,10 @@ def as_dataset(poses: Pose3D | Mapping[str, Pose3D]) -> xarray.Dataset:
             "time_unit": "seconds",
             "unit": first.unit,
             "axes": CAMERA_AXES,
-            "root": root(skeleton),
+            "root": root(skeleton, first.root_camera),
         },
     )
+    if (where := root_trajectories(list(people.values()))) is not None:
+        about = {"units": first.unit, "long_name": ROOT_TRAJECTORY}
+        data["root_trajectory"] = (("time", "space", "individual"), where, about)
+    return data

@@ -23,7 +23,7 @@ def content_of(recording: Recording, place: Workplace) -> list[Any]:
 
 
 def _facts(camera: Camera) -> list[Any]:
-    known = [camera_model(camera), lens_of(camera)]
+    known = [camera_model(camera), lens_of(camera), camera.focal_px]
     return [camera.name, camera.video.name, camera.offset_s, camera.moving, camera.slow_motion, *known]
 
 

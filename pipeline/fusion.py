@@ -17,6 +17,13 @@ from .exporters.clip import Clip, Person
 from .motion import make_motion
 from .results import MULTIVIEW, provenance
 
+ROOT_CAMERA = {
+    "nothing": "camera whose focal length was found together with the poses of all views",
+    "focal": "focal length as given, from all views together",
+    "all": "camera as given, from all views together",
+}
+"""What the root trajectory knows of the cameras, by what the adjustment did."""
+
 log = logging.getLogger("posepipe")
 
 
@@ -91,13 +98,15 @@ class Fusion:
     def _pose(self, athlete: Athlete) -> Pose3D:
         """Fused poses at all instants of a take's timeline, NaN where too few views show the athlete.
 
-        The axes are the rig's, which do not turn with the person; keypoints are those of the first camera.
+        The axes are the rig's, which do not turn with the person or a camera; keypoints are those of the first
+        camera, and the root trajectory starts from where it is.
         """
         time = np.array(self.takes.timelines[athlete.take.name].time)
         samples, joint = self.learning.pinhole_samples, self._spread(athlete, self.poses.joint)
         views = np.maximum((samples.confidence > 0).sum(1), 1)
         confidence = samples.confidence.sum(1) / views
         keypoint = np.where(samples.confidence[:, 0, :, None] > 0, samples.keypoint[:, 0], np.nan)
+        root = np.einsum("tba,tb->ta", self.poses.camera_from_rig[:, 0], self.poses.root[:, 0])
         return Pose3D(
             time=time,
             joint=joint,
@@ -107,6 +116,8 @@ class Fusion:
             keypoint=self._spread(athlete, keypoint.astype(np.float32)),
             skeleton=self.poses.skeleton,
             unit=self.poses.unit,
+            root_trajectory=self._spread(athlete, root),
+            root_camera=ROOT_CAMERA[self.poses.cameras],
         )
 
     def _more(self, athlete: Athlete) -> dict[str, np.ndarray]:

@@ -13,7 +13,6 @@ from pydantic import BaseModel
 from .array_fitting import infer_arrays
 from .arrays import Crops, Detections, Frames, Identities, Pose3D, Track
 from .cache import Cache, SourceFile
-from .calibrate import assumed_intrinsics
 from .crop import crop_people
 from .detectors.choose import choose_detector
 from .device import check_device
@@ -22,17 +21,21 @@ from .exporters import DEFAULT_EXPORTS, EXPORTERS, FROM_VIDEO
 from .exporters.clip import Clip, Person
 from .frames import extract_frames
 from .keypoints import is_keypoint_file
+from .lenses import assumed_intrinsics
 from .lift import check_intrinsics, lift_poses
 from .model import Model
 from .morph import morph_skeleton
 from .motion import make_motion
 from .move import move_joints
+from .optics import Optics, find_optics
+from .place import place_root
 from .read import frames_of, read_people
 from .readers import format_of
-from .recording import DESCRIPTION, read_description, results_folder
+from .recording import DESCRIPTION, read_description, results_folder, stated_focal
 from .results import Inferred, about, infer_request, provenance, write_results
 from .seeing import people_in
 from .settings import (
+    AFTER_LIFTING,
     REPEATED,
     KeypointSettings,
     LiftSettings,
@@ -70,7 +73,8 @@ def infer(
         model: the ``model.pt`` of a fit; by default it is looked for beside the clip and in the current folder.
         out: where results go; by default beside the clip, as ``<clip>_posepipe``.
         height_m: the athlete's stature; results are in metres then, else in body heights.
-        focal_px: focal length of the camera, for models whose method needs it; the principal point is the middle.
+        focal_px: focal length of the camera, for the root trajectory and for models whose method needs it; the
+            principal point is the middle. Without it, what ``posepipe.toml`` or the video says, else an assumed one.
         exports: result files.
         overrides: settings of the stages before training that differ from the model's, nested.
         device: where networks run.
@@ -106,7 +110,7 @@ def infer(
             width, height = frames.image_size.tolist()
             K = assumed_intrinsics(width, height, focal_px)
             lifting = lifting.model_copy(update={"intrinsics": K.tolist()})
-        poses = chain.lift(frames, found, source, lifting)
+        poses = chain.lift(frames, found, source, lifting, focal_px)
         shown = tuple(Person(who, pose) for who, pose in poses.items())
         origin = provenance(video, source, trained, *chain.used, lifting)
         files = write_results(Clip.of_people(shown, frames, clip, origin), place.folder, exports)
@@ -143,16 +147,20 @@ class _Chain:
     def used(self) -> tuple[BaseModel, ...]:
         """Settings that the poses depend on."""
         of = self.settings
-        return of.detect, of.track, of.people, of.morph, of.sides, of.motion
+        return of.detect, of.track, of.people, of.morph, of.sides, of.root, of.motion
+
+    @property
+    def keypoints(self) -> KeypointSettings:
+        """What is said of a file of 2D poses."""
+        description = self.clip.path.parent / DESCRIPTION
+        own = read_description(description, {}).get("keypoints", {})
+        return parse(KeypointSettings, self.settings.keypoints.model_dump() | own, str(description))
 
     def read(self) -> tuple[Frames, Detections]:
         """The people of a clip whose 2D poses were detected elsewhere."""
-        path = self.clip.path
+        path, settings = self.clip.path, self.keypoints
         if "crop" in self.model.recipe:
             raise PosepipeError(f"models of method {self.model.method!r} look at pictures, and {path} has none")
-        description = path.parent / DESCRIPTION
-        own = read_description(description, {}).get("keypoints", {})
-        settings = parse(KeypointSettings, self.settings.keypoints.model_dump() | own, str(description))
         found = self.cache.run(read_people, self.clip, settings=settings, subject=self.name)
         return self.cache.run(frames_of, found, settings=settings, subject=self.name), found
 
@@ -168,17 +176,32 @@ class _Chain:
         return frames, people_in(self.cache, self.clip, frames, detector, settings, self.name)
 
     def lift(
-        self, frames: Frames, found: Detections, model_file: SourceFile, lifting: LiftSettings
+        self,
+        frames: Frames,
+        found: Detections,
+        model_file: SourceFile,
+        lifting: LiftSettings,
+        focal_px: float | None,
     ) -> dict[str, Pose3D]:
         """3D poses of the people that are wanted, by their names in result files."""
-        poses = {}
+        poses, optics = {}, self.optics(frames, focal_px)
         people = self.cache.run(track_people, frames, found, settings=self.settings.track, subject=self.name)
         for number in self.wanted(people):
             track, crops = self.follow(found, people, number)
             pose = self.cache.run(lift_poses, track, crops, model_file, settings=lifting, subject=self.name)
+            if optics is not None:
+                camera = optics.K, optics.distortion, optics.source
+                pose = self.cache.run(place_root, pose, *camera, subject=self.name)
             pose = self.cache.run(make_motion, pose, settings=self.settings.motion, subject=self.name)
             poses[f"person{number}"] = pose
         return poses
+
+    def optics(self, frames: Frames, focal_px: float | None) -> Optics | None:
+        """What is known or assumed of the camera; nothing where nobody says how large its pictures are."""
+        if not frames.filmed and self.keypoints.image_size_px is None:
+            return None
+        stated = stated_focal(self.clip.path) if focal_px is None else focal_px
+        return find_optics(frames, self.clip.path, stated, self.settings.root)
 
     def wanted(self, people: Identities) -> list[int]:
         """Numbers of the people whose poses are wanted."""
@@ -243,7 +266,8 @@ def recipe_settings(model: Model, overrides: dict[str, Any], path: Path) -> Sett
     if missing := {*REPEATED, "detector"} - set(model.recipe):
         raise PosepipeError(f"{path} is damaged: its recipe lacks {min(missing)!r}; run fit again")
     repeated = (*REPEATED, "crop") if "crop" in model.recipe else REPEATED
-    tree = {name: dict(model.recipe[name]) for name in repeated} | {"motion": dict(model.recipe.get("motion", {}))}
+    tree = {name: dict(model.recipe[name]) for name in repeated}
+    tree |= {name: dict(model.recipe.get(name, {})) for name in AFTER_LIFTING}
     for section, values in overrides.items():
         if section not in tree:
             raise PosepipeError(f"infer has no settings {section!r}; it repeats {', '.join(tree)} as in {path}")

@@ -20,7 +20,7 @@ from .recording import Take
 from .refinement import refined_model, supervision_warning
 from .results import write_model
 from .samples import build_samples, two_view_warning, undistort_samples
-from .settings import CAMERA_NEEDS, FROM_JOINTS, REPEATED, to_toml
+from .settings import AFTER_LIFTING, CAMERA_NEEDS, FROM_JOINTS, REPEATED, to_toml
 from .takes import Takes
 from .walk import Walk
 
@@ -142,7 +142,7 @@ class Learning:
         trained = self.walk.run(train_model, *inputs, settings=self.method.training, subject="all takes")
         if self.walk.place.rank > 0:
             return
-        repeated = (*REPEATED, "motion", *(("crop",) if self.takes.crops else ()))
+        repeated = (*REPEATED, *AFTER_LIFTING, *(("crop",) if self.takes.crops else ()))
         recipe = {name: getattr(self.walk.settings, name).model_dump(mode="json") for name in repeated}
         found_by = sorted({found.detector for found in self.takes.cameras.found.values()})
         recipe |= {"detector": "; ".join(found_by), "samples": samples.key}

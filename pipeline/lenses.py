@@ -1,4 +1,4 @@
-"""Keypoints freed from lens distortion, once, where they enter what knows the cameras."""
+"""Lenses: intrinsics that are supposed, and keypoints freed from distortion where they meet known cameras."""
 
 from __future__ import annotations
 
@@ -8,6 +8,11 @@ from ..models.lens import undistort
 
 Lens = list[float]
 """Distortion coefficients k1, k2, p1, p2, k3 of a camera."""
+
+
+def assumed_intrinsics(width: float, height: float, focal: float) -> np.ndarray:
+    """K (3, 3) float64 of a camera of which only the focal length (px) is supposed."""
+    return np.array([[focal, 0, width / 2], [0, focal, height / 2], [0, 0, 1.0]])
 
 
 def without_distortion(

@@ -23,26 +23,23 @@ OUTLIER_FLOOR = 0.04
 """In statures: what is no further off its neighbours is no outlier, however still the rest is."""
 
 
-@stage(version=1)
+@stage(version=2)
 def make_motion(pose: Pose3D, settings: MotionSettings) -> Pose3D:
     """The poses of a clip as a motion: ``joint`` and ``canonical`` filtered, ``joint_raw`` as they were lifted.
 
     ``filled`` marks joints that were missing, or rejected as outliers, and come from their neighbours in time, over
-    at most ``max_gap_s``; what is missing for longer stays NaN. ``steps`` says what was done, with numbers.
+    at most ``max_gap_s``; what is missing for longer stays NaN. ``steps`` says what was done, with numbers. A root
+    trajectory is treated like a joint.
     """
     if settings.filter == "none":
         return pose
-    raw, time = np.asarray(pose.joint, np.float64), np.asarray(pose.time)
-    there = np.isfinite(raw).all((1, 2))
-    rejected = _rejected(pose, raw, there, settings)
-    joint, filled = _filled(time, raw, there[:, None] & ~rejected, settings.max_gap_s)
-    weight = np.where(filled, 0, pose.confidence).astype(np.float64)
-    for run in _runs(np.isfinite(joint).all((1, 2))):
-        if time[run][-1] - time[run][0] >= SHORTEST_S:
-            flat = joint[run].reshape(len(time[run]), -1)
-            smooth = SMOOTHERS[settings.filter](time[run], flat, np.repeat(weight[run], 3, 1), settings.cutoff_hz)
-            joint[run] = smooth.reshape(joint[run].shape)
-    joint = joint.astype(np.float32)
+    there = np.isfinite(pose.joint).all((1, 2))
+    size = float(np.median(body_size(np.asarray(pose.joint)[there], SKELETONS[pose.skeleton]))) if there.any() else 0
+    joint, rejected, filled = _moving(pose, pose.joint, pose.confidence, size, settings)
+    if pose.root_trajectory is not None:
+        sure = pose.confidence.mean(1, keepdims=True)
+        root, *_ = _moving(pose, pose.root_trajectory[:, None], sure, size, settings)
+        pose = replace(pose, root_trajectory=root[:, 0], root_trajectory_raw=np.array(pose.root_trajectory))
     return replace(
         pose,
         joint=joint,
@@ -53,12 +50,34 @@ def make_motion(pose: Pose3D, settings: MotionSettings) -> Pose3D:
     )
 
 
-def _rejected(pose: Pose3D, raw: np.ndarray, there: np.ndarray, settings: MotionSettings) -> np.ndarray:
-    """Outliers (frame, joint)."""
+def _moving(
+    pose: Pose3D, points: np.ndarray, confidence: np.ndarray, size: float, settings: MotionSettings
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points (frame, point, 3) as a motion, which of them (frame, point) were outliers, and which are filled.
+
+    Args:
+        size: the person's stature, in the unit of the points.
+    """
+    raw, time = np.asarray(points, np.float64), np.asarray(pose.time)
+    there = np.isfinite(raw).all((1, 2))
+    rejected = _rejected(time, raw, there, OUTLIER_FLOOR * size, settings)
+    moving, filled = _filled(time, raw, there[:, None] & ~rejected, settings.max_gap_s)
+    weight = np.where(filled, 0, confidence).astype(np.float64)
+    for run in _runs(np.isfinite(moving).all((1, 2))):
+        if time[run][-1] - time[run][0] >= SHORTEST_S:
+            flat = moving[run].reshape(len(time[run]), -1)
+            smooth = SMOOTHERS[settings.filter](time[run], flat, np.repeat(weight[run], 3, 1), settings.cutoff_hz)
+            moving[run] = smooth.reshape(moving[run].shape)
+    return moving.astype(np.float32), rejected, filled
+
+
+def _rejected(
+    time: np.ndarray, raw: np.ndarray, there: np.ndarray, floor: float, settings: MotionSettings
+) -> np.ndarray:
+    """Outliers (frame, point)."""
     rejected = np.zeros(raw.shape[:2], bool)
-    floor = OUTLIER_FLOOR * float(np.median(body_size(raw[there], SKELETONS[pose.skeleton]))) if there.any() else 0
     for run in _runs(there):
-        steps = np.diff(pose.time[run])
+        steps = np.diff(time[run])
         window = 2 * round(OUTLIER_WINDOW_S / 2 / steps.mean()) + 1 if len(steps) else 1
         if 3 <= window < len(raw[run]):
             rejected[run] = outliers(raw[run], window, settings.outlier_deviations, floor)

@@ -7,6 +7,7 @@ videos is a take. Instead of videos there may be files of 2D poses (``readers``)
     moving = false               # do the cameras move? true, false, or leave it out to have it measured
     rig = "hall"                 # takes of one rig were filmed by cameras that stayed where they were
     slow_motion = 1.0            # how many times slower than life the clips play
+    focal_px = 1480              # of the cameras, for the estimate of where the athlete is; else it is assumed
     calibration = "calib.toml"   # Pose2Sim's format: [name] size, matrix, distortions, rotation, translation;
                                  # the last two may be missing; distortions are k1, k2, p1, p2, k3
 
@@ -53,6 +54,7 @@ class CameraDescription(StageSettings):
     )
     moving: bool | None = Field(None, description="whether this camera moves")
     slow_motion: float | None = Field(None, gt=0, description="how many times slower than life the clip plays")
+    focal_px: float | None = Field(None, gt=0, description="focal length, for the root trajectory")
 
 
 class TakeDescription(StageSettings):
@@ -61,6 +63,7 @@ class TakeDescription(StageSettings):
     moving: bool | None = Field(None, description="whether the cameras move")
     rig: str = Field("", description="takes of one rig were filmed by cameras that stayed where they were")
     slow_motion: float = Field(1.0, gt=0, description="how many times slower than life the clips play")
+    focal_px: float | None = Field(None, gt=0, description="focal length of the cameras, for the root trajectory")
     calibration: str = Field("", description="calibration file")
     leave_out: list[str] = Field([], description="cameras, takes, or take/camera, that are not used")
     keypoints: dict[str, Any] = Field({}, description="settings of files of 2D poses")
@@ -89,6 +92,8 @@ class Camera:
     calibration: Calibration | None
     keypoints: Mapping[str, Any] | None = None
     """Of a file of 2D poses in the place of a video: settings of its own."""
+    focal_px: float | None = None
+    """As stated for the root trajectory."""
 
 
 @dataclass(frozen=True)
@@ -197,6 +202,19 @@ def read_description(path: Path, outer: dict[str, Any]) -> dict[str, Any]:
     return {**outer, **(read_toml(path) if path.exists() else {})}
 
 
+def stated_focal(clip: Path) -> float | None:
+    """The focal length (px) that the ``posepipe.toml`` beside a clip says of it, if it does.
+
+    Raises:
+        PosepipeError: a wrong ``posepipe.toml``.
+    """
+    where = clip.parent / DESCRIPTION
+    description: TakeDescription = parse(TakeDescription, read_description(where, {}), str(where))
+    said = next((said for said in description.cameras.values() if said.video == clip.name), None)
+    said = said or description.cameras.get(camera_name(clip), CameraDescription())
+    return said.focal_px or description.focal_px
+
+
 def _natural_order(paths: Iterable[Path]) -> list[Path]:
     def words(path: Path) -> list[tuple[int, str]]:
         parts = re.split(r"(\d+)", path.name.lower())
@@ -259,6 +277,7 @@ def _take(folder: Path, name: str, tree: dict[str, Any]) -> Take:
                 said.slow_motion or description.slow_motion,
                 known.get(camera),
                 None if video.suffix.lower() in VIDEO_SUFFIXES and video.is_file() else description.keypoints,
+                said.focal_px or description.focal_px,
             )
         )
     return Take(name, tuple(cameras), description.rig)

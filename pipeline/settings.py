@@ -8,6 +8,7 @@ file given with ``--config``, the defaults.
 from __future__ import annotations
 
 import difflib
+import math
 import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from importlib import import_module
@@ -198,6 +199,12 @@ class CalibrateSettings(StageSettings):
         """Whether intrinsics may be assumed where none are given."""
         return self.focal_px is not None or self.field_of_view_deg is not None
 
+    def focal(self, width_px: float) -> float | None:
+        """The focal length (px) to assume of a camera whose pictures are so wide, if one may be assumed."""
+        if self.focal_px is not None or self.field_of_view_deg is None:
+            return self.focal_px
+        return width_px / 2 / math.tan(math.radians(self.field_of_view_deg) / 2)
+
 
 class LabelSettings(StageSettings):
     """3D labels by triangulation, for methods that train on them."""
@@ -238,6 +245,17 @@ class MotionSettings(StageSettings):
         6.0,
         gt=0,
         description="joints off their neighbours in time by more robust standard deviations are replaced",
+    )
+
+
+class RootSettings(StageSettings):
+    """Where the root is in camera coordinates, which is estimated beside the root-relative poses."""
+
+    field_of_view_deg: float = Field(
+        60.0,
+        gt=0,
+        lt=180,
+        description="field of view along the longer side of pictures to assume where nothing tells the focal length",
     )
 
 
@@ -290,6 +308,8 @@ CAMERA_NEEDS = FROM_JOINTS | {"intrinsics"}
 
 REPEATED = ("detect", "keypoints", "track", "people", "morph", "sides")
 """Settings that go into the model file, because ``infer`` repeats these stages."""
+AFTER_LIFTING = ("motion", "root")
+"""Settings that go into it as well, of stages that a model of a keypoint file was made without."""
 
 
 class Settings(StageSettings):
@@ -311,6 +331,7 @@ class Settings(StageSettings):
     train: TrainSettings = TrainSettings()
     refine: RefineSettings = RefineSettings()
     fuse: FuseSettings = FuseSettings()
+    root: RootSettings = RootSettings()
     motion: MotionSettings = MotionSettings()
     method: dict[str, Any] = Field({}, description="settings of the chosen method, validated by its own class")
 

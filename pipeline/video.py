@@ -335,6 +335,22 @@ def _timecode(container: InputContainer) -> str:
     return next((tag["timecode"] for tag in tags if "timecode" in tag), "")
 
 
+FOCAL_35MM = "com.apple.quicktime.camera.focal_length.35mm_equivalent"
+"""Metadata of QuickTime files, such as "26.00mm"; phones write it."""
+
+
+def focal_length_35mm(path: Path) -> float | None:
+    """Focal length in mm on 35 mm film that would show as much, if the container or its picture says it.
+
+    Raises:
+        PosepipeError: not a readable video.
+    """
+    with _open(path) as (container, stream):
+        said = stream.metadata.get(FOCAL_35MM) or container.metadata.get(FOCAL_35MM, "")
+    number = re.match(r"\s*(\d+(?:\.\d+)?)\s*(?:mm)?\s*$", said)
+    return float(number[1]) if number and float(number[1]) > 0 else None
+
+
 def timecode_seconds(code: str, rate: Fraction) -> float | None:
     """Time of day in s of a SMPTE timecode hh:mm:ss:ff, or hh:mm:ss;ff which drops numbers; None if it is none.
 

@@ -19,7 +19,8 @@ JOINTS = len(H36M17.joints)
 def a_pose(time: np.ndarray, unit: str = "m") -> Pose3D:
     """A standing person in front of a level camera, who raises the left hand by 1 unit per second.
 
-    Joint j is at x = j / 100 but for the pelvis, at y = minus its height, at z = -j / 100.
+    Joint j is at x = j / 100 but for the pelvis, at y = minus its height, at z = -j / 100. The root walks to the
+    right by 1 unit per second, 5 units away.
     """
     frames = len(time)
     height = {"head": 0.8, "nose": 0.7, "thorax": 0.5, "spine": 0.25, "hip": 0.0, "knee": -0.45, "ankle": -0.9,
@@ -38,12 +39,14 @@ def a_pose(time: np.ndarray, unit: str = "m") -> Pose3D:
         keypoint=(joint[..., :2] * 80 + (100, 100)).astype(np.float32),
         skeleton="h36m17",
         unit=unit,
+        root_trajectory=np.stack([np.asarray(time), np.zeros(frames), np.full(frames, 5)], -1).astype(np.float32),
+        root_camera="focal length of 1000 px, given",
     )
 
 
 def without(pose: Pose3D, *frames: int) -> Pose3D:
     """The same poses, but nobody there in some frames."""
-    for field in (pose.joint, pose.canonical, pose.camera_from_canonical, pose.keypoint):
+    for field in (pose.joint, pose.canonical, pose.camera_from_canonical, pose.keypoint, pose.root_trajectory):
         field[list(frames)] = np.nan
     pose.confidence[list(frames)] = 0
     return pose

@@ -25,18 +25,19 @@ HELPERS_OF_METHODS = {
     "temporal", "volumetric", "losses_25d", "refinement", "weak_perspective", "side_labels", "arrowhead",
     "near_camera", "athlete", "athlete_bundle", "multiview_start", "morph", "window_lifter",
 }  # fmt: skip
-NOT_METHODS = HELPERS_OF_METHODS | {"__init__", "angles", "metrics", "smoothing"}
+NOT_METHODS = HELPERS_OF_METHODS | {"__init__", "angles", "metrics", "root", "smoothing"}
 
 STAGES = {
     "motion",
     "frames", "detect", "track", "morph", "synchronize", "keypoints", "samples", "calibrate", "label", "train",
-    "lift", "crop", "refine", "sides", "labelled", "match", "read", "fuse", "agree", "move", "find_parts",
+    "lift", "place", "crop", "refine", "sides", "labelled", "match", "read", "fuse", "agree", "move", "find_parts",
 }  # fmt: skip
 LEVELS = [
     {"errors", "progress", "workers"},
     {"arrays", "video", "web_video", "device", "launcher", "detectors", "cropping"},
     {"cache", "settings", "skeletons", "drawing", "pages", "exporters", "readers", "alignment"},
     {"recording", "model", "workplace", "results", "windows", "lenses", "morph_network"},
+    {"optics"},
     {"batches", "checkpoints"},
     STAGES,
     {"curves", "reference", "reconstruction", "refinement", "sync_picture", "morphing", "morph_fitting", "seeing"}

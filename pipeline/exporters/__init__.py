@@ -32,6 +32,7 @@ EXPORTERS: dict[str, Format] = {
     "trc": Format("poses.trc", "posepipe.pipeline.exporters.trc:write"),
     "angles": Format("angles.csv", "posepipe.pipeline.exporters.angles:write"),
     "segments": Format("segments.csv", "posepipe.pipeline.exporters.angles:write_segments"),
+    "root": Format("root.csv", "posepipe.pipeline.exporters.root:write"),
     "mot": Format("angles.mot", "posepipe.pipeline.exporters.angles:write_mot"),
     "c3d": Format("poses.c3d", "posepipe.pipeline.exporters.c3d:write"),
     "bvh": Format("poses.bvh", "posepipe.pipeline.exporters.bvh:write"),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -18,6 +18,8 @@ CAMERA_AXES = "camera axes, right-handed: x right, y down, z forward"
 Y_UP_AXES = "the camera's axes with y up, right-handed: x right, y up, z towards the camera"
 Y_UP = np.array([1.0, -1.0, -1.0])
 """Times a point in camera axes: the same point in ``Y_UP_AXES``, those of OpenSim, BVH and glTF."""
+
+ROOT_TRAJECTORY = "estimate of where the root is in camera coordinates; the attribute root says what it assumes"
 
 ONLY_PERSON = "person0"
 """Name of the person where one person was followed."""
@@ -89,7 +91,7 @@ class Clip:
             "skeleton": self.skeleton.name,
             "unit": self.unit,
             "axes": axes,
-            "root": root(self.skeleton),
+            "root": root(self.skeleton, self.people[0].pose.root_camera),
             "motion": "; ".join(self.people[0].pose.steps) or "each frame as it was lifted",
             "rate": str(self.life_rate),
             "video": self.video.name,
@@ -103,11 +105,20 @@ class Clip:
             yield person, path if alone else path.with_name(f"{path.stem}_{person.name}{path.suffix}")
 
 
-def root(skeleton: Skeleton) -> str:
-    """What the poses are relative to, in words."""
+def root(skeleton: Skeleton, camera: str = "") -> str:
+    """What poses are relative to, in words, and with which ``root_camera`` it is estimated where that is."""
     joints = " and ".join(skeleton.joints[joint] for joint in skeleton.landmark("pelvis"))
     middle = f"middle between {joints}" if " and " in joints else joints
-    return f"root-relative: the origin of every pose is its {middle}; where the person stands is not estimated"
+    where = "where the person stands is not estimated"
+    if camera:
+        where = f"where that is in camera coordinates is estimated apart (root_trajectory), with a {camera}"
+    return f"root-relative: the origin of every pose is its {middle}; {where}"
+
+
+def root_trajectories(poses: Sequence[Pose3D]) -> np.ndarray | None:
+    """Where the root of people of one clip is estimated to be (frame, xyz, person); None if it is not."""
+    roots = [np.asarray(pose.root_trajectory) for pose in poses if pose.root_trajectory is not None]
+    return np.stack(roots, -1) if len(roots) == len(poses) else None
 
 
 def marker_name(joint: str) -> str:

@@ -10,13 +10,14 @@ from pathlib import Path
 import numpy as np
 from scipy.io import netcdf_file
 
-from .clip import CAMERA_AXES, Clip
+from .clip import CAMERA_AXES, ROOT_TRAJECTORY, Clip, root_trajectories
 
 
 def write(clip: Clip, path: Path) -> None:
     """Write ``position`` (time, space, keypoint, individual) and ``confidence`` (time, keypoint, individual).
 
-    Missing positions are NaN. ``time`` is in seconds. Attributes say unit, axes, root, exact rate and provenance.
+    ``root_trajectory`` (time, space, individual) estimates where the root is. Missing positions are NaN. ``time`` is
+    in seconds. Attributes say unit, axes, root, exact rate and provenance.
     """
     joint = np.stack([np.asarray(person.pose.joint) for person in clip.people], -1)  # (frame, joint, xyz, person)
     confidence = np.stack([np.asarray(person.pose.confidence) for person in clip.people], -1)
@@ -28,6 +29,10 @@ def write(clip: Clip, path: Path) -> None:
         _variable(file, "position", joint.swapaxes(1, 2), ("time", "space", "keypoint", "individual"))
         _variable(file, "confidence", confidence, ("time", "keypoint", "individual"))
         file.variables["position"].units = clip.unit
+        if (root := root_trajectories([person.pose for person in clip.people])) is not None:
+            _variable(file, "root_trajectory", root, ("time", "space", "individual"))
+            file.variables["root_trajectory"].units = clip.unit
+            file.variables["root_trajectory"].long_name = ROOT_TRAJECTORY
         attributes = {
             "fps": np.float64(clip.life_rate),  # a plain float would be stored in 32 bits
             "time_unit": "seconds",

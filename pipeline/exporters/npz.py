@@ -26,12 +26,15 @@ def write(clip: Clip, path: Path) -> None:
     ``joint_names`` (joint) and ``bones`` (bone, 2), as joint indices, name the skeleton; ``unit``, ``axes`` and
     ``root`` are the conventions of ``joint`` and ``canonical``; ``rate`` is the average frames per second of
     ``time`` as an exact fraction, ``video_rate`` that of ``video_time``, from which slow motion tells it apart;
-    ``person`` names who it is, and several people have a file each; ``steps`` says how ``joint_raw``, the poses as
-    they were lifted, became ``joint``; ``provenance`` is JSON. No array needs pickle: ``numpy.load(path)`` opens all.
+    ``person`` names who it is, and several people have a file each; ``root_trajectory`` is an estimate of where the
+    root is in camera coordinates, and ``root_camera`` says what it assumes of the camera; ``steps`` says how
+    ``joint_raw``, the poses as they were lifted, became ``joint``; ``provenance`` is JSON. No array needs pickle:
+    ``numpy.load(path)`` opens all.
     """
     skeleton = clip.skeleton
     for person, file_path in clip.each(path):
-        texts = {**clip.facts(AXES), "person": person.name, "video_rate": clip.rate}
+        about = {"person": person.name, "video_rate": clip.rate, "root_camera": person.pose.root_camera}
+        texts = {**clip.facts(AXES), **about}
         arrays = {field: getattr(person.pose, field) for field in array_fields(Pose3D)}
         with file_path.open("wb") as file:  # given a name, numpy would append .npz to it
             np.savez(
@@ -74,6 +77,7 @@ def _read_one(path: Path) -> Clip:
                 "skeleton": file["skeleton"].item(),
                 "unit": file["unit"].item(),
                 "steps": file["steps"].tolist(),
+                "root_camera": file["root_camera"].item() if "root_camera" in file else "",
             }
             pose = Pose3D(**arrays, **texts)
             width, height = file["image_size"].tolist()

@@ -29,8 +29,8 @@ LONGEST_PX = 960
 """Longest side of the video in the page."""
 MAX_BYTES = 3_600_000
 """Of the poses and curves in a page, before they become text."""
-PIXEL, DEGREE, PER_CENT = 0.1, 0.1, 0.1
-"""Resolutions of 2D poses, angles and confidences in the page."""
+PIXEL, DEGREE, PER_CENT, DISTANCE = 0.1, 0.1, 0.1, 0.01
+"""Resolutions of 2D poses, angles, confidences and distances in the page."""
 COLORS = 6
 """Of people; page.css says which."""
 
@@ -89,7 +89,7 @@ def page_data(clip: Clip, stride: int) -> dict[str, Any]:
 
 def _stride(clip: Clip) -> int:
     """How many frames of the clip there are for each pose in the page."""
-    per_frame = len(clip.people) * (11 * len(clip.skeleton.joints) + 2 * (len(HINTS) * 2 + 1))
+    per_frame = len(clip.people) * (11 * len(clip.skeleton.joints) + 2 * (len(HINTS) * 2 + 2))
     return -(-len(clip.time) * per_frame // MAX_BYTES)
 
 
@@ -115,13 +115,23 @@ def _charts(pose: Pose3D, clip: Clip, stride: int) -> list[dict[str, Any]]:
         curve = {"name": side, "side": side, "values": packed(angle[::stride], DEGREE)}
         charts.setdefault(title, []).append(curve)
     sure = packed(100 * np.asarray(pose.confidence, float).mean(1)[::stride], PER_CENT)
-    return [
-        {"title": name.replace("_", " ").capitalize(), "hint": HINTS[name], "unit": "°", "curves": curves}
-        for name, curves in charts.items()
-    ] + [
-        {"title": "Confidence", "hint": "mean of the 2D joints", "unit": "%",
-         "curves": [{"name": "", "side": "", "values": sure}]}
-    ]  # fmt: skip
+    made = [_chart(name.replace("_", " ").capitalize(), HINTS[name], "°", curves) for name, curves in charts.items()]
+    made.append(_chart("Confidence", "mean of the 2D joints", "%", [_curve(sure)]))
+    if pose.root_trajectory is not None:
+        away = packed(np.asarray(pose.root_trajectory, float)[::stride, 2], DISTANCE)
+        unit = " m" if clip.unit == "m" else ""
+        hint = "of the pelvis, along the camera's axis" + ("" if unit else ", in body heights")
+        made.append(_chart("Distance, estimated", hint, unit, [_curve(away)]) | {"decimals": 1})
+    return made
+
+
+def _chart(title: str, hint: str, unit: str, curves: list[dict[str, Any]]) -> dict[str, Any]:
+    return {"title": title, "hint": hint, "unit": unit, "decimals": 0, "curves": curves}
+
+
+def _curve(values: dict[str, Any]) -> dict[str, Any]:
+    """The only one of a chart."""
+    return {"name": "", "side": "", "values": values}
 
 
 def _film(clip: Clip, stride: int) -> bytes:

@@ -56,13 +56,13 @@ class Overlay {
 /** A curve or two over the clip, with what they are at the moment shown. */
 class Chart {
   /** Its words are posepipe's own, so that they may be read as HTML. */
-  constructor({ title, hint, unit, curves }) {
+  constructor({ title, hint, unit, decimals, curves }) {
     this.curves = curves.map((curve) => ({ ...curve, values: unpack(curve.values) }));
-    this.unit = unit;
+    Object.assign(this, { unit, decimals });
     const known = this.curves.flatMap(({ values }) => Array.from(values).filter(Number.isFinite));
     [this.low, this.high, this.step] = unit === "%" ? [0, 100, 50] : scaleFor(known);
     const read = this.curves.map(({ name, side }) => `<span class="${side}">${name ? `${name} ` : ""}<b></b></span>`).join("");
-    const spans = this.curves.map(({ name, values }) => `${name} ${rangeOf(values, unit)}`.trim()).join(", ");
+    const spans = this.curves.map(({ name, values }) => `${name} ${this.rangeOf(values)}`.trim()).join(", ");
     this.element = document.createElement("figure");
     this.element.className = "chart";
     this.element.innerHTML = `<figcaption><h3>${title}</h3><p class="now">${read}</p></figcaption>
@@ -112,19 +112,22 @@ class Chart {
     return path;
   }
 
+  say(value) {
+    return `${value.toFixed(this.decimals).replace(/^-(?=[0.]+$)/, "")}${this.unit}`;
+  }
+
+  rangeOf(values) {
+    const known = values.filter(Number.isFinite);
+    return known.length ? `${this.say(Math.min(...thinned(known)))} to ${this.say(Math.max(...thinned(known)))}` : "is not known";
+  }
+
   show(frame) {
     const { time } = data, whole = time.at(-1) - time[0] || 1;
     this.cursor.style.left = `${(100 * (time[frame] - time[0])) / whole}%`;
     this.curves.forEach(({ values }, number) => {
-      this.now[number].textContent = Number.isFinite(values[frame]) ? `${Math.round(values[frame])}${this.unit}` : "–";
+      this.now[number].textContent = Number.isFinite(values[frame]) ? this.say(values[frame]) : "–";
     });
   }
-}
-
-function rangeOf(values, unit) {
-  const known = values.filter(Number.isFinite);
-  if (!known.length) return "is not known";
-  return `${Math.round(Math.min(...thinned(known)))} to ${Math.round(Math.max(...thinned(known)))}${unit}`;
 }
 
 function thinned(values) {
@@ -135,7 +138,7 @@ function thinned(values) {
 function scaleFor(values) {
   if (!values.length) return [0, 90, 45];
   const low = values.reduce((a, b) => Math.min(a, b)), high = values.reduce((a, b) => Math.max(a, b));
-  const step = [5, 10, 15, 30, 45, 90, 180, 360, 720, 1440].find((size) => high - low <= 3 * size) ?? 3600;
+  const step = [1, 2, 5, 10, 15, 30, 45, 90, 180, 360, 720, 1440].find((size) => high - low <= 3 * size) ?? 3600;
   const from = Math.floor(low / step) * step;
   return [from, Math.max(Math.ceil(high / step) * step, from + step), step];
 }

@@ -33,6 +33,7 @@ from posepipe.pipeline.workplace import remove_unreached, size_of, status, unrea
 from quick_fit import QUICK, Fitted
 
 PER_CAMERA = ("extract_frames", "detect_poses", "track_people", "track_athlete", "morph_skeleton")
+LIFTED = ("lift_poses", "place_root", "make_motion")
 FRAMES = 40
 
 
@@ -111,7 +112,7 @@ def test_a_touched_or_renamed_result_is_made_again_from_the_cache(fitted: Fitted
 def test_other_epochs_train_again_and_detect_nothing(fitted: Fitted, detector: FakeDetector) -> None:
     before, model = keys(fitted.out), (fitted.out / "model.pt").read_bytes()
     again(fitted, "train.epochs=3")
-    lifted = {(f"ski run/cam{camera}", stage) for camera in range(3) for stage in ("lift_poses", "make_motion")}
+    lifted = {(f"ski run/cam{camera}", stage) for camera in range(3) for stage in LIFTED}
     assert changed(before, keys(fitted.out)) == {("all takes", "train_model"), *lifted}
     assert detector.looked_at == 0
     assert (fitted.out / "model.pt").read_bytes() != model
@@ -128,8 +129,7 @@ def test_a_changed_video_runs_its_camera_and_what_depends_on_it(fitted: Fitted, 
     own = {("ski run/cam1", stage) for stage in PER_CAMERA}
     shared = {("ski run", stage) for stage in ("synchronize", "match_people", "find_swaps")}
     shared |= {("all takes", "build_samples"), ("all takes", "train_model")}
-    stages = "mend_sides", "lift_poses", "make_motion"
-    lifted = {(f"ski run/cam{camera}", stage) for camera in range(3) for stage in stages}
+    lifted = {(f"ski run/cam{camera}", stage) for camera in range(3) for stage in ("mend_sides", *LIFTED)}
     assert changed(before, keys(fitted.out)) == own | shared | lifted
     assert detector.looked_at == FRAMES
 
@@ -196,7 +196,7 @@ def test_what_stands_in_the_cache_is_what_the_scene_shows(finished: Fitted) -> N
 
 def test_status_says_what_is_done_and_from_what(fitted: Fitted) -> None:
     rows = {(row.subject, row.stage): row for row in status(fitted.out)}
-    assert len(rows) == 3 * 8 + 5
+    assert len(rows) == 3 * 9 + 5
     assert all(row.state == "done" and row.bytes > 0 and row.seconds >= 0 for row in rows.values())
     assert "cam1.mp4" in " ".join(rows[("ski run/cam1", "detect_poses")].inputs)
     began = time.perf_counter()
@@ -214,8 +214,8 @@ def test_clean_removes_what_no_present_settings_reach(fitted: Fitted) -> None:
     leftover.mkdir()
     (leftover / "keypoint.npy").write_bytes(b"half")
     old = unreached(fitted.out)
-    assert {path.parent.name for path in old} == {"train_model", "lift_poses", "make_motion", "detect_poses"}
-    assert len(old) == 1 + 3 + 3 + 1
+    assert {path.parent.name for path in old} == {"train_model", "detect_poses", *LIFTED}
+    assert len(old) == 1 + 3 * len(LIFTED) + 1
     assert all(size_of(path) > 0 for path in old)
     present = entries(fitted.out)
     remove_unreached(fitted.out)
@@ -245,12 +245,7 @@ def test_a_clip_that_fit_saw_costs_nothing(fitted: Fitted, detector: FakeDetecto
     made = infer(clip, model=fitted.out / "model.pt", exports=["npz"])
     assert detector.looked_at == 0
     assert made.folder == fitted.footage / "cam1_posepipe"
-    one_view = {
-        "find_swaps",
-        "mend_sides",
-        "lift_poses",
-        "make_motion",
-    }  # looks for swapped sides without the other cameras
+    one_view = {"find_swaps", "mend_sides", *LIFTED}  # looks for swapped sides without the other cameras
     assert {Path(entry).parts[0] for entry in entries(made.folder)} == one_view  # the rest is borrowed
     with np.load(made.files[0]) as inferred, np.load(fitted.out / "takes/ski run/cam1/poses.npz") as made_by_fit:
         np.testing.assert_array_equal(inferred["joint"], made_by_fit["joint"])

@@ -84,7 +84,7 @@ def lengthened(clip: Clip, frames: int) -> Clip:
     def again(values: np.ndarray) -> np.ndarray:
         return np.tile(values, (turns, *[1] * (values.ndim - 1)))[:frames]
 
-    fields = ("joint", "canonical", "camera_from_canonical", "confidence", "keypoint")
+    fields = ("joint", "canonical", "camera_from_canonical", "confidence", "keypoint", "root_trajectory")
     time = np.arange(frames) / 30
     pose = replace(person.pose, time=time, **{field: again(getattr(person.pose, field)) for field in fields})
     return replace(clip, people=(replace(person, pose=pose),), video_time=time)

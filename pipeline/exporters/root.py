@@ -1,0 +1,38 @@
+"""root.csv: where the root of every pose is in camera coordinates, which is an estimate, apart from the poses.
+
+Add a row to all joints of its frame and person to place that pose in front of the camera. The distance is only as
+sure as the focal length and the height: ``result.json`` says under ``root`` what was assumed.
+"""
+
+from __future__ import annotations
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from ..errors import PosepipeError
+from .clip import Clip
+
+
+def write(clip: Clip, path: Path) -> None:
+    """Write a row per person and frame: ``x, y, z`` from the camera, right, down and forward; empty where not known.
+
+    Lengths are in metres if the body height was given, else in body heights.
+
+    Raises:
+        PosepipeError: the root was not estimated, as nobody said how large the pictures are.
+    """
+    with path.open("w", newline="", encoding="utf-8") as file:
+        table = csv.writer(file, lineterminator="\n")
+        table.writerow(("frame", "time", "person", "x", "y", "z"))
+        for person in clip.people:
+            root = person.pose.root_trajectory
+            if root is None:
+                raise PosepipeError(
+                    f"{clip.video.name} has no root trajectory, as nobody says how large its pictures are: add "
+                    "image_size_px = [1920, 1080] under [keypoints] in posepipe.toml, or leave out the format root"
+                )
+            rows = np.round(root.astype(np.float64), 6).tolist()
+            for frame, (time, row) in enumerate(zip(clip.time.round(9).tolist(), rows, strict=True)):
+                table.writerow((frame, time, person.name, *("" if cell != cell else cell for cell in row)))
