@@ -15,8 +15,9 @@ def write(clip: Clip, path: Path) -> None:
         about = {**clip.facts(CAMERA_AXES), "joints": list(clip.skeleton.joints)}
         file.write(json.dumps(about) + "\n")
         for frame, time in enumerate(clip.time.tolist()):
-            poses = {person.name: person.pose.joint[frame] for person in clip.people}
-            there = {
-                name: pose.round(5).tolist() if np.isfinite(pose).all() else None for name, pose in poses.items()
-            }
-            file.write(json.dumps({"frame": frame, "time": round(time, 9), "joint": there}) + "\n")
+            joint = {person.name: _pose(person.pose.joint[frame]) for person in clip.people}
+            file.write(json.dumps({"frame": frame, "time": round(time, 9), "joint": joint}) + "\n")
+
+
+def _pose(joint: np.ndarray) -> list[list[float]] | None:
+    return joint.round(5).tolist() if np.isfinite(joint).all() else None

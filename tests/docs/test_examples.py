@@ -1,4 +1,4 @@
-"""What the page on extensions says works: its very files, in a folder of their own, with a person in a coloured suit."""
+"""What the page on extensions says works: its very files, in a folder of their own, on footage of a suit."""
 
 from __future__ import annotations
 
