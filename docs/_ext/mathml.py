@@ -30,6 +30,6 @@ def _block(writer: Any, node: nodes.math_block) -> None:
 
 def _mathml(node: nodes.Element, display: str) -> str:
     formula = convert(node.astext(), display=display)
-    if "\\" in formula:  # what the converter does not know it leaves as it is
+    if "\\" in formula or "<mi>&<" in formula:  # what the converter does not know it leaves as it is
         log.warning("not all of this equation can be drawn: %s", node.astext(), location=node)
     return formula
