@@ -1,9 +1,6 @@
 """Directives that print what the code knows of itself: settings, commands.
 
-    ```{posepipe-settings} detect track
-    ```
-
-gives a table of the settings of these stages; ``{posepipe-methods}`` has those of all training methods, and
+``{posepipe-settings}`` has tables of the stages' settings, ``{posepipe-methods}`` those of all training methods, and
 ``{posepipe-commands}`` the commands and their options.
 """
 
@@ -35,8 +32,6 @@ def setup(app: Sphinx) -> dict[str, bool]:
 class _Printed(SphinxDirective):
     """A directive that writes Markdown."""
 
-    optional_arguments = 50
-
     def printed(self) -> Iterable[str]:
         """The lines."""
         raise NotImplementedError
@@ -47,14 +42,13 @@ class _Printed(SphinxDirective):
 
 
 class StageSettingsTable(_Printed):
-    """Settings of the named stages, in the order given; ``.`` stands for those of no stage."""
+    """Settings of the whole fit, then those of every stage."""
 
     def printed(self) -> Iterable[str]:
-        for stage in self.arguments:
-            if stage == ".":
-                yield from _table(Settings, "")
-            else:
-                kind: Any = Settings.model_fields[stage].annotation
+        yield from _table(Settings, "")
+        for stage, field in Settings.model_fields.items():
+            kind = field.annotation
+            if isinstance(kind, type) and issubclass(kind, BaseModel):
                 yield from (f"**`[{stage}]`** {_words(kind.__doc__)}", "")
                 yield from _table(kind, f"{stage}.")
 

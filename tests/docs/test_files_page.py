@@ -44,6 +44,9 @@ def clip() -> Clip:
         joint_raw=np.array(pose.joint),
         expected_error=np.zeros(pose.confidence.shape, np.float32),
         filled=np.zeros(pose.confidence.shape, bool),
+        root_trajectory=np.ones((len(pose.time), 3), np.float32),
+        root_trajectory_raw=np.ones((len(pose.time), 3), np.float32),
+        root_camera="focal length as given",
         steps=["smoothed"],
     )
     return replace(clip, people=(Person("person0", full),))
@@ -78,7 +81,8 @@ def test_every_entry_of_the_record(results: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("file", "section"), [("poses.csv", "csv"), ("angles.csv", "angles"), ("segments.csv", "segments")]
+    ("file", "section"),
+    [("poses.csv", "csv"), ("angles.csv", "angles"), ("root.csv", "root"), ("segments.csv", "segments")],
 )
 def test_every_column(results: Path, file: str, section: str) -> None:
     with (results / file).open(newline="", encoding="utf-8") as table:
