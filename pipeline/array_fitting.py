@@ -16,7 +16,7 @@ from .arrays import FusedPoses, Rig, Samples, ViewPoses, array_fields
 from .cache import SourceFile, writing_to
 from .calibrate import calibrate, describe_rig
 from .errors import PosepipeError
-from .exporters.clip import root
+from .exporters.clip import marked, root
 from .exporters.npz import AXES
 from .keypoints import open_keypoints, read_keypoints
 from .label import label_poses
@@ -48,6 +48,7 @@ log = logging.getLogger("posepipe")
 
 STAGES = ("samples", "calibrate", "label", "train", "refine", "lift", "fuse")
 POSES = "poses.npz"
+FUSED = marked(POSES, MULTIVIEW)
 
 
 def fit_arrays(path: Path, out: Path, settings: Settings, until: str | None = None) -> Fit:
@@ -72,7 +73,7 @@ def fit_arrays(path: Path, out: Path, settings: Settings, until: str | None = No
         source = place.source(path)
         contents = source.key, reference_digest(settings, place), morph_digest(settings, place)
         request = request_digest(settings.model_dump(mode="json"), until, *contents)
-        fused = (MULTIVIEW,) if settings.fuse.enabled and _shows_sizes(path) else ()
+        fused = (FUSED,) if settings.fuse.enabled and _shows_sizes(path) else ()
         files = [out / name for name in ("model.pt", "losses.jsonl", "settings.toml", POSES, *fused)]
         if place.journal.request == request and (until or all(file.exists() for file in files)):
             return Fit(out, None if until else files[0], () if until else (out / POSES,), None, (), True)
@@ -268,7 +269,7 @@ def _walk(path: Path, place: Workplace, settings: Settings, training: TrainingSe
             sizes = [_image_sizes(path, samples)] * len(samples.takes)
             fused = run(fuse_views, samples, pose, sizes, subject=name)
             log.info("%s: all views together leave a residual of %.1f px", path, np.nanmedian(fused.residual))
-            write_poses(place.folder / MULTIVIEW, fused, _provenance(source, model_file, model))
+            write_poses(place.folder / FUSED, fused, _provenance(source, model_file, model))
         else:
             warnings.append(f"the views are not fused, as {path} has no array image_size (views, 2) of the pictures")
             log.warning(warnings[-1])

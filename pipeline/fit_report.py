@@ -12,10 +12,12 @@ from ..models.skeleton import SKELETONS
 from .athlete import Athlete
 from .clips import Clips
 from .exporters import EXPORTERS
+from .exporters.clip import marked
 from .fusion import Fusion
-from .recording import Camera
 from .report import Report, ReportedCamera, ReportedTake
+from .results import MULTIVIEW
 
+VIEW = EXPORTERS["view"].file
 HARMFUL = 2.0
 """How many times more than in other takes the cameras of one may disagree before that is worth a warning."""
 
@@ -35,6 +37,7 @@ def report_of(clips: Clips, fusion: Fusion | None) -> Report:
                 clips.takes.swaps[athlete.name],
                 disagreement[athlete.name].tolist(),
                 fusion.residual_px(athlete) if fusion else (),
+                _page(clips, Path(athlete.take.name, marked(VIEW, MULTIVIEW))),
             )
             for athlete in clips.takes.athletes
         ],
@@ -95,13 +98,19 @@ def _reported(clips: Clips, athlete: Athlete) -> list[ReportedCamera]:
     track, pose = clips.takes.tracks, clips.poses
     return [
         ReportedCamera(
-            camera.name, camera.video.name, frames, found, track[view], pose.get(view), _page(clips, athlete, camera)
+            camera.name,
+            camera.video.name,
+            frames,
+            found,
+            track[view],
+            pose.get(view),
+            _page(clips, Path(athlete.take.name, camera.name, VIEW)),
         )
         for camera, view, frames, found in shown
     ]
 
 
-def _page(clips: Clips, athlete: Athlete, camera: Camera) -> str:
-    """A link from the report to the page of a clip, if it has one."""
-    page = Path("takes", athlete.take.name, camera.name, EXPORTERS["view"].file)
+def _page(clips: Clips, below: Path) -> str:
+    """A link from the report to a page below the folder of takes, if it is there."""
+    page = Path("takes") / below
     return quote(page.as_posix()) if (clips.walk.place.folder / page).exists() else ""

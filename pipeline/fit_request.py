@@ -9,7 +9,7 @@ from typing import Any
 from .exporters import FROM_VIDEO
 from .known_cameras import camera_model, lens_of
 from .recording import Camera, Recording
-from .results import MULTIVIEW, are_written
+from .results import are_written
 from .settings import Settings
 from .workplace import Workplace
 
@@ -32,6 +32,11 @@ def exports_of(camera: Camera, exports: Sequence[str]) -> list[str]:
     return [name for name in exports if camera.keypoints is None or name not in FROM_VIDEO]
 
 
+def fused_exports(exports: Sequence[str]) -> list[str]:
+    """Those of the formats that poses of all views together can have, and what they can be exported from."""
+    return ["npz", *(name for name in exports if name not in {"npz", *FROM_VIDEO})]
+
+
 def result_folders(recording: Recording, target: Path) -> tuple[Path, ...]:
     """One folder per camera, in order."""
     return tuple(target / "takes" / take.name / camera.name for take in recording.takes for camera in take.cameras)
@@ -45,7 +50,7 @@ def is_complete(
         return True
     main = all((target / name).exists() for name in ("model.pt", "settings.toml", "report.html"))
     fused = not settings.fuse.enabled or all(
-        any((target / "takes" / take.name).glob(f"{Path(MULTIVIEW).stem}*.npz")) for take in recording.takes
+        are_written(target / "takes" / take.name, fused_exports(exports)) for take in recording.takes
     )
     cameras = [camera for take in recording.takes for camera in take.cameras]
     folders = result_folders(recording, target)

@@ -180,7 +180,7 @@ class _Run:
         results = self.clips.write(self.exports)
         fusion = self.fusion if self.walk.settings.fuse.enabled else None
         if fusion:
-            fusion.write()
+            fusion.write(self.exports)
         report = folder / "report.html"
         write_report(report, report_of(self.clips, fusion))
         return Fit(folder, self.clips.model_file.path, results, report, tuple(self.walk.warnings))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 from fractions import Fraction
 from pathlib import Path
 
@@ -10,12 +11,12 @@ import numpy as np
 
 from .arrays import FusedPoses, Pose3D
 from .athlete import Athlete
-from .cache import writing_to
 from .clips import Clips
-from .exporters import npz
 from .exporters.clip import Clip, Person
+from .fit_request import fused_exports
 from .motion import make_motion
-from .results import MULTIVIEW, provenance
+from .recording import Take
+from .results import MULTIVIEW, provenance, write_results
 
 ROOT_CAMERA = {
     "nothing": "camera whose focal length was found together with the poses of all views",
@@ -55,23 +56,15 @@ class Fusion:
         residual = [self.poses.residual[here, view] for view in range(len(athlete.take.cameras))]
         return [float(np.nanmedian(one)) if np.isfinite(one).any() else np.nan for one in residual]
 
-    def write(self) -> None:
-        """The file of every athlete."""
-        for athlete in self.takes.athletes:
-            path = self.walk.place.folder / "takes" / athlete.take.name / MULTIVIEW
-            if not athlete.only:
-                path = path.with_name(f"{path.stem}_{athlete.person}{path.suffix}")
-            making = path.with_name(f".making-{path.name}")
-            with writing_to(path):
-                try:
-                    npz.write(self.clip(athlete), making)
-                    making.replace(path)
-                finally:
-                    making.unlink(missing_ok=True)
+    def write(self, exports: Sequence[str]) -> None:
+        """Result files of every take."""
+        for take in self.walk.recording.takes:
+            write_results(self.clip(take), self.walk.place.folder / "takes" / take.name, fused_exports(exports))
 
-    def clip(self, athlete: Athlete) -> Clip:
-        """The motion of an athlete as a clip in the axes of the first camera, and whose pictures have its size."""
-        take, timeline = athlete.take, self.takes.timelines[athlete.take.name]
+    def clip(self, take: Take) -> Clip:
+        """The motion of a take's athletes as a clip in the axes of the first camera, whose pictures have its size."""
+        timeline = self.takes.timelines[take.name]
+        athletes = [athlete for athlete in self.takes.athletes if athlete.take is take]
         frames = self.walk.of(take, self.takes.cameras.frame_sets)
         videos = self.walk.of(take, self.takes.cameras.videos)
         settings = self.walk.settings
@@ -86,13 +79,16 @@ class Fusion:
         step = float(np.median(np.diff(timeline.time))) if len(timeline.time) > 1 else 1.0
         width, height = map(int, frames[0].image_size)
         return Clip(
-            people=(Person(athlete.person, make_motion(self._pose(athlete), settings.motion)),),
+            people=tuple(
+                Person(athlete.person, make_motion(self._pose(athlete), settings.motion), self._more(athlete))
+                for athlete in athletes
+            ),
             video=Path(take.name),
             rate=str(Fraction(1 / step).limit_denominator(1001)),
             image_size=(width, height),
             video_time=np.array(timeline.time),
             provenance=origin,
-            more=self._more(athlete),
+            variant=MULTIVIEW,
         )
 
     def _pose(self, athlete: Athlete) -> Pose3D:

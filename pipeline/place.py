@@ -23,9 +23,9 @@ def place_root(pose: Pose3D, K: list[list[float]], distortion: Lens | None, sour
         source: where K comes from, in words; ``root_camera`` repeats it.
     """
     keypoint, confidence = np.asarray(pose.keypoint), np.asarray(pose.confidence)
-    matrix = np.tile(np.array(K), (len(keypoint), 1, 1))
+    matrix = np.array(K)
     if distortion is not None:
-        keypoint, confidence = without_distortion(keypoint, confidence, matrix[0], np.array(distortion))
+        keypoint, confidence = without_distortion(keypoint, confidence, matrix, np.array(distortion))
     point = normalise_by_intrinsics(keypoint.astype(np.float64), matrix)
     root = locate_root(pose.joint.astype(np.float64), point, confidence.astype(np.float64))
     return replace(pose, root_trajectory=root.astype(np.float32), root_camera=source)

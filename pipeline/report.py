@@ -58,6 +58,8 @@ class ReportedTake:
     """Of each camera with the others on the 3D poses (``consistency``), in body heights; NaN if alone."""
     fused: Sequence[float] = ()
     """Median distance of each camera's detections from the skeleton of all views, in px; NaN if it shows nobody."""
+    page: str = ""
+    """A link to the page of the skeleton of all views, if there is one."""
 
 
 @dataclass(frozen=True)
@@ -154,10 +156,11 @@ def _facts(report: Report) -> list[tuple[str, str]]:
 
 
 def _take_tables(take: ReportedTake) -> dict[str, Any]:
+    pages = [("all views together", take.page), *((camera.name, camera.page) for camera in take.cameras)]
     found = {(camera.detections.detector, camera.detections.confidence_kind) for camera in take.cameras}
     return {
         "name": take.name,
-        "pages": [(camera.name, camera.page) for camera in take.cameras if camera.page],
+        "pages": [(name, page) for name, page in pages if page],
         "cameras": [
             _camera_row(camera)
             | _sides_of(take.swaps, number)

@@ -24,8 +24,8 @@ from .workplace import JOURNAL, Journal, request_digest
 if TYPE_CHECKING:
     from .model import Model
 
-MULTIVIEW = "poses_multiview.npz"
-"""In every take's folder, from all its views together; of people beyond one ``poses_multiview_<person>.npz``."""
+MULTIVIEW = "multiview"
+"""Marks the files in every take's folder that come from all its views together: ``poses_multiview.npz``."""
 
 RECORD = "result.json"
 """Says from what a folder's result files were made, and their conventions, for formats that cannot."""
@@ -126,7 +126,7 @@ def _statistics(clip: Clip) -> dict[str, Any]:
 
 def _write_one(clip: Clip, name: str, folder: Path) -> list[str]:
     """Write one format; the names of its files, of which none is there before all are complete."""
-    main = EXPORTERS[name].file
+    main = clip.file(EXPORTERS[name].file)
     making = folder / f".making-{main}"
     with writing_to(folder / main):
         try:

@@ -262,7 +262,9 @@ class RootSettings(StageSettings):
 class FuseSettings(StageSettings):
     """One 3D skeleton per instant from all views of a take together."""
 
-    enabled: bool = Field(True, description="write poses_multiview.npz for every take; false leaves it out")
+    enabled: bool = Field(
+        True, description="write poses_multiview.npz for every take, and its like; false leaves it out"
+    )
 
 
 class RefineSettings(StageSettings):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -11,6 +13,7 @@ import numpy as np
 from footage import athlete
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.arrays import Frames, Pose3D
+from posepipe.pipeline.exporters import npz
 from posepipe.pipeline.exporters.clip import Clip, Person
 
 JOINTS = len(H36M17.joints)
@@ -101,7 +104,7 @@ def film(path: Path, time: np.ndarray, size: tuple[int, int] = (200, 220)) -> Pa
 
 
 def awkward_clips() -> dict[str, Clip]:
-    """Clips of a person who moves, with what makes formats stumble."""
+    """Clips of a person who moves, with what makes formats stumble; true results as well if a folder is named."""
     moving = a_moving_clip()
     far = a_moving_clip()
     far.people[0].pose.joint[...] += (45, -3, 61)
@@ -114,7 +117,27 @@ def awkward_clips() -> dict[str, Clip]:
         "two people": two_people(40, "60000/1001"),
         "beyond 40 m": far,
         "body heights": a_moving_clip(unit="body heights"),
+        "joints not seen": _with_unseen_joints(),
+        "all views": replace(a_moving_clip(), video=Path("ski run"), variant="multiview"),
+        **dict(_results()),
     }
+
+
+def _with_unseen_joints() -> Clip:
+    """A clip with 3D joints that no picture shows: one throughout, a few, and all where a gap was filled."""
+    clip = a_moving_clip()
+    pose = the_pose(clip)
+    pose.keypoint[:, 3] = pose.keypoint[10:20, 12:] = pose.keypoint[25] = np.nan
+    pose.confidence[np.isnan(pose.keypoint).any(-1)] = 0
+    return clip
+
+
+def _results() -> Iterator[tuple[str, Clip]]:
+    """Clips of the results folder that POSEPIPE_TEST_RESULTS names, by their places in it."""
+    folder = os.environ.get("POSEPIPE_TEST_RESULTS")
+    for path in sorted(Path(folder).rglob("poses*.npz")) if folder else ():
+        if "cache" not in path.parts:
+            yield str(path.parent.relative_to(folder) / path.stem), npz.read([path])
 
 
 def a_moving_clip(frames: int = 40, rate: str = "60", unit: str = "m") -> Clip:

@@ -58,5 +58,5 @@ def _labels(clip: Clip) -> list[str]:
 
 
 def _lines(text: str) -> list[Any]:
-    """A text in pieces that fit; together they are the text."""
-    return re.findall(f".{{1,{LINE}}}", text) or [""]
+    """A text in pieces that fit; together they are the text. None ends in a space, which readers take for padding."""
+    return re.findall(rf".{{0,{LINE - 1}}}\S", text, re.DOTALL) or [""]

@@ -31,6 +31,8 @@ class Person:
 
     name: str
     pose: Pose3D
+    more: Mapping[str, np.ndarray] = field(default_factory=dict)
+    """Further arrays by name, which only poses files of numpy hold."""
 
 
 @dataclass(frozen=True)
@@ -49,8 +51,8 @@ class Clip:
     """Plain values: posepipe version, digests of model and clip, detector, method, settings."""
     filmed: bool = False
     """Whether ``video`` can be read; else there are only the poses of it."""
-    more: Mapping[str, np.ndarray] = field(default_factory=dict)
-    """Further arrays by name, which only poses files of numpy hold."""
+    variant: str = ""
+    """Marks the names of its files, if they are not of one camera alone: "multiview"."""
 
     @staticmethod
     def of(pose: Pose3D, frames: Frames, video: Path, provenance: dict[str, Any]) -> Clip:
@@ -85,6 +87,10 @@ class Clip:
         slow_motion = Fraction(video / life).limit_denominator(1000) if life > 0 else Fraction(1)
         return Fraction(self.rate) * slow_motion
 
+    def file(self, name: str) -> str:
+        """What a file of a format's usual name is called."""
+        return marked(name, self.variant) if self.variant else name
+
     def facts(self, axes: str) -> dict[str, str]:
         """What every file says of itself, as texts; ``provenance`` is JSON."""
         return {
@@ -103,6 +109,12 @@ class Clip:
         for person in self.people:
             alone = len(self.people) == 1
             yield person, path if alone else path.with_name(f"{path.stem}_{person.name}{path.suffix}")
+
+
+def marked(name: str, variant: str) -> str:
+    """A file's name with the mark of a variant: ``poses_multiview.trc`` instead of ``poses.trc``."""
+    path = Path(name)
+    return f"{path.stem}_{variant}{path.suffix}"
 
 
 def root(skeleton: Skeleton, camera: str = "") -> str:

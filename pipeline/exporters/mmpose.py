@@ -24,7 +24,7 @@ def write(clip: Clip, path: Path) -> None:
         {"frame_id": frame, "instances": [_instance(person, frame, True) for person in _there(clip, frame)]}
         for frame in range(len(clip.time))
     ]
-    path.write_text(json.dumps(frames, separators=(",", ":")), encoding="utf-8")
+    path.write_text(json.dumps(frames, separators=(",", ":"), allow_nan=False), encoding="utf-8")
 
 
 def write_demo(clip: Clip, path: Path) -> None:
@@ -39,11 +39,11 @@ def write_demo(clip: Clip, path: Path) -> None:
         "posepipe": clip.facts("image axes in px: x right, y down, from the top left corner"),
     }
     frames = [
-        {"frame_id": frame + 1, "instances": [_instance(person, frame, False) for person in _there(clip, frame)]}
+        {"frame_id": frame + 1, "instances": [_instance(person, frame, False) for person in _seen(clip, frame)]}
         for frame in range(len(clip.time))
     ]
     content = {"meta_info": meta, "instance_info": frames}
-    path.write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
+    path.write_text(json.dumps(content, separators=(",", ":"), allow_nan=False), encoding="utf-8")
 
 
 def _there(clip: Clip, frame: int) -> Iterator[Person]:
@@ -51,17 +51,27 @@ def _there(clip: Clip, frame: int) -> Iterator[Person]:
     return (person for person in clip.people if np.isfinite(person.pose.joint[frame]).all())
 
 
+def _seen(clip: Clip, frame: int) -> Iterator[Person]:
+    """Those of them of whom the picture shows something, and who are not there because of other frames only."""
+    return (person for person in _there(clip, frame) if np.isfinite(person.pose.keypoint[frame]).any())
+
+
 def _instance(person: Person, frame: int, solid: bool) -> dict[str, Any]:
-    """One person in a frame; the box is that of the joints seen, and its score their mean confidence."""
+    """One person in a frame; the box is that of the joints seen, and its score their mean confidence.
+
+    A 2D joint that was not seen has the score 0. Where none was, the box has no size.
+    """
     pose = person.pose
     score = np.asarray(pose.confidence[frame], float)
     keypoint = np.asarray(pose.keypoint[frame], float)
-    box = [*np.nanmin(keypoint, 0).round(3), *np.nanmax(keypoint, 0).round(3)]
+    seen = keypoint[np.isfinite(keypoint).all(-1)]
+    box = [*seen.min(0).round(3), *seen.max(0).round(3)] if len(seen) else [0.0] * 4
     if solid:
         x, y, z = np.asarray(pose.joint[frame], float).T
         points = np.stack([-x, z, -y], -1).round(6) + 0.0
     else:
         points = np.nan_to_num(keypoint).round(3)
+        score = np.where(np.isfinite(keypoint).all(-1), score, 0)
     return {
         "keypoints": points.tolist(),
         "keypoint_scores": score.round(4).tolist(),

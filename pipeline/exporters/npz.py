@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import zipfile
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,8 +34,8 @@ def write(clip: Clip, path: Path) -> None:
     """
     skeleton = clip.skeleton
     for person, file_path in clip.each(path):
-        about = {"person": person.name, "video_rate": clip.rate, "root_camera": person.pose.root_camera}
-        texts = {**clip.facts(AXES), **about}
+        about = {"person": person.name, "root_camera": person.pose.root_camera}
+        texts = {**clip.facts(AXES), **about, "video_rate": clip.rate, "variant": clip.variant}
         arrays = {field: getattr(person.pose, field) for field in array_fields(Pose3D)}
         with file_path.open("wb") as file:  # given a name, numpy would append .npz to it
             np.savez(
@@ -46,7 +47,7 @@ def write(clip: Clip, path: Path) -> None:
                 steps=np.array(person.pose.steps, str),
                 **{name: array for name, array in arrays.items() if array is not None},
                 **{name: np.array(text) for name, text in texts.items()},
-                **clip.more,
+                **person.more,
             )
 
 
@@ -62,7 +63,7 @@ def read(paths: Sequence[Path]) -> Clip:
         if not np.array_equal(clip.video_time, first.video_time) or clip.video != first.video:
             raise PosepipeError(f"{path} and {paths[0]} are of different clips; export them one at a time")
     people = tuple(person for clip in clips for person in clip.people)
-    return Clip(people, first.video, first.rate, first.image_size, first.video_time, first.provenance)
+    return replace(first, people=people)
 
 
 def _read_one(path: Path) -> Clip:
@@ -88,6 +89,7 @@ def _read_one(path: Path) -> Clip:
                 image_size=(width, height),
                 video_time=file["video_time"],
                 provenance=json.loads(file["provenance"].item()),
+                variant=file["variant"].item() if "variant" in file else "",
             )
     except FileNotFoundError as error:
         raise PosepipeError(f"there is no file {path}") from error

@@ -42,7 +42,7 @@ def write(clip: Clip, path: Path) -> None:
         ]
         content = {"version": 1.3, "people": seen, "posepipe": {"time": time, **facts}}
         name = f"{clip.video.stem}_{frame:012d}_keypoints.json"
-        (path / name).write_text(json.dumps(content, separators=(",", ":")), encoding="utf-8")
+        (path / name).write_text(json.dumps(content, separators=(",", ":"), allow_nan=False), encoding="utf-8")
 
 
 def _body25(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:

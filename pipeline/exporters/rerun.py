@@ -49,10 +49,11 @@ def write(clip: Clip, path: Path) -> None:
         rr.set_time_sequence("frame", frame, recording=recording)
         for number, person in enumerate(clip.people):
             pose = person.pose
-            looks: dict[str, Any] = {"class_ids": number, "keypoint_ids": joints}
             if np.isfinite(pose.joint[frame]).all():
-                log(f"world/{person.name}", rr.Points3D(pose.joint[frame], **looks))
-                log(f"image/{person.name}", rr.Points2D(np.nan_to_num(pose.keypoint[frame]), **looks))
+                seen = np.isfinite(pose.keypoint[frame]).all(-1)
+                log(f"world/{person.name}", rr.Points3D(pose.joint[frame], class_ids=number, keypoint_ids=joints))
+                shown: dict[str, Any] = {"class_ids": number, "keypoint_ids": joints[seen]}
+                log(f"image/{person.name}", rr.Points2D(pose.keypoint[frame, seen], **shown))
             else:
                 for space in ("world", "image"):
                     log(f"{space}/{person.name}", rr.Clear(recursive=True))

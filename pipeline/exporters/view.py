@@ -65,6 +65,7 @@ def write(clip: Clip, path: Path) -> None:
     page = render_page(
         "view.html",
         title=clip.video.name,
+        source_of="all cameras together" if clip.variant else "one camera",
         facts=_facts(clip),
         made=_made(clip, stride, len(film)),
         settings=json.dumps(settings, indent=1) if settings else "",
@@ -174,7 +175,7 @@ def _facts(clip: Clip) -> list[tuple[str, str]]:
 def _made(clip: Clip, stride: int, film_bytes: int) -> list[tuple[str, str]]:
     """What was done to the clip, by name."""
     facts = clip.facts("")
-    rows = [(NAMES[key], str(value)) for key, value in clip.provenance.items() if key in NAMES]
+    rows = [(NAMES[key], _words(value)) for key, value in clip.provenance.items() if key in NAMES]
     width, height = clip.image_size
     slow = Fraction(clip.life_rate) / Fraction(clip.rate)
     every = "all frames" if stride == 1 else f"one in {stride} frames"
@@ -188,6 +189,11 @@ def _made(clip: Clip, stride: int, film_bytes: int) -> list[tuple[str, str]]:
         ("This page", f"{every}, video of {film_bytes / 1e6:.1f} MB" if film_bytes else f"{every}, no video"),
         ("posepipe", str(clip.provenance.get("posepipe", ""))),
     ]
+
+
+def _words(value: Any) -> str:
+    """An entry of the provenance; what differs from camera to camera with their names."""
+    return "; ".join(f"{name} {each}" for name, each in value.items()) if isinstance(value, dict) else str(value)
 
 
 def _decimal(value: Fraction) -> str:

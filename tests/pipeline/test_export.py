@@ -26,7 +26,7 @@ def test_an_npz_gives_the_clip_back(name: str, tmp_path: Path) -> None:
         for field in array_fields(Pose3D):
             np.testing.assert_array_equal(getattr(again.pose, field), getattr(person.pose, field))
     assert back.facts("") == clip.facts("")
-    assert (back.rate, back.image_size) == (clip.rate, clip.image_size)
+    assert (back.rate, back.image_size, back.variant) == (clip.rate, clip.image_size, clip.variant)
 
 
 @pytest.mark.parametrize("make", [a_clip, two_people])

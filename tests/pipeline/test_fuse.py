@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from urllib.parse import quote
 
 import numpy as np
 import pytest
@@ -17,7 +18,6 @@ from posepipe.pipeline.export import export
 from posepipe.pipeline.exporters.npz import read
 from posepipe.pipeline.fitting import fit
 from posepipe.pipeline.fuse import fuse_views
-from posepipe.pipeline.results import MULTIVIEW
 from posepipe.pipeline.settings import FuseSettings, Settings
 from quick_fit import Fitted
 
@@ -134,7 +134,11 @@ def test_what_was_never_lifted_is_refused(tmp_path: Path) -> None:
 def test_fit_writes_a_file_per_take_that_is_like_any_poses(fitted: Fitted, quick: Settings, tmp_path: Path) -> None:
     settings = quick.model_copy(update={"fuse": FuseSettings()})
     fit(fitted.footage, out=fitted.out, settings=settings)
-    path = fitted.out / "takes" / fitted.footage.name / MULTIVIEW
+    path = fitted.out / "takes" / fitted.footage.name / "poses_multiview.npz"
+    page = path.with_name("view_multiview.html").read_text(encoding="utf-8")
+    assert "3D motion from all cameras together" in page
+    report = (fitted.out / "report.html").read_text(encoding="utf-8")
+    assert f"{quote(fitted.footage.name)}/view_multiview.html" in report
     clip = read([path])
     assert clip.people[0].pose.joint.shape == (len(clip.time), 17, 3)
     assert np.isfinite(clip.people[0].pose.joint).any()
@@ -144,5 +148,9 @@ def test_fit_writes_a_file_per_take_that_is_like_any_poses(fitted: Fitted, quick
         assert file["covariance"].shape == (frames, 17, 3, 3)
         assert file["root"].item().startswith("root-relative")
     written = export(path, ["trc", "c3d"], tmp_path / "more")
-    assert {file.name for file in written} == {"poses.trc", "poses.c3d"}
-    assert "Off the skeleton of all views" in (fitted.out / "report.html").read_text(encoding="utf-8")
+    assert {file.name for file in written} == {"poses_multiview.trc", "poses_multiview.c3d"}
+    assert "Off the skeleton of all views" in report
+    path.with_name("poses_multiview.csv").unlink()
+    assert not fit(fitted.footage, out=fitted.out, settings=settings).nothing_to_do
+    assert path.with_name("poses_multiview.csv").exists()
+    assert fit(fitted.footage, out=fitted.out, settings=settings).nothing_to_do

@@ -6,11 +6,13 @@ import csv
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
 from known_clip import a_moving_clip, awkward_clips, the_pose, without
 from posepipe.models.angles import joint_angles, segment_lengths
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.exporters.angles import opensim_name, write, write_mot, write_segments
+from posepipe.pipeline.exporters.gapless import gapless
 
 
 def table(path: Path) -> list[dict[str, str]]:
@@ -50,6 +52,20 @@ def test_angles_mot_as_opensim_reads_it(tmp_path: Path) -> None:
     np.testing.assert_allclose(np.delete(knee, 8), np.delete(expected, 8), atol=1e-3)
     assert knee[8] == pytest.approx(expected[8], abs=2)
     assert np.isfinite(values).all()
+
+
+@pytest.mark.parametrize("name", awkward_clips())
+def test_angles_mot(name: str, tmp_path: Path) -> None:
+    clip = awkward_clips()[name]
+    write_mot(clip, tmp_path / "angles.mot")
+    for person, path in clip.each(tmp_path / "angles.mot"):
+        start = path.read_text().splitlines().index("endheader") + 1
+        table = pandas.read_csv(path, sep="\t", skiprows=start)
+        poses = gapless(clip, person, "mot")
+        np.testing.assert_allclose(table["time"], poses.time, atol=6e-7)
+        for angle, expected in joint_angles(poses.joint, clip.skeleton).items():
+            defined = np.isfinite(expected)
+            np.testing.assert_allclose(table[opensim_name(angle)][defined], expected[defined], atol=6e-7)
 
 
 def test_names_of_opensim() -> None:

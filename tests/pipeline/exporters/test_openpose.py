@@ -18,8 +18,8 @@ NAMES = dict(enumerate((
 )))  # fmt: skip
 
 
-def people(path: Path, frame: int) -> list[dict[str, Any]]:
-    name = f"ski run_{frame:012d}_keypoints.json"
+def people(path: Path, frame: int, clip: str = "ski run") -> list[dict[str, Any]]:
+    name = f"{clip}_{frame:012d}_keypoints.json"
     return json.loads((path / name).read_text())["people"]
 
 
@@ -29,19 +29,24 @@ def test_round_trip(name: str, tmp_path: Path) -> None:
     write(clip, tmp_path / "openpose")
     assert len(list((tmp_path / "openpose").iterdir())) == len(clip.time)
     for frame in range(0, len(clip.time), 7):
-        seen = {person["person_id"][0]: person for person in people(tmp_path / "openpose", frame)}
+        seen = {person["person_id"][0]: person for person in people(tmp_path / "openpose", frame, clip.video.stem)}
         for number, person in enumerate(clip.people):
             pose = person.pose
-            if np.isnan(pose.joint[frame]).any():
+            if np.isnan(pose.joint[frame]).any() or not pose.confidence[frame].any():
                 assert number not in seen
                 continue
             flat = np.array(seen[number]["pose_keypoints_2d"]).reshape(25, 3)
             solid = np.array(seen[number]["pose_keypoints_3d"]).reshape(25, 4)
             for place, joint in NAMES.items():
                 index = H36M17.index(joint)
-                np.testing.assert_allclose(flat[place, :2], pose.keypoint[frame, index], atol=1e-3)
-                np.testing.assert_allclose(solid[place, :3], pose.joint[frame, index], atol=1e-5)
-                assert flat[place, 2] == solid[place, 3] == 0.75
+                sure = pose.confidence[frame, index]
+                assert solid[place, 3] == pytest.approx(sure, abs=1e-6)
+                if sure:
+                    np.testing.assert_allclose(solid[place, :3], pose.joint[frame, index], atol=1e-5)
+                expected = [*pose.keypoint[frame, index], sure]
+                np.testing.assert_allclose(
+                    flat[place], expected if sure and not np.isnan(expected[0]) else 0, atol=1e-3
+                )
             assert not flat[15:].any(), "eyes, ears and feet are not among the joints"
             assert not solid[15:].any()
 

@@ -4,11 +4,13 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import pandas
 import pytest
-from known_clip import JOINTS, a_clip, a_pose, some_frames, the_pose, without
+from known_clip import JOINTS, a_clip, a_pose, awkward_clips, some_frames, the_pose, without
 from posepipe.models.skeleton import BLAZEPOSE33, H36M17, HALPE26
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.exporters.clip import Clip, Person, marker_name
+from posepipe.pipeline.exporters.gapless import gapless
 from posepipe.pipeline.exporters.trc import write
 
 NAMES = [
@@ -38,6 +40,24 @@ def test_header_to_the_byte(tmp_path: Path) -> None:
         "1\t0.000000\t0.000000\t0.000000\t0.000000\t0.010000\t0.000000\t0.010000\t"
     )
     assert (tmp_path / "poses.trc").read_bytes().startswith(expected.encode())
+
+
+@pytest.mark.parametrize("name", awkward_clips())
+def test_round_trip(name: str, tmp_path: Path) -> None:
+    """As Pose2Sim reads it: pandas, four lines of header, tabs."""
+    clip = awkward_clips()[name]
+    write(clip, tmp_path / "poses.trc")
+    for person, path in clip.each(tmp_path / "poses.trc"):
+        table = pandas.read_csv(path, sep="\t", skiprows=4).dropna(axis=1, how="all")
+        markers = [cell for cell in path.read_text().splitlines()[3].split("\t")[2:] if cell]
+        assert markers == [marker_name(joint) for joint in clip.skeleton.joints]
+        expected = gapless(clip, person, "trc")
+        np.testing.assert_array_equal(table.iloc[:, 0], expected.frame + 1)
+        np.testing.assert_allclose(table.iloc[:, 1], expected.time, atol=6e-7)
+        found = table.iloc[:, 2:].to_numpy().reshape(len(table), -1, 3)
+        np.testing.assert_allclose(found, expected.joint * (1, -1, -1), atol=6e-7)
+        assert float(header_value(path, "DataRate")) == pytest.approx(float(clip.life_rate), abs=1e-8)
+        assert int(header_value(path, "NumFrames")) == len(table)
 
 
 def test_rows_have_no_phantom_column_and_y_points_up(tmp_path: Path) -> None:
