@@ -12,6 +12,7 @@ from urllib.parse import unquote, urlsplit
 import posepipe.pipeline
 import pytest
 from posepipe.models import METHODS
+from posepipe.pipeline import trust
 from posepipe.pipeline.cli import app
 from posepipe.pipeline.settings import Settings, setting_names
 from typer.testing import CliRunner
@@ -112,3 +113,15 @@ def test_every_method_has_a_place_on_the_page_of_methods() -> None:
     built_in = [name for name, place in METHODS.items() if place.startswith("posepipe.models.")]
     assert len(built_in) >= 6
     assert all(f"| `{name}` |" in text for name in built_in)
+
+
+def test_the_tutorial_judges_as_the_report_does() -> None:
+    text = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
+    for limit in (f"{trust.AGREE:.1%}", f"{trust.DISAGREE:.1%}", f"{trust.SEEN:.0%}", f"{trust.SELDOM:.0%}",
+                  f"{trust.SURE:.0%}", f"{trust.SMALL_PX} px", f"{trust.FEW_CAMERAS} or more",
+                  f"{trust.SHORT_S:.0f} s"):  # fmt: skip
+        assert limit in text
+    poor = trust.Evidence("thin", [0.02], 0.7, 0.5, 100, 2, 10, ["unsure"], False)
+    for advice in trust.judge(poor).advice:
+        numbers = re.findall(r"\d+(?: px|°)", advice)
+        assert all(number in text for number in numbers)
