@@ -30,3 +30,9 @@ def choose_device(name: str) -> torch.device:
     except (RuntimeError, AssertionError, NotImplementedError) as error:
         raise PosepipeError(f"device {name!r} is not available here; use --device auto or cpu") from error
     return torch.device(name)
+
+
+def describe_device(name: str) -> str:
+    """A device in words, for people: ``cpu``, or what the GPU is called."""
+    device = choose_device(name)
+    return f"{device}: {torch.cuda.get_device_name(device)}" if device.type == "cuda" else str(device)

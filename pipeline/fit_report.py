@@ -24,7 +24,8 @@ HARMFUL = 2.0
 
 def report_of(clips: Clips, fusion: Fusion | None) -> Report:
     """What the page shows."""
-    from .model import NO_SUPERVISION  # imports torch, which a fit with nothing to do can do without
+    from .device import describe_device  # these import torch, which a fit with nothing to do can do without
+    from .model import NO_SUPERVISION
 
     disagreement = _disagreements(clips)
     return Report(
@@ -46,7 +47,10 @@ def report_of(clips: Clips, fusion: Fusion | None) -> Report:
         parity=_parities(clips),
         supervised=clips.learning.model.supervision != NO_SUPERVISION,
         settings=(clips.walk.place.folder / "settings.toml").read_text(encoding="utf-8"),
-        versions={name: version(name) for name in ("posepipe", "torch", "mediapipe", "mmpose")},
+        versions={
+            **{name: version(name) for name in ("posepipe", "torch", "mediapipe", "mmpose")},
+            "networks run on": describe_device(clips.walk.settings.device),
+        },
         warnings=clips.walk.warnings,
     )
 

@@ -165,6 +165,15 @@ def test_keys_step_jump_turn_and_switch(page: Page) -> None:
     assert page.run("byId('scene').toDataURL()") == before
 
 
+def test_the_distance_has_decimals_and_no_place_stays_empty(page: Page) -> None:
+    last = "[...document.querySelectorAll('.chart')].at(-1)"
+    assert page.run(f"{last}.querySelector('h3').textContent") == "Distance, estimated"
+    assert page.run(f"{last}.querySelector('.now').textContent.trim()") == "5.0 m"
+    assert page.run(f"{last}.querySelector('svg').getAttribute('aria-label')").endswith("5.0 m to 5.0 m")
+    end = "getBoundingClientRect().right"
+    assert page.run(f"byId('charts').{end} - {last}.{end}") == pytest.approx(0, abs=1)
+
+
 def test_curves_follow_and_lead(page: Page) -> None:
     page.run("page.player.seek(9)")
     half = TIMES[9] / TIMES[-1] * 100
