@@ -34,7 +34,7 @@ myst_update_mathjax = False
 html_math_renderer = "mathml"
 
 nb_execution_mode = "force"
-nb_execution_timeout = 120
+nb_execution_timeout = 600
 nb_execution_raise_on_error = True
 nb_ipywidgets_js: dict[str, dict[str, str]] = {}
 nb_merge_streams = True

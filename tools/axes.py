@@ -17,7 +17,8 @@ from posepipe.models.angles import joint_angles
 from posepipe.models.skeleton import H36M17
 
 Point = np.ndarray
-LEFT, RIGHT, MIDDLE, INK = "#2963d9", "#d9722b", "#7b818c", "#222"
+LEFT, RIGHT, MIDDLE, INK = "#d9722b", "#2963d9", "#7b818c", "#222"
+"""As in the pages of clips."""
 AXES = {"x": "#c0262c", "y": "#25803a", "z": "#2957c8"}
 
 STANDING: dict[str, tuple[float, float, float]] = {
