@@ -36,12 +36,17 @@ class Fit:
     """What a fit has made."""
 
     folder: Path
+    """Where everything is."""
     model: Path | None
+    """``model.pt``; None if the fit was to stop before."""
     results: tuple[Path, ...]
     """One folder per clip; of a keypoint file, the file of all its poses."""
     report: Path | None
+    """``report.html``; None of a keypoint file, or if the fit was to stop before."""
     warnings: tuple[str, ...]
+    """What one should look at, in sentences."""
     nothing_to_do: bool = False
+    """Whether all of it was there already."""
 
 
 @dataclass(frozen=True)
@@ -50,8 +55,11 @@ class Inferred:
 
     clip: Path
     folder: Path
+    """Where the files are."""
     pose: Pose3D | ViewPoses
+    """The poses; of a keypoint file those of all views."""
     files: tuple[Path, ...]
+    """What was written."""
     people: Mapping[str, Pose3D] = field(default_factory=dict)
     """Poses by the name of the person in the files; ``pose`` is the first of them."""
 
