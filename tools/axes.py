@@ -110,8 +110,8 @@ def oblique(origin: tuple[float, float], px_per_m: float) -> Callable[[Point], P
 
 def draw_camera(path: Path) -> None:
     """Image axes and camera axes, with a camera and a person."""
-    picture = Picture(760, 330, "Image axes: x right, y down. Camera axes: x right, y down, z forward.")
-    place = oblique((300, 250), 75)
+    picture = Picture(760, 265, "Image axes: x right, y down. Camera axes: x right, y down, z forward.")
+    place = oblique((300, 185), 75)
     eye = np.array([0.0, 0.0, 0.0])
     corners = [np.array([x, y, 1.1]) for x, y in ((-0.7, -0.45), (0.7, -0.45), (0.7, 0.45), (-0.7, 0.45))]
     for number, corner in enumerate(corners):
