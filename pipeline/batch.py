@@ -87,7 +87,7 @@ def batch(
         exports: result files.
         watch: go on with clips as they arrive, until interrupted.
         show: told of all rows whenever one has changed.
-        options: ``height_m``, ``focal_px``, ``overrides`` and ``device``, as of ``infer``.
+        options: ``height_m``, ``segments_m``, ``focal_px``, ``overrides`` and ``device``, as of ``infer``.
 
     Raises:
         PosepipeError: no clips, or a model or options that no clip could be lifted with.
@@ -227,14 +227,14 @@ def check_options(wanted: dict[str, Any]) -> None:
         PosepipeError: an unusable model, setting or device.
     """
     from .device import check_device
-    from .inference import recipe_settings
+    from .inference import lifting_options, recipe_settings
     from .model import Model
     from .settings import LiftSettings, parse
 
     model = Model.read(wanted["model"])
     model.build()
     recipe_settings(model, wanted.get("overrides") or {}, wanted["model"])
-    parse(LiftSettings, {"height_m": wanted.get("height_m")}, "infer")
+    parse(LiftSettings, lifting_options(wanted.get("height_m"), wanted.get("segments_m")), "infer")
     check_device(wanted.get("device", "auto"))
 
 

@@ -33,6 +33,13 @@ morph = typer.Typer(
 )
 app.add_typer(morph, name="morph")
 
+Segments = Annotated[
+    list[str],
+    typer.Option(
+        "--segment", metavar="NAME=M",
+        help="Length in m of a segment instead of the stature, e.g. thigh=0.44; repeatable.",
+    ),
+]  # fmt: skip
 Overrides = Annotated[
     list[str], typer.Option("--set", metavar="NAME=VALUE", help="Any setting, e.g. train.epochs=50.")
 ]
@@ -158,6 +165,7 @@ def infer(
     height: Annotated[
         float | None, typer.Option(help="The athlete's stature in m; results are in metres then.")
     ] = None,
+    segments: Segments = [],  # noqa: B006 - typer copies it
     focal: Annotated[
         float | None,
         typer.Option(help="Focal length of the camera in px, for the root trajectory; else it is assumed."),
@@ -191,6 +199,7 @@ def infer(
                 model=model,
                 out=target,
                 height_m=height,
+                segments_m=lengths(segments),
                 focal_px=focal,
                 exports=split(export),
                 overrides=changed,
@@ -217,6 +226,7 @@ def batch(
     height: Annotated[
         float | None, typer.Option(help="The athletes' stature in m; results are in metres then.")
     ] = None,
+    segments: Segments = [],  # noqa: B006 - typer copies it
     focal: Annotated[
         float | None,
         typer.Option(help="Focal length of the cameras in px, for the root trajectory; else it is assumed."),
@@ -258,6 +268,7 @@ def batch(
             watch=watch,
             show=show,
             height_m=height,
+            segments_m=lengths(segments),
             focal_px=focal,
             overrides=changes(overrides, person, people, precision),
             device=device,
@@ -516,6 +527,22 @@ def changes(overrides: list[str], person: str | None, people: str | None, precis
         if value is not None:
             put(changed, name, value)
     return changed
+
+
+def lengths(segments: list[str]) -> dict[str, float]:
+    """``thigh=0.44`` as a name and metres.
+
+    Raises:
+        PosepipeError: no such text.
+    """
+    made = {}
+    for text in segments:
+        name, _, number = text.partition("=")
+        try:
+            made[name.strip()] = float(number)
+        except ValueError as error:
+            raise PosepipeError(f"--segment {text!r} is no length; write it as --segment thigh=0.44") from error
+    return made
 
 
 def amount(size: float) -> str:

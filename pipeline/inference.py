@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -58,6 +58,7 @@ def infer(
     model: Path | str | None = None,
     out: Path | str | None = None,
     height_m: float | None = None,
+    segments_m: Mapping[str, float] | None = None,
     focal_px: float | None = None,
     exports: Sequence[str] = DEFAULT_EXPORTS,
     overrides: dict[str, Any] | None = None,
@@ -73,6 +74,8 @@ def infer(
         model: the ``model.pt`` of a fit; by default it is looked for beside the clip and in the current folder.
         out: where results go; by default beside the clip, as ``<clip>_posepipe``.
         height_m: the athlete's stature; results are in metres then, else in body heights.
+        segments_m: instead of it lengths of the athlete's segments: "thigh", "shank", "upper_arm" and "forearm" for
+            the mean of both sides, "left_thigh" and so on, "trunk", "shoulder_width", "hip_width".
         focal_px: focal length of the camera, for the root trajectory and for models whose method needs it; the
             principal point is the middle. Without it, what ``posepipe.toml`` or the video says, else an assumed one.
         exports: result files.
@@ -89,7 +92,7 @@ def infer(
     path = Path(model) if model else find_model(clip)
     trained = Model.read(path)
     settings = recipe_settings(trained, overrides or {}, path)
-    lifting = parse(LiftSettings, {"height_m": height_m, "device": device}, "infer")
+    lifting = parse(LiftSettings, lifting_options(height_m, segments_m) | {"device": device}, "infer")
     check_device(device)
     target = Path(out) if out else results_folder(clip)
     if is_keypoint_file(clip) and not poses_given:
@@ -114,7 +117,7 @@ def infer(
         shown = tuple(Person(who, pose) for who, pose in poses.items())
         origin = provenance(video, source, trained, *chain.used, lifting)
         files = write_results(Clip.of_people(shown, frames, clip, origin), place.folder, exports)
-        asked = {"height_m": height_m, "focal_px": focal_px, "overrides": overrides}
+        asked = lifting_options(height_m, segments_m) | {"focal_px": focal_px, "overrides": overrides}
         place.journal.end(infer_request(video.key, source.key, asked))
         return Inferred(clip, place.folder, shown[0].pose, tuple(files), poses)
 
@@ -221,6 +224,11 @@ class _Chain:
             track = run(move_joints, track, self.model.morph, subject=name)
         swaps = run(find_swaps, [track], None, settings=settings.sides, subject=name)
         return run(mend_sides, track, swaps, 0, settings=settings.sides, subject=name), crops
+
+
+def lifting_options(height_m: float | None, segments_m: Mapping[str, float] | None) -> dict[str, Any]:
+    """What ``LiftSettings`` are to say of the athlete's size."""
+    return {"height_m": height_m, "segments_m": dict(segments_m or {})}
 
 
 def find_model(clip: Path) -> Path:

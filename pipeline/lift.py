@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
+from ..models.angles import SEGMENTS, segment_lengths
 from ..models.body import body_size
 from ..models.method import Prediction, View
 from ..models.skeleton import SKELETONS, Skeleton
@@ -59,14 +60,14 @@ def lift_track(model: Model, track: Track, crops: Crops | None, settings: LiftSe
     K = None if K is None else K[shown]
     seen = Seen(keypoint[shown], confidence[shown], track.time[shown], clip, K, crops, shown)
     lifted = _predict(model, seen, model.window_step_s, settings)
-    scale = (settings.height_m or 1.0) / body_size(lifted.canonical, skeleton)
+    scale = _scale(lifted.canonical, skeleton, settings)
     return Pose3D(
         time=np.array(track.time),
         **lifted.everywhere(scale, usable),
         confidence=np.where(usable[:, None], track.confidence, 0).astype(np.float32),
         keypoint=np.array(track.keypoint),
         skeleton=track.skeleton,
-        unit="m" if settings.height_m else "body heights",
+        unit=settings.unit,
     )
 
 
@@ -90,16 +91,31 @@ def lift_samples(samples: Samples, model_file: SourceFile, settings: LiftSetting
     lifted = _predict(model, seen, None, settings)
     scale = np.empty(len(clip), np.float32)
     for label in np.unique(clip):
-        scale[clip == label] = (settings.height_m or 1.0) / body_size(lifted.canonical[clip == label], skeleton)
+        scale[clip == label] = _scale(lifted.canonical[clip == label], skeleton, settings)
     return ViewPoses(
         **lifted.everywhere(scale, usable),
         confidence=np.where(usable[..., None], samples.confidence, 0).astype(np.float32),
         take=np.array(samples.take),
         instant=np.array(samples.instant),
         skeleton=samples.skeleton,
-        unit="m" if settings.height_m else "body heights",
+        unit=settings.unit,
         takes=samples.takes,
     )
+
+
+def _scale(pose: np.ndarray, skeleton: Skeleton, settings: LiftSettings) -> np.ndarray:
+    """What to multiply poses (N, J, 3) of one person with (N): all get one stature.
+
+    That is 1, the given height, or the one at which given segments have together the length that they have in the
+    median pose.
+    """
+    size = body_size(pose, skeleton)
+    if not settings.segments_m:
+        return (settings.height_m or 1.0) / size
+    lengths = segment_lengths(pose / size[:, None, None], skeleton)
+    lengths |= {name: (lengths[f"left_{name}"] + lengths[f"right_{name}"]) / 2 for name in SEGMENTS}
+    found = sum(float(np.nanmedian(lengths[name])) for name in settings.segments_m)
+    return sum(settings.segments_m.values()) / found / size
 
 
 def check_intrinsics(model: Model, known: bool) -> None:

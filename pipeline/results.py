@@ -98,7 +98,7 @@ def about_results(folder: Path) -> dict[str, Any]:
 
 def infer_request(clip: str, model: str, wanted: dict[str, Any]) -> str:
     """Digest of what ``infer`` is asked to do: digests of clip and model, and its other arguments."""
-    names = ("height_m", "focal_px", "overrides")
+    names = ("height_m", "segments_m", "focal_px", "overrides")
     return request_digest(clip, model, [wanted.get(name) or None for name in names])
 
 

@@ -13,10 +13,10 @@ import tomllib
 from collections.abc import Collection, Iterable, Mapping
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self
 
 import tomli_w
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..models import METHODS
 from ..models.skeleton import SKELETONS
@@ -220,10 +220,20 @@ class LabelSettings(StageSettings):
     )
 
 
+Segment = Literal[
+    "thigh", "shank", "upper_arm", "forearm", "left_thigh", "left_shank", "left_upper_arm", "left_forearm",
+    "right_thigh", "right_shank", "right_upper_arm", "right_forearm", "trunk", "shoulder_width", "hip_width",
+]  # fmt: skip
+"""Segments of a body whose lengths can be given; without a side, the mean of both is meant."""
+
+
 class LiftSettings(StageSettings):
     """Size of the results."""
 
     height_m: float | None = Field(None, gt=0.3, lt=3, description="the athlete's stature; without it it counts as 1")
+    segments_m: dict[Segment, Annotated[float, Field(gt=0.01, lt=3)]] = Field(
+        {}, description="lengths of segments of the athlete's body, in the place of the stature"
+    )
     intrinsics: list[list[float]] | None = Field(
         None, description="matrix K of the camera in px, for models whose method needs it"
     )
@@ -231,6 +241,17 @@ class LiftSettings(StageSettings):
         None, min_length=5, max_length=5, description="k1, k2, p1, p2, k3 of the lens, beside its intrinsics"
     )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps", json_schema_extra=UNKEYED)
+
+    @model_validator(mode="after")
+    def _one_scale(self) -> Self:
+        if self.height_m is not None and self.segments_m:
+            raise ValueError("give the height or lengths of segments, not both")
+        return self
+
+    @property
+    def unit(self) -> str:
+        """Unit of lengths."""
+        return "m" if self.height_m is not None or self.segments_m else "body heights"
 
 
 class MotionSettings(StageSettings):

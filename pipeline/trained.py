@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -24,6 +25,7 @@ class TrainedModel(Model):
         *,
         time_s: np.ndarray | None = None,
         height_m: float | None = None,
+        segments_m: Mapping[str, float] | None = None,
         K: np.ndarray | None = None,
         device: str = "auto",
     ) -> Pose3D:
@@ -35,6 +37,7 @@ class TrainedModel(Model):
             time_s: (frame) in s, rising; models that look at the frames around a pose need it, else frames count as
                 1 s apart.
             height_m: the person's stature; poses are in metres then, else in body heights.
+            segments_m: instead of it lengths of the person's segments, as for ``infer``.
             K: (3, 3) the camera's intrinsics in px, for models whose method needs them.
             device: where the network runs.
 
@@ -57,7 +60,8 @@ class TrainedModel(Model):
         if time.shape != (frames,) or (np.diff(time) <= 0).any():
             raise PosepipeError(f"time_s {time.shape} should be {frames} rising times in s, one for each frame")
         check_intrinsics(self, K is not None)
-        wanted = {"height_m": height_m, "device": device, "intrinsics": None if K is None else np.asarray(K).tolist()}
+        wanted = {"height_m": height_m, "segments_m": dict(segments_m or {}), "device": device}
+        wanted |= {"intrinsics": None if K is None else np.asarray(K).tolist()}
         known = np.isfinite(keypoints).all(-1) & (confidence > 0)
         track = Track(
             time=time,

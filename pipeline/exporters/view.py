@@ -121,7 +121,8 @@ def _charts(pose: Pose3D, clip: Clip, stride: int) -> list[dict[str, Any]]:
     if pose.root_trajectory is not None:
         away = packed(np.asarray(pose.root_trajectory, float)[::stride, 2], DISTANCE)
         unit = " m" if clip.unit == "m" else ""
-        hint = "of the pelvis, along the camera's axis" + ("" if unit else ", in body heights")
+        assumed = "; the focal length is assumed" if "assumed" in pose.root_camera else ""
+        hint = "of the pelvis, along the camera's axis" + ("" if unit else ", in body heights") + assumed
         made.append(_chart("Distance, estimated", hint, unit, [_curve(away)]) | {"decimals": 1})
     return made
 

@@ -160,6 +160,7 @@ def test_clips_are_found_in_folders_files_and_patterns(tmp_path: Path) -> None:
         ({"model": "nowhere.pt"}, "there is no model file nowhere.pt"),
         ({"exports": ["xyz"]}, "unknown export 'xyz'"),
         ({"height_m": 180.0}, "height_m = 180"),
+        ({"segments_m": {"thigh": 44}}, "segments_m.thigh = 44"),
         ({"device": "gpu"}, "device 'gpu' is not available"),
         ({"overrides": {"train": {"epochs": 3}}}, "infer has no settings 'train'"),
     ],

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import get_args
 
 import numpy as np
 import posepipe.models
@@ -10,6 +11,7 @@ import pytest
 import torch
 from footage import a_track, seen
 from known_scene import people
+from posepipe.models.angles import segment_lengths
 from posepipe.models.body import body_size
 from posepipe.models.method import Method, MethodSettings, Prediction, View
 from posepipe.models.skeleton import H36M17
@@ -18,7 +20,7 @@ from posepipe.pipeline.cache import SourceFile
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.lift import lift_poses
 from posepipe.pipeline.model import Model
-from posepipe.pipeline.settings import LiftSettings
+from posepipe.pipeline.settings import LiftSettings, Segment
 
 FRAMES = 12
 TIME = np.arange(FRAMES) / 25
@@ -89,6 +91,21 @@ def test_with_a_height_results_are_in_metres(model: SourceFile) -> None:
     assert_sized(pose, 1.8)
 
 
+def test_with_lengths_of_segments_these_are_met(model: SourceFile) -> None:
+    pose = lift(numbered(), model, segments_m={"thigh": 0.5, "left_shank": 0.45})
+    length = segment_lengths(pose.joint, H36M17)
+    thigh = np.median(length["left_thigh"] + length["right_thigh"]) / 2
+    assert thigh + np.median(length["left_shank"]) == pytest.approx(0.95, rel=1e-5)
+    assert pose.unit == "m"
+    sizes = body_size(pose.joint, H36M17)
+    np.testing.assert_allclose(sizes, sizes[0], rtol=1e-5)
+
+
+def test_every_segment_that_can_be_given_is_measured(model: SourceFile) -> None:
+    for name in get_args(Segment):
+        assert lift(numbered(), model, segments_m={name: 0.4}).unit == "m"
+
+
 def test_the_pose_is_the_canonical_one_as_the_camera_sees_it(model: SourceFile) -> None:
     pose = lift(numbered(), model)
     seen_by_camera = np.einsum("fij,fnj->fni", pose.camera_from_canonical, pose.canonical)
@@ -146,6 +163,8 @@ def test_a_device_that_is_not_there_is_said(model: SourceFile) -> None:
 
 def test_heights_that_no_person_has_are_refused() -> None:
     assert LiftSettings(height_m=1.2).height_m == 1.2
+    with pytest.raises(ValueError, match="not both"):
+        LiftSettings(height_m=1.8, segments_m={"thigh": 0.4})
     for height in (180, 0, -1.8):
         with pytest.raises(ValueError, match="height_m"):
             LiftSettings(height_m=height)
