@@ -32,7 +32,7 @@ def main() -> None:
     environment = dict(os.environ)
     if environment.get("POSEPIPE_TORCH") != "cuda" and brings_cuda(pip):
         environment["PIP_EXTRA_INDEX_URL"] = f"{environment.get('PIP_EXTRA_INDEX_URL', '')} {CPU_BUILDS}".strip()
-    print(f"installing posepipe into {folder} (about 2.9 GB, some minutes)", flush=True)
+    print(f"installing posepipe into {folder} (about 3.1 GB, some minutes)", flush=True)
     extras = "dev,docs,datasets,parquet,rerun"
     subprocess.run([*pip, "--editable", f"{REPOSITORY}[{extras}]"], check=True, env=environment)
 
