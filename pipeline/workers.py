@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import signal
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from multiprocessing import get_context
@@ -37,11 +37,13 @@ class Ended(Generic[T, R]):
 class Workers(Generic[T, R]):
     """``count`` processes that run ``function``, a module-level function that raises nothing; started when needed.
 
-    A context: on leaving it, the processes end, even in the middle of a task.
+    A process ends after ``renewed_after`` tasks and another takes its place, so that what libraries keep of each task
+    does not add up. A context: on leaving it, the processes end, even in the middle of a task.
     """
 
-    def __init__(self, function: Callable[[T], R], count: int) -> None:
-        self._function, self._count = function, count
+    def __init__(self, function: Callable[[T], R], count: int, renewed_after: int = 50) -> None:
+        self._function, self._count, self._renewed_after = function, count, renewed_after
+        self._tasks: Counter[BaseProcess] = Counter()
         self._idle: list[tuple[BaseProcess, Connection]] = []
         self._busy: dict[Connection, tuple[BaseProcess, T]] = {}
 
@@ -75,7 +77,12 @@ class Workers(Generic[T, R]):
                     process.join()
                     yield Ended(task, None, process.exitcode)
                     continue
-                self._idle.append((process, pipe))
+                self._tasks[process] += 1
+                if self._tasks[process] < self._renewed_after:
+                    self._idle.append((process, pipe))
+                else:
+                    pipe.close()  # which ends the process
+                    process.join()
                 yield Ended(task, result)
 
     def _start(self) -> tuple[BaseProcess, Connection]:

@@ -42,3 +42,12 @@ def test_processes_are_used_again_and_do_not_outlive_the_context() -> None:
         ((process, _),) = workers._busy.values()
     assert process.exitcode == 128 + signal.SIGTERM  # by way of an exception, not at once
     assert not Path(f"/proc/{process.pid}").exists()
+
+
+def test_a_process_is_renewed_after_some_tasks() -> None:
+    with Workers(work, 1, renewed_after=2) as workers:
+        events = list(workers.run(["a", "b", "c", "d", "e"]))
+        assert len(workers._idle) == 1
+    by = [event.result.split(" by ")[1] for event in events if isinstance(event, Ended)]
+    assert by[0] == by[1] != by[2] == by[3] != by[4]
+    assert not any(Path(f"/proc/{process}").exists() for process in by)
