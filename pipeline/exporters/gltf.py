@@ -22,7 +22,7 @@ from .clip import Y_UP, Y_UP_AXES, Clip
 
 FLOAT, ARRAY_BUFFER = 5126, 34962
 """Numbers of the specification."""
-COLORS = {"left": (0.16, 0.39, 0.85, 1), "right": (0.85, 0.45, 0.13, 1), "middle": (0.72, 0.74, 0.78, 1)}
+COLORS = {"left": (0.85, 0.45, 0.13, 1), "right": (0.16, 0.39, 0.85, 1), "middle": (0.72, 0.74, 0.78, 1)}
 _BONE = np.array(
     [[0, 0, 0], [0.06, 0.15, 0], [0, 0.15, 0.06], [-0.06, 0.15, 0], [0, 0.15, -0.06], [0, 1, 0]], np.float32
 )
