@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from .arrays import Pose3D
@@ -17,6 +18,7 @@ from .optics import Optics, find_optics, given_optics, optics_in_the_middle
 from .place import place_root
 from .results import provenance, write_results
 from .settings import LiftSettings
+from .sides import describe_swaps
 from .walk import Walk
 
 
@@ -45,7 +47,9 @@ class Clips:
             settings, pose = self.walk.settings.motion, self.poses[subject]
             if optics := self.optics(camera, athlete, number):
                 pose = self.walk.run(place_root, pose, optics.K, optics.distortion, optics.source, subject=subject)
-            self.poses[subject] = self.walk.run(make_motion, pose, settings=settings, subject=subject)
+            pose = self.walk.run(make_motion, pose, settings=settings, subject=subject)
+            sides = describe_swaps(self.takes.swaps[athlete.name], number, self.walk.settings.sides)
+            self.poses[subject] = replace(pose, steps=[sides, *pose.steps])
 
     def optics(self, camera: str, athlete: Athlete, number: int) -> Optics | None:
         """What is known or assumed of a view's camera; nothing where nobody says how large its pictures are."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -44,7 +44,7 @@ from .settings import (
     parse,
     settings_from,
 )
-from .sides import find_swaps, mend_sides
+from .sides import describe_swaps, find_swaps, mend_sides
 from .track import choose, shares, track_athlete, track_people
 from .video import VIDEO_SUFFIXES
 from .workplace import open_workplace
@@ -190,13 +190,13 @@ class _Chain:
         poses, optics = {}, self.optics(frames, focal_px)
         people = self.cache.run(track_people, frames, found, settings=self.settings.track, subject=self.name)
         for number in self.wanted(people):
-            track, crops = self.follow(found, people, number)
+            track, crops, sides = self.follow(found, people, number)
             pose = self.cache.run(lift_poses, track, crops, model_file, settings=lifting, subject=self.name)
             if optics is not None:
                 camera = optics.K, optics.distortion, optics.source
                 pose = self.cache.run(place_root, pose, *camera, subject=self.name)
             pose = self.cache.run(make_motion, pose, settings=self.settings.motion, subject=self.name)
-            poses[f"person{number}"] = pose
+            poses[f"person{number}"] = replace(pose, steps=[sides, *pose.steps])
         return poses
 
     def optics(self, frames: Frames, focal_px: float | None) -> Optics | None:
@@ -212,8 +212,8 @@ class _Chain:
         one = choose(shares(people, settings.person), settings.person)
         return list(range(len(people.score))) if settings.everybody else [one]
 
-    def follow(self, found: Detections, people: Identities, number: int) -> tuple[Track, Crops | None]:
-        """The track of one person, as the model takes it, and pictures of them if the model looks at pictures."""
+    def follow(self, found: Detections, people: Identities, number: int) -> tuple[Track, Crops | None, str]:
+        """One person's track as the model takes it, pictures if it looks at them, and what became of the sides."""
         run, settings, name = self.cache.run, self.settings, self.name
         track = run(track_athlete, found, people, number, settings=settings.track, subject=name)
         crops = None
@@ -223,7 +223,8 @@ class _Chain:
         if self.model.morph:
             track = run(move_joints, track, self.model.morph, subject=name)
         swaps = run(find_swaps, [track], None, settings=settings.sides, subject=name)
-        return run(mend_sides, track, swaps, 0, settings=settings.sides, subject=name), crops
+        track = run(mend_sides, track, swaps, 0, settings=settings.sides, subject=name)
+        return track, crops, describe_swaps(swaps, 0, settings.sides)
 
 
 def lifting_options(height_m: float | None, segments_m: Mapping[str, float] | None) -> dict[str, Any]:

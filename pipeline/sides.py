@@ -82,6 +82,14 @@ def swapped_share(swaps: Swaps, camera: int, frames: int) -> float:
     return float((swaps.end - swaps.start)[here].sum()) / max(frames, 1)
 
 
+def describe_swaps(swaps: Swaps, camera: int, settings: SideSettings) -> str:
+    """What became of the sides in a camera's 2D poses, as a step on the way to a motion."""
+    here, length = swaps.camera == camera, swaps.end - swaps.start
+    swapped, doubtful = (int(length[here & (swaps.doubtful == doubt)].sum()) for doubt in (False, True))
+    done = "exchanged" if settings.repair else "swapped, and left so,"
+    return f"left and right of 2D poses {done} in {swapped} frames, in doubt in {doubtful}"
+
+
 def _evidence(views: list[SideLabels], instants: np.ndarray) -> list[np.ndarray]:
     """What the other views say of each view's labels: cost (F, label) for each view, given the others' labels."""
     evidence = [np.zeros((len(view.pose), LABELS)) for view in views]

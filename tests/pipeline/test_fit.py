@@ -71,6 +71,10 @@ def test_a_fit_makes_a_model_and_results_of_every_clip(finished: Fitted) -> None
         with np.load(folder / "poses.npz") as poses:
             assert poses["joint"].shape == (FRAMES, 17, 3)
             assert np.isfinite(poses["joint"]).all()
+            assert [step.split(":")[0].split(" exch")[0] for step in poses["steps"]] == [
+                "left and right of 2D poses", "outliers beyond 6 deviations replaced",
+                "gaps up to 0.2 s filled", "smoothed",
+            ]  # fmt: skip
             np.testing.assert_allclose(poses["keypoint"], seen(camera, range(FRAMES)), atol=1e-4)
     assert not [path for path in out.rglob("*") if "making" in path.name or path.name.endswith(".parts")]
     rows = [json.loads(line) for line in (out / "losses.jsonl").read_text().splitlines()]

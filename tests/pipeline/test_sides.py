@@ -13,7 +13,7 @@ from posepipe.models.skeleton import BLAZEPOSE33, H36M17
 from posepipe.models.weak_perspective import rank_residual
 from posepipe.pipeline.arrays import Swaps, Timeline, Track
 from posepipe.pipeline.settings import SideSettings
-from posepipe.pipeline.sides import SWAP_COST_PER_S, find_swaps, mend_sides
+from posepipe.pipeline.sides import SWAP_COST_PER_S, describe_swaps, find_swaps, mend_sides
 
 RATE, SECONDS = 25, 8
 TIME = np.arange(RATE * SECONDS) / RATE
@@ -104,6 +104,10 @@ def test_mended_tracks_are_the_unswapped_ones() -> None:
         np.testing.assert_array_equal(mended.keypoint, joints[:, camera].astype(np.float32))
         left = mend_sides(track, swaps, camera, SideSettings(repair=False))
         np.testing.assert_array_equal(left.keypoint, track.keypoint)
+    assert describe_swaps(swaps, 1, SideSettings()) == (
+        "left and right of 2D poses exchanged in 30 frames, in doubt in 0"
+    )
+    assert "swapped, and left so, in 1 frames" in describe_swaps(swaps, 2, SideSettings(repair=False))
 
 
 def test_confidences_go_with_their_joints() -> None:
