@@ -69,6 +69,17 @@ def limb_loss(pose: Tensor, weight: Tensor, shown: Tensor, bones: Tensor, length
     return (both * deviation).sum() / (shown.sum() * len(bones)).clamp_min(1)
 
 
+def torso_loss(depth: Tensor, torso: Tensor) -> Tensor:
+    """Mean squared depth of the thorax relative to the pelvis, of depths (N, J) in torsos; ours.
+
+    Of depths as they are read, before poses are made of them: where a torso is drawn in, its length tells nothing.
+
+    Args:
+        torso: (2, J) weights of pelvis and thorax.
+    """
+    return (depth @ (torso[1] - torso[0])).square().mean()
+
+
 def bone_lengths(pose: Tensor, bones: Tensor) -> Tensor:
     """Lengths (N, bone) of the bones of poses (N, J, 3)."""
     start, end = bones.unbind(-1)

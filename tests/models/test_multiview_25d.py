@@ -12,7 +12,7 @@ from known_scene import cameras, people
 from posepipe.models.body import limb_lengths
 from posepipe.models.geometry import rigid_alignment
 from posepipe.models.handedness import Parity
-from posepipe.models.losses_25d import SIGMA, consistency_loss, depth_loss, heatmap_loss, limb_loss
+from posepipe.models.losses_25d import SIGMA, consistency_loss, depth_loss, heatmap_loss, limb_loss, torso_loss
 from posepipe.models.method import Batch, Labelled2D, View
 from posepipe.models.metrics import evaluate
 from posepipe.models.multiview_25d import Multiview25D, Multiview25DSettings, reconstruct, within_a_torso
@@ -102,6 +102,28 @@ def test_a_network_cannot_flee_to_poses_without_a_distance() -> None:
     torch.testing.assert_close(drawn_in / drawn_in[..., 3:4], wild / wild[..., 3:4])  # all alike
     drawn_in.square().sum().backward()
     assert wild.grad is not None and wild.grad.isfinite().all()
+
+
+def test_what_is_folded_along_the_axis_has_good_limbs_but_a_torso_that_tells() -> None:
+    """Depths that do not depend on the picture at all."""
+    bones, lengths = (torch.from_numpy(array) for array in limb_lengths(H36M17))
+    pose, image, K = scene()
+    ray, depth = rays(image, K, IDENTITY), torch.zeros(len(H36M17.joints), dtype=torch.float64)
+    for (start, end), length in zip(bones.tolist(), lengths, strict=True):
+        depth[end] = depth[start] + length
+    folded = (0.95 / (TORSO[1] - TORSO[0]).dot(depth) * depth).expand(COUNT, VIEWS, -1)
+    everywhere = torch.ones(COUNT * VIEWS, 17, dtype=torch.float64), torch.ones(COUNT * VIEWS, dtype=torch.bool)
+
+    def losses(depth: Tensor) -> tuple[float, float]:
+        lifted, solvable = reconstruct(ray, depth, TORSO)
+        assert solvable.all()
+        limbs = limb_loss(lifted.flatten(0, 1), *everywhere, bones, lengths)
+        return limbs.item(), torso_loss(depth.flatten(0, 1), TORSO).item()
+
+    (limbs, torso), (true_limbs, true_torso) = losses(folded), losses(relative(pose))
+    assert limbs < true_limbs
+    assert torso == pytest.approx(0.95**2)
+    assert true_torso < torso / 5
 
 
 def test_five_pixels_of_noise_move_the_root_by_some_percent() -> None:
@@ -281,7 +303,7 @@ def test_labelled_pictures_share_a_step() -> None:
     views = data.confidence.flatten(0, 1).shape[0]
     expected = (views * alone["heatmap"] + 4 * others) / (views + 4)
     torch.testing.assert_close(together["heatmap"], expected, rtol=1e-4, atol=1e-6)
-    labelled.confidence[:] = 0.5  # derived joints, no surer than detections that do not count
+    labelled.confidence[:] = 0.4  # no surer than detections that do not count
     torch.testing.assert_close(method.losses(replace(data, labelled=labelled), phase)["heatmap"], alone["heatmap"])
 
 
@@ -424,19 +446,21 @@ def test_a_network_that_knows_has_hardly_any_loss() -> None:
 def test_phases_are_data() -> None:
     first, second = small_method(epochs=12).phases()
     assert first.weights == {"heatmap": 1.0}
-    assert second.weights == {"heatmap": 1.0, "consistency": 10.0, "limbs": 100.0}
+    assert second.weights == {"heatmap": 1.0, "consistency": 10.0, "limbs": 100.0, "torso": 5.0}
     assert (second.epochs, second.milestones, second.learning_rate, second.batch_size) == (12, (10,), 5e-4, 32)
 
 
 def test_gradients_reach_the_network_from_every_loss() -> None:
     method, data = small_method(), batch()
-    for name in ("heatmap", "consistency", "limbs"):
+    for name in ("heatmap", "consistency", "limbs", "torso"):
         method.zero_grad()
         torch.nn.init.normal_(method.network.final.weight)
         losses = method.losses(data, method.phases()[1])
-        assert losses.keys() == {"heatmap", "consistency", "limbs"}
+        assert losses.keys() == {"heatmap", "consistency", "limbs", "torso"}
         losses[name].backward()
         gradient = method.network.backbone.conv1.weight.grad  # type: ignore[union-attr]
+        moves_points = method.network.final.weight.grad[: len(H36M17.joints)].abs().max() > 0  # type: ignore
+        assert moves_points == (name == "heatmap"), name
         assert gradient is not None and gradient.isfinite().all() and gradient.abs().max() > 0, name  # type: ignore
 
 
