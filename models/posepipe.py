@@ -40,6 +40,11 @@ class PosepipeSettings(MethodSettings):
         24, ge=1, description="passes of CanonPose over the training instants, for poses to start from"
     )
     epochs: int = Field(32, ge=1, description="passes over the training instants")
+    instants: int = Field(
+        3000,
+        ge=0,
+        description="training instants at least: shorter footage is filmed again by turned cameras; 0: never",
+    )
     min_steps: int = Field(25, ge=1, description="steps of an epoch at least, for short footage")
     batch_size: int = Field(64, ge=1, description="synchronised instants in a step")
     width: int = Field(512, ge=1, description="units of a hidden layer")

@@ -25,7 +25,7 @@ from .lift import check_intrinsics, lift_samples
 from .model import Model
 from .morphing import chosen_morph, morph_digest
 from .move import move_joints_of_samples
-from .reconstruction import reconstruct
+from .reconstruction import of_footage, reconstruct
 from .refinement import check_reference, reference_digest, refined_model, supervision_warning
 from .results import MULTIVIEW, Fit, Inferred, write_model
 from .samples import select_samples, two_view_warning
@@ -236,14 +236,16 @@ def _walk(path: Path, place: Workplace, settings: Settings, training: TrainingSe
     if until == "calibrate":
         return Fit(place.folder, None, (), None, ())
     labels = run(label_poses, chosen, rig, settings=settings.label, subject=name) if "labels" in needs else None
+    lesson = chosen
     if "reconstruction" in needs:
         sizes = [_image_sizes(path, samples)] * len(samples.takes)
-        labels = reconstruct(place, chosen, sizes, settings, subject=name)
+        lesson, labels = reconstruct(place, chosen, sizes, settings, subject=name)
     if until == "label":
         return Fit(place.folder, None, (), None, ())
-    trained = run(train_model, chosen, rig, labels, None, None, None, settings=training, subject=name)
+    trained = run(train_model, lesson, rig, labels, None, None, None, settings=training, subject=name)
     if place.rank > 0:
         return Fit(place.folder, None, (), None, ())
+    trained = of_footage(trained, chosen)
     verdict, sentence = (trained.handedness[word] for word in ("verdict", "sentence"))
     log.log(logging.INFO if verdict == "clear" else logging.WARNING, "handedness: %s. %s", verdict, sentence)
     warnings += [] if verdict == "clear" else [f"handedness is {verdict}: {sentence}"]

@@ -15,7 +15,7 @@ from .known_cameras import camera_model, lens_of
 from .label import label_poses
 from .labelled import crop_labelled
 from .preparation import Prepared
-from .reconstruction import reconstruct
+from .reconstruction import of_footage, reconstruct
 from .recording import Take
 from .refinement import refined_model, supervision_warning
 from .results import write_model
@@ -44,6 +44,8 @@ class Learning:
         self.labelled: LabelledPictures | None = None
         self.rig: Rig | None = None
         self.labels: Labels | None = None
+        self.lesson: Samples | None = None
+        """What the labels belong to, where that is more than the training samples."""
 
     def crop_labelled(self) -> None:
         """Pictures of labelled people, if the method learns from them."""
@@ -129,7 +131,8 @@ class Learning:
             self.labels = self.walk.run(label_poses, *inputs, settings=self.walk.settings.label, subject="all takes")
         if "reconstruction" in self.method.needs:
             sizes, settings = self.image_sizes(), self.walk.settings
-            self.labels = reconstruct(self.walk.place, self.training_samples, sizes, settings, subject="all takes")
+            place, samples = self.walk.place, self.training_samples
+            self.lesson, self.labels = reconstruct(place, samples, sizes, settings, subject="all takes")
 
     def train(self) -> None:
         """The trained model, as ``model.pt``."""
@@ -138,10 +141,11 @@ class Learning:
         samples = self.training_samples
         log.info("method: %s, %d instants", self.method.training.method, len(samples.instant))
         crops = [self.takes.crops_of(athlete) for athlete in self.takes.athletes] if self.takes.crops else None
-        inputs = samples, self.rig, self.labels, crops, self.labelled, self.method.backbone
+        inputs = self.lesson or samples, self.rig, self.labels, crops, self.labelled, self.method.backbone
         trained = self.walk.run(train_model, *inputs, settings=self.method.training, subject="all takes")
         if self.walk.place.rank > 0:
             return
+        trained = of_footage(trained, samples)
         repeated = (*REPEATED, *AFTER_LIFTING, *(("crop",) if self.takes.crops else ()))
         recipe = {name: getattr(self.walk.settings, name).model_dump(mode="json") for name in repeated}
         found_by = sorted({found.detector for found in self.takes.cameras.found.values()})

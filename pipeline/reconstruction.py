@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import replace
+from typing import TYPE_CHECKING
 
 from .arrays import Labels, Samples
 from .label import label_from_fused
 from .settings import LiftSettings, Settings, TrainingSettings, method_class, method_settings
 from .workplace import Workplace
+
+if TYPE_CHECKING:
+    from .model import Model  # imports torch
 
 log = logging.getLogger("posepipe")
 
@@ -18,10 +23,11 @@ FIRST_METHOD = "canonpose"
 
 def reconstruct(
     place: Workplace, samples: Samples, image_sizes: list[list[list[int]]], settings: Settings, subject: str
-) -> Labels:
-    """Poses of all samples as labels: CanonPose learns the samples, and their views are fused.
+) -> tuple[Samples, Labels]:
+    """What to learn from: the samples with poses as labels; CanonPose learns the samples, and their views are fused.
 
-    Writes ``canonpose.pt``, a model like any other.
+    Where there are few samples, turned cameras film the poses as well (``turned``), until there are as many as the
+    method wants. Writes ``canonpose.pt``, a model like any other.
 
     Args:
         image_sizes: width and height (px) of each take's cameras.
@@ -32,6 +38,7 @@ def reconstruct(
     from .fuse import fuse_views  # imports torch, which a fit with nothing to do can do without
     from .lift import lift_samples
     from .train import train_model
+    from .turned import film, turn_cameras
 
     run, own = place.cache.run, method_settings(settings).model_dump(mode="json")
     log.info("%s finds poses to start from", FIRST_METHOD)
@@ -47,4 +54,15 @@ def reconstruct(
     lifted = run(lift_samples, samples, place.source(path), settings=lifting, subject=subject)
     unknown = replace(samples, K=None, R=None, t=None)  # nothing that is learnt from depends on a calibration
     fused = run(fuse_views, unknown, lifted, image_sizes, subject=subject)
-    return run(label_from_fused, fused, subject=subject)
+    if copies := max(0, math.ceil(own["instants"] / len(samples.instant)) - 1):
+        log.info("short footage: turned cameras film it %s more", "once" if copies == 1 else f"{copies} times")
+        fused = run(turn_cameras, fused, copies, settings.train.seed, subject=subject)
+        samples = run(film, samples, fused, subject=subject)
+    return samples, run(label_from_fused, fused, subject=subject)
+
+
+def of_footage(model: Model, samples: Samples) -> Model:
+    """A model whose notes on its training speak of the samples that were filmed, not of turned ones."""
+    numbers = model.handedness["takes"]
+    takes = {name: numbers[name] for name in samples.takes if name in numbers}
+    return replace(model, instants=len(samples.instant), handedness=model.handedness | {"takes": takes})

@@ -1,0 +1,102 @@
+"""Turned footage: what cameras turned about the athlete would have shown, for methods that learn from little footage.
+
+A network that sees one athlete from four sides for some seconds knows these sides only. The reconstruction of the
+footage knows all sides: it is filmed again by the same cameras, moved round the athlete, and their detector makes the
+same errors, joint by joint and frame by frame. *Measured* on the first 750 instants of held-out takes of the
+benchmark (static4 and ski6; NMPJPE / PMPJPE in mm): 63.8 / 44.9 and 72.6 / 50.7 without, 60.6 / 43.5 and 68.9 / 48.4
+with two copies, and expected errors of 0.87 instead of 0.71 and 0.76 times the true ones.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+
+from ..models.geometry import rotation_from_axis_angle
+from ..models.skeleton import SKELETONS
+from .arrays import FusedPoses, Samples, array_fields
+from .cache import stage
+
+LARGEST_PITCH_DEG = 10.0
+"""How far a turned camera may look up or down compared with the real one."""
+_NEAREST = 1e-3
+"""Depth, in the unit of the joints, below which nothing is imaged."""
+
+
+@stage(version=1)
+def turn_cameras(fused: FusedPoses, copies: int, seed: int) -> FusedPoses:
+    """The fused poses, and behind them copies as takes of their own, whose cameras are turned about the athlete.
+
+    Every camera of a take is turned by an angle of its own about the mean direction of the athlete's trunk, from copy
+    to copy round the circle, and pitched a little. The root stays where it is in a camera's axes.
+    """
+    filmed, takes = len(fused.instant), len(fused.takes)
+    more: dict[str, Any] = {
+        name: np.concatenate([getattr(fused, name)] * (1 + copies)) for name in array_fields(FusedPoses)
+    }
+    more["take"] += takes * np.repeat(np.arange(1 + copies), filmed)
+    for take in np.unique(fused.take).tolist():
+        here = np.flatnonzero(np.asarray(fused.take) == take)
+        up, chance = _upright(fused, here), np.random.default_rng([seed, take])
+        for copy in range(copies):
+            shape = fused.root.shape[1]
+            angle = 2 * np.pi * (copy + chance.uniform(size=shape)) / copies
+            pitch = np.radians(chance.uniform(-LARGEST_PITCH_DEG, LARGEST_PITCH_DEG, shape))
+            R = _rotations(pitch, np.eye(3)[0]) @ fused.camera_from_rig[here] @ _rotations(angle, up)
+            more["camera_from_rig"][(1 + copy) * filmed + here] = R
+    names = [f"{name}, turned {copy + 1}" for copy in range(copies) for name in fused.takes]
+    return replace(fused, **more, takes=[*fused.takes, *names])
+
+
+def _upright(fused: FusedPoses, here: np.ndarray) -> np.ndarray:
+    """Mean direction (3) from pelvis to thorax, in axes of the rig."""
+    pelvis, thorax = SKELETONS[fused.skeleton].landmark_weights("pelvis", "thorax")
+    trunk = (thorax - pelvis) @ fused.joint[here]
+    mean = (trunk / np.linalg.norm(trunk, axis=-1, keepdims=True)).mean(0)
+    return mean / np.linalg.norm(mean)
+
+
+def _rotations(angle: np.ndarray, axis: np.ndarray) -> np.ndarray:
+    """Rotations (N, 3, 3) by angles (N) in rad about an axis (3)."""
+    return rotation_from_axis_angle(torch.from_numpy(angle[:, None] * axis)).numpy()
+
+
+@stage(version=1)
+def film(samples: Samples, turned: FusedPoses) -> Samples:
+    """The samples, and behind them what turned cameras show: images of the joints, and the detector's errors.
+
+    Args:
+        turned: poses of the samples, and copies of them (``turn_cameras``).
+    """
+    filmed, times = len(samples.instant), len(turned.instant) // len(samples.instant)
+    joint = turned.joint_in_camera + turned.root[:, :, None]
+    exists = np.isfinite(joint).all(-1) & (np.nan_to_num(joint[..., 2]) > _NEAREST)
+    depth = np.where(exists, joint[..., 2], 1)[..., None]
+    image = np.nan_to_num(turned.focal)[..., None, None] * np.nan_to_num(joint[..., :2]) / depth
+
+    def repeated(array: np.ndarray) -> np.ndarray:
+        return np.concatenate([array] * times)
+
+    keypoint, beside = repeated(samples.keypoint), repeated(samples.keypoint - image[:filmed])
+    keypoint[filmed:] = (image + beside)[filmed:]
+    shown = repeated(exists[:filmed]) & exists
+    confidence = repeated(samples.confidence)
+    confidence[filmed:] *= shown[filmed:]
+    keypoint[filmed:] *= (confidence[filmed:] > 0)[..., None]
+    return replace(
+        samples,
+        keypoint=keypoint,
+        confidence=confidence,
+        instant=np.array(turned.instant),
+        take=np.array(turned.take),
+        rig=repeated(samples.rig),
+        K=None,
+        R=None,
+        t=None,
+        takes=turned.takes,
+        frame=None if samples.frame is None else repeated(samples.frame),
+        time=None if samples.time is None else repeated(samples.time),
+    )
