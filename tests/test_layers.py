@@ -31,6 +31,7 @@ STAGES = {
     "motion",
     "frames", "detect", "track", "morph", "synchronize", "keypoints", "samples", "calibrate", "label", "train",
     "lift", "place", "crop", "refine", "sides", "labelled", "match", "read", "fuse", "agree", "move", "find_parts",
+    "turned",
 }  # fmt: skip
 LEVELS = [
     {"errors", "progress", "workers"},
