@@ -59,7 +59,11 @@ class DetectSettings(StageSettings):
         "one-stage model of MMPose's such as RTMO; without one boxes come from mediapipe",
         json_schema_extra=UNKEYED,
     )
-    boxes_checkpoint: str = Field("", description="mmpose: its local checkpoint file", json_schema_extra=UNKEYED)
+    boxes_checkpoint: str = Field(
+        "",
+        description="mmpose: its local checkpoint file; or an ONNX file of such a model, which needs no config",
+        json_schema_extra=UNKEYED,
+    )
     h36m17: dict[str, list[str]] = Field(
         {},
         description="mmpose, for a model of joints of your own: of which a joint of h36m17 is the middle",

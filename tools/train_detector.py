@@ -16,6 +16,8 @@ import argparse
 import json
 import sys
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -24,6 +26,7 @@ import cv2
 import numpy as np
 import torch
 from posepipe.models.openmmlab import openmmlab_imports, quiet
+from posepipe.models.precision import fastest_precision, hidden_layers
 from posepipe.pipeline.cache import write_atomically
 from posepipe.pipeline.detectors.checkpoint import load_weights
 from posepipe.pipeline.detectors.model_zoo import find_config
@@ -40,6 +43,8 @@ with openmmlab_imports():
     import mmpose.datasets
     from mmengine.config import Config
     from mmengine.hooks import Hook
+    from mmengine.optim import OptimWrapper
+    from mmengine.registry import OPTIM_WRAPPERS
     from mmengine.runner import Runner
 
 HELD_OUT_EVERY = 10
@@ -109,6 +114,17 @@ class StartFrom(Hook):
         load_weights(runner.model, self._checkpoint, str(runner.work_dir))
 
 
+@OPTIM_WRAPPERS.register_module()
+class FastestOptimWrapper(OptimWrapper):
+    """Steps in bf16 where the processor is made for it; MMEngine's own mixed precision wants a GPU."""
+
+    @contextmanager
+    def optim_context(self, model: torch.nn.Module) -> Iterator[None]:
+        device = next(model.parameters()).device
+        with super().optim_context(model), hidden_layers(fastest_precision(), training=True, device=device):
+            yield
+
+
 class KeepWeights(Hook):
     """Writes the weights after every epoch: tensors by name, and nothing else."""
 
@@ -151,7 +167,7 @@ def recipe(config: Config, labels: Labels, out: Path, epochs: int, rate: float, 
             "sampler": {"type": "DefaultSampler", "shuffle": True},
         },
         "train_cfg": {"by_epoch": True, "max_epochs": epochs},
-        "optim_wrapper": {"type": "OptimWrapper", "optimizer": optimizer},
+        "optim_wrapper": {"type": "FastestOptimWrapper", "optimizer": optimizer},
         "param_scheduler": [
             {"type": "LinearLR", "start_factor": 0.01, "begin": 0, "end": WARM_UP, "by_epoch": False},
             {

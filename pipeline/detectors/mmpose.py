@@ -209,12 +209,18 @@ def _chosen_boxes(settings: DetectSettings, device: str) -> BoxSource | None:
     """
     if not (settings.boxes_config or settings.boxes_checkpoint):
         return None
+    every = 1 if settings.follow_poses else settings.box_every
+    checkpoint = Path(settings.boxes_checkpoint).expanduser()
+    if checkpoint.suffix == ".onnx":
+        if settings.boxes_config:
+            raise PosepipeError(f"detect.boxes_config: an ONNX file such as {checkpoint} needs none; leave it out")
+        from .onnx_boxes import BoxesFromOnnx
+
+        return BoxesFromOnnx(checkpoint, every=every)
     if not (settings.boxes_config and settings.boxes_checkpoint):
         raise PosepipeError("detect.boxes_config and detect.boxes_checkpoint belong together: give both")
     from .person_boxes import BoxesFromModel
 
-    every = 1 if settings.follow_poses else settings.box_every
-    checkpoint = Path(settings.boxes_checkpoint).expanduser()
     return BoxesFromModel(settings.boxes_config, checkpoint, device=choose_device(device), every=every)
 
 

@@ -13,11 +13,10 @@ from typing import Any
 
 import numpy as np
 import torch
-from scipy.optimize import linear_sum_assignment
 
 from ...models.openmmlab import MissingPartError, openmmlab_imports, quiet
 from ..errors import PosepipeError
-from .boxes import spans_of
+from .carried import LEAST_OVERLAP, LEAST_SCORE, carried
 from .checkpoint import file_digest, load_weights
 from .model_zoo import find_config
 
@@ -27,11 +26,6 @@ with openmmlab_imports():
     from mmengine.config import Config
     from mmengine.dataset import Compose, pseudo_collate
     from mmpose.models import BottomupPoseEstimator
-
-LEAST_SCORE = 0.3
-"""Score from which on a box counts as a person."""
-LEAST_OVERLAP = 0.2
-"""Share of their union that two boxes have in common if they may be the same person's."""
 
 
 class BoxesFromModel:
@@ -51,10 +45,6 @@ class BoxesFromModel:
         self, config: str | Path, checkpoint: Path, *, device: str | torch.device = "cpu", every: int = 5
     ) -> None:
         path = find_config(config)
-        if checkpoint.suffix == ".onnx":
-            raise PosepipeError(
-                f"detect.boxes_checkpoint: {checkpoint} is an ONNX file; give the .pth checkpoint and its config"
-            )
         if not checkpoint.is_file():
             raise PosepipeError(f"detect.boxes_checkpoint: there is no file {checkpoint}")
         with quiet():
@@ -71,12 +61,7 @@ class BoxesFromModel:
 
     def boxes(self, images: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
         """Consecutive images, each with the boxes (P, 4) float32 px of the people in it."""
-        before = np.zeros((0, 4), np.float32)
-        for span in spans_of(images, self._every):
-            after = self.look(span[-1])
-            for step, image in enumerate(span, 1):
-                yield image, between(before, after, step / len(span))
-            before = after
+        return carried(images, self.look, self._every)
 
     def anybody(self, images: Iterable[np.ndarray]) -> Iterator[bool]:
         """Whether the model finds anybody in each image."""
@@ -96,30 +81,6 @@ class BoxesFromModel:
             people = found[found.labels == self._person]
             box, score = people.bboxes.numpy(force=True), people.scores.numpy(force=True)
         return box[score >= LEAST_SCORE].astype(np.float32).reshape(-1, 4)
-
-
-def between(before: np.ndarray, after: np.ndarray, share: float) -> np.ndarray:
-    """Boxes (P, 4) float32 at a share of the way from some (A, 4) to others (B, 4), each to the one that it overlaps.
-
-    Boxes that go to none stay, but vanish at the end of the way; those that come from none are there from its start.
-    """
-    overlap = _overlap(before, after)
-    rows, columns = linear_sum_assignment(-overlap)
-    pairs = [(a, b) for a, b in zip(rows, columns, strict=True) if overlap[a, b] >= LEAST_OVERLAP]
-    here = after.copy()
-    for a, b in pairs:
-        here[b] = (1 - share) * before[a] + share * after[b]
-    gone = np.setdiff1d(np.arange(len(before)), [a for a, _ in pairs]) if share < 1 else np.zeros(0, int)
-    return np.concatenate([here, before[gone]]).astype(np.float32)
-
-
-def _overlap(one: np.ndarray, other: np.ndarray) -> np.ndarray:
-    """Intersection over union (A, B) of boxes (A, 4) and (B, 4)."""
-    low = np.maximum(one[:, None, :2], other[None, :, :2])
-    high = np.minimum(one[:, None, 2:], other[None, :, 2:])
-    common = np.clip(high - low, 0, None).prod(-1)
-    area = [(boxes[:, 2:] - boxes[:, :2]).prod(-1) for boxes in (one, other)]
-    return common / np.maximum(area[0][:, None] + area[1][None] - common, 1e-9)
 
 
 def _build(path: Path) -> tuple[Config, Any]:

@@ -11,9 +11,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 from posepipe.models.openmmlab import nms
 from posepipe.pipeline.detectors import person_boxes as backend
+from posepipe.pipeline.detectors.carried import LEAST_SCORE, between
 from posepipe.pipeline.detectors.mmpose import MMPoseDetector
 from posepipe.pipeline.detectors.model_zoo import find_config
-from posepipe.pipeline.detectors.person_boxes import LEAST_SCORE, BoxesFromModel, between
+from posepipe.pipeline.detectors.person_boxes import BoxesFromModel
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.settings import DetectSettings
 
@@ -98,8 +99,6 @@ def test_suppression_is_that_of_its_definition(count: int, seed: int, offset: in
 
 def test_what_finds_no_people_is_refused(tmp_path: Path) -> None:
     (tmp_path / "a.pth").write_bytes(b"")
-    with pytest.raises(PosepipeError, match=r"a.onnx is an ONNX file; give the .pth checkpoint and its config"):
-        BoxesFromModel(RTMO, tmp_path / "a.onnx")
     with pytest.raises(PosepipeError, match=r"boxes_checkpoint: there is no file"):
         BoxesFromModel(RTMO, tmp_path / "nowhere.pth")
     with pytest.raises(PosepipeError, match=r"TopdownPoseEstimator, which needs boxes itself; name a detector"):
