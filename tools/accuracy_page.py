@@ -44,9 +44,9 @@ this repository; any keypoint files (`pipeline/keypoints.py`) with true poses wi
 """,
     "drawn": """Drawn footage (`python tools/draw_bench.py DATA`): five athletes, each before four static cameras, to
 train on; two other athletes in other halls before other cameras to test with. Joints are detected by posepipe itself,
-with MediaPipe. Networks of pictures start from random weights and train for minutes, on crops of 64 px (*iqbal*: 128);
-in the papers they start from ImageNet's and train for days. They are far from trained out here: their rows show that they
-learn, no more.
+with MediaPipe. Networks of pictures start from random weights and train for minutes, on crops of 64 px (*iqbal*:
+128 px); in the papers they start from ImageNet's and train for days. They are far from trained out here: their rows
+show that they learn, no more.
 """,
 }
 """What a page says of a scenario."""

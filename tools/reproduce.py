@@ -3,8 +3,10 @@
     python tools/import_dataset.py h36m H36M --out data --protocol cvsf --detections data_2d_h36m_cpn_ft_h36m_dbb.npz
     python tools/reproduce.py h36m --method cvsf --data data [--seeds 1] [--set train.epochs=100]
     python tools/reproduce.py h36m --method epipolarpose+refinement --data data
+    python tools/reproduce.py h36m --method iqbal --data data --set train.backbone_weights=hrnet_w32.pth
 
-DATA holds ``<dataset>_train.npz`` and ``<dataset>_test.npz`` of ``import_dataset``. The method's recipe is the
+DATA holds ``<dataset>_train.npz`` and ``<dataset>_test.npz`` of ``import_dataset``, and for methods that learn from
+pictures ``<dataset>/train``, ``test`` and ``reference`` of its ``--videos``. The method's recipe is the
 paper's (--set overrides it). Runs are kept in RUNS and resumed; the table is printed and written to
 RUNS/<dataset>_<method>.md.
 
@@ -30,6 +32,7 @@ from posepipe.pipeline.cache import write_atomically
 from posepipe.pipeline.evaluate import Evaluation, evaluate, save_clusters
 from posepipe.pipeline.evaluation_files import write_evaluation
 
+from tools.bench_footage import lifted_footage
 from tools.datasets.mpi_inf_3dhp import SCORED_JOINTS
 
 MEASURES = ("MPJPE", "NMPJPE", "PMPJPE", "PCK", "N-PCK", "AUC", "N-AUC", "CPS", "mPSS@50", "mPSS@100")
@@ -52,11 +55,15 @@ class Table:
 
     settings: tuple[str, ...]
     rows: tuple[Published, ...]
+    pictures: bool = False
+    """Whether it learns from videos, not from 2D poses."""
 
 
 GT_DEPTH = "MPJPE with the true depth of the root"
 CPN = "2D poses of a detector fine-tuned on Human3.6M's 2D labels; given calibration"
 PIXELS = "learns from pictures; ours here lifts 2D poses (student = lifter)"
+WEIGHTS = "starts from trained weights; give them as train.backbone_weights"
+MPII = "2D labels of MPII beside Human3.6M; give them as train.labelled_images and train.labelled_annotations"
 TRUE_3D = "learns from true 3D poses: not self-supervised"
 STATIC, PAIRS = "samples.static_cameras=true", "label.triangulation=pairs"
 
@@ -98,6 +105,22 @@ TABLES: dict[tuple[str, str], Table] = {
         (Published("EpipolarPose SS + RU",
                    {"MPJPE": 60.56, "NMPJPE": 60.04, "PMPJPE": 47.48, "mPSS@50": 80.42, "mPSS@100": 75.41},
                    f"{TRUE_3D}; {PIXELS}; {GT_DEPTH}"),),
+    ),
+    ("h36m", "epipolarpose+volumetric"): Table(
+        (PAIRS, STATIC, "train.student=volumetric"),
+        (Published("EpipolarPose SS, R known",
+                   {"MPJPE": 76.6, "NMPJPE": 75.25, "PMPJPE": 67.45, "mPSS@50": 73.09, "mPSS@100": 64.03},
+                   f"{GT_DEPTH}; NMPJPE by the scale of Procrustes; {WEIGHTS}"),),
+        pictures=True,
+    ),
+    ("h36m", "iqbal"): Table(
+        (STATIC,),
+        (
+            Published("Iqbal H", {"MPJPE": 69.1, "NMPJPE": 66.3, "PMPJPE": 55.9}, f"{MPII}; {WEIGHTS}"),
+            Published("Iqbal H + I + Q", {"MPJPE": 67.4, "NMPJPE": 64.5, "PMPJPE": 54.5},
+                      f"and videos from the Internet; {WEIGHTS}"),
+        ),
+        pictures=True,
     ),
     ("h36m", "li"): Table(
         ("train.recipe=published", STATIC), (Published("Li, ours", {"MPJPE": 59.0, "PMPJPE": 45.7}, CPN),)
@@ -164,8 +187,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     if table is None:
         known = ", ".join(f"{dataset} --method {method}" for dataset, method in TABLES)
         sys.exit(
-            f"there is no such row; there are: {known}. Data sets are imported as 2D poses, so methods that learn "
-            "from pictures have none"
+            f"there is no such row; there are: {known}. Methods that learn from pictures have rows of Human3.6M alone"
         )
     found = [run(options, table, seed) for seed in range(options.seeds)]
     text = page(options, table, found)
@@ -194,11 +216,19 @@ def run(options: argparse.Namespace, table: Table, seed: int) -> Evaluation:
         overrides=[*own, *options.set],
         options={"train.method": options.method.split("+")[0], "train.seed": seed, "device": options.device},
     )
-    made = fit(train, out=folder / "fit", settings=settings, until="refine")
-    poses = infer(test, model=made.folder / "model.pt", out=folder / "test", device=options.device)
+    if table.pictures:
+        footage = options.data / options.dataset
+        if not footage.is_dir():
+            sys.exit(f"there is no {footage}; make it with tools/import_dataset.py {options.dataset} ... --videos")
+        _, poses = lifted_footage(footage / "train", footage / "test", settings, folder)
+        reference = footage / "reference"
+    else:
+        made = fit(train, out=folder / "fit", settings=settings, until="refine")
+        poses = infer(test, model=made.folder / "model.pt", out=folder / "test", device=options.device).files[0]
+        reference = test
     found = evaluate(
-        poses.files[0],
-        test,
+        poses,
+        reference,
         joints=SCORED_JOINTS if options.dataset == "3dhp" else (),
         clusters=clusters_of(options, train) if any("mPSS@100" in row.measures for row in table.rows) else None,
     )

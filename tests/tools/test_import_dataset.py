@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
 from known_scene import cameras, people
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.cache import SourceFile
 from posepipe.pipeline.keypoints import read_keypoints
+from posepipe.pipeline.recording import Recording, videos_in
+from posepipe.pipeline.video import write_video
 from scipy.io import savemat
 from scipy.spatial.transform import Rotation
 
@@ -105,6 +109,52 @@ def test_h36m_reprojects_without_distortion(human36m: tuple[Path, np.ndarray]) -
         check_poses(arrays, places)
         np.testing.assert_array_equal(arrays["instant"], np.tile(np.arange(0, FRAMES, every), 2))
     check_opens_in_posepipe(out / "h36m_train.npz")
+
+
+def test_h36m_videos_are_laid_out_as_footage(
+    human36m: tuple[Path, np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, world = human36m
+    for path in sorted(source.glob("S*/MyPoseFeatures/D3_Positions/*.cdf")):
+        for camera in h36m.CAMERAS:
+            video = path.parents[2] / f"Videos/{path.stem}.{camera}.mp4"
+            video.parent.mkdir(exist_ok=True)
+            picture = np.full((48, 64, 3), 90, np.uint8)
+            write_video(video, Fraction(50), iter([picture] * FRAMES))
+    arguments = ["h36m", str(source), "--out", str(source / "out"), "--protocol", "iqbal", "--test-every", "4"]
+    import_dataset.main([*arguments, "--videos"])
+    out = source / "out/h36m"
+    assert f"{out}: 16 videos" in capsys.readouterr().out, "two training takes and two that are tested, four cameras"
+
+    recording = Recording.open(out / "train")
+    assert [take.name for take in recording.takes] == ["S5_Eating", "S5_Walking_1"]
+    known = h36m.read_cameras(source / "metadata.xml")
+    for take in recording.takes:
+        assert take.rig == "S5"
+        for place, camera in enumerate(take.cameras):
+            assert camera.offset_s == 0 and camera.moving is False and camera.calibration is not None
+            given, lens = camera.calibration, known[5, place]
+            assert given.R is not None and given.t is not None
+            seen = world @ given.R.T + given.t
+            ideal = seen[..., :2] / seen[..., 2:]
+            image = cv2.projectPoints(world.reshape(-1, 3), given.R, given.t, given.K, given.distortion)[0]
+            theirs = lens.project(world * 1000)
+            near = np.abs(ideal).max(-1) < 0.4
+            assert np.abs(image.reshape(theirs.shape) - theirs)[near].max() < 0.3
+
+    clips = videos_in(out / "test")
+    assert len(clips) == 8 and clips[-1].stem == "S11_Directions_1_60457274", "the corrupt take is left out"
+    for clip in clips:
+        with np.load(out / f"reference/{clip.stem}.npz") as true:
+            np.testing.assert_allclose(true["time"], np.arange(0, FRAMES, 4) / 50)
+            assert str(true["action"]) in ("Walking", "Directions")
+            place = h36m.CAMERAS.index(clip.stem[-8:])
+            lens = known[int(clip.stem[1 : clip.stem.index("_")]), place]
+            np.testing.assert_allclose(true["joints_3d_cam"], lens.see(world[::4] * 1000) / 1000, atol=1e-5)
+
+    (source / "S5/Videos/Eating.54138969.mp4").unlink()
+    with pytest.raises(SystemExit, match=r"Eating.54138969.mp4 is missing; methods that learn from pictures need"):
+        import_dataset.main([*arguments, "--videos"])
 
 
 def test_h36m_lens_model() -> None:

@@ -107,8 +107,8 @@ def read_h36m(source: Path, subjects: tuple[int, ...], every: int, detections: P
     found = read_object(detections, "positions_2d") if detections else None
     parts: list[dict[str, Any]] = []
     names: list[str] = []
-    for subject, path in _takes(source, subjects):
-        world = _read_cdf(path, 3)[::every, JOINTS]
+    for subject, path in takes(source, subjects):
+        world = positions(path)[::every]
         lenses = [cameras[subject, camera] for camera in range(len(CAMERAS))]
         pixels, frames = [], len(world)
         for camera, lens in enumerate(lenses):
@@ -134,11 +134,17 @@ def read_h36m(source: Path, subjects: tuple[int, ...], every: int, detections: P
     return arrays | {"joint_names": np.array(H36M17.joints), "take_names": np.array(names)}
 
 
-def _takes(source: Path, subjects: tuple[int, ...]) -> Iterator[tuple[int, Path]]:
+def takes(source: Path, subjects: tuple[int, ...]) -> Iterator[tuple[int, Path]]:
+    """Numbers of subjects and files of positions of all their takes."""
     for subject in subjects:
         for path in sorted((source / f"S{subject}/MyPoseFeatures/D3_Positions").glob("*.cdf")):
             if (f"S{subject}", path.stem) not in CORRUPT:
                 yield subject, path
+
+
+def positions(path: Path) -> Array:
+    """Joints (N, 17, 3) of a take, mm of the world."""
+    return _read_cdf(path, 3)[:, JOINTS]
 
 
 def _read_cdf(path: Path, size: int) -> Array:
