@@ -71,32 +71,30 @@ def film(samples: Samples, turned: FusedPoses) -> Samples:
     Args:
         turned: poses of the samples, and copies of them (``turn_cameras``).
     """
-    filmed, times = len(samples.instant), len(turned.instant) // len(samples.instant)
+    filmed = len(samples.instant)
+    copies = len(turned.instant) // filmed - 1
     joint = turned.joint_in_camera + turned.root[:, :, None]
     exists = np.isfinite(joint).all(-1) & (np.nan_to_num(joint[..., 2]) > _NEAREST)
     depth = np.where(exists, joint[..., 2], 1)[..., None]
     image = np.nan_to_num(turned.focal)[..., None, None] * np.nan_to_num(joint[..., :2]) / depth
 
-    def repeated(array: np.ndarray) -> np.ndarray:
+    def repeated(array: np.ndarray, times: int) -> np.ndarray:
         return np.concatenate([array] * times)
 
-    keypoint, beside = repeated(samples.keypoint), repeated(samples.keypoint - image[:filmed])
-    keypoint[filmed:] = (image + beside)[filmed:]
-    shown = repeated(exists[:filmed]) & exists
-    confidence = repeated(samples.confidence)
-    confidence[filmed:] *= shown[filmed:]
-    keypoint[filmed:] *= (confidence[filmed:] > 0)[..., None]
+    confidence = repeated(samples.confidence * exists[:filmed], copies) * exists[filmed:]
+    keypoint = image[filmed:] + repeated(samples.keypoint - image[:filmed], copies)
+    keypoint *= (confidence > 0)[..., None]
     return replace(
         samples,
-        keypoint=keypoint,
-        confidence=confidence,
+        keypoint=np.concatenate([samples.keypoint, keypoint]),
+        confidence=np.concatenate([samples.confidence, confidence]),
         instant=np.array(turned.instant),
         take=np.array(turned.take),
-        rig=repeated(samples.rig),
+        rig=repeated(samples.rig, 1 + copies),
         K=None,
         R=None,
         t=None,
         takes=turned.takes,
-        frame=None if samples.frame is None else repeated(samples.frame),
-        time=None if samples.time is None else repeated(samples.time),
+        frame=None if samples.frame is None else repeated(samples.frame, 1 + copies),
+        time=None if samples.time is None else repeated(samples.time, 1 + copies),
     )
