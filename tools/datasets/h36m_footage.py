@@ -18,7 +18,7 @@ from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.cache import write_atomically
 from scipy.spatial.transform import Rotation
 
-from tools.datasets.h36m import CAMERAS, LensCamera, positions, read_cameras, takes
+from tools.datasets.h36m import CAMERAS, Array, LensCamera, positions, read_cameras, takes
 
 FRAME_RATE = 50
 
@@ -32,29 +32,34 @@ def lay_out(source: Path, out: Path, training: tuple[int, ...], test: tuple[int,
         every: keep the true poses of every n-th test frame.
     """
     cameras = read_cameras(source / "metadata.xml")
-    count, known = 0, {}
-    for subject, path in takes(source, (*training, *test)):
-        name = f"S{subject}_{path.stem.replace(' ', '_')}"
-        lenses = {camera: cameras[subject, place] for place, camera in enumerate(CAMERAS)}
-        for camera, lens in lenses.items():
-            video = _video(source, subject, path.stem, camera)
-            if subject in training:
-                _link(video, out / "train" / name / f"{camera}.mp4")
-            else:
-                _link(video, out / "test" / f"{name}_{camera}.mp4")
-                known[f"{name}_{camera}"] = calibration(lens)
-                _write_reference(out / "reference" / f"{name}_{camera}.npz", path, lens, every)
-            count += 1
-        if subject in training:
-            _describe(out / "train" / name, lenses, rig=f"S{subject}")
+
+    def lenses(subject: int) -> dict[str, LensCamera]:
+        return {name: cameras[subject, number] for number, name in enumerate(CAMERAS)}
+
+    shown = 0
+    for subject, path in takes(source, training):
+        folder = out / "train" / _name(subject, path)
+        for camera in CAMERAS:
+            _link(_video(source, subject, path, camera), folder / f"{camera}.mp4")
+        _describe(folder, lenses(subject), rig=f"S{subject}")
+        shown += len(CAMERAS)
+    known = {}
+    for subject, path in takes(source, test):
+        world, action = positions(path)[::every], re.sub(r" \d+$", "", path.stem)
+        for camera, lens in lenses(subject).items():
+            name = f"{_name(subject, path)}_{camera}"
+            _link(_video(source, subject, path, camera), out / "test" / f"{name}.mp4")
+            _write_reference(out / "reference" / f"{name}.npz", lens.see(world) / 1000, action, every)
+            known[name] = calibration(lens)
+        shown += len(CAMERAS)
     write_atomically(out / "test" / "calib.toml", tomli_w.dumps(known).encode())
-    return count
+    return shown
 
 
 def calibration(lens: LensCamera) -> dict[str, Any]:
     """A camera in Pose2Sim's format.
 
-    Human3.6M's formula of the tangential distortion is not quite OpenCV's, but at its sizes they agree to 0.1 px.
+    Human3.6M's formula of the tangential distortion is not quite OpenCV's; where people are, they agree to 0.3 px.
     """
     k1, k2, k3 = lens.radial.tolist()
     return {
@@ -65,8 +70,12 @@ def calibration(lens: LensCamera) -> dict[str, Any]:
     }
 
 
-def _video(source: Path, subject: int, take: str, camera: str) -> Path:
-    path = source / f"S{subject}/Videos/{take}.{camera}.mp4"
+def _name(subject: int, take: Path) -> str:
+    return f"S{subject}_{take.stem.replace(' ', '_')}"
+
+
+def _video(source: Path, subject: int, take: Path, camera: str) -> Path:
+    path = source / f"S{subject}/Videos/{take.stem}.{camera}.mp4"
     if not path.is_file():
         raise SystemExit(f"{path} is missing; methods that learn from pictures need Human3.6M's videos")
     return path
@@ -87,13 +96,12 @@ def _describe(folder: Path, lenses: dict[str, LensCamera], rig: str) -> None:
     write_atomically(folder / "posepipe.toml", tomli_w.dumps(said | start).encode())
 
 
-def _write_reference(place: Path, path: Path, lens: LensCamera, every: int) -> None:
-    seen = lens.see(positions(path)[::every]) / 1000
+def _write_reference(place: Path, seen: Array, action: str, every: int) -> None:
     place.parent.mkdir(parents=True, exist_ok=True)
     np.savez(
         place,
         joints_3d_cam=seen.astype(np.float32),
         time=np.arange(len(seen)) * every / FRAME_RATE,
-        action=np.array(re.sub(r" \d+$", "", path.stem)),
+        action=np.array(action),
         joint_names=np.array(H36M17.joints),
     )
