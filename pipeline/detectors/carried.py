@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Iterator
+from abc import ABC, abstractmethod
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
@@ -15,16 +16,32 @@ LEAST_OVERLAP = 0.2
 """Share of their union that two boxes have in common if they may be the same person's."""
 
 
-def carried(
-    images: Iterable[np.ndarray], look: Callable[[np.ndarray], np.ndarray], every: int
-) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-    """Consecutive images, each with boxes (P, 4) float32 px, which ``look`` finds in every n-th image."""
-    before = np.zeros((0, 4), np.float32)
-    for span in spans_of(images, every):
-        after = look(span[-1])
-        for step, image in enumerate(span, 1):
-            yield image, between(before, after, step / len(span))
-        before = after
+class BoxesNowAndThen(ABC):
+    """All people in every n-th image; in between each box moves steadily to where it is next.
+
+    Args:
+        every: images between two looks.
+    """
+
+    def __init__(self, every: int) -> None:
+        self._every = every
+
+    @abstractmethod
+    def look(self, image: np.ndarray) -> np.ndarray:
+        """Boxes (P, 4) float32 px of the people in one image (H, W, 3) uint8 BGR."""
+
+    def boxes(self, images: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
+        """Consecutive images, each with the boxes (P, 4) float32 px of the people in it."""
+        before = np.zeros((0, 4), np.float32)
+        for span in spans_of(images, self._every):
+            after = self.look(span[-1])
+            for step, image in enumerate(span, 1):
+                yield image, between(before, after, step / len(span))
+            before = after
+
+    def anybody(self, images: Iterable[np.ndarray]) -> Iterator[bool]:
+        """Whether there is anybody in each image."""
+        return (len(self.look(image)) > 0 for image in images)
 
 
 def between(before: np.ndarray, after: np.ndarray, share: float) -> np.ndarray:

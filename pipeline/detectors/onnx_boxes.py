@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import cv2
@@ -16,7 +15,7 @@ import numpy as np
 import torch
 
 from ..errors import PosepipeError
-from .carried import LEAST_OVERLAP, LEAST_SCORE, carried
+from .carried import LEAST_OVERLAP, LEAST_SCORE, BoxesNowAndThen
 from .checkpoint import file_digest
 
 try:
@@ -40,7 +39,7 @@ _UNUSABLE = (
 )
 
 
-class BoxesFromOnnx:
+class BoxesFromOnnx(BoxesNowAndThen):
     """All people whom a network finds in every n-th image; in between each box moves steadily to where it is next.
 
     Args:
@@ -52,6 +51,7 @@ class BoxesFromOnnx:
     """
 
     def __init__(self, file: Path, *, every: int = 5) -> None:
+        super().__init__(every)
         if not file.is_file():
             raise PosepipeError(f"detect.boxes_checkpoint: there is no file {file}")
         self._session = _opened(file)
@@ -67,19 +67,11 @@ class BoxesFromOnnx:
                 f"detect.boxes_checkpoint: {file} takes {shape}, not pictures (1, 3, height, width) of one size"
             )
         self._input, (self._height, self._width) = given[0].name, shape[2:]
-        self._file, self._every = file, every
+        self._file = file
         self.look(np.zeros((self._height, self._width, 3), np.uint8))
         self.description = f"boxes from {file.name}, in every {every}. image"
         parts = ["onnx", onnxruntime.__version__, file_digest(file), every, LEAST_SCORE, LEAST_OVERLAP]
         self.key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-    def boxes(self, images: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Consecutive images, each with the boxes (P, 4) float32 px of the people in it."""
-        return carried(images, self.look, self._every)
-
-    def anybody(self, images: Iterable[np.ndarray]) -> Iterator[bool]:
-        """Whether the network finds anybody in each image."""
-        return (len(self.look(image)) > 0 for image in images)
 
     def look(self, image: np.ndarray) -> np.ndarray:
         """Boxes (P, 4) float32 px of the people in one image (H, W, 3) uint8 BGR.

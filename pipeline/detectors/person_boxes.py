@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,7 @@ import torch
 
 from ...models.openmmlab import MissingPartError, openmmlab_imports, quiet
 from ..errors import PosepipeError
-from .carried import LEAST_OVERLAP, LEAST_SCORE, carried
+from .carried import LEAST_OVERLAP, LEAST_SCORE, BoxesNowAndThen
 from .checkpoint import file_digest, load_weights
 from .model_zoo import find_config
 
@@ -28,7 +27,7 @@ with openmmlab_imports():
     from mmpose.models import BottomupPoseEstimator
 
 
-class BoxesFromModel:
+class BoxesFromModel(BoxesNowAndThen):
     """All people whom a model finds in every n-th image; in between each box moves steadily to where it is next.
 
     Args:
@@ -44,6 +43,7 @@ class BoxesFromModel:
     def __init__(
         self, config: str | Path, checkpoint: Path, *, device: str | torch.device = "cpu", every: int = 5
     ) -> None:
+        super().__init__(every)
         path = find_config(config)
         if not checkpoint.is_file():
             raise PosepipeError(f"detect.boxes_checkpoint: there is no file {checkpoint}")
@@ -53,19 +53,10 @@ class BoxesFromModel:
             self._model.to(device)
             self._pipeline = Compose(_for_arrays(settings.test_dataloader.dataset.pipeline))
         self._person = _person_class(self._model, path)
-        self._every = every
         self.description = f"boxes from {path.stem}, weights {checkpoint.name}, in every {every}. image"
         text = json.dumps(settings.to_dict(), sort_keys=True, default=str)
         parts = [text, file_digest(checkpoint), every, LEAST_SCORE, LEAST_OVERLAP]
         self.key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
-
-    def boxes(self, images: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Consecutive images, each with the boxes (P, 4) float32 px of the people in it."""
-        return carried(images, self.look, self._every)
-
-    def anybody(self, images: Iterable[np.ndarray]) -> Iterator[bool]:
-        """Whether the model finds anybody in each image."""
-        return (len(self.look(image)) > 0 for image in images)
 
     def look(self, image: np.ndarray) -> np.ndarray:
         """Boxes (P, 4) float32 px of the people in one image (H, W, 3) uint8 BGR."""
