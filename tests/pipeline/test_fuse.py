@@ -8,6 +8,7 @@ from urllib.parse import quote
 
 import numpy as np
 import pytest
+from known_samples import samples_of_two_takes
 from known_scene import cameras, people
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline import fuse
@@ -28,26 +29,15 @@ SIZES = [[[1000, 1000]] * VIEWS] * TAKES
 def scene() -> tuple[Samples, ViewPoses, np.ndarray]:
     """Two takes of the known scene, what a lifter would make of their views, and the true joints in metres."""
     rig, count = cameras(VIEWS), TAKES * INSTANTS
-    joint, take = people(count), np.repeat(np.arange(TAKES), INSTANTS)
+    joint = people(count)
     seen = np.einsum("vab,tjb->tvja", rig.R, joint - joint[:, :1]) / 1.7
-    samples = Samples(
-        keypoint=rig.project(joint).astype(np.float32),
-        confidence=np.full((count, VIEWS, 17), 0.9, np.float32),
-        instant=np.tile(3 * np.arange(INSTANTS), TAKES),
-        take=take,
-        rig=take,
-        K=None,
-        R=None,
-        t=None,
-        skeleton=H36M17.name,
-        takes=["first", "second"],
-    )
+    samples = samples_of_two_takes(rig.project(joint), np.full((count, VIEWS, 17), 0.9), step=3)
     lifted = ViewPoses(
         joint=(seen + np.random.default_rng(0).normal(scale=0.02, size=seen.shape)).astype(np.float32),
         canonical=seen.astype(np.float32),
         camera_from_canonical=np.broadcast_to(rig.R, (count, VIEWS, 3, 3)).astype(np.float32),
         confidence=samples.confidence,
-        take=take,
+        take=samples.take,
         instant=samples.instant,
         skeleton=H36M17.name,
         unit="body heights",

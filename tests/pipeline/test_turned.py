@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from known_samples import samples_of_two_takes
 from known_scene import cameras, people
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.arrays import FusedPoses, Samples
@@ -27,20 +28,8 @@ def scene() -> tuple[Samples, FusedPoses, np.ndarray]:
     confidence = np.full((COUNT, VIEWS, 17), 0.9, np.float32)
     confidence[2, 1] = 0
     keypoint = CENTRE + FOCAL * seen[..., :2] / seen[..., 2:] + error
-    take = np.repeat(np.arange(TAKES), INSTANTS)
-    samples = Samples(
-        keypoint=np.where(confidence[..., None] > 0, keypoint, 0).astype(np.float32),
-        confidence=confidence,
-        instant=np.tile(np.arange(INSTANTS), TAKES),
-        take=take,
-        rig=take,
-        K=None,
-        R=None,
-        t=None,
-        skeleton=H36M17.name,
-        takes=["first", "second"],
-        time=np.tile(np.arange(INSTANTS) / 50, TAKES),
-    )
+    time = np.tile(np.arange(INSTANTS) / 50, TAKES)
+    samples = samples_of_two_takes(np.where(confidence[..., None] > 0, keypoint, 0), confidence, time=time)
     fused = FusedPoses(
         joint=joint.astype(np.float32),
         covariance=np.zeros((COUNT, 17, 3, 3), np.float32),
@@ -49,7 +38,7 @@ def scene() -> tuple[Samples, FusedPoses, np.ndarray]:
         root=place.astype(np.float32),
         focal=np.full((COUNT, VIEWS), FOCAL, np.float32),
         residual=np.linalg.norm(error, axis=-1).astype(np.float32),
-        take=take,
+        take=samples.take,
         instant=samples.instant,
         skeleton=H36M17.name,
         unit="body heights",
