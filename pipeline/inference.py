@@ -14,6 +14,7 @@ from .array_fitting import infer_arrays
 from .arrays import Crops, Detections, Frames, Identities, Pose3D, Track
 from .cache import Cache, SourceFile
 from .crop import crop_people
+from .description import DESCRIPTION, read_description, stated_focal
 from .detectors.choose import choose_detector
 from .device import check_device
 from .errors import PosepipeError
@@ -31,7 +32,7 @@ from .optics import Optics, find_optics
 from .place import place_root
 from .read import frames_of, read_people
 from .readers import format_of
-from .recording import DESCRIPTION, read_description, results_folder, stated_focal
+from .recording import results_folder
 from .results import Inferred, about, infer_request, provenance, write_results
 from .seeing import people_in
 from .settings import (

@@ -2,25 +2,7 @@
 
 A folder with two or more videos is one take; otherwise each of its sub-folders with two or more
 videos is a take. Instead of videos there may be files of 2D poses (``readers``), one per camera.
-``posepipe.toml`` in a take's folder (or above it, for all takes) may say more:
-
-    moving = false               # do the cameras move? true, false, or leave it out to have it measured
-    rig = "hall"                 # takes of one rig were filmed by cameras that stayed where they were
-    slow_motion = 1.0            # how many times slower than life the clips play
-    focal_px = 1480              # of the cameras, for the estimate of where the athlete is; else it is assumed
-    calibration = "calib.toml"   # Pose2Sim's format: [name] size, matrix, distortions, rotation, translation;
-                                 # the last two may be missing; distortions are k1, k2, p1, p2, k3
-
-    leave_out = ["right"]        # cameras of this take that are not used; in the folder of all takes, takes as well
-
-    [keypoints]                  # of files of 2D poses, what they do not say (settings ``keypoints``)
-    rate_hz = 59.94
-
-    [cameras.left]               # by default each video is a camera named like the file
-    video = "GX010042.MP4"
-    offset_s = -0.25             # add it to the camera's time to get the take's time; found if left out
-    moving = true                # all of the above but rig and calibration, for this camera alone
-    slow_motion = 4.0
+``posepipe.toml`` may say more (``description``).
 """
 
 from __future__ import annotations
@@ -32,52 +14,12 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import cv2
-import numpy as np
-from pydantic import Field
-
-from ..models.lens import COEFFICIENTS
+from .calibration import Calibration, read_calibration
+from .description import DESCRIPTION, CameraDescription, TakeDescription, camera_name, read_description
 from .errors import PosepipeError
 from .readers import format_of
-from .settings import StageSettings, check_name, parse, read_toml
+from .settings import check_name, parse
 from .video import VIDEO_SUFFIXES
-
-DESCRIPTION = "posepipe.toml"
-
-
-class CameraDescription(StageSettings):
-    """What ``[cameras.NAME]`` may say."""
-
-    video: str = Field("", description="file name of the video or of its 2D poses, by default NAME with any suffix")
-    offset_s: float | None = Field(
-        None, description="add it to the camera's time to get the take's time; found if left out"
-    )
-    moving: bool | None = Field(None, description="whether this camera moves")
-    slow_motion: float | None = Field(None, gt=0, description="how many times slower than life the clip plays")
-    focal_px: float | None = Field(None, gt=0, description="focal length, for the root trajectory")
-
-
-class TakeDescription(StageSettings):
-    """What ``posepipe.toml`` may say."""
-
-    moving: bool | None = Field(None, description="whether the cameras move")
-    rig: str = Field("", description="takes of one rig were filmed by cameras that stayed where they were")
-    slow_motion: float = Field(1.0, gt=0, description="how many times slower than life the clips play")
-    focal_px: float | None = Field(None, gt=0, description="focal length of the cameras, for the root trajectory")
-    calibration: str = Field("", description="calibration file")
-    leave_out: list[str] = Field([], description="cameras, takes, or take/camera, that are not used")
-    keypoints: dict[str, Any] = Field({}, description="settings of files of 2D poses")
-    cameras: dict[str, CameraDescription] = Field({}, description="cameras by name")
-
-
-@dataclass(frozen=True)
-class Calibration:
-    """One camera's intrinsics and, if known, where it stands: x_camera = R @ x_world + t."""
-
-    K: np.ndarray  # (3, 3) float64 px
-    R: np.ndarray | None  # (3, 3) float64 camera_from_world
-    t: np.ndarray | None  # (3,) float64 m
-    distortion: np.ndarray  # (5,) float64 k1, k2, p1, p2, k3, in the order of OpenCV
 
 
 @dataclass(frozen=True)
@@ -170,84 +112,6 @@ class Recording:
         return replace(self, takes=tuple(takes))
 
 
-def _camera_names(take: Take) -> list[str]:
-    """How cameras of a take can be named, in it and in all takes."""
-    return [name for camera in take.cameras for name in (f"{take.name}/{camera.name}", camera.name)]
-
-
-def videos_in(folder: Path) -> list[Path]:
-    """Files named like videos, in natural order of their names (cam2 before cam10)."""
-    found = [
-        path
-        for path in folder.iterdir()
-        if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES and not _is_hidden(path)
-    ]
-    return _natural_order(found)
-
-
-def sources_in(folder: Path) -> list[Path]:
-    """Videos of a folder; if there are none, its files and folders of 2D poses."""
-    return videos_in(folder) or _natural_order(
-        path for path in folder.iterdir() if not _is_hidden(path) and format_of(path) is not None
-    )
-
-
-def camera_name(source: Path) -> str:
-    """What a camera is called after its file or folder: ``cam1_json`` is cam1."""
-    return source.name.removesuffix("_json") if source.is_dir() else source.stem
-
-
-def read_description(path: Path, outer: dict[str, Any]) -> dict[str, Any]:
-    """A ``posepipe.toml``, if there is one, over what the one above it says."""
-    return {**outer, **(read_toml(path) if path.exists() else {})}
-
-
-def stated_focal(clip: Path) -> float | None:
-    """The focal length (px) that the ``posepipe.toml`` beside a clip says of it, if it does.
-
-    Raises:
-        PosepipeError: a wrong ``posepipe.toml``.
-    """
-    where = clip.parent / DESCRIPTION
-    description: TakeDescription = parse(TakeDescription, read_description(where, {}), str(where))
-    said = next((said for said in description.cameras.values() if said.video == clip.name), None)
-    said = said or description.cameras.get(camera_name(clip), CameraDescription())
-    return said.focal_px or description.focal_px
-
-
-def _natural_order(paths: Iterable[Path]) -> list[Path]:
-    def words(path: Path) -> list[tuple[int, str]]:
-        parts = re.split(r"(\d+)", path.name.lower())
-        return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
-
-    return sorted(paths, key=words)
-
-
-def _names_files_in(folder: Path, tree: dict[str, Any]) -> bool:
-    """Whether a description names a camera by a file of this folder, not of the take folders in it."""
-    cameras = tree.get("cameras")
-    described = cameras.values() if isinstance(cameras, dict) else []
-    names = [str(said["video"]) for said in described if isinstance(said, dict) and said.get("video")]
-    return any((folder / name).exists() for name in names)
-
-
-def _is_hidden(path: Path) -> bool:
-    return path.name.startswith(".") or path.name.endswith("_posepipe")
-
-
-def _nothing_found(folder: Path) -> str:
-    videos = videos_in(folder)
-    if len(videos) == 1:
-        return (
-            f"{folder} holds one video ({videos[0].name}), and training needs two or more cameras of the same "
-            "moments; to get 3D poses of one clip with a trained model use `posepipe infer`"
-        )
-    return (
-        f"{folder} holds no take: put two or more videos of the same moments into it, one per camera, "
-        "or one such folder per take"
-    )
-
-
 def _take(folder: Path, name: str, tree: dict[str, Any]) -> Take:
     where = folder / DESCRIPTION
     description: TakeDescription = parse(TakeDescription, tree, str(where))
@@ -260,7 +124,7 @@ def _take(folder: Path, name: str, tree: dict[str, Any]) -> Take:
     if len(videos) < 2:
         raise PosepipeError(f"{where} names one camera; training needs two or more cameras of the same moments")
     _check_cameras(videos, description.cameras, where)
-    known = _read_calibration(folder, description.calibration) if description.calibration else {}
+    known = read_calibration(folder, description.calibration) if description.calibration else {}
     if missing := sorted(set(videos) - set(known)) if known else []:
         raise PosepipeError(
             f"{folder / description.calibration} has no camera {missing[0]!r}; it has {', '.join(known)}"
@@ -313,40 +177,59 @@ def _video_of(folder: Path, camera: str, said: CameraDescription) -> Path:
     return found[0]
 
 
-def _read_calibration(folder: Path, name: str) -> dict[str, Calibration]:
-    """Cameras of a Pose2Sim calibration file by name; those whose section has no ``matrix`` are left out."""
-    path = folder / name
-    if not path.is_file() and (folder.parent / name).is_file():
-        path = folder.parent / name  # beside the description of all takes
-    cameras = {}
-    for section, values in read_toml(path).items():
-        if not isinstance(values, dict) or "matrix" not in values:
-            continue
-        try:
-            keys = ["matrix", *(("rotation", "translation") if values.keys() & {"rotation", "translation"} else ())]
-            K, *place = (np.array(values[key], np.float64) for key in keys)
-            if K.shape != (3, 3) or any(part.shape != (3,) for part in place):
-                raise ValueError("matrix must be 3x3, rotation and translation 3 numbers")
-            distortion = _distortion(values)
-        except (KeyError, ValueError, TypeError) as error:
-            raise PosepipeError(f"{path}: camera {section!r} is not a Pose2Sim calibration: {error}") from error
-        R, t = (cv2.Rodrigues(place[0])[0], place[1]) if place else (None, None)
-        cameras[str(values.get("name", section))] = Calibration(K, R, t, distortion)
-    if not cameras:
-        raise PosepipeError(f"{path} holds no camera with a matrix")
-    return cameras
+def _camera_names(take: Take) -> list[str]:
+    """How cameras of a take can be named, in it and in all takes."""
+    return [name for camera in take.cameras for name in (f"{take.name}/{camera.name}", camera.name)]
 
 
-def _distortion(values: dict[str, Any]) -> np.ndarray:
-    """Coefficients (5,) of a camera of a calibration file; none means no distortion.
+def _names_files_in(folder: Path, tree: dict[str, Any]) -> bool:
+    """Whether a description names a camera by a file of this folder, not of the take folders in it."""
+    cameras = tree.get("cameras")
+    described = cameras.values() if isinstance(cameras, dict) else []
+    names = [str(said["video"]) for said in described if isinstance(said, dict) and said.get("video")]
+    return any((folder / name).exists() for name in names)
 
-    Raises:
-        ValueError: another model of a lens.
-    """
-    said = np.array(values.get("distortions", []), np.float64)
-    if values.get("fisheye") or said.ndim != 1 or said[COEFFICIENTS:].any():
-        raise ValueError("distortions must be at most the five numbers k1, k2, p1, p2, k3, and no fisheye's")
-    return np.concatenate([said[:COEFFICIENTS], np.zeros(max(COEFFICIENTS - len(said), 0))])
+
+def _nothing_found(folder: Path) -> str:
+    videos = videos_in(folder)
+    if len(videos) == 1:
+        return (
+            f"{folder} holds one video ({videos[0].name}), and training needs two or more cameras of the same "
+            "moments; to get 3D poses of one clip with a trained model use `posepipe infer`"
+        )
+    return (
+        f"{folder} holds no take: put two or more videos of the same moments into it, one per camera, "
+        "or one such folder per take"
+    )
+
+
+def videos_in(folder: Path) -> list[Path]:
+    """Files named like videos, in natural order of their names (cam2 before cam10)."""
+    found = [
+        path
+        for path in folder.iterdir()
+        if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES and not _is_hidden(path)
+    ]
+    return _natural_order(found)
+
+
+def sources_in(folder: Path) -> list[Path]:
+    """Videos of a folder; if there are none, its files and folders of 2D poses."""
+    return videos_in(folder) or _natural_order(
+        path for path in folder.iterdir() if not _is_hidden(path) and format_of(path) is not None
+    )
+
+
+def _natural_order(paths: Iterable[Path]) -> list[Path]:
+    def words(path: Path) -> list[tuple[int, str]]:
+        parts = re.split(r"(\d+)", path.name.lower())
+        return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
+
+    return sorted(paths, key=words)
+
+
+def _is_hidden(path: Path) -> bool:
+    return path.name.startswith(".") or path.name.endswith("_posepipe")
 
 
 def results_folder(source: Path) -> Path:

@@ -7,6 +7,7 @@
 from __future__ import annotations
 
 import enum
+from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
 from typing import Any
 
@@ -29,12 +30,12 @@ def setup(app: Sphinx) -> dict[str, bool]:
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
 
-class _Printed(SphinxDirective):
+class _Printed(SphinxDirective, ABC):
     """A directive that writes Markdown."""
 
+    @abstractmethod
     def printed(self) -> Iterable[str]:
         """The lines."""
-        raise NotImplementedError
 
     def run(self) -> Sequence[nodes.Node]:
         """What the lines become."""

@@ -17,7 +17,9 @@ import pytest
 import torch
 from filelock import FileLock
 from footage import FakeDetector, film, film_nobody, film_take
-from posepipe.pipeline.cli import amount, app, split
+from posepipe.pipeline.cli import app
+from posepipe.pipeline.cli.options import split
+from posepipe.pipeline.cli.terminal import amount
 from quick_fit import QUICK, Fitted
 from typer.testing import CliRunner, Result
 

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from footage import RATE, FakeDetector, athlete, film, film_take, people_at, scene_cameras
 from posepipe.pipeline import fitting, inference
-from posepipe.pipeline.cli import everybody
+from posepipe.pipeline.cli.options import everybody
 from posepipe.pipeline.detectors import People
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.fitting import fit

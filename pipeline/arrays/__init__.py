@@ -1,0 +1,17 @@
+"""Hand-overs: what one stage gives to the next, as frozen dataclasses of checked arrays.
+
+Conventions: image axes x right, y down; camera axes x right, y down, z forward; seconds, pixels, metres.
+A missing keypoint is NaN with confidence 0.
+"""
+
+from .hand_over import Dims, HandOver, Pieces, array_fields, durable
+from .poses import FusedPoses, Pose3D, ViewPoses
+from .view import POSES_ONLY, Crops, Detections, Frames, Identities, LabelledPictures, Parts, Track
+from .views import Athletes, Followed, Labels, Rig, Samples, Swaps, Timeline, TruePoses
+
+__all__ = [
+    "POSES_ONLY",
+    "Athletes", "Crops", "Detections", "Dims", "Followed", "Frames", "FusedPoses", "HandOver", "Identities",
+    "LabelledPictures", "Labels", "Parts", "Pieces", "Pose3D", "Rig", "Samples", "Swaps", "Timeline", "Track",
+    "TruePoses", "ViewPoses", "array_fields", "durable",
+]  # fmt: skip

@@ -1,0 +1,105 @@
+"""3D poses: of one clip, of every view of a keypoint file, of all views together."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+from typing import Annotated
+
+import numpy as np
+
+from .hand_over import Dims, HandOver
+
+
+@dataclass(frozen=True)
+class Pose3D(HandOver):
+    """3D poses of one clip, lifted from that clip alone; as a motion, ``joint`` and ``canonical`` are filtered."""
+
+    time: Annotated[np.ndarray, Dims("frame", "float64", "s")]
+    joint: Annotated[np.ndarray, Dims("frame joint xyz", "float32", "body heights, or m")]
+    """Root-relative, camera axes; NaN where there was no person."""
+    canonical: Annotated[np.ndarray, Dims("frame joint xyz", "float32", "body heights, or m")]
+    """The same pose in axes that turn with the person."""
+    camera_from_canonical: Annotated[np.ndarray, Dims("frame xyz xyz", "float32", "1")]
+    confidence: Annotated[np.ndarray, Dims("frame joint", "float32", "0..1")]
+    keypoint: Annotated[np.ndarray, Dims("frame joint xy", "float32", "px")]
+    """The 2D poses that were lifted."""
+    skeleton: str
+    unit: str
+    """"m" if the body height was given, else "body heights": the athlete's stature is 1."""
+    joint_raw: Annotated[np.ndarray | None, Dims("frame joint xyz", "float32", "body heights, or m")] = None
+    """``joint`` as it was lifted, each frame by itself, if ``joint`` has been filtered."""
+    expected_error: Annotated[np.ndarray | None, Dims("frame joint", "float32", "body heights, or m")] = None
+    """How far from the truth ``joint`` as it was lifted may be, if the method can tell."""
+    filled: Annotated[np.ndarray | None, Dims("frame joint", "bool", "1")] = None
+    """Where ``joint`` was missing or rejected, and comes from its neighbours in time."""
+    root_trajectory: Annotated[np.ndarray | None, Dims("frame xyz", "float32", "body heights, or m")] = None
+    """Where the root is in camera coordinates: an estimate, from the size that the pose has in the picture."""
+    root_trajectory_raw: Annotated[np.ndarray | None, Dims("frame xyz", "float32", "body heights, or m")] = None
+    """``root_trajectory`` as it was estimated, each frame by itself, if the poses have been filtered."""
+    root_camera: str = ""
+    """What ``root_trajectory`` knows or assumes of the camera, in words."""
+    steps: list[str] = dataclasses.field(default_factory=list)
+    """What was done to the motion, in sentences."""
+
+
+@dataclass(frozen=True)
+class ViewPoses(HandOver):
+    """3D poses of every view of a keypoint file, each lifted from that view alone."""
+
+    joint: Annotated[np.ndarray, Dims("sample view joint xyz", "float32", "body heights, or m")]
+    """Root-relative, axes of each camera; NaN where a view shows too little of the person."""
+    canonical: Annotated[np.ndarray, Dims("sample view joint xyz", "float32", "body heights, or m")]
+    """The same poses in axes that turn with the person."""
+    camera_from_canonical: Annotated[np.ndarray, Dims("sample view xyz xyz", "float32", "1")]
+    confidence: Annotated[np.ndarray, Dims("sample view joint", "float32", "0..1")]
+    take: Annotated[np.ndarray, Dims("sample", "int64", "take index")]
+    instant: Annotated[np.ndarray, Dims("sample", "int64", "instant index in its take")]
+    skeleton: str
+    unit: str
+    """"m" if the body height was given, else "body heights": the athlete's stature is 1."""
+    takes: list[str]
+    expected_error: Annotated[np.ndarray | None, Dims("sample view joint", "float32", "body heights, or m")] = None
+    """How far from the truth ``joint`` may be, if the method can tell."""
+
+
+@dataclass(frozen=True)
+class FusedPoses(HandOver):
+    """One 3D skeleton per instant from all views of a take together, and where the cameras stand.
+
+    The rig's axes are those of a take's first camera, where cameras move those of its first instant. A joint of
+    camera v is at ``camera_from_rig[v] @ joint + root[v]`` in that camera's axes, and its image at
+    ``focal[v] * (x, y) / z`` from the principal point.
+    """
+
+    joint: Annotated[np.ndarray, Dims("sample joint xyz", "float32", "body heights, or m")]
+    """Root-relative, axes of the rig. Joints that no view shows come from bone lengths and neighbours in time."""
+    covariance: Annotated[np.ndarray, Dims("sample joint xyz xyz", "float32", "squares of the unit of joint")]
+    """Of ``joint``, axes of the rig, for cameras as found; zero for the root."""
+    trusted: Annotated[np.ndarray, Dims("sample joint", "bool", "1")]
+    """Whether two or more views agree on the joint, and it is known to a twentieth of the body height."""
+    camera_from_rig: Annotated[np.ndarray, Dims("sample view xyz xyz", "float32", "1")]
+    """NaN of views that a take does not have."""
+    root: Annotated[np.ndarray, Dims("sample view xyz", "float32", "body heights, or m")]
+    """Where the root is in each camera's axes. Its distance is only as sure as the focal length."""
+    focal: Annotated[np.ndarray, Dims("sample view", "float32", "px")]
+    residual: Annotated[np.ndarray, Dims("sample view joint", "float32", "px")]
+    """Distance of the detections from the joints' images; NaN where missing."""
+    take: Annotated[np.ndarray, Dims("sample", "int64", "take index")]
+    instant: Annotated[np.ndarray, Dims("sample", "int64", "instant index in its take")]
+    skeleton: str
+    unit: str
+    """"m" if the cameras were given, else "body heights": the athlete's stature is 1."""
+    takes: list[str]
+    cameras: str
+    """What was known of the cameras: "nothing", "focal" or "all"."""
+
+    @property
+    def deviation(self) -> np.ndarray:
+        """Standard deviation of each joint (sample, joint) in space, in the unit of ``joint``."""
+        return np.sqrt(np.trace(np.asarray(self.covariance), axis1=-2, axis2=-1))
+
+    @property
+    def joint_in_camera(self) -> np.ndarray:
+        """Root-relative poses in the axes of every camera (sample, view, joint, xyz); NaN of views that are not."""
+        return np.einsum("svab,sjb->svja", self.camera_from_rig, self.joint)

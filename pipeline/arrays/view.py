@@ -1,0 +1,125 @@
+"""What is known of one video: its frames, who is in them, pictures of the athlete."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated, Any
+
+import numpy as np
+
+from .hand_over import Dims, HandOver
+
+POSES_ONLY = "2D poses"
+"""The codec of frames that were never seen, as their 2D poses were detected elsewhere."""
+
+
+@dataclass(frozen=True)
+class Frames(HandOver):
+    """One video's timestamps and properties, read without decoding its pictures."""
+
+    time: Annotated[np.ndarray, Dims("frame", "float64", "s")]
+    image_size: Annotated[np.ndarray, Dims("xy", "int32", "px")]
+    """Width and height as displayed, rotation applied."""
+    audio_envelope: Annotated[np.ndarray | None, Dims("audio", "float32", "1")]
+    """Root mean square of the sound in steps of 2 ms from time 0, if there is sound."""
+    rate: str
+    """Average frames per second as an exact fraction."""
+    codec: str
+    rotation: int
+    """Clockwise degrees by which the stored pictures are turned for display."""
+    missing_s: float
+    """Seconds that the container promises but the file does not hold (a truncated file)."""
+    timecode_s: float | None = None
+    """Time of day of the first picture in s, if the container has a timecode."""
+
+    @property
+    def filmed(self) -> bool:
+        """Whether there are pictures, and not 2D poses only."""
+        return self.codec != POSES_ONLY
+
+
+@dataclass(frozen=True)
+class Parts(HandOver):
+    """Where in a long video there may be somebody."""
+
+    time: Annotated[np.ndarray, Dims("frame", "float64", "s")]
+    """All timestamps of the video."""
+    part: Annotated[np.ndarray, Dims("part startend", "float64", "s")]
+    """Start and end of each part, in order and apart."""
+
+
+@dataclass(frozen=True)
+class Detections(HandOver):
+    """All people found in one video; a person refers to its frame."""
+
+    time: Annotated[np.ndarray, Dims("frame", "float64", "s")]
+    camera_motion: Annotated[np.ndarray, Dims("frame", "float32", "1")]
+    """Displacement of the background per second in image widths; NaN where it was not looked at."""
+    frame: Annotated[np.ndarray, Dims("person", "int32", "frame index")]
+    box: Annotated[np.ndarray, Dims("person corner", "float32", "px")]
+    keypoint: Annotated[np.ndarray, Dims("person joint xy", "float32", "px")]
+    confidence: Annotated[np.ndarray, Dims("person joint", "float32", "0..1")]
+    skeleton: str
+    confidence_kind: str
+    detector: str
+
+
+@dataclass(frozen=True)
+class Identities(HandOver):
+    """Who is who among the detections of one video; identities in order of their score."""
+
+    person: Annotated[np.ndarray, Dims("person", "int32", "identity")]
+    """The identity of each detection; -1 for people who are hardly ever seen."""
+    score: Annotated[np.ndarray, Dims("identity", "float64", "1")]
+    """How much each is the main person (``track``)."""
+    height: Annotated[np.ndarray, Dims("identity", "float32", "px")]
+    """Median size in the picture."""
+    frames: Annotated[np.ndarray, Dims("identity", "int32", "1")]
+    """In how many frames each is seen."""
+
+
+@dataclass(frozen=True)
+class Track(HandOver):
+    """One athlete in one video."""
+
+    time: Annotated[np.ndarray, Dims("frame", "float64", "s")]
+    keypoint: Annotated[np.ndarray, Dims("frame joint xy", "float32", "px")]
+    confidence: Annotated[np.ndarray, Dims("frame joint", "float32", "0..1")]
+    box: Annotated[np.ndarray, Dims("frame corner", "float32", "px")]
+    skeleton: str
+    camera_moves: bool | None
+    """Whether the background moves in the picture; None if it could not be told."""
+    dropped: int
+    """Detections of other people that were left out."""
+
+
+@dataclass(frozen=True)
+class Crops(HandOver):
+    """Square pictures of the athlete in one video, for methods that learn from pictures."""
+
+    picture: Annotated[Any, Dims("crop row column rgb", "uint8", "0..255")]
+    """Black where the crop reaches beyond the image."""
+    crop_from_image: Annotated[np.ndarray, Dims("crop xy xyz", "float32", "px")]
+    """Affine map of (x, y, 1) in pixels of the image, whose first has its middle at (0, 0), to those of the crop."""
+    frame: Annotated[np.ndarray, Dims("crop", "int32", "frame index")]
+    """In rising order; frames that do not show the athlete have no crop."""
+
+    def at(self, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Pictures (N, H, W, 3) uint8 of frames (N), and their maps (N, 2, 3); black where there is none."""
+        place = np.searchsorted(self.frame, frame).clip(0, len(self.frame) - 1)
+        found = self.frame[place] == frame
+        picture = np.zeros((len(frame), *self.picture.shape[1:]), np.uint8)
+        picture[found] = self.picture[place[found]]
+        return picture, np.where(found[:, None, None], self.crop_from_image[place], np.eye(2, 3, dtype=np.float32))
+
+
+@dataclass(frozen=True)
+class LabelledPictures(HandOver):
+    """Crops of people with 2D labels, for methods that learn from such too; a missing joint is NaN."""
+
+    picture: Annotated[Any, Dims("crop row column rgb", "uint8", "0..255")]
+    keypoint: Annotated[np.ndarray, Dims("crop joint xy", "float32", "px")]
+    """In the crop."""
+    confidence: Annotated[np.ndarray, Dims("crop joint", "float32", "0..1")]
+    """1 where labelled, less where derived from labelled joints, 0 where missing."""
+    skeleton: str

@@ -1,0 +1,70 @@
+"""``posepipe export`` and ``evaluate``: what can be done with results."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from ..exporters import EXPORTERS
+from .options import AsJson, split
+from .terminal import speak
+
+
+def export(
+    result: Annotated[Path, typer.Argument(help="A poses.npz, or a results folder of fit or infer.")],
+    to: Annotated[str, typer.Option(help=f"Formats: {', '.join(EXPORTERS)}.")],
+    out: Annotated[Path | None, typer.Option(help="Folder for the files; by default beside each poses.npz.")] = None,
+    as_json: AsJson = False,
+) -> None:
+    """More formats of results that are there already; neither video nor model is needed.
+
+    Examples:
+
+      posepipe export clip_posepipe --to c3d,bvh
+
+      posepipe export poses.npz --to netcdf,parquet --out shared
+    """
+    speak()
+    from ..export import export as run
+
+    files = [str(path) for path in run(result, split(to), out)]
+    typer.echo(json.dumps({"files": files}, indent=1) if as_json else "\n".join(files))
+
+
+def evaluate(
+    prediction: Annotated[Path, typer.Argument(help="A poses.npz, or a results folder of fit or infer.")],
+    reference: Annotated[
+        Path, typer.Argument(help=".npz with joints_3d_cam, joints_3d_m or joint_3d_cam, or a folder of them.")
+    ],
+    out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json, tables and curves.")] = None,
+    joints: Annotated[str, typer.Option(help="Joints that count, by name; all by default.")] = "",
+    clusters: Annotated[
+        Path | None, typer.Option(help="True poses of the training split, or pose_clusters.npz: adds mPSS.")
+    ] = None,
+    filtered: Annotated[
+        bool, typer.Option("--filtered", help="Score the filtered motion, not each pose as it was lifted.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare predicted poses with a reference, in mm.
+
+    Examples:
+
+      posepipe evaluate demo_footage/training_posepipe demo_footage/reference
+
+      posepipe evaluate test_posepipe test.npz --clusters train.npz --out scores
+    """
+    from ..evaluate import evaluate as run
+    from ..evaluate import save_clusters
+    from ..evaluation_files import as_json as plain
+    from ..evaluation_files import as_text, write_evaluation
+
+    if out and clusters:
+        clusters = save_clusters(out / "pose_clusters.npz", clusters)
+    found = run(prediction, reference, joints=split(joints), clusters=clusters, filtered=filtered)
+    if out:
+        write_evaluation(found, out)
+    typer.echo(json.dumps(plain(found), indent=1) if as_json else as_text(found))

@@ -1,0 +1,65 @@
+"""What the command line does at a terminal: error sentences, messages, progress bars, sizes for people."""
+
+from __future__ import annotations
+
+import logging
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from functools import wraps
+from typing import Any
+
+import typer
+
+from ..errors import PosepipeError
+
+
+def spoken(function: Callable[..., None]) -> Callable[..., None]:
+    """A command of a function: its PosepipeError is one sentence and exit code 2."""
+
+    @wraps(function)
+    def run(*args: Any, **kwargs: Any) -> None:
+        try:
+            function(*args, **kwargs)
+        except PosepipeError as error:
+            typer.echo(f"error: {error}", err=True)
+            raise typer.Exit(2) from None
+        except KeyboardInterrupt:
+            typer.echo("stopped; run the same command again to go on where it was", err=True)
+            raise typer.Exit(130) from None
+
+    return run
+
+
+def speak() -> None:
+    """Show what the library says: messages on stderr, bars if it is a terminal."""
+    from ..progress import show_progress_with
+
+    handler = logging.StreamHandler()
+    handler.setFormatter(logging.Formatter("%(message)s"))
+    logger = logging.getLogger("posepipe")
+    logger.handlers, logger.propagate = [handler], False
+    logger.setLevel(logging.INFO)
+    if sys.stderr.isatty():
+        show_progress_with(bar)
+
+
+@contextmanager
+def bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
+    """A progress bar with the time that is left."""
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+    columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), transient=True) as shown:
+        task = shown.add_task(what, total=total)
+        yield lambda steps: shown.advance(task, steps)
+
+
+def amount(size: float) -> str:
+    """Bytes for people."""
+    for unit in ("B", "KB", "MB"):
+        if size < 1000:
+            return f"{size:.0f} {unit}"
+        size /= 1000
+    return f"{size:.1f} GB"

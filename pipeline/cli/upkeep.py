@@ -1,0 +1,64 @@
+"""``posepipe status``, ``clean`` and ``doctor``: what is there, and what can run here."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from .options import AsJson
+from .terminal import amount
+
+
+def status(
+    folder: Annotated[Path, typer.Argument(help="The footage, or its results folder.")], as_json: AsJson = False
+) -> None:
+    """Which stages are done, for which camera, from what, how big, how long they took."""
+    from ..recording import results_folder
+    from ..workplace import status as run
+
+    where = folder if (folder / "run.json").exists() else results_folder(folder)
+    rows = run(where)
+    if as_json:
+        typer.echo(json.dumps([vars(row) for row in rows], indent=1))
+        return
+    typer.echo(f"{'what':<26}{'stage':<18}{'state':<9}{'size':>10}{'time':>10}  {'key':<10}from")
+    for row in rows:
+        typer.echo(
+            f"{row.subject:<26}{row.stage:<18}{row.state:<9}{amount(row.bytes):>10}{row.seconds:>9.1f}s  "
+            f"{row.key[:8]:<10}{', '.join(row.inputs)}"
+        )
+    if learnt := [row.supervision for row in rows if row.supervision]:
+        typer.echo(f"the model learnt from: {learnt[-1]}")
+
+
+def clean(
+    folder: Annotated[Path, typer.Argument(help="The footage, or its results folder.")],
+    yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
+) -> None:
+    """Remove cached results that no present settings reach."""
+    from ..recording import results_folder
+    from ..workplace import remove_unreached, size_of, unreached
+
+    where = folder if (folder / "run.json").exists() else results_folder(folder)
+    entries = unreached(where)
+    size = amount(sum(size_of(entry) for entry in entries))
+    if not entries:
+        typer.echo(f"nothing to remove in {where}")
+    elif yes or typer.confirm(f"remove {len(entries)} unused results ({size}) from {where}?"):
+        remove_unreached(where)
+        typer.echo(f"removed {len(entries)} unused results ({size})")
+
+
+def doctor(as_json: AsJson = False) -> None:
+    """Versions, devices, and which detectors can run here and why the others cannot."""
+    from ..doctor import examine
+
+    findings = examine()
+    if as_json:
+        typer.echo(json.dumps(findings, indent=1))
+    else:
+        for name, finding in findings.items():
+            typer.echo(f"{name:<20}{finding}")

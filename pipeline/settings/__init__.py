@@ -1,0 +1,39 @@
+"""Settings: the same words in the Python API, in TOML files and behind ``--set``.
+
+One class per stage; ``[train]`` holds the settings of the chosen method (its ``Settings`` class)
+beside those that all methods share.
+"""
+
+from .base import UNKEYED, StageSettings
+from .learning import RefineSettings, RefiningSettings, TrainingSettings, TrainSettings
+from .method import (
+    CAMERA_NEEDS,
+    FROM_JOINTS,
+    FROM_VIEWS,
+    method_class,
+    method_needs,
+    method_settings,
+    training_settings,
+)
+from .motion import LiftSettings, MotionSettings, RootSettings, Segment
+from .parsing import check_name, nested, parse, put, read_toml, setting_names
+from .view import CropSettings, DetectSettings, KeypointSettings, MorphSettings, PeopleSettings, TrackSettings
+from .views import (
+    CalibrateSettings,
+    FuseSettings,
+    LabelSettings,
+    SampleSettings,
+    SideSettings,
+    SynchronizeSettings,
+)
+from .whole import AFTER_LIFTING, REPEATED, Settings, load_settings, settings_from, to_toml
+
+__all__ = [
+    "AFTER_LIFTING", "CAMERA_NEEDS", "FROM_JOINTS", "FROM_VIEWS", "REPEATED", "UNKEYED",
+    "CalibrateSettings", "CropSettings", "DetectSettings", "FuseSettings", "KeypointSettings", "LabelSettings",
+    "LiftSettings", "MorphSettings", "MotionSettings", "PeopleSettings", "RefineSettings", "RefiningSettings",
+    "RootSettings", "SampleSettings", "Segment", "Settings", "SideSettings", "StageSettings", "SynchronizeSettings",
+    "TrackSettings", "TrainSettings", "TrainingSettings",
+    "check_name", "load_settings", "method_class", "method_needs", "method_settings", "nested", "parse", "put",
+    "read_toml", "setting_names", "settings_from", "to_toml", "training_settings",
+]  # fmt: skip

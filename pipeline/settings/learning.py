@@ -1,0 +1,42 @@
+"""Settings of training; those of a method stand beside it, in its class ``Settings``."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from pydantic import Field
+
+from .base import UNKEYED, StageSettings
+
+
+class TrainSettings(StageSettings):
+    """What all training methods share."""
+
+    method: str = Field("canonpose", description="training method")
+    seed: int = Field(0, ge=0, description="seed of all random draws")
+
+
+class TrainingSettings(TrainSettings):
+    """What the training stage is given: the shared settings, and the method's own as plain values."""
+
+    options: dict[str, Any]
+    device: str = Field("auto", json_schema_extra=UNKEYED)
+
+
+class RefineSettings(StageSettings):
+    """Refinement unit of EpipolarPose, for any method that lifts 2D poses: it learns from true 3D poses."""
+
+    reference: str = Field(
+        "",
+        description="keypoint file with true poses (joint_3d_cam) to train it on; results are then not "
+        "self-supervised any more. Without one there is no unit",
+    )
+    epochs: int = Field(200, ge=1, description="passes over the pairs of lifted and true poses")
+
+
+class RefiningSettings(StageSettings):
+    """What the stage that trains the refinement unit is given."""
+
+    epochs: int
+    seed: int
+    device: str = Field("auto", json_schema_extra=UNKEYED)

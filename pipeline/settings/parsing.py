@@ -1,0 +1,114 @@
+"""From words to checked values: TOML, ``--set``, and sentences about what is wrong in them."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Any
+
+from pydantic import BaseModel, ValidationError
+
+from ..errors import PosepipeError
+
+
+def nested(overrides: Iterable[str], tree: dict[str, Any] | None = None) -> dict[str, Any]:
+    """``section.name=value`` overrides put into a tree of nested plain values.
+
+    Raises:
+        PosepipeError: no "=".
+    """
+    tree = {} if tree is None else tree
+    for override in overrides:
+        name, equals, value = override.partition("=")
+        if not equals:
+            raise PosepipeError(f"--set {override!r} has no '='; write it as --set train.epochs=50")
+        put(tree, name.strip(), _parse_value(value.strip()))
+    return tree
+
+
+def put(tree: dict[str, Any], dotted: str, value: Any) -> None:
+    """Give a setting of a dotted name a value in a tree of nested plain values.
+
+    Raises:
+        PosepipeError: a part of the name is a value.
+    """
+    *sections, name = dotted.split(".")
+    for section in sections:
+        tree = tree.setdefault(section, {})
+        if not isinstance(tree, dict):
+            raise PosepipeError(f"--set {dotted}: {section!r} already has the value {tree!r}; it holds no settings")
+    tree[name] = value
+
+
+def _parse_value(text: str) -> Any:
+    """A TOML value; bare words are strings, so that --set train.method=canonpose needs no quotes."""
+    try:
+        return tomllib.loads(f"value = {text}")["value"]
+    except tomllib.TOMLDecodeError:
+        return text
+
+
+def read_toml(path: Path) -> dict[str, Any]:
+    """A TOML file as nested plain values.
+
+    Raises:
+        PosepipeError: missing or not TOML.
+    """
+    try:
+        with path.open("rb") as file:
+            return tomllib.load(file)
+    except FileNotFoundError as error:
+        raise PosepipeError(f"there is no file {path}") from error
+    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+        raise PosepipeError(f"{path} is not valid TOML: {error}") from error
+    except OSError as error:
+        raise PosepipeError(f"cannot read {path}: {error.strerror}") from error
+
+
+def check_name(kind: str, name: Any, valid: Iterable[str]) -> None:
+    """Check that a name is a known one.
+
+    Raises:
+        PosepipeError: it is not; the sentence names the nearest valid one and lists all.
+    """
+    names = list(valid)
+    if name not in names:
+        near = difflib.get_close_matches(str(name), names, 1, 0.4)
+        hint = f"did you mean {near[0]!r}? " if near else ""
+        raise PosepipeError(f"unknown {kind} {name!r}; {hint}valid: {', '.join(names)}")
+
+
+def parse(kind: type[Any], tree: Any, where: str, section: str = "") -> Any:
+    """Validate nested plain values by a pydantic model.
+
+    Raises:
+        PosepipeError: one sentence about the first thing that is wrong.
+    """
+    try:
+        return kind.model_validate(tree)
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = [str(part) for part in first["loc"]]
+        name = ".".join([section, *place] if section else place)
+        if first["type"] == "extra_forbidden":
+            valid = [".".join(filter(None, [section, path])) for path in setting_names(kind)]
+            near = difflib.get_close_matches(name, valid, 1, 0.4)
+            raise PosepipeError(
+                f"{where}: unknown setting {name!r}; "
+                + (f"did you mean {near[0]!r}?" if near else f"valid: {', '.join(valid)}")
+            ) from error
+        raise PosepipeError(f"{where}: {name} = {first['input']!r}: {first['msg'].lower()}") from error
+
+
+def setting_names(kind: type[BaseModel], prefix: str = "") -> list[str]:
+    """Dotted names of all settings of a class."""
+    names = []
+    for name, field in kind.model_fields.items():
+        inner = field.annotation
+        if isinstance(inner, type) and issubclass(inner, BaseModel):
+            names += setting_names(inner, f"{prefix}{name}.")
+        else:
+            names.append(prefix + name)
+    return names
