@@ -77,8 +77,8 @@ def pick(arrays: Arrays, chosen: np.ndarray) -> Arrays:
 
 
 def only_cameras(arrays: Arrays, cameras: np.ndarray) -> Arrays:
-    """The arrays with fewer views."""
-    count, views = arrays["confidences"].shape[:2]
+    """The arrays with fewer views, of a benchmark's file or a data set's."""
+    count, views = arrays["poses_2d" if "poses_2d" in arrays else "keypoint"].shape[:2]
     return {
         name: array[:, cameras]
         if array.shape[:2] == (count, views)

@@ -2,18 +2,19 @@
 
     python tools/import_dataset.py h36m SOURCE --out data [--protocol canonpose] [--detections data_2d_h36m_*.npz]
     python tools/import_dataset.py h36m SOURCE --out data --protocol iqbal --videos
-    python tools/import_dataset.py 3dhp SOURCE --out data [--cameras 0,2,4,7,8]
+    python tools/import_dataset.py 3dhp SOURCE --out data [--cameras 0,2,4,7,8] [--videos]
     python tools/import_dataset.py skipose SOURCE --out data
 
 writes ``<dataset>_train.npz`` and ``<dataset>_test.npz``, in metres and pixels, on the joints of H36M-17, for
-``posepipe fit``, ``infer`` and ``evaluate``. ``--videos`` lays out Human3.6M's videos as well, in ``OUT/h36m``, for
-methods that learn from pictures (``datasets.h36m_footage``). You need the data set and its licence. Human3.6M and
-3DHP's test files need extra packages: pip install -c constraints.txt '.[datasets]'.
+``posepipe fit``, ``infer`` and ``evaluate``. ``--videos`` lays out the videos of Human3.6M or 3DHP as well, in
+``OUT/<dataset>``, for methods that learn from pictures (``datasets.footage``). You need the data set and its licence.
+Human3.6M and 3DHP's test files need extra packages: pip install -c constraints.txt '.[datasets]'.
 
 Protocols of Human3.6M: canonpose (also cvsf) trains on subjects 5 to 8, epipolarpose, iqbal and li on 1 and 5 to 8;
 all test on 9 and 11, every 64th frame. 3DHP: train on S1 to S8, test on the valid frames of TS1 to TS6 against
 poses of one body height. SkiPose: its own split. Without ``--detections`` keypoints are the data set's own 2D,
-which for Human3.6M and 3DHP are projections of the true 3D: upper bounds, not results.
+which for Human3.6M and 3DHP are projections of the true 3D: upper bounds, not results. Such 2D and VideoPose3D's
+archives have no confidences: all joints count as sure.
 """
 
 from __future__ import annotations
@@ -29,8 +30,8 @@ if not __package__:
 
 import numpy as np
 
+from tools.datasets import h36m_footage, mpi_inf_3dhp_footage
 from tools.datasets.h36m import read_h36m
-from tools.datasets.h36m_footage import lay_out
 from tools.datasets.mpi_inf_3dhp import CHEST_CAMERAS, read_test, read_training
 from tools.datasets.skipose import read_skipose
 
@@ -55,8 +56,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         samples, views = arrays["keypoint"].shape[:2]
         print(f"{path}: {samples} samples of {views} view{'s' if views > 1 else ''}")
     if options.videos:
-        out, subjects = options.out / options.dataset, H36M_TRAINING[options.protocol]
-        print(f"{out}: {lay_out(options.source, out, subjects, H36M_TEST, options.test_every)} videos")
+        out = options.out / options.dataset
+        print(f"{out}: {lay_out(options, out)} videos")
 
 
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
@@ -66,13 +67,13 @@ def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--out", type=Path, required=True, help="folder of the keypoint files")
     parser.add_argument("--protocol", choices=H36M_TRAINING, default="canonpose", help="Human3.6M: whose subjects")
     parser.add_argument("--detections", type=Path, help="Human3.6M: 2D poses, an archive as VideoPose3D writes them")
-    parser.add_argument("--videos", action="store_true", help="Human3.6M: lay out its videos as well")
-    parser.add_argument("--cameras", default=",".join(map(str, CHEST_CAMERAS)), help="3DHP: training cameras")
+    parser.add_argument("--videos", action="store_true", help="Human3.6M, 3DHP: lay out the videos as well")
+    parser.add_argument("--cameras", type=_numbers, default=CHEST_CAMERAS, help="3DHP: training cameras")
     parser.add_argument("--train-every", type=int, default=5, help="keep every n-th training frame")
     parser.add_argument("--test-every", type=int, default=64, help="Human3.6M: keep every n-th test frame")
     options = parser.parse_args(arguments)
-    if options.videos and options.dataset != "h36m":
-        parser.error("--videos is for h36m alone")
+    if options.videos and options.dataset == "skipose":
+        parser.error("--videos is for h36m and 3dhp: SkiPose has pictures cut out around the skier")
     return options
 
 
@@ -82,11 +83,21 @@ def read(options: argparse.Namespace, split: str) -> dict[str, Any]:
     if options.dataset == "skipose":
         return read_skipose(source, split)
     if options.dataset == "3dhp":
-        cameras = tuple(int(number) for number in options.cameras.split(","))
-        return read_training(source, tuple(range(1, 9)), every, cameras) if split == "train" else read_test(source)
+        return read_training(source, every, options.cameras) if split == "train" else read_test(source)
     if split == "train":
         return read_h36m(source, H36M_TRAINING[options.protocol], every, options.detections)
     return read_h36m(source, H36M_TEST, options.test_every, options.detections)
+
+
+def lay_out(options: argparse.Namespace, out: Path) -> int:
+    """Lay the data set's videos out as footage; returns how many there are."""
+    if options.dataset == "3dhp":
+        return mpi_inf_3dhp_footage.lay_out(options.source, out, options.cameras)
+    return h36m_footage.lay_out(options.source, out, H36M_TRAINING[options.protocol], H36M_TEST, options.test_every)
+
+
+def _numbers(text: str) -> tuple[int, ...]:
+    return tuple(int(number) for number in text.split(","))
 
 
 def _plain(array: np.ndarray) -> np.ndarray:

@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+import tomllib
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
+import av
 import cv2
 import numpy as np
 import pytest
+from av.video.frame import VideoFrame
 from known_scene import cameras, people
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.cache import SourceFile
 from posepipe.pipeline.keypoints import read_keypoints
 from posepipe.pipeline.recording import Recording, videos_in
-from posepipe.pipeline.video import write_video
+from posepipe.pipeline.video import probe, read_frames, write_video
 from scipy.io import savemat
 from scipy.spatial.transform import Rotation
 
@@ -232,7 +235,7 @@ def mpi_inf_3dhp_folder(tmp_path: Path) -> tuple[Path, np.ndarray]:
     (folder / "camera.calibration").write_text("\n".join(lines) + "\n")
     savemat(folder / "annot.mat", {"annot2": annot2, "annot3": annot3, "univ_annot3": annot3})
     (tmp_path / "TS1").mkdir()
-    names = [H36M17.index(joint) for joint in mpi_inf_3dhp._OF_17]
+    names = [H36M17.index(joint) for joint in mpi_inf_3dhp.TEST_JOINTS]
     with h5py.File(tmp_path / "TS1/annot_data.mat", "w") as file:
         file["annot2"] = rig.project(world)[:, :1, names]
         file["annot3"] = rig.see(world)[:, :1, names] * 1000
@@ -258,6 +261,62 @@ def test_3dhp(mpi_inf_3dhp_folder: tuple[Path, np.ndarray]) -> None:
     np.testing.assert_allclose(test["joint_3d_cam"], (expected - expected[:, :, :1])[:, :, order], atol=1e-4)
     check_opens_in_posepipe(out / "3dhp_test.npz")
     assert len(mpi_inf_3dhp.SCORED_JOINTS) == 14
+
+
+def test_3dhp_videos_are_laid_out_as_footage(
+    mpi_inf_3dhp_folder: tuple[Path, np.ndarray], capsys: pytest.CaptureFixture[str]
+) -> None:
+    source, world = mpi_inf_3dhp_folder
+    folder = source / "S1/Seq1/imageSequence"
+    folder.mkdir()
+    for camera in range(14):
+        with av.open(str(folder / f"video_{camera}.avi"), "w") as container:
+            stream = container.add_stream("mpeg4", rate=25, width=64, height=48, pix_fmt="yuv420p")
+            for frame in (VideoFrame.from_ndarray(np.full((48, 64, 3), 90, np.uint8)) for _ in range(FRAMES)):
+                container.mux(stream.encode(frame))
+            container.mux(stream.encode())
+    pictures = [source / f"TS1/imageSequence/img_{number + 1:06d}.jpg" for number in range(FRAMES + 2)]
+    pictures[0].parent.mkdir()
+    for number, path in enumerate(pictures):  # two more than annotations, as in TS4
+        cv2.imwrite(str(path), np.full((48, 64, 3), 40 + 8 * number, np.uint8))
+    arguments = ["3dhp", str(source), "--out", str(source / "out"), "--videos"]
+    import_dataset.main(arguments)
+    out, rig = source / "out/3dhp", cameras(14)
+    assert f"{out}: 6 videos" in capsys.readouterr().out, "five cameras at chest height, and one test clip"
+
+    (take,) = Recording.open(out / "train").takes
+    assert (take.name, take.rig) == ("S1_Seq1", "S1_Seq1")
+    assert [camera.name for camera in take.cameras] == [f"video_{number}" for number in mpi_inf_3dhp.CHEST_CAMERAS]
+    for camera in take.cameras:
+        number, given = int(camera.name[6:]), camera.calibration
+        assert camera.offset_s == 0 and camera.moving is False and given is not None
+        assert given.R is not None and given.t is not None and not given.distortion.any()
+        assert len(probe(camera.video).time) == FRAMES
+        image = (world @ given.R.T + given.t) @ given.K.T
+        np.testing.assert_allclose(image[..., :2] / image[..., 2:], rig.project(world)[:, number], atol=1e-6)
+
+    (clip,) = videos_in(out / "test")
+    shown = [picture.mean() for _, picture in read_frames(clip)]
+    np.testing.assert_allclose(shown, 40 + 8 * np.arange(FRAMES), atol=1)
+    K = tomllib.loads((out / "test/calib.toml").read_text())["TS1"]["matrix"]
+    np.testing.assert_allclose(K, rig.K[0], atol=1e-3)
+    true, valid = load(out / "reference/TS1.npz"), np.arange(1, FRAMES, 2)
+    np.testing.assert_allclose(true["time"], probe(clip).time[valid])
+    np.testing.assert_allclose(true["joints_3d_cam"], rig.see(world)[valid, 0] * 0.9, atol=1e-5)
+    assert list(true["joint_names"]) == list(H36M17.joints) and set(true["action"]) == {"sitting on a chair"}
+
+    pictures[4].unlink()
+    with pytest.raises(SystemExit, match=r"img_000005.jpg is missing; methods that learn from pictures need"):
+        import_dataset.main(arguments)
+    (folder / "video_8.avi").unlink()
+    with pytest.raises(SystemExit, match=r"video_8.avi is missing; methods that learn from pictures need"):
+        import_dataset.main(arguments)
+
+
+def test_videos_of_skipose_are_not_there(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit):
+        import_dataset.main(["skipose", ".", "--out", "out", "--videos"])
+    assert "--videos is for h36m and 3dhp" in capsys.readouterr().err
 
 
 # SkiPose-PTZ

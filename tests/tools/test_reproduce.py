@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from known_scene import cameras, people
 from posepipe.models.skeleton import H36M17
-from posepipe.pipeline.settings import Settings, load_settings, method_settings
+from posepipe.pipeline.settings import Settings, load_settings, method_needs, method_settings
 
 from tools import reproduce
 
@@ -39,7 +39,7 @@ def test_ours_beside_the_papers(tmp_path: Path, capsys: pytest.CaptureFixture[st
     arguments = ["h36m", "--method", "canonpose", "--data", str(tmp_path), "--runs", str(tmp_path / "runs")]
     reproduce.main([*arguments, "--device", "cpu", *(word for setting in quick for word in ("--set", setting))])
     text = capsys.readouterr().out
-    assert "| CanonPose + C (published) | 74.3 | 53.0 |  |  | 167.3 | AlphaPose 2D |" in text
+    assert "| CanonPose + C (published) | 74.3 | 53.0 |  |  | 167.3 | AlphaPose 2D, with confidences |" in text
     assert "| posepipe canonpose, as predicted |" in text and "mean over actions" in text
     assert (tmp_path / "runs/h36m_canonpose.md").read_text() in text
     assert (tmp_path / "runs/h36m/canonpose/seed0/evaluation.json").exists()
@@ -98,6 +98,40 @@ def test_a_row_of_a_method_of_pictures(
     assert "| Iqbal H (published) | 69.1 | 66.3 | 55.9 |" in text and "starts from trained weights" in text
 
 
+def test_rows_of_pictures_of_3dhp(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only frames and joints that the papers count are scored; PCK is that of poses in metres."""
+    pose, reference = people(20), tmp_path / "3dhp/reference"
+    write(tmp_path / "3dhp_train.npz", 120, 0)
+    reference.mkdir(parents=True)
+    valid = np.array([3, 9])
+    np.savez(
+        reference / "TS1.npz", joints_3d_cam=pose[valid], time=valid / 25, action=np.array(["sports", "exercise"])
+    )
+
+    def lifted(train: Path, test: Path, settings: Settings, folder: Path) -> tuple[Path, Path]:
+        assert (train, test) == (tmp_path / "3dhp/train", tmp_path / "3dhp/test")
+        assert settings.train.method == "epipolarpose" and method_needs(settings) >= {"crops", "labels"}
+        (folder / "test/TS1").mkdir(parents=True)
+        off = np.zeros((20, 17, 1))
+        off[:, H36M17.index("spine")] = 9.0  # is not scored
+        off[3, H36M17.index("left_wrist")] = 0.2
+        off[4:9] = 5.0  # frames that are not valid
+        np.savez(folder / "test/TS1/poses.npz", joint=pose + off, time=np.arange(20) / 25, unit=np.array("m"))
+        return folder, folder / "test"
+
+    monkeypatch.setattr(reproduce, "lifted_footage", lifted)
+    row = ["3dhp", "--method", "epipolarpose+volumetric", "--data", str(tmp_path)]
+    reproduce.main([*row, "--runs", str(tmp_path / "runs")])
+    text = capsys.readouterr().out
+    rows = [[cell.strip() for cell in line.split("|")[1:]] for line in text.splitlines() if line.startswith("| ")]
+    ours = dict(zip(rows[0], rows[1], strict=True))
+    assert float(ours["MPJPE"]) == pytest.approx(1000 * 0.2 * 3**0.5 / 28, abs=0.06)
+    assert float(ours["PCK"]) == pytest.approx(100 * 27 / 28, abs=0.06)
+    assert "| EpipolarPose SS (published) | 126.8 | 125.7 | " in text and "| 64.7 | 71.9 |" in text
+
+
 @pytest.mark.parametrize("key", reproduce.TABLES, ids=" ".join)
 def test_every_row_has_settings_that_exist(key: tuple[str, str]) -> None:
     method = key[1].split("+")[0]
@@ -105,7 +139,16 @@ def test_every_row_has_settings_that_exist(key: tuple[str, str]) -> None:
     assert method_settings(settings).epochs >= 1
 
 
-@pytest.mark.parametrize(("dataset", "method"), [("skipose", "li"), ("3dhp", "iqbal")])
+@pytest.mark.parametrize(("dataset", "method"), [("skipose", "li"), ("skipose", "iqbal")])
 def test_a_row_that_is_not_there(dataset: str, method: str) -> None:
-    with pytest.raises(SystemExit, match=r"no such row; there are: h36m --method canonpose.* of Human3.6M alone"):
+    with pytest.raises(SystemExit, match=r"no such row; there are: h36m --method canonpose.*3dhp --method iqbal"):
         reproduce.main([dataset, "--method", method, "--data", "."])
+
+
+def test_the_first_cameras_alone(tmp_path: Path) -> None:
+    write(tmp_path / "h36m_train.npz", 20, 0)
+    cut = reproduce.first_cameras(tmp_path / "h36m_train.npz", 2, tmp_path / "cut")
+    with np.load(cut) as fewer, np.load(tmp_path / "h36m_train.npz") as whole:
+        for name in ("keypoint", "K", "joint_3d_cam"):
+            np.testing.assert_array_equal(fewer[name], whole[name][:, :2])
+        np.testing.assert_array_equal(fewer["action"], whole["action"])

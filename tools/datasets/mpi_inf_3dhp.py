@@ -10,6 +10,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +20,9 @@ from posepipe.models.skeleton import H36M17
 from scipy.io import loadmat
 
 Array = NDArray[np.float64]
+
+SUBJECTS = tuple(range(1, 9))
+"""Of training."""
 
 CHEST_CAMERAS = (0, 2, 4, 7, 8)
 """The five cameras at chest height, which the papers train on."""
@@ -32,7 +36,7 @@ _OF_28 = {
     "left_wrist": 12, "right_shoulder": 15, "right_elbow": 16, "right_wrist": 17,
 }  # fmt: skip
 """Numbers of the joints of H36M-17 among the 28 of training, from 1."""
-_OF_17 = (
+TEST_JOINTS = (
     "head", "thorax", "right_shoulder", "right_elbow", "right_wrist", "left_shoulder", "left_elbow", "left_wrist",
     "right_hip", "right_knee", "right_ankle", "left_hip", "left_knee", "left_ankle", "pelvis", "spine", "nose",
 )  # fmt: skip
@@ -43,13 +47,23 @@ _ACTIVITIES = (
 )  # fmt: skip
 
 
-def read_training(
-    source: Path, subjects: tuple[int, ...], every: int, cameras: tuple[int, ...] = CHEST_CAMERAS
-) -> dict[str, Any]:
-    """Arrays of a keypoint file with every n-th frame of both sequences of some subjects."""
+@dataclass(frozen=True)
+class TestClip:
+    """One of TS1 to TS6, seen by one camera; its joints are those of ``TEST_JOINTS``."""
+
+    folder: Path
+    valid: NDArray[np.bool_]  # (N) whether a frame counts
+    pixel: Array  # (N, 17, 2) px
+    joint: Array  # (N, 17, 3) mm, camera axes, as filmed
+    universal: Array  # (N, 17, 3) mm, camera axes, of one body height
+    action: NDArray[np.str_]  # (N)
+
+
+def read_training(source: Path, every: int, cameras: tuple[int, ...] = CHEST_CAMERAS) -> dict[str, Any]:
+    """Arrays of a keypoint file with every n-th frame of both sequences of all training subjects."""
     order = [_OF_28[joint] - 1 for joint in H36M17.joints]
     parts, names = [], []
-    for number, (name, folder) in enumerate(_sequences(source, subjects)):
+    for number, (name, folder) in enumerate(sequences(source)):
         annotation = loadmat(folder / "annot.mat")
         K, R, t = read_calibration(folder / "camera.calibration")
         frames = min(len(annotation["annot2"][camera, 0]) for camera in cameras)
@@ -70,36 +84,50 @@ def read_training(
         })  # fmt: skip
         names.append(name)
     if not parts:
-        raise SystemExit(f"{source} holds no S*/Seq*/annot.mat of subjects {subjects}")
+        raise SystemExit(f"{source} holds no S*/Seq*/annot.mat of subjects 1 to {SUBJECTS[-1]}")
     arrays = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
     return arrays | {"joint_names": np.array(H36M17.joints), "take_names": np.array(names)}
 
 
 def read_test(source: Path) -> dict[str, Any]:
     """Arrays of a keypoint file with all valid frames of TS1 to TS6: one view, poses of one body height."""
+    clips = list(test_clips(source))
+    joint = np.concatenate([clip.universal[clip.valid] for clip in clips])[:, None]
+    return {
+        "keypoint": np.concatenate([clip.pixel[clip.valid] for clip in clips])[:, None],
+        "joint_3d_cam": (joint - joint[:, :, [TEST_JOINTS.index("pelvis")]]) / 1000,
+        "take": np.concatenate([np.full(clip.valid.sum(), number) for number, clip in enumerate(clips)]),
+        "instant": np.concatenate([np.flatnonzero(clip.valid) for clip in clips]),
+        "action": np.concatenate([clip.action[clip.valid] for clip in clips]),
+        "joint_names": np.array(TEST_JOINTS),
+        "take_names": np.array([clip.folder.name for clip in clips]),
+    }
+
+
+def sequences(source: Path) -> Iterator[tuple[str, Path]]:
+    """Names and folders of all training sequences."""
+    for subject in SUBJECTS:
+        for folder in sorted((source / f"S{subject}").glob("Seq*")):
+            if (folder / "annot.mat").exists():
+                yield f"S{subject} {folder.name}", folder
+
+
+def test_clips(source: Path) -> Iterator[TestClip]:
+    """All test clips, with or without a folder of their own."""
     try:
         import h5py
     except ImportError:
         raise SystemExit("3DHP's test files need h5py: pip install -c constraints.txt '.[datasets]'") from None
-    folders = sorted((source / name for name in ("mpi_inf_3dhp_test_set", ".")), key=lambda path: not path.is_dir())
-    parts, names = [], []
-    for path in sorted(folders[0].glob("TS*/annot_data.mat")):
-        with h5py.File(path) as file:
-            valid = np.asarray(file["valid_frame"]).reshape(-1) > 0
-            pixel, joint = (np.asarray(file[key], np.float64)[valid] for key in ("annot2", "univ_annot3"))
-            activity = np.asarray(file["activity_annotation"]).reshape(-1)[valid].astype(int)
-        parts.append({
-            "keypoint": pixel,
-            "joint_3d_cam": (joint - joint[:, :, [_OF_17.index("pelvis")]]) / 1000,
-            "take": np.full(len(pixel), len(names)),
-            "instant": np.flatnonzero(valid),
-            "action": np.array(_ACTIVITIES)[activity],
-        })  # fmt: skip
-        names.append(path.parent.name)
-    if not parts:
+    inner = source / "mpi_inf_3dhp_test_set"
+    found = sorted((inner if inner.is_dir() else source).glob("TS*/annot_data.mat"))
+    if not found:
         raise SystemExit(f"{source} holds no TS*/annot_data.mat")
-    arrays = {key: np.concatenate([part[key] for part in parts]) for key in parts[0]}
-    return arrays | {"joint_names": np.array(_OF_17), "take_names": np.array(names)}
+    for path in found:
+        with h5py.File(path) as file:
+            activity = np.asarray(file["activity_annotation"]).reshape(-1).astype(int)
+            poses = (np.asarray(file[key], np.float64)[:, 0] for key in ("annot2", "annot3", "univ_annot3"))
+            valid = np.asarray(file["valid_frame"]).reshape(-1) > 0
+            yield TestClip(path.parent, valid, *poses, np.array(_ACTIVITIES)[activity])
 
 
 def read_calibration(path: Path) -> tuple[Array, Array, Array]:
@@ -113,13 +141,6 @@ def read_calibration(path: Path) -> tuple[Array, Array, Array]:
         raise SystemExit(f"{path} is not a calibration file with intrinsic and extrinsic of each camera")
     K, place = np.stack(found["intrinsic"]), np.stack(found["extrinsic"])
     return K[:, :3, :3], place[:, :3, :3], place[:, :3, 3] / 1000
-
-
-def _sequences(source: Path, subjects: tuple[int, ...]) -> Iterator[tuple[str, Path]]:
-    for subject in subjects:
-        for folder in sorted((source / f"S{subject}").glob("Seq*")):
-            if (folder / "annot.mat").exists():
-                yield f"S{subject} {folder.name}", folder
 
 
 def _cell(cells: Any, camera: int, size: int, frames: int) -> Array:
