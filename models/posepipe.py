@@ -41,7 +41,7 @@ class PosepipeSettings(MethodSettings):
     )
     epochs: int = Field(32, ge=1, description="passes over the training instants")
     instants: int = Field(
-        3000,
+        7000,
         ge=0,
         description="training instants at least: shorter footage is filmed again by turned cameras; 0: never",
     )
