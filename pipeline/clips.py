@@ -14,7 +14,7 @@ from .fit_request import exports_of
 from .known_cameras import lens_of
 from .learning import Learning
 from .motion import make_motion
-from .optics import Optics, find_optics, given_optics, optics_in_the_middle
+from .optics import CALIBRATED, Optics, find_optics, given_optics, optics_in_the_middle
 from .place import place_root
 from .results import provenance, write_results
 from .settings import LiftSettings
@@ -63,7 +63,7 @@ class Clips:
         K = self.learning.intrinsics(athlete, number)
         assumed = settings.calibrate.focal(width) if K is None else K[0][0]
         if of.focal_px is None and assumed is not None:
-            return optics_in_the_middle(width, height, assumed, "assumed as calibrate says")
+            return optics_in_the_middle(width, height, assumed, CALIBRATED)
         return find_optics(frames, of.video, of.focal_px, settings.root)
 
     def lifting(self, athlete: Athlete, camera: int) -> LiftSettings:

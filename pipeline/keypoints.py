@@ -14,6 +14,7 @@ S samples (instants), V views (cameras), J joints. View ``v`` is the same camera
                                 methods that need it; without S where cameras never move
     distortion   (S, V, 5)      optional beside K: k1, k2, p1, p2, k3 of the lenses, likewise
     image_size   (V, 2)         optional: width and height in px, where a focal length is to be assumed
+                                (K, or this, also serves to estimate where people stand: ``root_trajectory``)
 
 Files for evaluation (``evaluate``), and for the refinement unit (setting ``refine.reference``), also hold
 
@@ -24,7 +25,7 @@ A benchmark's files are read as well, by these names: poses_2d, confidences, seq
 camera_K, camera_R, camera_t, poses_3d_cam, and subject_id as the session in which static cameras stay where they are.
 
 Training and prediction never open the arrays for evaluation (but for the refinement unit, which is off by default),
-and K, distortion, R and t only if the method needs them.
+and K, distortion, R and t only if the method needs them; what has been lifted is placed in space by K.
 """
 
 from __future__ import annotations

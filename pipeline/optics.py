@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +13,8 @@ from .lenses import Lens, assumed_intrinsics
 from .settings import RootSettings
 from .video import focal_length_35mm
 
+CALIBRATED = "assumed as calibrate says"
+IN_THE_MIDDLE = "principal point in the middle"
 DIAGONAL_35MM = float(np.hypot(36, 24))
 """Of a picture on 35 mm film, in mm: equivalent focal lengths are compared by diagonals."""
 
@@ -28,13 +31,28 @@ class Optics:
 
 def given_optics(K: list[list[float]], distortion: Lens | None) -> Optics:
     """Of a calibrated camera."""
-    return Optics(K, distortion, f"focal length of {K[0][0]:.0f} px, given")
+    return Optics(K, distortion, f"{in_words(np.array(K))}, given")
 
 
 def optics_in_the_middle(width: float, height: float, focal_px: float, source: str) -> Optics:
     """Of a camera of which only the focal length is known, or assumed; ``source`` says why."""
-    K = assumed_intrinsics(width, height, focal_px).tolist()
-    return Optics(K, None, f"focal length of {focal_px:.0f} px, {source}; principal point in the middle")
+    K = assumed_intrinsics(width, height, focal_px)
+    return Optics(K.tolist(), None, f"{in_words(K)}, {source}; {IN_THE_MIDDLE}")
+
+
+def in_words(K: np.ndarray) -> str:
+    """The focal length of cameras (..., 3, 3), or between which it lies."""
+    low, high = (f"{extreme(K[..., 0, 0]):.0f}" for extreme in (np.min, np.max))
+    return f"focal length of {low} px" if low == high else f"focal length of {low} to {high} px"
+
+
+def focal_length(size: Sequence[float], focal_px: float | None, settings: RootSettings) -> tuple[float, str]:
+    """The focal length (px) of pictures of a size, as stated, else of a usual field of view; and why, in words."""
+    if focal_px is not None:
+        return focal_px, "given"
+    angle = settings.field_of_view_deg
+    focal = max(size) / 2 / np.tan(np.radians(angle) / 2)
+    return float(focal), f"assumed: a field of view of {angle:g}° along the longer side"
 
 
 def find_optics(frames: Frames, video: Path, focal_px: float | None, settings: RootSettings) -> Optics:
@@ -45,12 +63,8 @@ def find_optics(frames: Frames, video: Path, focal_px: float | None, settings: R
         focal_px: as stated.
     """
     size: tuple[int, int] = tuple(frames.image_size.tolist())
-    if focal_px is not None:
-        return optics_in_the_middle(*size, focal_px, "given")
-    equivalent = focal_length_35mm(video) if frames.filmed else None
+    equivalent = focal_length_35mm(video) if frames.filmed and focal_px is None else None
     if equivalent is not None:
         focal = equivalent / DIAGONAL_35MM * float(np.hypot(*size))
         return optics_in_the_middle(*size, focal, f"which is {equivalent:g} mm on 35 mm film, as the video says")
-    angle = settings.field_of_view_deg
-    focal = max(size) / 2 / np.tan(np.radians(angle) / 2)
-    return optics_in_the_middle(*size, focal, f"assumed: a field of view of {angle:g}° along the longer side")
+    return optics_in_the_middle(*size, *focal_length(size, focal_px, settings))

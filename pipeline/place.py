@@ -8,7 +8,7 @@ import numpy as np
 
 from ..models.epipolar import normalise_by_intrinsics
 from ..models.root import locate_root
-from .arrays import Pose3D
+from .arrays import Pose3D, Samples, ViewPoses
 from .cache import stage
 from .lenses import Lens, without_distortion
 
@@ -26,6 +26,30 @@ def place_root(pose: Pose3D, K: list[list[float]], distortion: Lens | None, sour
     matrix = np.array(K)
     if distortion is not None:
         keypoint, confidence = without_distortion(keypoint, confidence, matrix, np.array(distortion))
-    point = normalise_by_intrinsics(keypoint.astype(np.float64), matrix)
-    root = locate_root(pose.joint.astype(np.float64), point, confidence.astype(np.float64))
-    return replace(pose, root_trajectory=root.astype(np.float32), root_camera=source)
+    root = _locate(pose.joint, keypoint, confidence, matrix)
+    return replace(pose, root_trajectory=root, root_camera=source)
+
+
+@stage(version=1)
+def place_views(pose: ViewPoses, samples: Samples, source: str) -> ViewPoses:
+    """The poses of a keypoint file with ``root_trajectory``, as of ``place_root``.
+
+    Args:
+        samples: what was lifted, with K, and freed from the distortion of lenses.
+        source: where K comes from, in words.
+
+    Raises:
+        ValueError: samples without K.
+    """
+    if samples.K is None:
+        raise ValueError("to place a root takes K")
+    seen = np.isfinite(pose.joint).all((-2, -1))  # (sample, view)
+    root = np.full((*seen.shape, 3), np.nan, np.float32)
+    root[seen] = _locate(pose.joint[seen], samples.keypoint[seen], samples.confidence[seen], samples.K[seen])
+    return replace(pose, root_trajectory=root, root_camera=source)
+
+
+def _locate(joint: np.ndarray, keypoint: np.ndarray, confidence: np.ndarray, K: np.ndarray) -> np.ndarray:
+    """Roots (N, 3) float32 of poses (N, J, 3) seen as 2D poses (N, J, 2) px by a camera (3, 3), or by one each."""
+    point = normalise_by_intrinsics(keypoint.astype(np.float64), np.asarray(K, np.float64))
+    return locate_root(joint.astype(np.float64), point, confidence.astype(np.float64)).astype(np.float32)

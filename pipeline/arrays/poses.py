@@ -61,6 +61,10 @@ class ViewPoses(HandOver):
     takes: list[str]
     expected_error: Annotated[np.ndarray | None, Dims("sample view joint", "float32", "body heights, or m")] = None
     """How far from the truth ``joint`` may be, if the method can tell."""
+    root_trajectory: Annotated[np.ndarray | None, Dims("sample view xyz", "float32", "body heights, or m")] = None
+    """Where the root is in camera coordinates: an estimate, from the size that the pose has in the picture."""
+    root_camera: str = ""
+    """What ``root_trajectory`` knows or assumes of the cameras, in words."""
 
 
 @dataclass(frozen=True)

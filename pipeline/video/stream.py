@@ -63,10 +63,12 @@ def readable_part(path: Path) -> Iterator[None]:
 
 
 def reason(error: Exception) -> str:
+    """FFmpeg's own words."""
     return str(getattr(error, "strerror", None) or error).lower()
 
 
 def frames_of(packet: av.Packet) -> list[Any]:
+    """Pictures, or pieces of sound, that a packet completes."""
     try:
         return packet.decode()
     except av.error.InvalidDataError:
@@ -74,6 +76,7 @@ def frames_of(packet: av.Packet) -> list[Any]:
 
 
 def seconds_of(frame: Any) -> float:
+    """When a frame is shown or heard, in s of the container's clock."""
     return 0.0 if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
 
 

@@ -11,7 +11,7 @@ import pytest
 from known_scene import cameras, people
 from posepipe.models.lens import distort
 from posepipe.models.skeleton import COCO17, H36M17, recognise
-from posepipe.pipeline.array_fitting import STAGES
+from posepipe.pipeline.array_course import STAGES
 from posepipe.pipeline.arrays import Samples
 from posepipe.pipeline.cache import SourceFile
 from posepipe.pipeline.errors import PosepipeError
@@ -254,6 +254,8 @@ def test_infer_equals_fit_view_by_view(fitted: Path, tmp_path: Path) -> None:
     content = arrays(200)
     for name in ("keypoint", "confidence"):
         content[name] = content[name][:, [2]]
+    for name in "KRt":
+        content[name] = content[name][[2]]
     alone = infer(save(tmp_path / "alone.npz", content), model=fitted.with_name("data_posepipe") / "model.pt")
     np.testing.assert_allclose(alone.pose.joint[:, 0], made.pose.joint[:, 2], atol=1e-6)
 
@@ -266,6 +268,38 @@ def test_infer_says_which_views_show_too_little(fitted: Path, tmp_path: Path) ->
     missing = np.isnan(made.pose.joint).all((2, 3))
     assert missing[7, 1] and missing.sum() == 1
     assert made.pose.unit == "m"
+
+
+def roots(folder: Path) -> tuple[np.ndarray | None, str, str]:
+    """Of a result: the root trajectory, what it knows of the cameras, and what poses are relative to in words."""
+    with np.load(folder / "poses.npz") as poses:
+        return poses.get("root_trajectory"), str(poses["root_camera"]), str(poses["root"])
+
+
+def test_where_people_stand_is_estimated_where_the_file_tells_the_cameras(fitted: Path, tmp_path: Path) -> None:
+    model, content = fitted.with_name("data_posepipe") / "model.pt", arrays(40)
+    bare = {name: array for name, array in content.items() if name not in ("K", "R", "t")}
+    sized = bare | {"image_size": np.full((VIEWS, 2), [1000, 800])}
+
+    def inferred(name: str, content: dict[str, Any], **options: Any) -> tuple[np.ndarray | None, str, str]:
+        infer(save(tmp_path / f"{name}.npz", content), model=model, out=tmp_path / name, **options)
+        return roots(tmp_path / name)
+
+    given, source, relative = inferred("given", content)
+    assert given is not None and given.shape == (40, VIEWS, 3) and (given[..., 2] > 0).all()
+    assert source.endswith("px, given") and source in relative
+    bent, _, _ = inferred("bent", distorted(content))  # lifted as it looks, placed as the lens is known
+    assert bent is not None and np.abs(bent - given).max() > 0
+    assert roots(fitted.with_name("data_posepipe"))[1].endswith("px, given")
+    assert inferred("bare", bare) == (None, "", "root-relative: the origin of every pose is its pelvis; "
+                                      "where the person stands is not estimated")  # fmt: skip
+    assumed, source, _ = inferred("sized", sized)
+    assert assumed is not None and source.startswith("focal length of 866 px, assumed: a field of view of 60°")
+    nearer, source, _ = inferred("stated", sized, focal_px=433.0)
+    assert nearer is not None and source == "focal length of 433 px, given; principal point in the middle"
+    np.testing.assert_allclose(nearer[..., 2] * 2, assumed[..., 2], rtol=0.25)  # half the focal length, half as far
+    with pytest.raises(PosepipeError, match="image_size"):
+        inferred("none", bare, focal_px=433.0)
 
 
 LENS = np.array([[-0.2, 0.05, 0.001, -0.001, 0.0], [0.0] * 5, [0.1, 0, 0, 0, 0]])

@@ -15,14 +15,14 @@ from footage import FakeDetector, film
 from known_clip import a_clip, a_moving_clip, the_pose, without
 from posepipe.models.lens import distort
 from posepipe.pipeline import as_dataset
-from posepipe.pipeline.arrays import Pose3D
+from posepipe.pipeline.arrays import Pose3D, Samples, ViewPoses
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.exporters import exporter
 from posepipe.pipeline.exporters.npz import read
 from posepipe.pipeline.fitting import fit
 from posepipe.pipeline.inference import infer
 from posepipe.pipeline.motion import make_motion
-from posepipe.pipeline.place import place_root
+from posepipe.pipeline.place import place_root, place_views
 from posepipe.pipeline.settings import MotionSettings, load_settings
 from posepipe.pipeline.video import FOCAL_35MM, focal_length_35mm
 from quick_fit import QUICK, Fitted
@@ -163,3 +163,34 @@ def test_focal_lengths_in_metadata(said: str, focal: float | None, tmp_path: Pat
     assert focal_length_35mm(clip) is None
     tag_focal(clip, said)
     assert focal_length_35mm(clip) == focal
+
+
+def walkers(views: int = 2) -> tuple[ViewPoses, Samples, np.ndarray]:
+    """The person of ``walking`` in several views of which each has its own camera, and where they truly are."""
+    pose, root = walking()
+    matrices = np.stack([K * [[1 + view], [1 + view], [1]] for view in range(views)])
+    seen = np.einsum("vab,sjb->svja", matrices, pose.joint + root[:, None])
+    frames = len(root)
+    order = {"take": np.zeros(frames, np.int64), "instant": np.arange(frames)}
+    named = {"skeleton": pose.skeleton, "takes": ["a"]}
+    spread = {name: np.stack([getattr(pose, name)] * views, 1) for name in ("joint", "canonical", "confidence")}
+    turn = np.tile(np.eye(3, dtype=np.float32), (frames, views, 1, 1))
+    views_of = ViewPoses(**spread, camera_from_canonical=turn, unit="m", **order, **named)
+    samples = Samples(
+        keypoint=(seen[..., :2] / seen[..., 2:]).astype(np.float32), confidence=spread["confidence"],
+        rig=np.zeros(frames, np.int64), K=np.tile(matrices.astype(np.float32), (frames, 1, 1, 1)), R=None, t=None,
+        **order, **named,
+    )  # fmt: skip
+    return views_of, samples, root
+
+
+def test_every_view_of_a_keypoint_file_is_placed_by_its_own_camera() -> None:
+    views, samples, root = walkers()
+    views.joint[7, 1] = np.nan
+    placed = place_views(views, samples, "given")
+    found = np.asarray(placed.root_trajectory)
+    assert np.isnan(found[7, 1]).all()
+    np.testing.assert_allclose(found[:, 0], root, atol=2e-3)
+    np.testing.assert_allclose(np.delete(found[:, 1], 7, 0), np.delete(root, 7, 0), atol=2e-3)
+    with pytest.raises(ValueError, match="takes K"):
+        place_views(views, replace(samples, K=None), "given")

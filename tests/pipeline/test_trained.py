@@ -20,6 +20,7 @@ from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.exporters import exporter
 from posepipe.pipeline.lift import lift_poses
 from posepipe.pipeline.model import Model
+from posepipe.pipeline.place import place_root
 from posepipe.pipeline.settings import LiftSettings
 
 
@@ -59,6 +60,23 @@ def test_arrays_are_lifted_as_files_are(model: TrainedModel, tmp_path: Path) -> 
     assert lifted.unit == "m"
 
 
+def test_where_the_person_stands_if_the_camera_is_told(model: TrainedModel) -> None:
+    keypoints, confidence = poses_2d()
+    K = np.array([[1500.0, 0, 960], [0, 1500, 540], [0, 0, 1]])
+    size = (1920, 1080)
+    plain = model.lift(keypoints, confidence)
+    assert plain.root_trajectory is None and plain.root_camera == ""
+    known = model.lift(keypoints, confidence, K=K)
+    assert known.root_camera == "focal length of 1500 px, given"
+    np.testing.assert_array_equal(known.joint, plain.joint)
+    np.testing.assert_array_equal(known.root_trajectory, place_root(plain, K.tolist(), None, "").root_trajectory)
+    same = model.lift(keypoints, confidence, focal_px=1500, image_size_px=size)
+    np.testing.assert_array_equal(same.root_trajectory, known.root_trajectory)
+    assert same.root_camera == "focal length of 1500 px, given; principal point in the middle"
+    guess = model.lift(keypoints, confidence, image_size_px=size)
+    assert guess.root_camera.startswith("focal length of 1663 px, assumed: a field of view of 60°")
+
+
 @pytest.mark.parametrize(
     ("change", "sentence"),
     [
@@ -67,6 +85,9 @@ def test_arrays_are_lifted_as_files_are(model: TrainedModel, tmp_path: Path) -> 
         ({"time_s": np.zeros(12)}, "12 rising times"),
         ({"confidence": np.zeros((12, 17))}, "no frame shows enough"),
         ({"height_m": 30}, "height_m"),
+        ({"focal_px": 900.0}, "image_size_px"),
+        ({"K": np.eye(2)}, "K as .3, 3."),
+        ({"K": np.eye(3), "focal_px": 900.0}, "in its place"),
         ({"device": "cuda:99"}, "not available"),
     ],
 )
