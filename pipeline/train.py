@@ -205,7 +205,7 @@ def _epoch(
 def _optimizer(method: Method, phase: Phase, steps: int) -> tuple[torch.optim.Optimizer, LRScheduler]:
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[phase.optimizer]
     trained = [parameter for parameter in method.parameters() if parameter.requires_grad]
-    optimizer = kind(trained, lr=phase.learning_rate, weight_decay=phase.weight_decay, fused=True)
+    optimizer = kind(trained, lr=phase.learning_rate, weight_decay=phase.weight_decay)
     if phase.schedule == "one_cycle":
         return optimizer, OneCycleLR(optimizer, phase.learning_rate, total_steps=phase.epochs * steps)
     return optimizer, MultiStepLR(optimizer, list(phase.milestones), gamma=0.1)

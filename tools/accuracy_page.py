@@ -1,12 +1,14 @@
 """docs/accuracy.md: the rows of ``bench_accuracy`` as tables with mean and spread over seeds, and curves.
 
-Scenarios may be run at different times: a page keeps those of its ``accuracy.json`` that are not run anew.
+Methods may be run at different times: a page keeps those of its ``accuracy.json`` that are not run anew. Scenarios
+that are cut from others (``cut_bench``) share one table.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterable, Sequence
+import re
+from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
@@ -27,7 +29,8 @@ the truth.
   minus the worst joint's error, not below 0, after the similarity; more is better.
 * Mean ± standard deviation over seeds. Minutes are of training alone.
 * Handedness: whether the network itself told front from back in training (share of poses with clear evidence).
-* *posepipe* sees the frames around an instant, in clips of 3 or 4 s here; all other rows see single frames.
+* *posepipe* sees the frames around an instant, in clips of 3 or 4 s here; *posepipe+window=1* and all other methods
+  see single frames.
 * *supervised* is no method of posepipe: canonpose's network and schedule, trained with true 3D poses.
 * *canonpose+handedness=...*: how left is told from right. *none* is as published: it ends right, mirrored, or so
   undecided that the training is refused, which leaves fewer seeds. *hinge* and *both* are as good in most runs, but
@@ -50,6 +53,14 @@ show that they learn, no more.
 """,
 }
 """What a page says of a scenario."""
+
+CUTS = """## Less footage, fewer cameras
+
+The scenarios above, trained on the first so many instants (*samples*), or with some of the cameras alone
+(*cameras13*: the first and the third), which `python tools/cut_bench.py` cuts; the test data are the same.
+"""
+_CUT = re.compile(r"-(samples|cameras)\d+$")
+"""Ends of the names that ``cut_bench`` gives."""
 
 
 @dataclass(frozen=True)
@@ -75,38 +86,41 @@ class Row:
 def write_page(folder: Path, rows: Sequence[Row]) -> None:
     """Write ``accuracy.md``, ``accuracy.json`` and the curves of every scenario."""
     folder.mkdir(parents=True, exist_ok=True)
-    rows = [*rows, *_others(folder / "accuracy.json", {row.scenario for row in rows})]
+    rows = [*_others(folder / "accuracy.json", {(row.scenario, row.method) for row in rows}), *rows]
+    whole, cut = ([row for row in rows if bool(_CUT.search(row.scenario)) is is_cut] for is_cut in (False, True))
     parts = [INTRODUCTION]
-    for scenario in dict.fromkeys(row.scenario for row in rows):
-        of_scenario = [row for row in rows if row.scenario == scenario]
-        parts += [f"## {scenario}\n", SCENARIOS.get(scenario, ""), _origin(of_scenario), *_table(of_scenario)]
+    for scenario in dict.fromkeys(row.scenario for row in whole):
+        of_scenario = [row for row in whole if row.scenario == scenario]
+        parts += [f"## {scenario}\n", SCENARIOS.get(scenario, ""), *_table(of_scenario), *_origin(of_scenario)]
         for name, picture in pictures(_mean_curves(of_scenario)).items():
             file = f"accuracy_{scenario}_{name}"
             write_atomically(folder / file, picture.encode())
             parts.append(f"\n![{scenario}: {name.removesuffix('.svg').upper()}]({file})")
         parts.append("")
+    if cut:
+        parts += [CUTS, *_table(cut, with_scenario=True), *_origin(cut), ""]
     write_atomically(folder / "accuracy.md", "\n".join(parts).encode())
     content = {"rows": [asdict(row) for row in rows]}
     write_atomically(folder / "accuracy.json", json.dumps(content, indent=1).encode())
 
 
-def _others(page: Path, scenarios: Collection[str]) -> list[Row]:
-    """Rows that a page has of other scenarios."""
+def _others(page: Path, replaced: Collection[tuple[str, str]]) -> list[Row]:
+    """Rows that a page has of other methods or scenarios."""
     if not page.exists():
         return []
     kept = [Row(**row) for row in json.loads(page.read_text(encoding="utf-8"))["rows"]]
-    return [row for row in kept if row.scenario not in scenarios]
+    return [row for row in kept if (row.scenario, row.method) not in replaced]
 
 
-def _origin(rows: Sequence[Row]) -> str:
-    def known(values: Iterable[str]) -> str:
-        return ", ".join(dict.fromkeys(value for value in values if value))
+def _origin(rows: Sequence[Row]) -> list[str]:
+    def known(name: str) -> list[str]:
+        return list(dict.fromkeys(value for row in rows if (value := getattr(row, name))))
 
-    commands, machines = (known(getattr(row, name) for row in rows) for name in ("command", "machine"))
-    return (
-        f"Made by `{commands}` (commit {known(row.commit for row in rows)}; {known(row.date for row in rows)})\n"
-        f"on {machines}. All rows, seed by seed: [accuracy.json](accuracy.json).\n"
-    )
+    return [
+        f"\nMade on {', '.join(known('machine'))} ({', '.join(known('date'))}; commit {', '.join(known('commit'))}).",
+        "All rows, seed by seed: [accuracy.json](accuracy.json). Commands:\n",
+        *["```", *known("command"), "```"],
+    ]
 
 
 def _by_method(rows: Sequence[Row]) -> dict[str, list[Row]]:
@@ -120,27 +134,38 @@ def _by_method(rows: Sequence[Row]) -> dict[str, list[Row]]:
     return dict(sorted(groups.items(), key=rank))
 
 
-def _table(rows: Sequence[Row]) -> list[str]:
+def _table(rows: Sequence[Row], with_scenario: bool = False) -> list[str]:
+    """A line per method, scenario by scenario."""
     titles = ["method", "uses", *MEASURES.values(), "handedness", "minutes", "epochs", "seeds"]
-    lines = ["| " + " | ".join(titles) + " |", "|---|---|" + "---:|" * 4 + "---|" + "---:|" * 3]
+    lines = [titles, ["---", "---", *["---:"] * len(MEASURES), "---", *["---:"] * 3]]
+    of = [["scenario"], ["---"]]
     failures = []
-    for name, group in _by_method(rows).items():
-        good = [row for row in group if not row.failure]
-        for failure in dict.fromkeys(row.failure for row in group if row.failure):
-            seeds = ", ".join(str(row.seed) for row in group if row.failure == failure)
-            failures.append(f"* {name}, seed {seeds}: {failure}")
-        if good:
-            cells = [
-                name,
-                good[0].uses,
-                *(_spread([row.measures[measure] for row in good]) for measure in MEASURES),
-                ", ".join(dict.fromkeys(row.handedness for row in good)),
-                _spread([row.minutes for row in good]),
-                ", ".join(dict.fromkeys(str(row.epochs) for row in good)),
-                str(len(good)) + (f" of {len(group)}" if len(good) < len(group) else ""),
-            ]
-            lines.append("| " + " | ".join(cells) + " |")
-    return [*lines, *(["", "Not finished:", "", *failures] if failures else [])]
+    for scenario in sorted({row.scenario for row in rows}):
+        for name, group in _by_method([row for row in rows if row.scenario == scenario]).items():
+            good = [row for row in group if not row.failure]
+            for failure in dict.fromkeys(row.failure for row in group if row.failure):
+                seeds = ", ".join(str(row.seed) for row in group if row.failure == failure)
+                failures.append(f"* {f'{scenario}: ' if with_scenario else ''}{name}, seed {seeds}: {failure}")
+            if good:
+                lines.append(_cells(name, good, len(group)))
+                of.append([scenario])
+    if with_scenario:
+        lines = [[*first, *more] for first, more in zip(of, lines, strict=True)]
+    table = ["| " + " | ".join(line) + " |" for line in lines]
+    return [*table, *(["", "Not finished:", "", *failures] if failures else [])]
+
+
+def _cells(name: str, rows: Sequence[Row], tried: int) -> list[str]:
+    """What a table says of a method's seeds."""
+    return [
+        name,
+        rows[0].uses,
+        *(_spread([row.measures[measure] for row in rows]) for measure in MEASURES),
+        ", ".join(dict.fromkeys(row.handedness for row in rows)),
+        _spread([row.minutes for row in rows]),
+        ", ".join(dict.fromkeys(str(row.epochs) for row in rows)),
+        str(len(rows)) + (f" of {tried}" if len(rows) < tried else ""),
+    ]
 
 
 def _spread(values: Sequence[float]) -> str:

@@ -112,10 +112,12 @@ def test_the_page_shows_mean_and_spread(tmp_path: Path) -> None:
     write_page(tmp_path, [replace(row(0, 70), scenario="drawn", command="python run", machine="two cores")])
     text = (tmp_path / "accuracy.md").read_text()
     assert "82.0 ± 2.8" in text and "70.0" in text, "other scenarios stay"
-    assert "`python run`" in text and "on two cores" in text
-    write_page(tmp_path, [row(0, 90)])
+    assert "```\npython run\n```" in text and "on two cores" in text
+    write_page(tmp_path, [row(0, 90), replace(row(0, 60), scenario="static4-samples750")])
     text = (tmp_path / "accuracy.md").read_text()
-    assert "90.0" in text and "70.0" in text and "82.0" not in text, "a scenario is replaced as a whole"
+    assert "90.0" in text and "70.0" in text and "82.0" not in text, "all seeds of a method are replaced"
+    whole, cut = text.split("## Less footage")
+    assert "| static4-samples750 | canonpose |" in cut and "samples750" not in whole
 
 
 class _Found:
