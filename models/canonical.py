@@ -12,7 +12,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from .geometry import normalise_keypoints, unit_norm
+from .geometry import mirrored, normalise_keypoints, unit_norm, where_rows
 from .handedness import Parity, mirror_quotient, parity_hinge
 from .lifter import Lifter, Rotation
 from .losses import bone_prior, mean_where
@@ -144,17 +144,13 @@ class CanonicalMethod(Method):
         if not self.settings.flip:
             return batch
         flipped = (torch.rand(len(batch.rig)) < 0.5).to(batch.rig.device)  # drawn on the CPU, whatever the device
-        label = None if batch.label is None else _where(flipped, self._mirrored(batch.label), batch.label)
+        label = None if batch.label is None else where_rows(flipped, mirrored(batch.label, self.mirror), batch.label)
         return Batch(
-            _where(flipped, self._mirrored(batch.keypoint), batch.keypoint),
-            _where(flipped, batch.confidence[..., self.mirror], batch.confidence),
+            where_rows(flipped, mirrored(batch.keypoint, self.mirror), batch.keypoint),
+            where_rows(flipped, batch.confidence[..., self.mirror], batch.confidence),
             torch.where(batch.rig >= 0, 2 * batch.rig + flipped, batch.rig),
             label=label,
         )
-
-    def _mirrored(self, points: Tensor) -> Tensor:
-        """Joints (..., J, 2 or 3) of the mirrored person: x negated, left and right exchanged."""
-        return torch.cat([-points[..., :1], points[..., 1:]], -1)[..., self.mirror, :]
 
     def lift(self, observed: Tensor, confidence: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Canonical poses (..., J, 3), rotations (..., 3, 3) and the network's own parities (...).
@@ -212,15 +208,10 @@ class CanonicalMethod(Method):
         pose, R, parity = self.lift(observed, confidence)
         joint = self._centred(pose) @ R.mT
         if self.settings.flip:
-            twin, twin_R, _ = self.lift(self._mirrored(observed), confidence[:, self.mirror])
-            joint = unit_norm(joint) + unit_norm(self._mirrored(self._centred(twin) @ twin_R.mT))
+            twin, twin_R, _ = self.lift(mirrored(observed, self.mirror), confidence[:, self.mirror])
+            joint = unit_norm(joint) + unit_norm(mirrored(self._centred(twin) @ twin_R.mT, self.mirror))
         return joint, R, parity
 
     def _centred(self, pose: Tensor) -> Tensor:
         """Poses (..., J, C) relative to the root."""
         return pose - (self.root @ pose)[..., None, :]
-
-
-def _where(mask: Tensor, chosen: Tensor, other: Tensor) -> Tensor:
-    """Rows (B, ...) of the one where the mask (B) is true, else of the other."""
-    return torch.where(mask.view(-1, *(1,) * (chosen.dim() - 1)), chosen, other)

@@ -180,12 +180,7 @@ class EpipolarPose(Method):
         size = _FRAMES if view.crop is None else _PICTURES
         pose, seen = in_chunks(lambda *parts: self.student(_view(fields, parts)), *fields.values(), size=size)
         pose = (pose - (self.root @ pose)[:, None]).masked_fill(~seen[:, None, None], torch.nan)
-        return Prediction(
-            joint=pose,
-            canonical=pose,
-            camera_from_canonical=torch.eye(3, dtype=pose.dtype, device=pose.device).repeat(len(pose), 1, 1),
-            parity=self.parity(pose),
-        )
+        return Prediction.in_camera_axes(pose, self.parity(pose))
 
 
 def _view(names: Iterable[str], parts: Iterable[Tensor]) -> View:

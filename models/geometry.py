@@ -14,6 +14,20 @@ SMALLEST_NORM = 1e-6
 """A 2D pose of a smaller Frobenius norm (px) has no shape that could be lifted."""
 
 
+def mirrored(points: Tensor, mirror: Tensor) -> Tensor:
+    """Joints (..., J, 2 or 3) of the person in a mirror: x negated, left and right exchanged.
+
+    Args:
+        mirror: (J) which joint each becomes.
+    """
+    return torch.cat([-points[..., :1], points[..., 1:]], -1)[..., mirror, :]
+
+
+def where_rows(mask: Tensor, chosen: Tensor, other: Tensor) -> Tensor:
+    """Rows (B, ...) of the one where the mask (B) is true, else of the other."""
+    return torch.where(mask.view(-1, *(1,) * (chosen.dim() - 1)), chosen, other)
+
+
 def rotation_from_axis_angle(axis_angle: Tensor) -> Tensor:
     """Rotation matrices (..., 3, 3) of axis-angle vectors (..., 3) in rad, by Rodrigues' formula.
 

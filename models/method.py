@@ -66,14 +66,13 @@ class Phase:
     """Steps of an epoch at least: short footage is passed over several times."""
     ramps: Mapping[str, float] = field(default_factory=dict)
     """Loss term -> share of the phase's epochs in which its weight grows in equal steps to what ``weights`` says."""
+    labelled: int = 0
+    """Pictures with 2D labels in a step, for a method that needs them."""
 
     def weights_in(self, epoch: int) -> dict[str, float]:
         """Weights in an epoch (0 ... epochs - 1) of this phase."""
         grown = {name: min((epoch + 1) / (share * self.epochs), 1.0) for name, share in self.ramps.items() if share}
         return {name: weight * grown.get(name, 1.0) for name, weight in self.weights.items()}
-
-    labelled: int = 0
-    """Pictures with 2D labels in a step, for a method that needs them."""
 
 
 @dataclass(frozen=True)
@@ -107,9 +106,7 @@ class Batch:
     K: Tensor | None = None  # (B, V, 3, 3) px
     R: Tensor | None = None  # (B, V, 3, 3) camera_from_world
     t: Tensor | None = None  # (B, V, 3) m
-    label: Tensor | None = (
-        None  # (B, V, J, 3) triangulated joints in each camera's axes, in the unit of t, 0 if missing
-    )
+    label: Tensor | None = None  # (B, V, J, 3) triangulated, in each camera's axes and the unit of t, 0 if missing
     label_confidence: Tensor | None = None  # (B, V, J) in 0..1, 0 where there is no label
     crop: Tensor | None = None  # (B, V, H, W, 3) uint8 RGB, the person in the middle; black where the view is missing
     crop_from_image: Tensor | None = None  # (B, V, 2, 3) affine map from the camera's pixels to the crop's
@@ -138,6 +135,12 @@ class Prediction:
     camera_from_canonical: Tensor  # (N, 3, 3)
     parity: Tensor  # (N) evidence of right-handedness that the network itself shows, before any mirroring
     expected_error: Tensor | None = None  # (N, J) distances from the truth, in the unit of joint, if it can tell
+
+    @staticmethod
+    def in_camera_axes(joint: Tensor, parity: Tensor, expected_error: Tensor | None = None) -> Prediction:
+        """Of a method that has no axes of the person: they are those of the camera."""
+        identity = torch.eye(3, dtype=joint.dtype, device=joint.device).repeat(len(joint), 1, 1)
+        return Prediction(joint, joint, identity, parity, expected_error)
 
 
 class Method(nn.Module, ABC):

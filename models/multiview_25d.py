@@ -251,12 +251,7 @@ class Multiview25D(Method):
         pose, solvable, parity = in_chunks(self._poses, *inputs, size=_FRAMES)
         missing = ~(solvable & (view.confidence > 0).any(-1))
         pose = pose.masked_fill(missing[:, None, None], torch.nan)
-        return Prediction(
-            joint=pose,
-            canonical=pose,
-            camera_from_canonical=torch.eye(3, dtype=pose.dtype, device=pose.device).repeat(len(pose), 1, 1),
-            parity=parity.masked_fill(missing, torch.nan),
-        )
+        return Prediction.in_camera_axes(pose, parity.masked_fill(missing, torch.nan))
 
     def _poses(self, crop: Tensor, K: Tensor, crop_from_image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         read = read_25d(*self.maps(unpack(crop)), SHARPNESS)

@@ -13,7 +13,7 @@ from pydantic import Field, field_validator
 from torch import Tensor
 
 from .body import MEAN_BONE_M
-from .geometry import normalise_keypoints
+from .geometry import mirrored, normalise_keypoints, where_rows
 from .handedness import Parity
 from .method import Batch, Method, MethodSettings, Phase, Prediction, View, given, in_chunks
 from .precision import Precision, fastest_precision
@@ -141,16 +141,16 @@ class Posepipe(Method):
         """Some windows reduced to their middle frame, and half of the people mirrored (``flip``)."""
         count, middle = len(images), self.window // 2
         alone = (torch.rand(count) < self.settings.alone).to(images.device)  # drawn on the CPU, whatever the device
-        images = _where(alone, images[:, middle, None].expand_as(images), images)
-        confidences = _where(alone, confidences[:, middle, None].expand_as(confidences), confidences)
+        images = where_rows(alone, images[:, middle, None].expand_as(images), images)
+        confidences = where_rows(alone, confidences[:, middle, None].expand_as(confidences), confidences)
         if not self.settings.flip:
             return images, confidences, target, trust
         flipped = (torch.rand(count) < 0.5).to(images.device)
         return (
-            _where(flipped, self._mirrored(images), images),
-            _where(flipped, confidences[..., self.mirror], confidences),
-            _where(flipped, self._mirrored(target), target),
-            _where(flipped, trust[..., self.mirror], trust),
+            where_rows(flipped, mirrored(images, self.mirror), images),
+            where_rows(flipped, confidences[..., self.mirror], confidences),
+            where_rows(flipped, mirrored(target, self.mirror), target),
+            where_rows(flipped, trust[..., self.mirror], trust),
         )
 
     def _frames(self, shown: Batch | View) -> tuple[Tensor, Tensor]:
@@ -172,27 +172,12 @@ class Posepipe(Method):
         """Poses of one camera's frames in camera axes and the errors that they are expected to have."""
         pose, error, seen = in_chunks(self._predict, *self._frames(view))
         pose, error = pose.masked_fill(~seen[:, None, None], torch.nan), error.masked_fill(~seen[:, None], torch.nan)
-        return Prediction(
-            joint=pose,
-            canonical=pose,
-            camera_from_canonical=torch.eye(3, dtype=pose.dtype, device=pose.device).repeat(len(pose), 1, 1),
-            parity=self.parity(pose),
-            expected_error=error,
-        )
+        return Prediction.in_camera_axes(pose, self.parity(pose), error)
 
     def _predict(self, images: Tensor, confidences: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Poses, expected distances of their joints from the truth, and which frames show a person."""
         pose, spread, seen = self.lift(images, confidences)
         if self.settings.flip:
-            twin, twin_spread, _ = self.lift(self._mirrored(images), confidences[..., self.mirror])
-            pose, spread = (pose + self._mirrored(twin)) / 2, (spread + twin_spread[:, self.mirror]) / 2
+            twin, twin_spread, _ = self.lift(mirrored(images, self.mirror), confidences[..., self.mirror])
+            pose, spread = (pose + mirrored(twin, self.mirror)) / 2, (spread + twin_spread[:, self.mirror]) / 2
         return pose, _AXES * spread, seen
-
-    def _mirrored(self, points: Tensor) -> Tensor:
-        """Joints (..., J, 2 or 3) of the mirrored person: x negated, left and right exchanged."""
-        return torch.cat([-points[..., :1], points[..., 1:]], -1)[..., self.mirror, :]
-
-
-def _where(mask: Tensor, chosen: Tensor, other: Tensor) -> Tensor:
-    """Rows (N, ...) of the one where the mask (N) is true, else of the other."""
-    return torch.where(mask.view(-1, *(1,) * (chosen.dim() - 1)), chosen, other)

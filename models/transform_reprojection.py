@@ -260,12 +260,7 @@ class TransformReprojection(Method):
         (pose,) = in_chunks(lift, *self._images(view))
         exists = self._exists(view.confidence)
         pose = pose.masked_fill(~exists[:, None, None], torch.nan)
-        return Prediction(
-            joint=pose,
-            canonical=pose,
-            camera_from_canonical=torch.eye(3, dtype=pose.dtype, device=pose.device).repeat(len(pose), 1, 1),
-            parity=self.parity(pose),
-        )
+        return Prediction.in_camera_axes(pose, self.parity(pose))
 
 
 def normalise_by_intrinsics(keypoint: Tensor, K: Tensor) -> Tensor:

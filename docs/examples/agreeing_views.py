@@ -75,5 +75,4 @@ class AgreeingViews(Method):
         observed, seen = normalise_keypoints(view.keypoint, view.confidence, self.root)
         pose, parity = in_chunks(self.lift, observed, view.confidence)
         pose = pose.masked_fill(~seen[:, None, None], torch.nan)
-        identity = torch.eye(3, dtype=pose.dtype, device=pose.device).repeat(len(pose), 1, 1)
-        return Prediction(joint=pose, canonical=pose, camera_from_canonical=identity, parity=parity)
+        return Prediction.in_camera_axes(pose, parity)
