@@ -35,6 +35,8 @@ def check_reference(settings: Settings, needs: Collection[str]) -> None:
             f"method {settings.train.method!r} learns from pictures, and keypoint files have none: "
             "refine.reference is for methods that lift 2D poses"
         )
+    if not path.is_file():
+        raise PosepipeError(f"refine.reference names {path}, but there is no such file")
     with open_keypoints(path) as file:
         if "joint_3d_cam" not in file:
             raise PosepipeError(

@@ -289,7 +289,7 @@ def test_what_cannot_train_it_is_refused_before_anything_long(training: Path, tm
             blind,
             r"refine.reference: .*blind.npz has no true 3D poses; give a .* with the array joint_3d_cam",
         ),
-        (tmp_path / "none.npz", "there is no file"),
+        (tmp_path / "none.npz", r"refine.reference names .*none.npz, but there is no such file"),
     ):
         with pytest.raises(PosepipeError, match=sentence):
             fit(training, out=tmp_path / "out", settings=with_unit(reference, *SHORT))

@@ -39,7 +39,7 @@ def test_ours_beside_the_papers(tmp_path: Path, capsys: pytest.CaptureFixture[st
     arguments = ["h36m", "--method", "canonpose", "--data", str(tmp_path), "--runs", str(tmp_path / "runs")]
     reproduce.main([*arguments, "--device", "cpu", *(word for setting in quick for word in ("--set", setting))])
     text = capsys.readouterr().out
-    assert "| CanonPose + C (published) | 74.3 | 53.0 |  |  | 167.3 | AlphaPose 2D, with confidences |" in text
+    assert "| CanonPose + C (published) | 74.3 | 53.0 |  |  | 167.3 | AlphaPose 2D, with confidences; " in text
     assert "| posepipe canonpose, as predicted |" in text and "mean over actions" in text
     assert (tmp_path / "runs/h36m_canonpose.md").read_text() in text
     assert (tmp_path / "runs/h36m/canonpose/seed0/evaluation.json").exists()
