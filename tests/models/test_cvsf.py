@@ -8,10 +8,11 @@ import pytest
 import torch
 from posepipe.models.canonical import PUBLISHED
 from posepipe.models.canonpose import CanonPose, CanonPoseSettings
-from posepipe.models.cvsf import CVSF, CVSFSettings, consistency, view_frames
+from posepipe.models.cvsf import CVSF, CVSFSettings, consistency
 from posepipe.models.geometry import normalise_keypoints, rotation_from_axis_angle, unit_norm
 from posepipe.models.heatmap import Grid
 from posepipe.models.method import Batch, View
+from posepipe.models.self_fusion import epipolar_segments, view_frames
 from posepipe.models.skeleton import COCO17, H36M17
 from posepipe.pipeline.cache import Work
 from posepipe.pipeline.train import fit_method
@@ -90,9 +91,8 @@ def test_any_number_of_views_refines(views: int) -> None:
 def test_lines_pass_through_the_joints_that_they_come_from() -> None:
     pose, R, batch = exact_scene()
     observed, _ = normalised(batch)
-    method = small_method().double()
     scale, shift = view_frames(observed, batch.confidence, unit_norm(pose), R, with_shift=True)
-    lines = method._lines(observed, batch.confidence, scale, R)
+    lines = epipolar_segments(observed, batch.confidence, scale, R, CVSFSettings())
     assert shift.abs().max() < 1e-9
     offset = observed[..., None, :] - lines.origin
     along = (offset * lines.direction).sum(-1) / lines.direction.square().sum(-1)

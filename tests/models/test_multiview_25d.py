@@ -15,9 +15,10 @@ from posepipe.models.handedness import Parity
 from posepipe.models.losses_25d import SIGMA, consistency_loss, depth_loss, heatmap_loss, limb_loss, torso_loss
 from posepipe.models.method import Batch, Labelled2D, View
 from posepipe.models.metrics import evaluate
-from posepipe.models.multiview_25d import Multiview25D, Multiview25DSettings, reconstruct, within_a_torso
+from posepipe.models.multiview_25d import Multiview25D, Multiview25DSettings
 from posepipe.models.pictures import about_middle, chain, moved, rays, standardise, unpack
 from posepipe.models.pose_cnn import Pose25D, gaussians, read_25d
+from posepipe.models.reconstruct_25d import reconstruct, within_a_torso
 from posepipe.models.skeleton import COCO17, H36M17, SKELETONS
 from torch import Tensor
 
