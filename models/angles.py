@@ -69,6 +69,16 @@ def joint_angles(joint: np.ndarray, skeleton: Skeleton) -> dict[str, np.ndarray]
     return angles
 
 
+def by_joint(angles: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+    """Angles by their name without the side, and then by side; of the trunk's, which have none, that is empty."""
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for name, angle in angles.items():
+        side, _, rest = name.partition("_")
+        side, rest = (side, rest) if side in SIDES else ("", name)
+        found.setdefault(rest, {})[side] = angle
+    return found
+
+
 def segment_lengths(joint: np.ndarray, skeleton: Skeleton) -> dict[str, np.ndarray]:
     """Lengths (frame) by name of segments, trunk and widths of poses (frame, joint, 3), in their unit."""
     at = _Landmarks(np.asarray(joint, np.float64), skeleton)

@@ -88,7 +88,9 @@ class Clips:
                 self.walk.settings.root,
                 self.walk.settings.motion,
             )
-            origin = provenance(self.takes.cameras.videos[subject], self.model_file, self.learning.model, *used)
+            cameras = self.takes.cameras
+            video, detector = cameras.videos[subject], cameras.found[subject].detector
+            origin = provenance(video, self.model_file, self.learning.model, detector, *used)
             people = tuple(Person(athlete.person, self.poses[view]) for view, athlete, _ in shown)
             folders.append(self.walk.place.folder / "takes" / subject)
             clip = Clip.of_people(people, self.takes.cameras.frame_sets[subject], camera.video, origin)

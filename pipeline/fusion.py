@@ -69,7 +69,9 @@ class Fusion:
         videos = self.walk.of(take, self.takes.cameras.videos)
         settings = self.walk.settings
         used = settings.detect, settings.morph, settings.sides, settings.motion
-        origin = provenance(videos[0], self.clips.model_file, self.learning.model, *used)
+        found_by = sorted({found.detector for found in self.walk.of(take, self.takes.cameras.found)})
+        model = self.clips.model_file, self.learning.model
+        origin = provenance(videos[0], *model, "; ".join(found_by), *used)
         origin |= {
             "clip": take.name,
             "clip_sha256": {camera.name: video.key for camera, video in zip(take.cameras, videos, strict=True)},

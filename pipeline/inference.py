@@ -116,7 +116,7 @@ def infer(
             lifting = lifting.model_copy(update={"intrinsics": K.tolist()})
         poses = chain.lift(frames, found, source, lifting, focal_px)
         shown = tuple(Person(who, pose) for who, pose in poses.items())
-        origin = provenance(video, source, trained, *chain.used, lifting)
+        origin = provenance(video, source, trained, found.detector, *chain.used, lifting)
         files = write_results(Clip.of_people(shown, frames, clip, origin), place.folder, exports)
         asked = lifting_options(height_m, segments_m) | {"focal_px": focal_px, "overrides": overrides}
         place.journal.end(infer_request(video.key, source.key, asked))

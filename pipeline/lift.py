@@ -16,7 +16,7 @@ from ..models.skeleton import SKELETONS, Skeleton
 from .arrays import Crops, Pose3D, Samples, Track, ViewPoses
 from .batches import cut_windows
 from .cache import SourceFile, stage
-from .device import choose_device
+from .device import choose_device, describe_device
 from .errors import PosepipeError
 from .lenses import without_distortion
 from .model import Model
@@ -31,7 +31,7 @@ MIN_JOINTS = 0.5
 """Share of joints that a frame must show to be lifted."""
 
 
-@stage(version=1)
+@stage(version=2)
 def lift_poses(track: Track, crops: Crops | None, model_file: SourceFile, settings: LiftSettings) -> Pose3D:
     """3D poses of a clip, from its pictures as well if the model needs them; NaN where too little is shown.
 
@@ -68,6 +68,7 @@ def lift_track(model: Model, track: Track, crops: Crops | None, settings: LiftSe
         keypoint=np.array(track.keypoint),
         skeleton=track.skeleton,
         unit=settings.unit,
+        device=describe_device(settings.device),
     )
 
 

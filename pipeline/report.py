@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from ..models.skeleton import SKELETONS
+from .angle_tables import angle_table, segment_rows
 from .arrays import Detections, Frames, Pose3D, Swaps, Timeline, Track
 from .cache import write_atomically
 from .fit_pictures import draw_canonical_space, draw_losses, draw_parities, hip_spread_deg
@@ -158,8 +159,10 @@ def _facts(report: Report) -> list[tuple[str, str]]:
 def _take_tables(take: ReportedTake) -> dict[str, Any]:
     pages = [("all views together", take.page), *((camera.name, camera.page) for camera in take.cameras)]
     found = {(camera.detections.detector, camera.detections.confidence_kind) for camera in take.cameras}
+    lifted = {camera.name: camera.pose for camera in take.cameras if camera.pose}
     return {
         "name": take.name,
+        "clips": list(lifted),
         "pages": [(name, page) for name, page in pages if page],
         "cameras": [
             _camera_row(camera)
@@ -171,6 +174,9 @@ def _take_tables(take: ReportedTake) -> dict[str, Any]:
         "detectors": [f"{detector}; confidence is {kind}" for detector, kind in sorted(found)],
         "sync": [_sync_row(camera.name, take.timeline, number) for number, camera in enumerate(take.cameras)],
         "verdict": VERDICTS[take.timeline.verdict],
+        "angles": angle_table(lifted),
+        "segments": segment_rows(lifted),
+        "unit": "cm" if any(pose.unit == "m" for pose in lifted.values()) else "per cent of the body height",
         "cues": [_cue_row(take.cameras[cue["camera"]].name, cue) for cue in take.timeline.cues],
         "signals": draw_signals(
             [camera.name for camera in take.cameras],

@@ -151,15 +151,22 @@ def _write_one(clip: Clip, name: str, folder: Path) -> list[str]:
     return sorted(made, key=lambda file: (file != main, file))
 
 
-def provenance(video: SourceFile, model_file: SourceFile, model: Model, *settings: BaseModel) -> dict[str, Any]:
-    """Where a result comes from, as plain values; of the stages' ``settings`` those that results depend on."""
+def provenance(
+    video: SourceFile, model_file: SourceFile, model: Model, detector: str, *settings: BaseModel
+) -> dict[str, Any]:
+    """Where a result comes from, as plain values.
+
+    Args:
+        detector: what found the 2D poses, in words.
+        settings: of the stages; those that results depend on are named.
+    """
     return {
         "posepipe": version("posepipe"),
         "clip": video.path.name,
         "clip_sha256": video.key,
         "model_sha256": model_file.key,
         "method": model.method,
-        "detector": model.recipe["detector"],
+        "detector": detector,
         "handedness": model.handedness["verdict"],
         "supervision": model.supervision,
         "settings": {

@@ -44,7 +44,7 @@ LEVELS = [
     {"batches", "checkpoints"},
     STAGES,
     {"curves", "reference", "reconstruction", "refinement", "sync_picture", "morphing", "morph_fitting", "seeing"}
-    | {"fit_pictures", "trust", "trained", "dataset", "array_cameras", "array_poses"},
+    | {"fit_pictures", "trust", "trained", "dataset", "array_cameras", "array_poses", "angle_tables"},
     {"report", "evaluate", "doctor", "array_course", "export", "consistency"},
     {"evaluation_files", "athlete", "known_cameras", "walk", "array_fitting"},
     {"fit_request", "preparation", "cameras"},

@@ -39,6 +39,8 @@ class Pose3D(HandOver):
     """``root_trajectory`` as it was estimated, each frame by itself, if the poses have been filtered."""
     root_camera: str = ""
     """What ``root_trajectory`` knows or assumes of the camera, in words."""
+    device: str = ""
+    """What the network that lifted them ran on; empty of poses that come from several views."""
     steps: list[str] = dataclasses.field(default_factory=list)
     """What was done to the motion, in sentences."""
 

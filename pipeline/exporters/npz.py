@@ -34,7 +34,7 @@ def write(clip: Clip, path: Path) -> None:
     """
     skeleton = clip.skeleton
     for person, file_path in clip.each(path):
-        about = {"person": person.name, "root_camera": person.pose.root_camera}
+        about = {"person": person.name, "root_camera": person.pose.root_camera, "device": person.pose.device}
         texts = {**clip.facts(AXES), **about, "video_rate": clip.rate, "variant": clip.variant}
         arrays = {field: getattr(person.pose, field) for field in array_fields(Pose3D)}
         with file_path.open("wb") as file:  # given a name, numpy would append .npz to it
@@ -78,7 +78,7 @@ def _read_one(path: Path) -> Clip:
                 "skeleton": file["skeleton"].item(),
                 "unit": file["unit"].item(),
                 "steps": file["steps"].tolist(),
-                "root_camera": file["root_camera"].item() if "root_camera" in file else "",
+                **{name: file[name].item() for name in ("root_camera", "device") if name in file},
             }
             pose = Pose3D(**arrays, **texts)
             width, height = file["image_size"].tolist()

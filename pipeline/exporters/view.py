@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ...models.angles import SIDES, joint_angles
+from ...models.angles import by_joint, joint_angles
 from ..arrays import Pose3D
 from ..pages import drawn_poses, drawn_skeleton, packed, render_page
 from ..progress import progress
@@ -109,12 +109,12 @@ def _person(clip: Clip, person: Person, number: int, stride: int) -> dict[str, A
 
 def _charts(pose: Pose3D, clip: Clip, stride: int) -> list[dict[str, Any]]:
     """Curves of both sides' angles together, of the trunk's, and of how sure the 2D poses are."""
-    charts: dict[str, list[dict[str, Any]]] = {}
-    for name, angle in joint_angles(pose.joint, clip.skeleton).items():
-        side, _, rest = name.partition("_")
-        side, title = (side, rest) if side in SIDES else ("", name)
-        curve = {"name": side, "side": side, "values": packed(angle[::stride], DEGREE)}
-        charts.setdefault(title, []).append(curve)
+    charts = {
+        name: [
+            {"name": side, "side": side, "values": packed(angle[::stride], DEGREE)} for side, angle in sides.items()
+        ]
+        for name, sides in by_joint(joint_angles(pose.joint, clip.skeleton)).items()
+    }
     sure = packed(100 * np.asarray(pose.confidence, float).mean(1)[::stride], PER_CENT)
     made = [_chart(name.replace("_", " ").capitalize(), HINTS[name], "°", curves) for name, curves in charts.items()]
     made.append(_chart("Confidence", "mean of the 2D joints", "%", [_curve(sure)]))
@@ -184,6 +184,7 @@ def _made(clip: Clip, stride: int, film_bytes: int) -> list[tuple[str, str]]:
         ("Clip", f"{clip.video.name}, {width} × {height}, {_decimal(Fraction(clip.rate))} frames/s"),  # noqa: RUF001
         *([("Slow motion", f"{_decimal(slow)} times slower than life")] if slow != 1 else []),
         *rows,
+        *([("Lifted on", clip.people[0].pose.device)] if clip.people[0].pose.device else []),
         ("Motion", facts["motion"]),
         ("Unit of length", clip.unit),
         ("Origin", facts["root"]),

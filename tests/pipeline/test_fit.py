@@ -265,6 +265,9 @@ def test_a_new_clip_is_lifted_with_the_same_settings(fitted: Fitted, detector: F
     assert [path.name for path in made.files] == ["poses.npz", "poses.csv"]
     infer(clip, exports=["npz"])  # in body heights this time: only lifted again
     assert detector.looked_at == 30
+    with np.load(made.files[0]) as poses:
+        assert str(poses["device"]) == "cpu"
+        assert json.loads(str(poses["provenance"]))["detector"] == detector.description
     detected = next((made.folder / "cache" / "detect_poses").iterdir())
     assert read_manifest(detected)["settings"]["chunk_frames"] == 15
 

@@ -81,7 +81,7 @@ def assert_sized(pose: Pose3D, stature: float) -> None:
 
 def test_without_a_height_the_stature_is_1(model: SourceFile) -> None:
     pose = lift(numbered(), model)
-    assert pose.unit == "body heights"
+    assert (pose.unit, pose.device) == ("body heights", "cpu")
     assert_sized(pose, 1.0)
 
 

@@ -11,8 +11,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from known_clip import a_pose, some_frames, without
+from known_clip import a_moving_clip, a_pose, some_frames, the_pose, without
+from posepipe.models.angles import joint_angles
+from posepipe.models.skeleton import H36M17
+from posepipe.pipeline.angle_tables import angle_table, segment_rows
 from posepipe.pipeline.arrays import Detections, Pose3D, Timeline, Track
+from posepipe.pipeline.exporters.angles import measure_segments
 from posepipe.pipeline.report import (
     MAX_POSES,
     Report,
@@ -133,6 +137,47 @@ def test_page_data_is_thinned_and_holds_the_poses() -> None:
     assert len(clip["time"]) == 500 <= MAX_POSES
     assert clip["name"] == "first run / cam0"
     assert len(base64.b64decode(clip["pose"]["steps"])) == 500 * 17 * 3 * 2
+
+
+def test_joint_angles_and_segments_of_each_clip() -> None:
+    pose = without(the_pose(a_moving_clip(40)), 3)
+    angles = joint_angles(pose.joint, H36M17)
+    rows = {row["name"]: row for row in angle_table({"cam0": pose, "cam1": pose})}
+    moving = 0
+    for name, row in rows.items():
+        for curve in row["cells"][0]:
+            angle = angles[f"{curve['side']}_{name}".strip("_").lower().replace(" ", "_")]
+            assert curve["range"] == f"{np.nanmin(angle) + 0.0:.0f}° to {np.nanmax(angle) + 0.0:.0f}°"
+            heights = [float(point.split()[1]) for point in re.split("[ML]", curve["path"])[1:]]
+            assert len(heights) == np.isfinite(angle).sum() and curve["path"].count("M") == 2  # one frame is a gap
+            known = angle[np.isfinite(angle)]
+            if np.ptp(known) > 10:
+                moving += 1
+                assert np.corrcoef(heights, known)[0, 1] < -0.97  # down is less, to the nearest pixel
+    assert moving
+    (segments,) = segment_rows({"cam0": pose})
+    found = {segment.name: segment for segment in measure_segments(pose)}
+    thigh = f"{100 * found['left_thigh'].median:.1f} / {100 * found['right_thigh'].median:.1f}"
+    assert segments["Thigh"].startswith(thigh) and segments["Thigh"].endswith("%)")
+
+
+def test_the_page_has_angles_and_segments() -> None:
+    pose = a_report().takes[0].cameras[0].pose
+    assert pose is not None
+    text = text_of(render(a_report()))
+    left, right = angle_table({"cam0": pose})[1]["cells"][0]
+    for expected in (
+        "first run: joint angles",
+        f"left {left['range']} right {right['range']}",
+        " ".join(segment_rows({"cam0": pose})[0].values()),
+    ):
+        assert expected in text
+
+
+def test_clips_without_a_whole_pose_have_no_lengths() -> None:
+    pose = without(a_pose(np.arange(4) / 30), *range(4))
+    assert segment_rows({"cam0": pose}) == []
+    assert {cell["range"] for row in angle_table({"cam0": pose}) for cell in row["cells"][0]} == {"not known"}
 
 
 def test_variable_rates_are_called_so() -> None:

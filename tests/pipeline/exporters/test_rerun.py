@@ -12,7 +12,7 @@ from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.exporters.rerun import write
 
 
-@pytest.mark.parametrize("name", ["59.94 fps", "missing frames", "two people", "beyond 40 m"])
+@pytest.mark.parametrize("name", awkward_clips())
 def test_round_trip(name: str, tmp_path: Path) -> None:
     reader = pytest.importorskip("rerun.dataframe", reason="rerun-sdk is not installed")
     clip = awkward_clips()[name]
