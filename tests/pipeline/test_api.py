@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import inspect
 import re
+from importlib.resources import files
 
 import posepipe.pipeline
 import pytest
@@ -14,7 +15,9 @@ ARGUMENTS = {
     "load_model": "path",
     "load_settings": "config, overrides, options",
     "as_dataset": "poses",
-    "TrainedModel.lift": "self, keypoints, confidence, *, time_s, height_m, segments_m, K, device",
+    "TrainedModel.lift": (
+        "self, keypoints, confidence, *, time_s, height_m, segments_m, K, focal_px, image_size_px, device"
+    ),
     "Recording.open": "folder",
     "Recording.without": "self, names",
 }
@@ -55,3 +58,8 @@ def test_nothing_else_is_offered() -> None:
     with pytest.raises(AttributeError, match="fitt"):
         _ = posepipe.pipeline.fitt
     assert sorted(posepipe.pipeline.__all__) == list(posepipe.pipeline.__all__)
+
+
+@pytest.mark.parametrize("package", ["posepipe.models", "posepipe.pipeline"])
+def test_type_checkers_of_others_see_the_types(package: str) -> None:
+    assert files(package).joinpath("py.typed").is_file()
