@@ -14,6 +14,7 @@ from av.video.frame import VideoFrame
 KEY_EVERY = 12
 """Frames from one key frame to the next: few, so that a browser jumps to any frame quickly."""
 CRF = 26
+JPEG_QUALITY = 80
 MAX_BYTES = 24_000_000
 """Of a copy: longer videos get fewer bits per second."""
 MAX_BITS_PER_S = 6_000_000
@@ -36,6 +37,11 @@ def shrunk(picture: np.ndarray, size: tuple[int, int]) -> np.ndarray:
     times = max(1, picture.shape[0] // size[1])
     multiple = cv2.resize(picture, (size[0] * times, size[1] * times), interpolation=cv2.INTER_LINEAR)
     return cv2.resize(multiple, size, interpolation=cv2.INTER_AREA)
+
+
+def jpeg(picture: np.ndarray) -> bytes:
+    """A picture (H, W, 3) uint8 BGR as a small JPEG file."""
+    return cv2.imencode(".jpg", picture, [cv2.IMWRITE_JPEG_QUALITY, JPEG_QUALITY])[1].tobytes()
 
 
 def web_video(pictures: Iterable[tuple[float, np.ndarray]], size: tuple[int, int], seconds: float) -> bytes:

@@ -22,7 +22,7 @@ from ..arrays import Pose3D
 from ..pages import drawn_poses, drawn_skeleton, packed, render_page
 from ..progress import progress
 from ..video import read_frames
-from ..web_video import shrunk, size_within, web_video
+from ..web_video import jpeg, shrunk, size_within, web_video
 from .clip import Clip, Person
 
 LONGEST_PX = 960
@@ -60,7 +60,7 @@ NAMES = {
 def write(clip: Clip, path: Path) -> None:
     """Write the page."""
     stride = _stride(clip)
-    film = _film(clip, stride)
+    film, first = _film(clip, stride)
     settings = clip.provenance.get("settings")
     page = render_page(
         "view.html",
@@ -71,6 +71,7 @@ def write(clip: Clip, path: Path) -> None:
         settings=json.dumps(settings, indent=1) if settings else "",
         data=page_data(clip, stride) | {"filmed": bool(film)},
         film=base64.b64encode(film).decode(),
+        first=base64.b64encode(first).decode(),
     )
     path.write_text(page, encoding="utf-8")
 
@@ -136,27 +137,32 @@ def _curve(values: dict[str, Any]) -> dict[str, Any]:
     return {"name": "", "side": "", "values": values}
 
 
-def _film(clip: Clip, stride: int) -> bytes:
-    """The video for the page, if there is one."""
+def _film(clip: Clip, stride: int) -> tuple[bytes, bytes]:
+    """The video for the page, if there is one, and its first picture as JPEG, on view before the video is read."""
     if not clip.filmed:
-        return b""
+        return b"", b""
     size = size_within(clip.image_size, LONGEST_PX)
     seconds = float(np.ptp(clip.video_time))
+    first = b""
     with (
         closing(read_frames(clip.video)) as pictures,
         progress(f"view {clip.video.name}", len(clip.video_time)) as advance,
     ):
 
         def chosen() -> Iterator[tuple[float, np.ndarray]]:
+            nonlocal first
             shown = -1
             for time, picture in pictures:
                 advance(1)
                 frame = int(np.abs(clip.video_time - time).argmin())
                 if frame > shown and frame % stride == 0:
                     shown = frame
-                    yield float(clip.video_time[frame] - clip.video_time[0]), shrunk(picture, size)
+                    small = shrunk(picture, size)
+                    first = first or jpeg(small)
+                    yield float(clip.video_time[frame] - clip.video_time[0]), small
 
-        return web_video(chosen(), size, seconds)
+        film = web_video(chosen(), size, seconds)
+    return film, first
 
 
 def _facts(clip: Clip) -> list[tuple[str, str]]:

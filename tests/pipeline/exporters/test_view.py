@@ -116,6 +116,16 @@ def test_hostile_names_are_text(page: Page) -> None:
     assert "</script>" in page.run("document.querySelector('pre').textContent")
 
 
+def test_the_first_picture_is_there_before_the_video(page: Page) -> None:
+    page.run("window.still = new Image(); still.src = byId('video').poster; still.decode()")
+    shown = page.run(
+        "(() => { const canvas = document.createElement('canvas'); canvas.width = canvas.height = 1; "
+        "const pen = canvas.getContext('2d'); pen.drawImage(still, 0, 0, 1, 1); "
+        "return [still.naturalWidth, still.naturalHeight, pen.getImageData(0, 0, 1, 1).data[0]]; })()"
+    )
+    assert shown == [200, 220, pytest.approx(40, abs=4)]
+
+
 def test_video_and_skeleton_show_the_same_frame(page: Page) -> None:
     for frame in (0, 18, 1, 9, 10, 17, 2):
         page.run(f"byId('scrub').value = {frame}; byId('scrub').dispatchEvent(new Event('input'))")
