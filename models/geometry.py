@@ -10,6 +10,9 @@ from torch import Tensor
 SMALL_ANGLE = 1e-3
 """Below this angle (rad) Rodrigues' coefficients come from their Taylor series."""
 
+SMALLEST_DEPTH = 0.1
+"""Of a point at unit distance or so that is projected: what lies behind a camera has no image."""
+
 SMALLEST_NORM = 1e-6
 """A 2D pose of a smaller Frobenius norm (px) has no shape that could be lifted."""
 
@@ -129,6 +132,35 @@ def project_perspective(points: Tensor, K: Tensor) -> Tensor:
 def project_weak_perspective(points: Tensor, R: Tensor) -> Tensor:
     """Orthographic image (..., J, 2) of points (..., J, 3) turned by R (..., 3, 3): the first two rows of R x."""
     return points @ R[..., :2, :].mT
+
+
+def normalise_by_intrinsics(keypoint: Tensor, K: Tensor) -> Tensor:
+    """Image coordinates (..., J, 2) at focal length 1 of keypoints (..., J, 2) px under K (..., 3, 3)."""
+    x, y = (keypoint - K[..., None, :2, 2]).unbind(-1)
+    y = y / K[..., None, 1, 1]
+    x = (x - K[..., None, 0, 1] * y) / K[..., None, 0, 0]
+    return torch.stack([x, y], -1)
+
+
+def look_at_root(image: Tensor, root: Tensor) -> tuple[Tensor, Tensor]:
+    """What a camera in the same place would see that looks straight at the root.
+
+    Args:
+        image: (..., J, 2) at focal length 1.
+        root: (J) weights whose mean of joints is the root.
+
+    Returns:
+        Images (..., J, 2) at focal length 1 with the root at 0, and how the camera was turned, by the shortest way:
+        rotations (..., 3, 3) from its axes to the new ones.
+    """
+    points = torch.nn.functional.pad(image, (0, 1), value=1.0)
+    ray = torch.nn.functional.normalize(root @ points, dim=-1)
+    x, y, z = ray.unbind(-1)
+    cross = cross_product_matrix(torch.stack([y, -x, torch.zeros_like(x)], -1))  # of ray x (0, 0, 1)
+    identity = torch.eye(3, dtype=image.dtype, device=image.device)
+    turn = identity + cross + cross @ cross / (1 + z)[..., None, None]
+    turned = points @ turn.mT
+    return turned[..., :2] / turned[..., 2:].clamp_min(SMALLEST_DEPTH), turn
 
 
 def normalise_keypoints(keypoint: Tensor, confidence: Tensor, root: Tensor) -> tuple[Tensor, Tensor]:

@@ -71,19 +71,23 @@ def camera_consistency(
     pose: Tensor,  # (B, V, J, 3)
     R: Tensor,  # (B, V, 3, 3)
     rig: Tensor,  # (B) int64
+    turn: Tensor | None = None,  # (B, V, 3, 3)
 ) -> Tensor:
     """Loss of reprojecting with relative rotations of another instant of the same rig (CanonPose, Eq. 8).
 
     A mean over samples, so that its weight does not depend on how many rigs share a batch, summed over source
-    views; 0 where no two instants share an unmoved rig.
+    views; 0 where no two instants share an unmoved rig. Where each view was turned towards the person (``turn``), it
+    is the cameras as they stand whose relative rotations are the same at both instants.
     """
+    standing = R if turn is None else turn.mT @ R
     total = observed.new_zeros(())
     views = range(observed.shape[1])
     for source in views:
         other, paired = partners(rig)
-        in_camera = pose[:, source] @ R[:, source].mT
-        elsewhere = (in_camera @ R[other, source])[:, None]  # canonical, as the other instant has it
-        distance = scale_free_distance(observed, project_weak_perspective(elsewhere, R[other]), confidence)
+        in_camera = pose[:, source] @ standing[:, source].mT
+        elsewhere = (in_camera @ standing[other, source])[:, None]  # canonical, as the other instant has it
+        towards = standing[other] if turn is None else turn @ standing[other]
+        distance = scale_free_distance(observed, project_weak_perspective(elsewhere, towards), confidence)
         exists = seen & seen[other] & (paired & seen[:, source] & seen[other, source])[:, None]
         targets = torch.tensor([view != source for view in views], device=seen.device)
         total = total + mean_where(distance, exists & targets, (0, 1))

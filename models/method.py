@@ -161,6 +161,11 @@ class Method(nn.Module, ABC):
         """What it needs under these settings; ``needs`` unless a method says otherwise."""
         return cls.needs
 
+    @classmethod
+    def lifts_with_intrinsics(cls, settings: MethodSettings) -> bool:
+        """Whether ``predict`` cannot do without K under these settings."""
+        return "intrinsics" in cls.needs
+
     mirror_fits: ClassVar[bool] = True
     """Whether the world mirrored in depth explains the images as well: not if perspective cameras settle it.
 

@@ -19,6 +19,7 @@ import torch
 from pydantic import Field, field_validator, model_validator
 from torch import Tensor
 
+from .geometry import normalise_by_intrinsics
 from .handedness import Parity
 from .method import Batch, Method, MethodSettings, Phase, Prediction, View, given, in_chunks
 from .placed_lifter import NEAREST_M, Backbone, Body, Encoding, PlacedLifter, middle
@@ -261,14 +262,6 @@ class TransformReprojection(Method):
         exists = self._exists(view.confidence)
         pose = pose.masked_fill(~exists[:, None, None], torch.nan)
         return Prediction.in_camera_axes(pose, self.parity(pose))
-
-
-def normalise_by_intrinsics(keypoint: Tensor, K: Tensor) -> Tensor:
-    """Image coordinates (..., J, 2) at focal length 1 of keypoints (..., J, 2) px under K (..., 3, 3)."""
-    x, y = (keypoint - K[..., None, :2, 2]).unbind(-1)
-    y = y / K[..., None, 1, 1]
-    x = (x - K[..., None, 0, 1] * y) / K[..., None, 0, 0]
-    return torch.stack([x, y], -1)
 
 
 def project(points: Tensor) -> Tensor:

@@ -108,7 +108,8 @@ class Course:
         """Where the cameras stand, if the method needs to know."""
         if warning := two_view_warning(self.chosen, self.needs):
             self.warn(warning)
-        if not self.needs & FROM_JOINTS:
+        assumed = "intrinsics" in self.needs and self.samples.K is None
+        if not (assumed or self.needs & FROM_JOINTS):
             return
         sizes = [] if self.samples.K is not None else self.sizes()
         rig = self.place.cache.run(calibrate, self.chosen, sizes, settings=self.settings.calibrate, subject=self.name)

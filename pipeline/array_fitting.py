@@ -23,7 +23,6 @@ from .settings import (
     Settings,
     TrainingSettings,
     check_name,
-    method_class,
     method_needs,
     training_settings,
 )
@@ -81,13 +80,12 @@ def infer_arrays(
             raise PosepipeError(
                 f"models of method {model.method!r} look at pictures, and {path} has none; give a video"
             )
-        needs = method_class(model.method).needs
         with open_keypoints(path) as file:
             check_intrinsics(model, "K" in file or focal_px is not None)
-            cameras = "K" if needs & CAMERA_NEEDS and "K" in file else ""
+            cameras = "K" if model.needs & CAMERA_NEEDS and "K" in file else ""
         read = partial(read_samples, place.cache, source, settings.morph, False, model.morph)
         samples = read(cameras)
-        if "intrinsics" in needs and samples.K is None and focal_px is not None:
+        if model.lifts_with_intrinsics and samples.K is None and focal_px is not None:
             sizes = image_sizes(path, samples)
             samples = with_focal(samples, sizes, [focal_px] * len(sizes))
         pose: ViewPoses = place.cache.run(lift_samples, samples, model_file, settings=lifting, subject=path.stem)

@@ -20,7 +20,7 @@ from .device import choose_device, describe_device
 from .errors import PosepipeError
 from .lenses import without_distortion
 from .model import Model
-from .settings import LiftSettings, method_class
+from .settings import LiftSettings
 from .windows import Windows
 
 BLOCK = 4096
@@ -125,10 +125,10 @@ def check_intrinsics(model: Model, known: bool) -> None:
     Raises:
         PosepipeError: they are not.
     """
-    if "intrinsics" in method_class(model.method).needs and not known:
+    if model.lifts_with_intrinsics and not known:
         raise PosepipeError(
-            f"models of method {model.method!r} need the camera's intrinsics: give the focal length of the clip in "
-            "pixels with --focal, or the array K in a keypoint file"
+            f"this model of method {model.method!r} needs the camera's intrinsics: give the focal length of the clip "
+            "in pixels with --focal, or the array K in a keypoint file"
         )
 
 

@@ -12,7 +12,7 @@ from typing import Any, Self
 
 import torch
 
-from ..models.method import Method
+from ..models.method import Method, MethodSettings
 from ..models.refinement import RefinementUnit
 from ..models.skeleton import SKELETONS
 from .arrays import HandOver
@@ -133,6 +133,21 @@ class Model(HandOver):
         supervision = f"{self.supervision}, but {network.supervision} for the skeleton morph"
         return replace(self, recipe=recipe, morph=network, supervision=supervision)
 
+    @property
+    def settings(self) -> MethodSettings:
+        """The method's own settings."""
+        return parse(method_class(self.method).Settings, self.options, "the model's settings")
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What the method needed under its settings (``Method.needs``)."""
+        return method_class(self.method).needs_with(self.settings)
+
+    @property
+    def lifts_with_intrinsics(self) -> bool:
+        """Whether clips cannot be lifted without the camera's intrinsics."""
+        return method_class(self.method).lifts_with_intrinsics(self.settings)
+
     def build(self) -> Method:
         """The network with its trained weights, ready to predict.
 
@@ -142,7 +157,7 @@ class Model(HandOver):
         kind = method_class(self.method)
         if self.skeleton not in SKELETONS:
             raise PosepipeError(f"the model's skeleton {self.skeleton!r} is unknown; known: {', '.join(SKELETONS)}")
-        method = kind(SKELETONS[self.skeleton], parse(kind.Settings, self.options, "the model's settings"))
+        method = kind(SKELETONS[self.skeleton], self.settings)
         try:
             method.load_state_dict(self.state)
         except RuntimeError as error:

@@ -14,7 +14,7 @@ from .arrays import Samples, Timeline, Track, array_fields
 from .cache import stage
 from .errors import PosepipeError
 from .lenses import Lens, without_distortion
-from .settings import CAMERA_NEEDS, SampleSettings
+from .settings import FROM_JOINTS, SampleSettings
 
 CameraModel = list[list[list[float]]]
 """K (3x3), R (3x3) and t (1x3) of a camera as plain nested lists, as many of them as are known."""
@@ -129,7 +129,7 @@ def two_view_warning(samples: Samples, needs: Collection[str]) -> str:
     Args:
         needs: of the method (``method_needs``).
     """
-    if CAMERA_NEEDS & set(needs) or (samples.confidence > 0).any(-1).sum(1).max() > 2:
+    if {*FROM_JOINTS, "crops"} & set(needs) or (samples.confidence > 0).any(-1).sum(1).max() > 2:
         return ""
     return (
         "no more than two cameras see the athlete at a time, and two alone fit many poses: what decides is that "

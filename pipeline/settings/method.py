@@ -65,5 +65,7 @@ def training_settings(settings: Settings, offered: Collection[str], advice: str)
     if needs & FROM_JOINTS:
         needs = needs - FROM_JOINTS | {"intrinsics"}
     if missing := sorted(needs - FROM_VIEWS - set(offered)):
-        raise PosepipeError(f"method {name!r} needs {' and '.join(missing)}: {advice}, or use --method canonpose")
+        raise PosepipeError(
+            f"method {name!r} needs {' and '.join(missing)}: {advice}, or use --method canonpose with its defaults"
+        )
     return TrainingSettings(**settings.train.model_dump(), options=options, device=settings.device)

@@ -8,7 +8,7 @@ import pytest
 import torch
 from known_scene import cameras, people, weak_perspective
 from posepipe.models.canonpose import CanonPose, CanonPoseSettings
-from posepipe.models.geometry import rotation_from_axis_angle
+from posepipe.models.geometry import project_perspective, rotation_from_axis_angle
 from posepipe.models.lifter import Lifter
 from posepipe.models.losses import partners
 from posepipe.models.method import Batch, View
@@ -191,6 +191,56 @@ def test_a_mirrored_batch_shows_mirrored_people_to_a_mirrored_rig() -> None:
     )
     moving = method.augment(Batch(batch.keypoint, batch.confidence, torch.full_like(batch.rig, -1)))
     assert (moving.rig == -1).all()
+
+
+def off_axis_scene(count: int = 12) -> tuple[Tensor, Tensor, Batch]:
+    """Poses, rotations of cameras turned towards the root, and what cameras that are not turned see of them.
+
+    The people stand anywhere in the pictures of four cameras that stay where they are.
+    """
+    rng = np.random.default_rng(5)
+    rig, pose = cameras(4), torch.from_numpy(people(count))
+    K, standing = torch.from_numpy(rig.K), torch.from_numpy(rig.R)
+    across, up = (torch.from_numpy(rng.uniform(-0.5, 0.5, (count, 4))) for _ in range(2))
+    zero = torch.zeros_like(across)
+    turn = rotation_from_axis_angle(torch.stack([up, across, zero], -1))  # about an axis in the picture: the shortest
+    R = turn @ standing
+    seen = torch.einsum("bvij,bnj->bvni", R, pose)
+    image = 0.05 * (seen - seen[:, :, :1])[..., :2]  # of somebody small: at focal length 1, the root in the middle
+    points = nn.functional.pad(image, (0, 1), value=1.0) @ turn  # in the cameras' own axes
+    keypoint = project_perspective(points, K)
+    confidence, rig_number = torch.ones(count, 4, 17, dtype=K.dtype), torch.zeros(count, dtype=torch.int64)
+    batch = Batch(keypoint, confidence, rig_number, K=K.expand(count, 4, 3, 3))
+    return pose[:, None].expand(-1, 4, -1, -1), R, batch
+
+
+def test_with_turned_views_the_truth_has_no_loss_wherever_people_stand() -> None:
+    pose, R, batch = off_axis_scene()
+    assert max(losses_of(pose, R, batch, ray_correction=True).values()) < 1e-6
+    method = small_method()
+    torch.manual_seed(0)
+    flipped = (method.augment(batch).rig % 2 == 1)[:, None, None, None]
+    assert flipped.any() and not flipped.all()
+    across = torch.diag(torch.tensor([-1.0, 1.0, 1.0], dtype=torch.float64))
+    pose_seen = torch.where(flipped, (pose @ across)[..., H36M17.mirror, :], pose)
+    R_seen = torch.where(flipped, across @ R @ across, R)
+    assert max(losses_of(pose_seen, R_seen, batch, ray_correction=True, flip=True).values()) < 1e-6
+    assert min(losses_of(pose, R, batch).values()) > 0.02, "it is not the turn alone that makes them vanish"
+
+
+def test_with_turned_views_poses_are_in_the_axes_of_the_camera() -> None:
+    pose, R, batch = off_axis_scene(count=64)  # as many as a chunk of frames
+    method = small_method(ray_correction=True, flip=False, handedness="none").double().eval()
+    method.lifter = KnownLifter(pose[:, 1], R[:, 1])
+    assert batch.K is not None
+    found = method.predict(View(batch.keypoint[:, 1], batch.confidence[:, 1], K=batch.K[:, 1]))
+    standing = torch.from_numpy(cameras(4).R[1])
+    torch.testing.assert_close(found.joint, (pose[:, 1] - pose[:, 1, :1]) @ standing.T)
+    torch.testing.assert_close(found.camera_from_canonical, standing.expand(64, 3, 3))
+    torch.testing.assert_close(found.canonical @ found.camera_from_canonical.mT, found.joint)
+    with pytest.raises(ValueError, match="needs intrinsics"):
+        method.predict(View(batch.keypoint[:, 1], batch.confidence[:, 1]))
+    assert CanonPose.needs_with(method.settings) == {"intrinsics"} and not CanonPose.needs_with(CanonPoseSettings())
 
 
 def test_a_pose_and_its_mirror_image_are_predicted_alike() -> None:

@@ -6,13 +6,13 @@ import numpy as np
 import pytest
 import torch
 from known_scene import cameras, people
+from posepipe.models.geometry import normalise_by_intrinsics
 from posepipe.models.lifter import residual_network
 from posepipe.models.method import Batch, View
 from posepipe.models.skeleton import H36M17
 from posepipe.models.transform_reprojection import (
     TransformReprojection,
     TransformReprojectionSettings,
-    normalise_by_intrinsics,
     project,
     to_other_cameras,
     two_views,

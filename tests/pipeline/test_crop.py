@@ -251,7 +251,7 @@ def test_a_fit_of_pictures_runs_end_to_end(tiny: None, detector: FakeDetector, t
         assert np.isfinite(poses["joint"]).any()
     clip = film(tmp_path / "new" / "new.mp4", 2, range(30, 36))
     looked_at = detector.looked_at
-    with pytest.raises(PosepipeError, match=r"need the camera's intrinsics: .* with --focal"):
+    with pytest.raises(PosepipeError, match=r"needs the camera's intrinsics: .* with --focal"):
         infer(clip, model=done.model)
     assert detector.looked_at == looked_at and not clip.with_name("new_posepipe").exists(), "said first"
     made = infer(clip, model=done.model, exports=["npz"], focal_px=float(scene_cameras().K[0, 0, 0]))

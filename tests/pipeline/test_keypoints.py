@@ -339,7 +339,7 @@ def test_a_focal_length_can_be_assumed_for_keypoints(tmp_path: Path, caplog: pyt
     assert "with assumed intrinsics (focal lengths of " in caplog.text
     assert any("assumed intrinsics" in warning for warning in made.warnings)
     model = tmp_path / "b_posepipe" / "model.pt"
-    with pytest.raises(PosepipeError, match="need the camera's intrinsics: give the focal length"):
+    with pytest.raises(PosepipeError, match="needs the camera's intrinsics: give the focal length"):
         infer(path, model=model, out=tmp_path / "c")
     poses = infer(path, model=model, out=tmp_path / "c", focal_px=1200).pose
     assert np.isfinite(poses.joint).all()

@@ -18,7 +18,7 @@ from known_scene import cameras, people
 from posepipe.models.lens import distort
 from posepipe.models.method import Method, View
 from posepipe.models.skeleton import H36M17
-from posepipe.pipeline import fit, lift
+from posepipe.pipeline import fit, infer, lift
 from posepipe.pipeline.arrays import Labels, Rig, Samples, TruePoses, ViewPoses
 from posepipe.pipeline.batches import cut_windows
 from posepipe.pipeline.cache import Cache, SourceFile
@@ -70,6 +70,7 @@ CASES = [
     Case("li", (("virtual_views", 1),)),
     Case("posepipe", (("window", 9),)),
     Case("posepipe", (("window", 1),)),
+    Case("canonpose", (("ray_correction", True),)),
 ]
 LI, TEMPORAL = CASES[5], CASES[7]
 
@@ -194,8 +195,8 @@ def test_a_method_keeps_the_contract(
 
     with pytest.raises(PosepipeError, match=r"was trained on skeleton h36m17, but this clip's .* are coco17"):
         lifted(whole, tmp_path, replace(samples, skeleton="coco17"))
-    if "intrinsics" in kind.needs:
-        with pytest.raises(PosepipeError, match=f"'{case.method}' need the camera's intrinsics.* --focal"):
+    if whole.lifts_with_intrinsics:
+        with pytest.raises(PosepipeError, match=f"'{case.method}' needs the camera's intrinsics.* --focal"):
             lifted(whole, tmp_path, replace(samples, K=None))
 
 
@@ -286,6 +287,10 @@ INTRINSICS = "needs intrinsics: add the array K, and if possible R and t, to .*a
     [
         (["method=epipolarpose"], INTRINSICS),
         (["method=li"], INTRINSICS),
+        (
+            ["method=canonpose", "ray_correction=true"],
+            f"{INTRINSICS}.*, or use .* canonpose with its defaults",
+        ),
         (["method=li", "virtual_views=2"], INTRINSICS),
         (["method=li", "backbone=temporal"], INTRINSICS),
         (["method=epipolarpose", "student=volumetric"], PICTURES),
@@ -304,6 +309,19 @@ def test_what_a_method_needs_of_keypoints_is_said_before_anything_is_done(
     assert not (tmp_path / "out").exists()
 
 
+def test_a_focal_length_may_be_assumed_for_a_method_that_needs_no_more(decided: None, tmp_path: Path) -> None:
+    arrays = {"keypoint": walk(0)[0], "joint_names": np.array(H36M17.joints), "image_size": np.full((VIEWS, 2), 1000)}
+    np.savez(tmp_path / "arrays.npz", **arrays)
+    quick = ["train.ray_correction=true", "train.epochs=1", "train.width=16", "calibrate.field_of_view_deg=45"]
+    settings = load_settings(overrides=[*quick, "train.min_steps=1", "device=cpu", "samples.static_cameras=true"])
+    done = fit(tmp_path / "arrays.npz", out=tmp_path / "out", settings=settings, until="lift")
+    assert any("assumed" in warning for warning in done.warnings)
+    assert np.isfinite(np.load(tmp_path / "out/poses.npz")["joint"]).all()
+    with pytest.raises(PosepipeError, match="this model of method 'canonpose' needs the camera's intrinsics"):
+        infer(tmp_path / "arrays.npz", model=tmp_path / "out/model.pt", out=tmp_path / "alone")
+    infer(tmp_path / "arrays.npz", model=tmp_path / "out/model.pt", out=tmp_path / "focal", focal_px=1200)
+
+
 @pytest.mark.parametrize("method", ["epipolarpose", "li"])
 def test_moving_cameras_must_be_given(method: str, tmp_path: Path) -> None:
     keypoint, K, _ = walk(0)
@@ -316,7 +334,13 @@ def test_moving_cameras_must_be_given(method: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [["method=epipolarpose"], ["method=li"], ["method=epipolarpose", "student=volumetric"], ["method=iqbal"]],
+    [
+        ["method=epipolarpose"],
+        ["method=li"],
+        ["method=epipolarpose", "student=volumetric"],
+        ["method=iqbal"],
+        ["method=canonpose", "ray_correction=true"],
+    ],
     ids=" ".join,
 )
 def test_what_a_method_needs_of_videos_is_said_before_any_is_looked_at(

@@ -102,7 +102,7 @@ def test_models_that_need_more_than_arrays_say_so(model: TrainedModel) -> None:
     for change, sentence in (
         ({"window_step_s": 0.02}, "give the time of each frame"),
         ({"recipe": {"crop": {}}}, "look at pictures"),
-        ({"method": "li"}, "intrinsics"),
+        ({"method": "li", "options": {}}, "intrinsics"),
     ):
         with pytest.raises(PosepipeError, match=sentence):
             dataclasses.replace(model, **change).lift(keypoints, confidence)
