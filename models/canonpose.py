@@ -5,9 +5,9 @@ or more synchronised views of one person (three or more to be well-posed), no ca
 mirror quotient (``handedness``) and recipe "fast" are ours; recipe "published" trains as the paper does.
 
 ``ray_correction`` is ours as well. Weak perspective is perspective seen along the ray of the root, so poses and
-rotations are in axes about that ray, not about the camera's, if views are not turned towards the person. *Measured* on
-real footage of four calibrated cameras, the person 4 to 6 degrees off their axes: NMPJPE / PMPJPE 80.3 / 39.0 mm
-without it, 58.2 / 37.7 with it.
+rotations are in axes about that ray, not about the camera's, if views are not turned towards the person. *Measured*
+on real footage of four calibrated cameras, the person 4 to 6 degrees off their axes, one seed: NMPJPE / PMPJPE 80.3 /
+39.0 mm without it, 58.2 / 37.7 with it.
 """
 
 from __future__ import annotations
