@@ -14,11 +14,12 @@ import json
 import os
 import shutil
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, get_type_hints
 
 from pydantic import BaseModel
@@ -75,7 +76,16 @@ class Work:
     def __init__(self, folder: Path, *, writable: bool = True) -> None:
         self._folder, self._writable = folder, writable
         self._since = time.monotonic()
-        self.seconds = sum(read_manifest(part)["seconds"] for part in self._parts())
+        facts = [read_manifest(part) for part in self._parts()]
+        self.seconds = sum(each["seconds"] for each in facts)
+        self.seconds_of: dict[str, float] = {}
+        """What the time went into, where a stage measures that."""
+        for each in facts:
+            self._add(each.get("seconds_of", {}))
+
+    def _add(self, seconds_of: Mapping[str, float]) -> None:
+        for name, seconds in seconds_of.items():
+            self.seconds_of[name] = self.seconds_of.get(name, 0.0) + seconds
 
     def _parts(self) -> list[Path]:
         return sorted(part for part in self._folder.glob("[0-9]" * 6) if (part / MANIFEST).exists())
@@ -84,8 +94,11 @@ class Work:
         """The parts that are there, in order."""
         return [kind.load(part, read_manifest(part)["notes"]) for part in self._parts()]
 
-    def keep(self, part: HandOver, *, instead: bool = False) -> None:
+    def keep(
+        self, part: HandOver, *, instead: bool = False, seconds_of: Mapping[str, float] = MappingProxyType({})
+    ) -> None:
         """Store one more part, durably; ``instead``: in place of all earlier ones."""
+        self._add(seconds_of)
         if not self._writable:
             return
         earlier = self._parts()
@@ -94,7 +107,7 @@ class Work:
         seconds, self._since = now - self._since, now
         if instead and earlier:
             seconds += read_manifest(earlier[-1])["seconds"]
-        store(part, self._folder / f"{number:06d}", {"seconds": seconds})
+        store(part, self._folder / f"{number:06d}", {"seconds": seconds, "seconds_of": dict(seconds_of)})
         if instead:
             for old in earlier:
                 discard(old)
@@ -144,6 +157,11 @@ class Cache:
             )
         return self._compute(stage, key, inputs, settings, subject)
 
+    def facts(self, stage: Stage[..., H], result: H) -> dict[str, Any] | None:
+        """The manifest of a stage's result; None if it is not that stage's."""
+        entries = [folder / stage.name / result.key for folder in (*self._borrowed, self.folder)]
+        return next((read_manifest(entry) for entry in entries if (entry / MANIFEST).exists()), None)
+
     def _compute(
         self, stage: Stage[..., H], key: str, inputs: tuple[Any, ...], settings: BaseModel | None, subject: str
     ) -> H:
@@ -163,6 +181,7 @@ class Cache:
             "settings": None if settings is None else settings.model_dump(mode="json"),
             "inputs": flat_keys(inputs),
             "seconds": before + time.monotonic() - began,
+            "seconds_of": dict(work.seconds_of) if work else {},
         }
         store(result, entry, facts)
         if parts.exists():

@@ -2,20 +2,24 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Generator, Iterator
 from contextlib import closing
-from dataclasses import replace
+from dataclasses import asdict, replace
 from itertools import islice
 
 import cv2
 import numpy as np
 
 from .arrays import Detections, Frames, Parts
+from .busy import Busy, awaited, measured
 from .cache import SourceFile, Work, stage
 from .detectors import Detector, People
 from .progress import Advance, progress
 from .settings import DetectSettings
 from .video import read_frames
+
+log = logging.getLogger("posepipe")
 
 LOOK_EVERY_S = 0.25
 LOOK_WIDTH_PX = 320
@@ -66,10 +70,13 @@ def _detect_in(
             advance(1)
         while True:
             chunk = _Chunk(islice(pictures, settings.chunk_frames), advance)
-            people = list(detector.detect(chunk.pictures()))
+            with measured() as busy:
+                people = list(detector.detect(chunk.pictures()))
             if not people:
                 break
-            work.keep(_detections(chunk, people, detector))
+            work.keep(_detections(chunk, people, detector), seconds_of=asdict(busy))
+    if count > done:
+        log.info("%s: %s", video.path.name, Busy(**work.seconds_of))
 
 
 class _Chunk:
@@ -82,7 +89,7 @@ class _Chunk:
         self.scale = 1.0
 
     def pictures(self) -> Iterator[np.ndarray]:
-        for time, picture in self._pictures:
+        for time, picture in awaited(self._pictures):
             if not self.looks or time - self.times[self.looks[-1][0]] >= LOOK_EVERY_S:
                 self.scale = LOOK_WIDTH_PX / picture.shape[1]
                 small = cv2.resize(picture, None, fx=self.scale, fy=self.scale, interpolation=cv2.INTER_AREA)

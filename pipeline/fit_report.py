@@ -16,6 +16,7 @@ from .exporters.clip import marked
 from .fusion import Fusion
 from .report import Report, ReportedCamera, ReportedTake
 from .results import MULTIVIEW
+from .seeing import busy_detecting
 
 VIEW = EXPORTERS["view"].file
 HARMFUL = 2.0
@@ -109,6 +110,7 @@ def _reported(clips: Clips, athlete: Athlete) -> list[ReportedCamera]:
             track[view],
             pose.get(view),
             _page(clips, Path(athlete.take.name, camera.name, VIEW)),
+            busy_detecting(clips.walk.place.cache, found),
         )
         for camera, view, frames, found in shown
     ]

@@ -17,6 +17,7 @@ import numpy as np
 from ..models.skeleton import SKELETONS
 from .angle_tables import angle_table, segment_rows
 from .arrays import Detections, Frames, Pose3D, Swaps, Timeline, Track
+from .busy import Busy
 from .cache import write_atomically
 from .fit_pictures import draw_canonical_space, draw_losses, draw_parities, hip_spread_deg
 from .pages import drawn_poses, drawn_skeleton, render_page
@@ -45,6 +46,8 @@ class ReportedCamera:
     pose: Pose3D | None = None
     page: str = ""
     """Where the clip's own page is, as a link from the report; empty if there is none."""
+    busy: Busy | None = None
+    """How busy the detector's network was, if that was measured."""
 
 
 @dataclass(frozen=True)
@@ -172,6 +175,7 @@ def _take_tables(take: ReportedTake) -> dict[str, Any]:
             for number, camera in enumerate(take.cameras)
         ],
         "detectors": [f"{detector}; confidence is {kind}" for detector, kind in sorted(found)],
+        "busy": sum((camera.busy for camera in take.cameras if camera.busy), Busy()),
         "sync": [_sync_row(camera.name, take.timeline, number) for number, camera in enumerate(take.cameras)],
         "verdict": VERDICTS[take.timeline.verdict],
         "angles": angle_table(lifted),

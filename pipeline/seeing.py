@@ -7,6 +7,7 @@ import logging
 import numpy as np
 
 from .arrays import Detections, Frames
+from .busy import Busy
 from .cache import Cache, SourceFile
 from .detect import detect_in_parts, detect_poses
 from .detectors import Detector
@@ -27,3 +28,11 @@ def people_in(
     seconds = float(np.diff(parts.part).sum())
     log.info("%s: a first look finds people in %.0f s of %.0f s", video.path.name, seconds, frames.time[-1])
     return run(detect_in_parts, video, parts, detector, settings=settings, subject=subject)
+
+
+def busy_detecting(cache: Cache, found: Detections) -> Busy | None:
+    """How busy the detector's network was; None if nobody measured, as with poses from elsewhere."""
+    for stage in (detect_poses, detect_in_parts):
+        if (facts := cache.facts(stage, found)) and (seconds := facts.get("seconds_of")):
+            return Busy(**seconds)
+    return None

@@ -35,7 +35,7 @@ STAGES = {
     "turned",
 }  # fmt: skip
 LEVELS = [
-    {"errors", "progress", "workers"},
+    {"errors", "progress", "busy", "workers"},
     {"arrays", "video", "web_video", "device", "launcher", "detectors", "cropping"},
     {"cache", "settings", "skeletons", "drawing", "pages", "exporters", "readers", "alignment"},
     {"calibration", "description", "recording"}

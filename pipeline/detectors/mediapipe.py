@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ...models.skeleton import BLAZEPOSE33
+from ..busy import network
 from . import People
 
 if TYPE_CHECKING:
@@ -77,7 +78,8 @@ class MediapipeDetector:
                 yield len(people.box) > 0
 
     def _detect(self, pose: Any, image: np.ndarray) -> People:
-        found = pose.process(np.ascontiguousarray(image[..., ::-1])).pose_landmarks
+        with network():
+            found = pose.process(np.ascontiguousarray(image[..., ::-1])).pose_landmarks
         if found is None:
             joints = len(self.skeleton.joints)
             return People(

@@ -19,6 +19,7 @@ import torch
 from ...models.openmmlab import MissingPartError, openmmlab_imports, quiet
 from ...models.precision import Precision
 from ...models.skeleton import COCO17, H36M17, HALPE26, MPII16, Skeleton
+from ..busy import network
 from ..device import choose_device
 from ..errors import PosepipeError
 from ..skeletons import declared_mapping
@@ -98,6 +99,7 @@ class MMPoseDetector:
             self._model = build(settings, path)
             load_weights(self._model, checkpoint, path.stem)
             self._model.to(device)
+            self._device = torch.device(device)
             pipeline = settings.test_dataloader.dataset.pipeline
             self._pipeline = Compose(pipeline)
             _compile(self._model, pipeline, precision)
@@ -178,7 +180,7 @@ class MMPoseDetector:
         for start in range(0, len(crops), self._batch_size):
             batch = pseudo_collate([self._crop(*crop) for crop in crops[start : start + self._batch_size]])
             try:
-                with torch.inference_mode(), quiet():
+                with torch.inference_mode(), quiet(), network(self._device):
                     samples = self._model.test_step(batch)
             except MissingPartError as error:
                 raise PosepipeError(str(error)) from error

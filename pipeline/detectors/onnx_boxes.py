@@ -14,6 +14,7 @@ import cv2
 import numpy as np
 import torch
 
+from ..busy import network
 from ..errors import PosepipeError
 from .carried import LEAST_OVERLAP, LEAST_SCORE, BoxesNowAndThen
 from .checkpoint import file_digest
@@ -85,7 +86,8 @@ class BoxesFromOnnx(BoxesNowAndThen):
         picture[: size[1], : size[0]] = cv2.resize(image, size, interpolation=cv2.INTER_LINEAR)
         given = np.ascontiguousarray(picture.transpose(2, 0, 1)[None], np.float32)
         try:
-            found = self._session.run(None, {self._input: given})
+            with network():
+                found = self._session.run(None, {self._input: given})
         except _UNUSABLE as error:
             raise PosepipeError(f"detect.boxes_checkpoint: {self._file} cannot be run: {error}") from error
         scored = [each[0] for each in found if each.ndim == 3 and each.shape[-1] == 5]

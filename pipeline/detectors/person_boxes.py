@@ -14,6 +14,7 @@ import numpy as np
 import torch
 
 from ...models.openmmlab import MissingPartError, openmmlab_imports, quiet
+from ..busy import network
 from ..errors import PosepipeError
 from .carried import LEAST_OVERLAP, LEAST_SCORE, BoxesNowAndThen
 from .checkpoint import file_digest, load_weights
@@ -51,6 +52,7 @@ class BoxesFromModel(BoxesNowAndThen):
             settings, self._model = _build(path)
             load_weights(self._model, checkpoint, path.stem)
             self._model.to(device)
+            self._device = torch.device(device)
             self._pipeline = Compose(_for_arrays(settings.test_dataloader.dataset.pipeline))
         self._person = _person_class(self._model, path)
         self.description = f"boxes from {path.stem}, weights {checkpoint.name}, in every {every}. image"
@@ -63,7 +65,9 @@ class BoxesFromModel(BoxesNowAndThen):
         given = {"img": image, "img_id": 0} | getattr(self._model, "dataset_meta", {})
         try:
             with torch.inference_mode(), quiet():
-                found = self._model.test_step(pseudo_collate([self._pipeline(given)]))[0].pred_instances
+                batch = pseudo_collate([self._pipeline(given)])
+                with network(self._device):
+                    found = self._model.test_step(batch)[0].pred_instances
         except MissingPartError as error:
             raise PosepipeError(str(error)) from error
         if self._person is None:

@@ -22,6 +22,10 @@ def test_findings_are_one_line_each() -> None:
     assert all(finding and "\n" not in finding for finding in findings.values())
 
 
+def test_it_says_that_mediapipe_finds_one_person_only_and_what_finds_several() -> None:
+    assert "one person per picture, for several use mmpose with detect.boxes_config" in examine()["mediapipe detector"]
+
+
 def test_what_cannot_run_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "mediapipe", None)
     assert examine()["mediapipe detector"].startswith("cannot run: ")

@@ -16,6 +16,7 @@ from posepipe.models.angles import joint_angles
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.angle_tables import angle_table, segment_rows
 from posepipe.pipeline.arrays import Detections, Pose3D, Timeline, Track
+from posepipe.pipeline.busy import Busy
 from posepipe.pipeline.exporters.angles import measure_segments
 from posepipe.pipeline.report import (
     MAX_POSES,
@@ -78,7 +79,8 @@ def a_report(frames: int = 40, file: str = "clip.mp4") -> Report:
         pose = without(a_pose(np.arange(frames) / 30), 3)
         video = replace(some_frames(pose.time), rotation=90, missing_s=1.5)
         page = f"takes/%3Cb%3E/{name}/view.html"
-        cameras.append(ReportedCamera(name, file, video, detections(pose), a_track(pose), pose, page))
+        busy = Busy(total=10.0, network=8.0, waited=1.5)
+        cameras.append(ReportedCamera(name, file, video, detections(pose), a_track(pose), pose, page, busy))
     losses = [
         {"phase": "warm up" if epoch < 3 else "all", "epoch": epoch, "reprojection": 2 / (epoch + 1), "total": 3.0}
         for epoch in range(6)
@@ -116,6 +118,7 @@ def test_tables_say_what_was_seen() -> None:
     for expected in (
         "cam0 clip.mp4 h264 200 × 220 90° 30 40 1.33 s 1.50 s could not be told 98% 1,234",  # noqa: RUF001
         "2D poses by a fake &lt;detector&gt;; confidence is visibility.",
+        "While people were looked for, the network computed 80% of the time, and 15% went by waiting for pictures.",
         "cam0 +0.000 s +12 ppm 100% +4 ms 0.90",
         "cam1 -0.250 s +12 ppm 100% could not be told 0.90",
         "cam0 &lt;b&gt;hardly agrees&lt;/b&gt;",
