@@ -4,9 +4,10 @@
     python tools/footage_zoo.py long CLIP --model model.pt --out zoo [--minutes 60] [--shown 2]
 
 ``kinds``: the clips of a take that start together become one take of awkward ones, a kind for each camera in turn:
-rotated by metadata, variable frame rate, half the frame rate in HEVC with 10 bits, interlaced, of odd size; all
-but the first have sound. Prints for each camera how many of the joints, in fit's and in infer's results, are within
-2 % of the picture's height of those in the plain clip, and the offset that was found; all should be 0.
+rotated by metadata and without sound; of variable frame rate and odd size; half the frame rate in HEVC with 10 bits;
+interlaced, the fields of two instants in a picture. Rates are named as those of 60 Hz footage become. Prints for each
+camera how many of the joints, in fit's and in infer's results, are within 2 % of the picture's height of those in the
+plain clip, and the offset that was found; all should be 0, but of pictures of two instants half a field more.
 
 ``long``: the clip, repeated for ``shown`` minutes, in the middle of an unrecognisable picture that stands still for
 the rest of ``minutes``. Prints how long each stage of ``infer`` takes, and the memory that it needs at most, beside
@@ -29,26 +30,32 @@ from posepipe.pipeline.cache import MANIFEST
 from posepipe.pipeline.fitting import fit
 from posepipe.pipeline.inference import infer
 from posepipe.pipeline.recording import Recording
+from posepipe.pipeline.settings import load_settings
 from posepipe.pipeline.video import probe
 
 KEY_FRAME_S = 1
 CLOSE = 0.02
 SOUND = ("-f", "lavfi", "-i", "anoisesrc=d=600:seed=1:a=0.3", "-shortest")
+NTSC = "fps=source_fps*1000/1001"
 ODD = "iw+1-mod(iw\\,2):ih+1-mod(ih\\,2)"
 HEVC = ("-c:v", "libx265", "-preset", "ultrafast", "-x265-params", "log-level=none", "-pix_fmt", "yuv420p10le")
 KINDS: dict[str, tuple[str, tuple[str, ...]]] = {
-    "rotated": ("mov", ("-vf", "transpose=2", "-c:v", "libx264", "-crf", "16", "-pix_fmt", "yuv420p", "-an")),
-    "variable rate": (
-        "mkv",
-        ("-vf", "select='not(between(mod(n,9),5,6))'", "-fps_mode", "vfr", "-c:v", "libx264", "-crf", "16"),
+    "rotated, 59.94 Hz": (
+        "mov",
+        ("-vf", f"{NTSC},transpose=2", "-c:v", "libx264", "-crf", "16", "-pix_fmt", "yuv420p", "-an"),
     ),
-    "half rate, hevc, 10 bits": ("mp4", ("-vf", "select='not(mod(n,2))'", "-fps_mode", "vfr", *HEVC, "-crf", "18")),
-    "interlaced": ("ts", ("-c:v", "mpeg2video", "-q:v", "2", "-flags", "+ilme+ildct", "-field_order", "tt")),
-    "odd size": (
+    "variable rate, odd size": (
         "mkv",
-        ("-vf", f"format=yuv444p,pad={ODD}", "-c:v", "libx264", "-crf", "16"),
+        ("-vf", f"select='not(between(mod(n,9),5,6))',format=yuv444p,pad={ODD}", "-fps_mode", "vfr",
+         "-c:v", "libx264", "-crf", "16"),
     ),
-}
+    "29.97 Hz, hevc, 10 bits": ("mp4", ("-vf", f"{NTSC}/2", *HEVC, "-crf", "18")),
+    "interlaced, 59.94 fields/s": (
+        "ts",
+        ("-vf", f"{NTSC},tinterlace=interleave_top", "-c:v", "mpeg2video", "-q:v", "2", "-flags", "+ilme+ildct",
+         "-field_order", "tt"),
+    ),
+}  # fmt: skip
 """File name suffix and what ffmpeg does."""
 
 
@@ -61,7 +68,7 @@ def make(kind: str, source: Path, folder: Path) -> Path:
     suffix, options = KINDS[kind]
     folder.mkdir(parents=True, exist_ok=True)
     made = folder / f"{source.stem}.{suffix}"
-    if kind == "rotated":
+    if suffix == "mov":
         lying = folder.parent / f"lying.{suffix}"
         ffmpeg("-i", source, *options, lying)
         ffmpeg("-display_rotation", -90, "-i", lying, "-c", "copy", made)
@@ -76,7 +83,8 @@ def kinds(options: argparse.Namespace) -> None:
     cameras = Recording.open(options.folder).takes[0].cameras
     chosen = [list(KINDS)[number % len(KINDS)] for number in range(len(cameras))]
     awkward = [make(kind, camera.video, options.out / "take") for kind, camera in zip(chosen, cameras, strict=True)]
-    made = fit(options.out / "take", out=options.out / "made", exports=["npz", "overlay"])
+    settings = load_settings(overrides=options.set)
+    made = fit(options.out / "take", out=options.out / "made", settings=settings, exports=["npz", "overlay"])
     (offset,) = (np.load(path) for path in (made.folder / "cache" / "synchronize").glob("*/offset.npy"))
     for number, (kind, clip) in enumerate(zip(chosen, awkward, strict=True)):
         video = cameras[number].video
@@ -140,6 +148,7 @@ def main() -> None:
     commands = parser.add_subparsers(required=True)
     several = commands.add_parser("kinds", help="a take of awkward clips")
     several.add_argument("folder", type=Path)
+    several.add_argument("--set", action="append", default=[], metavar="NAME=VALUE", help="settings of the fit")
     several.set_defaults(run=kinds)
     hour = commands.add_parser("long", help="a long clip of which little shows anybody")
     hour.add_argument("--minutes", type=float, default=60.0)

@@ -23,7 +23,8 @@ def test_findings_are_one_line_each() -> None:
 
 
 def test_it_says_that_mediapipe_finds_one_person_only_and_what_finds_several() -> None:
-    assert "one person per picture, for several use mmpose with detect.boxes_config" in examine()["mediapipe detector"]
+    said = examine()["mediapipe detector"]
+    assert "one person per picture, for several use mmpose with detect.boxes_config" in said
 
 
 def test_what_cannot_run_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
