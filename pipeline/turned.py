@@ -1,10 +1,9 @@
 """Turned footage: what cameras turned about the athlete would have shown, for methods that learn from little footage.
 
-A network that sees one athlete from four sides for some seconds knows these sides only. The reconstruction of the
-footage knows all sides: it is filmed again by the same cameras, moved round the athlete, and their detector makes the
-same errors, joint by joint and frame by frame. *Measured* on the first 750 instants of held-out takes of the
-benchmark (static4 and ski6; NMPJPE / PMPJPE in mm): 63.8 / 44.9 and 72.6 / 50.7 without, 60.6 / 43.5 and 68.9 / 48.4
-with two copies, and expected errors of 0.87 instead of 0.71 and 0.76 times the true ones.
+A network that sees one athlete from four sides for some seconds knows these sides and these movements only. The
+reconstruction of the footage is filmed again by the same cameras, moved round the athlete, and their detector makes
+the same errors, joint by joint and frame by frame. The shorter the footage, the more of its copies are needed; behind
+the first ones they show other movements, made of those that were seen (``models.other_movements``).
 """
 
 from __future__ import annotations
@@ -16,23 +15,28 @@ import numpy as np
 import torch
 
 from ..models.geometry import rotation_from_axis_angle
+from ..models.other_movements import exchange_a_limb
 from ..models.skeleton import SKELETONS
 from .arrays import FusedPoses, Samples, array_fields
 from .cache import stage
 
 LARGEST_PITCH_DEG = 10.0
 """How far a turned camera may look up or down compared with the real one."""
+PLAIN_COPIES = 9
+"""Copies whose movements stay as they were. They keep what belongs together, such as an arm and the other leg."""
 _NEAREST = 1e-3
 """Depth, in the unit of the joints, below which nothing is imaged."""
 
 
-@stage(version=1)
+@stage(version=2)
 def turn_cameras(fused: FusedPoses, copies: int, seed: int) -> FusedPoses:
     """The fused poses, and behind them copies as takes of their own, whose cameras are turned about the athlete.
 
     Every camera of a take is turned by an angle of its own about the mean direction of the athlete's trunk, from copy
-    to copy round the circle, and pitched a little. The root stays where it is in a camera's axes.
+    to copy round the circle, and pitched a little. The root stays where it is in a camera's axes. Copies behind the
+    first ``PLAIN_COPIES`` have a limb from other moments, as sure as it was then.
     """
+    skeleton = SKELETONS[fused.skeleton]
     filmed, takes = len(fused.instant), len(fused.takes)
     more: dict[str, Any] = {
         name: np.concatenate([getattr(fused, name)] * (1 + copies)) for name in array_fields(FusedPoses)
@@ -42,11 +46,17 @@ def turn_cameras(fused: FusedPoses, copies: int, seed: int) -> FusedPoses:
         here = np.flatnonzero(np.asarray(fused.take) == take)
         up, chance = _upright(fused, here), np.random.default_rng([seed, take])
         for copy in range(copies):
-            shape = fused.root.shape[1]
+            there, shape = (1 + copy) * filmed + here, fused.root.shape[1]
             angle = 2 * np.pi * (copy + chance.uniform(size=shape)) / copies
             pitch = np.radians(chance.uniform(-LARGEST_PITCH_DEG, LARGEST_PITCH_DEG, shape))
             R = _rotations(pitch, np.eye(3)[0]) @ fused.camera_from_rig[here] @ _rotations(angle, up)
-            more["camera_from_rig"][(1 + copy) * filmed + here] = R
+            more["camera_from_rig"][there] = R
+            if copy < PLAIN_COPIES:
+                continue
+            more["joint"][there], moment = exchange_a_limb(np.float64(fused.joint[here]), skeleton, chance)
+            for name in ("trusted", "covariance"):
+                values = np.asarray(getattr(fused, name))[here]
+                more[name][there] = values[moment, np.arange(values.shape[1])]
     names = [f"{name}, turned {copy + 1}" for copy in range(copies) for name in fused.takes]
     return replace(fused, **more, takes=[*fused.takes, *names])
 

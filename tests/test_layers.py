@@ -24,7 +24,7 @@ HELPERS_OF_METHODS = {
     "skeleton", "body", "canonical", "bundle", "virtual_views", "lens", "openmmlab", "pictures", "placed_lifter",
     "temporal", "volumetric", "losses_25d", "refinement", "weak_perspective", "side_labels", "arrowhead",
     "near_camera", "athlete", "athlete_bundle", "multiview_start", "morph", "window_lifter", "self_fusion",
-    "reconstruct_25d",
+    "reconstruct_25d", "other_movements",
 }  # fmt: skip
 NOT_METHODS = HELPERS_OF_METHODS | {"__init__", "angles", "metrics", "root", "smoothing"}
 

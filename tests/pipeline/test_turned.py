@@ -10,7 +10,7 @@ from known_scene import cameras, people
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.arrays import FusedPoses, Samples
 from posepipe.pipeline.label import label_from_fused
-from posepipe.pipeline.turned import LARGEST_PITCH_DEG, film, turn_cameras
+from posepipe.pipeline.turned import LARGEST_PITCH_DEG, PLAIN_COPIES, film, turn_cameras
 
 TAKES, INSTANTS, VIEWS, COPIES, FOCAL = 2, 6, 3, 4, 900.0
 COUNT = TAKES * INSTANTS
@@ -76,6 +76,22 @@ def test_people_are_the_same_from_another_side() -> None:
     assert tilt[of_first].max() < LARGEST_PITCH_DEG + 0.1, "upright people stay upright"
     moved = np.linalg.norm(R[COUNT:] - np.concatenate([R[:COUNT]] * COPIES), axis=(-1, -2))
     assert np.median(moved) > 1
+
+
+def test_the_last_copies_show_other_movements_as_sure_as_they_were() -> None:
+    _, fused, _ = scene()
+    sure = np.arange(COUNT * 17, dtype=np.float32).reshape(COUNT, 17)
+    fused = replace(fused, covariance=np.eye(3, dtype=np.float32) * sure[..., None, None])
+    turned = turn_cameras(fused, PLAIN_COPIES + 2, 0)
+    joint, sure = (array.reshape(-1, COUNT, *array.shape[1:]) for array in (turned.joint, turned.covariance))
+    assert (joint[: 1 + PLAIN_COPIES] == fused.joint).all()
+    for other, known in zip(joint[1 + PLAIN_COPIES :], sure[1 + PLAIN_COPIES :], strict=True):
+        moved = (other != fused.joint).any(-1)
+        assert 0 < moved.any(0).sum() <= 4, "a limb of each take"
+        assert (known[moved] != fused.covariance[moved]).any() and (known[~moved] == fused.covariance[~moved]).all()
+        for take in range(TAKES):
+            here = slice(take * INSTANTS, (take + 1) * INSTANTS)
+            assert set(known[here].ravel()) <= set(np.asarray(fused.covariance)[here].ravel()), "of the same take"
 
 
 def test_copies_are_takes_of_their_own_and_the_seed_decides() -> None:
