@@ -16,7 +16,7 @@ from .epipolar import PairOfTracks
 from .fine import PairOfSignals
 from .matching import Cue, compare
 from .signals import RATE, Signal, loudness, pose_signals
-from .verdict import AGREE_S, SURE, Finding, complaints, findings, uncertain
+from .verdict import AGREE_S, SURE, Finding, complaints, findings, resting_on_timecode, uncertain
 
 SPEED_OF_SOUND = 340.0
 """m/s"""
@@ -68,7 +68,6 @@ def find_clocks(
     cues = {kind: _compare_all(kind, each, round(max_offset_s * RATE)) for kind, each in signals.items()}
     cues = {kind: pairs for kind, pairs in cues.items() if pairs}
     free = [camera for camera in range(cameras) if camera not in (given or {0: 0.0})]
-    codes = [each.timecode_s for each in frames]
     if not cues:
         raise PosepipeError(f"the cameras cannot be synchronised: none of the chosen cues is there; {ADVICE}")
     total = total_of(list(cues.values()))
@@ -76,7 +75,10 @@ def find_clocks(
     begun = Clocks(start / RATE, np.ones(cameras), np.zeros(cameras))
     clocks = refine(begun, tracks, signals, cues, given, sound_path_m / SPEED_OF_SOUND)
     found = findings(cues, start, clocks, free)
-    trouble = list(complaints(names, found, weakest_cut(total, start, set(given) or {0})))
+    if "timecode" in kinds:
+        found += _timecodes([each.timecode_s for each in frames], clocks, free)
+    ratios = weakest_cut(total, start, set(given) or {0})
+    trouble = list(complaints(names, found, ratios))
     if not trouble and np.abs(clocks.offset - begun.offset).max() > AGREE_S:
         trouble = ["the best offsets of the parts of the take do not fit together"]
     periods = [float(np.median(np.diff(track.time))) if len(track.time) > 1 else 1.0 for track in tracks]
@@ -91,7 +93,7 @@ def find_clocks(
     noise = np.maximum(TOGETHER * max(periods), SURE * clocks.deviation)
     if equal and (np.abs(clocks.offset) <= noise).all():
         clocks = together
-    return Found(clocks, found + _timecodes(codes, clocks, free), uncertain(names, clocks, periods))
+    return Found(clocks, found, resting_on_timecode(names, found, ratios) + uncertain(names, clocks, periods))
 
 
 def _signals(frames: Sequence[Frames], tracks: Sequence[Track]) -> Kinds:
@@ -162,7 +164,8 @@ def equally_long(tracks: Sequence[Track], period: float) -> bool:
 
 
 def _timecodes(codes: Sequence[float | None], clocks: Clocks, free: Sequence[int]) -> list[Finding]:
-    """What the containers' timecodes say: only cameras that were set by one clock agree, so others do not count."""
+    """What the containers' timecodes say: only those of cameras that one clock has set agree with anything, so they
+    are no cue of their own; where they agree they vouch for offsets that other cues find but weakly."""
     reference = codes[0]
     if reference is None:
         return []

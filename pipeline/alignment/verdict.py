@@ -14,6 +14,8 @@ from .signals import RATE
 
 CLEAR_RATIO = 1.5
 """From how far above the best other peak on a peak is believed."""
+VOUCHED_RATIO = 1.1
+"""The same where the containers' timecodes say the same: by chance one peak in hundreds lies where they do."""
 CLEAR_EVIDENCE = 8.0
 """From which likelihood ratio (logarithm) on a peak is believed."""
 AGREE_S = 0.12
@@ -70,12 +72,27 @@ def complaints(names: Sequence[str], found: Sequence[Finding], ratios: Mapping[i
             f"the cues contradict each other about camera {names[finding.camera]}: {finding.cue} puts its start at "
             f"{finding.offset_s:+.2f} s, {said}"
         )
+    vouched = _vouched(found)
     for camera, ratio in sorted(ratios.items(), key=lambda item: item[1]):
-        if ratio < CLEAR_RATIO:
+        if ratio < (VOUCHED_RATIO if camera in vouched else CLEAR_RATIO):
             yield (
                 f"camera {names[camera]} fits the others at no offset clearly better than at others "
                 f"(peak ratio {ratio:.2f}, needed {CLEAR_RATIO})"
             )
+
+
+def resting_on_timecode(names: Sequence[str], found: Sequence[Finding], ratios: Mapping[int, float]) -> list[str]:
+    """One sentence for each camera whose offset is believed because the timecodes say the same."""
+    return [
+        f"camera {names[camera]} fits the others hardly better at its offset than elsewhere (peak ratio "
+        f"{ratio:.2f}); it is believed because the timecodes say the same"
+        for camera, ratio in ratios.items()
+        if ratio < CLEAR_RATIO and camera in _vouched(found)
+    ]
+
+
+def _vouched(found: Sequence[Finding]) -> set[int]:
+    return {finding.camera for finding in found if finding.cue == "timecode" and finding.agrees}
 
 
 def uncertain(names: Sequence[str], clocks: Clocks, periods: Sequence[float]) -> list[str]:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from posepipe.pipeline.alignment import verdict
 from posepipe.pipeline.alignment.find import Found, find_clocks
 from posepipe.pipeline.errors import PosepipeError
 
@@ -51,12 +52,38 @@ def test_a_stated_offset_stays_and_the_others_follow_it(take: Retimed) -> None:
     assert np.abs(errors(take, found)).max() < 0.015
 
 
-def test_timecodes_are_reported_but_do_not_count(take: Retimed) -> None:
+def coded(take: Retimed, wrong: float = 0.0) -> Retimed:
+    """With timecodes of cameras that one clock has set, but for the third, which is off by some seconds."""
     starts = [36000 + clock.start_s for clock in take.clocks]
-    starts[2] += 1.5
-    frames = [replace(each, timecode_s=start) for each, start in zip(take.frames, starts, strict=True)]
-    said = [finding for finding in find(replace(take, frames=frames)).findings if finding.cue == "timecode"]
-    assert [finding.agrees for finding in said] == [True, False, True]
+    starts[2] += wrong
+    return replace(take, frames=[replace(each, timecode_s=s) for each, s in zip(take.frames, starts, strict=True)])
+
+
+def test_timecodes_are_reported_and_one_that_another_clock_set_does_not_count(take: Retimed) -> None:
+    found = find(coded(take, wrong=1.5))
+    assert [finding.agrees for finding in found.findings if finding.cue == "timecode"] == [True, False, True]
+    assert found.warnings == []
+    assert not any(finding.cue == "timecode" for finding in find(coded(take), kinds=KINDS[:3]).findings)
+
+
+def test_timecodes_vouch_for_offsets_that_other_cues_find_but_weakly(
+    take: Retimed, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(verdict, "CLEAR_RATIO", 1e9)  # none is as clear
+    with pytest.raises(PosepipeError, match="at no offset clearly better"):
+        find(take)
+    with pytest.raises(PosepipeError, match="camera cam3 fits the others at no offset clearly better"):
+        find(coded(take, wrong=1.5))
+    found = find(coded(take))
+    assert np.abs(errors(take, found)).max() < 0.008
+    assert len(found.warnings) == 3
+    assert all("believed because the timecodes say the same" in warning for warning in found.warnings)
+
+
+def test_timecodes_do_not_vouch_where_no_offset_is_better_than_others() -> None:
+    said = [verdict.Finding("timecode", 1, 2.0, None, False, True)]
+    assert list(verdict.complaints(["a", "b"], said, {1: 1.2})) == []
+    assert len(list(verdict.complaints(["a", "b"], said, {1: 1.05}))) == 1
 
 
 def test_a_camera_that_filmed_something_else_is_refused(take: Retimed) -> None:
