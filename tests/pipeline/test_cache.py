@@ -12,7 +12,6 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from posepipe.pipeline import arrays
 from posepipe.pipeline import cache as cache_module
 from posepipe.pipeline.arrays import Dims, HandOver
 from posepipe.pipeline.cache import (
@@ -200,7 +199,7 @@ def test_a_full_or_forbidden_disk_is_one_sentence_and_leaves_nothing(
         raise OSError(number, os.strerror(number))
 
     with monkeypatch.context() as patch:
-        patch.setattr(arrays.os, "fsync", fail)
+        patch.setattr(os, "fsync", fail)
         with pytest.raises(PosepipeError, match=sentence):
             cache.run(double, ONE, settings=DoubleSettings())
         with pytest.raises(PosepipeError, match=sentence):
