@@ -53,7 +53,7 @@ def turn_cameras(fused: FusedPoses, copies: int, seed: int) -> FusedPoses:
             more["camera_from_rig"][there] = R
             if copy < PLAIN_COPIES:
                 continue
-            more["joint"][there], moment = exchange_a_limb(np.float64(fused.joint[here]), skeleton, chance)
+            more["joint"][there], moment = exchange_a_limb(fused.joint[here].astype(np.float64), skeleton, chance)
             for name in ("trusted", "covariance"):
                 values = np.asarray(getattr(fused, name))[here]
                 more[name][there] = values[moment, np.arange(values.shape[1])]
