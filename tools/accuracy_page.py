@@ -35,6 +35,9 @@ the truth.
 * *canonpose+handedness=...*: how left is told from right. *none* is as published: it ends right, mirrored, or so
   undecided that the training is refused, which leaves fewer seeds. *hinge* and *both* are as good in most runs, but
   some of their seeds end far off; *quotient* is the default because none of its seeds does.
+
+Where *posepipe* goes wrong (`tools/failure_pictures.py`): [static4](accuracy_failures_static4.svg),
+[ski6](accuracy_failures_ski6.svg).
 """
 
 SCENARIOS = {
@@ -57,7 +60,9 @@ show that they learn, no more.
 CUTS = """## Less footage, fewer cameras
 
 The scenarios above, trained on the first so many instants (*samples*), or with some of the cameras alone
-(*cameras13*: the first and the third), which `python tools/cut_bench.py` cuts; the test data are the same.
+(*cameras13*: the first and the third), which `python tools/cut_bench.py` cuts; the test data are the same. What parts
+of *posepipe* are worth: *canonpose* is what it starts from, *instants=0* does without turned cameras, *flip=false*
+without mirrored people, and *window=1* without the frames around an instant.
 """
 _CUT = re.compile(r"-(samples|cameras)\d+$")
 """Ends of the names that ``cut_bench`` gives."""
