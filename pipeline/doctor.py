@@ -17,6 +17,7 @@ PACKAGES = (
     "mmengine",
     "mmcv-lite",
     "mmdet",
+    "openvino",
 )
 
 

@@ -30,6 +30,8 @@ from posepipe.pipeline.detectors.model_zoo import find_config
 from mmpose.apis import inference_topdown  # isort: skip  (importable only after ours)
 
 Found = list[np.ndarray]
+EQUAL_PX = 0.05
+"""Up to which two joints are the same. In maps of an untrained network some maxima are ties, which sums break."""
 
 
 def random_checkpoint(model: Any, folder: Path) -> Path:
@@ -79,8 +81,10 @@ def compare(config: str, checkpoint: Path | None, pictures: list[np.ndarray], ro
         ratios = sorted(a / b for a, b in zip(seconds["mmpose"], seconds[name], strict=True))
         far = np.linalg.norm(np.concatenate(found[name]) - reference, axis=-1)
         print(
-            f"  {name}: {statistics.median(ratios):.2f} times as fast ({ratios[0]:.2f} to {ratios[-1]:.2f}); "
-            f"joints differ by {np.nanmedian(far):.4f} px (median), {np.nanmax(far):.4f} px (largest)"
+            f"  {name} in {ours[name].runtime}: {statistics.median(ratios):.2f} times as fast "
+            f"({ratios[0]:.2f} to {ratios[-1]:.2f}); "
+            f"joints differ by {np.nanmedian(far):.4f} px (median), {np.nanmax(far):.4f} px (largest), "
+            f"{(far > EQUAL_PX).sum()} of {far.size} by more than {EQUAL_PX} px"
         )
 
 

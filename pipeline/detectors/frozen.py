@@ -1,4 +1,4 @@
-"""A network for use only: compiled once for its input size, so that every frame costs less.
+"""Networks for use only: compiled once for their input size, so that every frame costs less.
 
 TorchScript's ``freeze`` folds normalisation into the convolutions before it, and oneDNN is fastest with channels
 last. Half precision (bf16) is for the backbone alone: the head decides in full precision where a joint is.
@@ -7,6 +7,7 @@ last. Half precision (bf16) is for the backbone alone: the head decides in full 
 from __future__ import annotations
 
 import warnings
+from abc import ABC, abstractmethod
 
 import torch
 from torch import Tensor, nn
@@ -24,8 +25,8 @@ class CannotCompileError(ValueError):
     """The compiled network does not do what the network does; the sentence says how it showed."""
 
 
-class FrozenBackbone(nn.Module):
-    """A backbone after ``freeze``; features leave it in full precision.
+class CompiledBackbone(nn.Module, ABC):
+    """A backbone compiled for use; features leave it in full precision.
 
     Args:
         backbone: a network in evaluation mode, pictures (N, 3, H, W) to one or more features. It is used up.
@@ -37,6 +38,9 @@ class FrozenBackbone(nn.Module):
         CannotCompileError: what it does depends on more than the pictures' values.
     """
 
+    runtime: str
+    """What runs it, for people."""
+
     def __init__(self, backbone: nn.Module, size: tuple[int, int], precision: Precision) -> None:
         super().__init__()
         device = next(backbone.parameters()).device
@@ -44,14 +48,12 @@ class FrozenBackbone(nn.Module):
             raise PosepipeError(
                 f"{device} has no bf16 arithmetic, so bf16 would be slower; set detect.precision = fp32"
             )
-        self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
         probe = torch.rand(_PROBE, 3, size[1], size[0], generator=torch.Generator().manual_seed(0)).to(device)
         with torch.no_grad(), warnings.catch_warnings():
             warnings.simplefilter("ignore")  # of tracing: sizes are meant to become constants
             expected = _features(backbone(probe))
-            backbone.to(self._dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
             try:
-                self._frozen = torch.jit.freeze(torch.jit.trace(backbone, self._fitting(probe), check_trace=False))
+                self._compile(backbone, probe, precision)
                 found = self.forward(torch.cat([probe, probe[:1]]))  # another number of pictures
             except RuntimeError as error:
                 raise CannotCompileError(str(error).splitlines()[0]) from error
@@ -59,6 +61,25 @@ class FrozenBackbone(nn.Module):
             _alike(one[:_PROBE], other, _TOLERANCE[precision]) for one, other in zip(found, expected, strict=True)
         ):
             raise CannotCompileError("its features change")
+
+    @abstractmethod
+    def _compile(self, backbone: nn.Module, probe: Tensor, precision: Precision) -> None:
+        """Make ready for ``forward``, by an example of pictures."""
+
+    @abstractmethod
+    def forward(self, image: Tensor) -> tuple[Tensor, ...]:
+        """Features of pictures (N, 3, H, W), float32."""
+
+
+class FrozenBackbone(CompiledBackbone):
+    """A backbone after TorchScript's ``freeze``."""
+
+    runtime = "PyTorch"
+
+    def _compile(self, backbone: nn.Module, probe: Tensor, precision: Precision) -> None:
+        self._dtype = torch.bfloat16 if precision == "bf16" else torch.float32
+        backbone.to(self._dtype).to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self._frozen = torch.jit.freeze(torch.jit.trace(backbone, self._fitting(probe), check_trace=False))
 
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:
         """Features of pictures (N, 3, H, W), float32."""

@@ -27,8 +27,8 @@ from . import People
 from .boxes import BoxSource, mediapipe_boxes
 from .checkpoint import file_digest, load_weights
 from .following import follow
-from .frozen import CannotCompileError, FrozenBackbone
-from .model_zoo import find_checkpoint, find_config, find_config_of, models_folder, why_not
+from .frozen import CannotCompileError, CompiledBackbone, FrozenBackbone
+from .model_zoo import find_checkpoint, find_config, find_config_of, has_openvino, models_folder, why_not
 from .ready_models import NAMES as READY_NAMES
 from .ready_models import path_of
 
@@ -102,7 +102,7 @@ class MMPoseDetector:
             self._device = torch.device(device)
             pipeline = settings.test_dataloader.dataset.pipeline
             self._pipeline = Compose(pipeline)
-            _compile(self._model, pipeline, precision)
+            self.runtime = _compile(self._model, pipeline, precision)
         names = _joints(self._model)
         self._declared = declared_mapping(names, h36m17, "detect") if h36m17 else None
         self.skeleton, self._joints = _skeleton(self._model) if not h36m17 else (H36M17, list(range(len(names))))
@@ -114,10 +114,12 @@ class MMPoseDetector:
         if follow_poses:
             boxes_from = f"boxes from the pose in the image before, the first {boxes_from.removeprefix('boxes ')}"
         release = mmpose.__version__
-        network = path.stem + (" with bf16" if precision == "bf16" else "")
+        network = f"{path.stem} in {self.runtime}" + (" with bf16" if precision == "bf16" else "")
         self.description = f"MMPose {release} {network}, weights {checkpoint.name}; {boxes_from}"
         parts = ["mmpose", release, text, file_digest(checkpoint), precision, h36m17 or {}]
         parts += [self._boxes.key, self._look_every]
+        if self.runtime != FrozenBackbone.runtime:  # which sums in another order
+            parts.append(self.runtime)
         self.key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     @classmethod
@@ -257,19 +259,35 @@ def build(config: Config, path: Path) -> Any:
     return model
 
 
-def _compile(model: Any, pipeline: list[Any], precision: Precision) -> None:
+def _compile(model: Any, pipeline: list[Any], precision: Precision) -> str:
     """Gives a model the same backbone, compiled, and says so if that is impossible.
+
+    Returns:
+        What runs it.
 
     Raises:
         PosepipeError: bf16 is impossible.
     """
     size = next(step["input_size"] for step in pipeline if step["type"] == "TopdownAffine")
-    try:
-        model.backbone = FrozenBackbone(model.backbone, size, precision)
-    except CannotCompileError as error:
-        if precision == "bf16":
-            raise PosepipeError(f"this model cannot run with bf16: {error}; set detect.precision = fp32") from error
-        log.warning("mmpose: the network runs as it is, which is slower, because it cannot be compiled: %s", error)
+    for compiled in _compilers(next(model.parameters()).device):
+        try:
+            model.backbone = compiled(model.backbone, size, precision)
+            return compiled.runtime
+        except CannotCompileError as error:
+            reason = error
+            log.warning("mmpose: %s cannot compile the network, which is slower without: %s", compiled.runtime, error)
+    if precision == "bf16":
+        raise PosepipeError(f"this model cannot run with bf16: {reason}; set detect.precision = fp32") from reason
+    return FrozenBackbone.runtime
+
+
+def _compilers(device: torch.device) -> list[type[CompiledBackbone]]:
+    """What can compile a network for a device, the fastest first."""
+    if device.type != "cpu" or not has_openvino():
+        return [FrozenBackbone]
+    from .openvino_backbone import OpenVinoBackbone
+
+    return [OpenVinoBackbone, FrozenBackbone]
 
 
 def _dataset_meta(config: Config, path: Path) -> dict[str, Any]:

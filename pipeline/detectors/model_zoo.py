@@ -116,6 +116,11 @@ def why_not() -> str | None:
     return None
 
 
+def has_openvino() -> bool:
+    """Whether the processor runs networks in OpenVINO, and not in PyTorch."""
+    return find_spec("openvino") is not None
+
+
 def status() -> str:
     """One sentence for ``posepipe doctor``: whether MMPose can run, and with which model."""
     reason = why_not()
@@ -124,7 +129,8 @@ def status() -> str:
     found = find_checkpoint()
     if found is None:
         return f"mmpose {version('mmpose')} can run, but needs a checkpoint: posepipe models pull rtmpose-m"
-    return f"mmpose {version('mmpose')} can run: {found.config.stem} with {found.checkpoint}"
+    runtime = f"OpenVINO {version('openvino')} on the processor" if has_openvino() else "PyTorch"
+    return f"mmpose {version('mmpose')} can run: {found.config.stem} with {found.checkpoint}, in {runtime}"
 
 
 def _mim() -> Path:

@@ -12,6 +12,7 @@ import numpy as np
 import pytest
 import torch
 from posepipe.models.precision import has_bf16
+from posepipe.pipeline.detectors import mmpose
 from posepipe.pipeline.detectors.mmpose import MMPoseDetector
 
 from demo import footage
@@ -92,6 +93,16 @@ def test_joints_are_found_and_confidence_says_how_well(drawn: Drawn, full: tuple
     scores = score(*full, drawn.keypoint, drawn.size)
     assert scores.pck >= PCK
     assert scores.spearman <= -0.4
+
+
+def test_openvino_and_pytorch_find_the_same_joints(
+    drawn: Drawn, full: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino", reason="the extra openvino is not installed")
+    monkeypatch.setattr(mmpose, "has_openvino", lambda: False)
+    keypoint, confidence = found(drawn, "fp32")
+    assert np.linalg.norm(keypoint - full[0], axis=-1).max() <= 0.05
+    np.testing.assert_allclose(confidence, full[1], atol=1e-4)
 
 
 def test_bf16_hardly_moves_a_joint(drawn: Drawn, full: tuple[np.ndarray, np.ndarray]) -> None:

@@ -1,11 +1,12 @@
-"""A frozen backbone gives the same features, whole or in half precision, or says that it cannot."""
+"""A compiled backbone gives the same features, whole or in half precision, or says that it cannot."""
 
 from __future__ import annotations
 
 import pytest
 import torch
+from posepipe.models.precision import has_bf16
 from posepipe.pipeline.detectors import frozen
-from posepipe.pipeline.detectors.frozen import CannotCompileError, FrozenBackbone
+from posepipe.pipeline.detectors.frozen import CannotCompileError, CompiledBackbone, FrozenBackbone
 from posepipe.pipeline.errors import PosepipeError
 from torch import Tensor, nn
 
@@ -42,33 +43,49 @@ def network() -> Small:
     return Small().eval()
 
 
+@pytest.fixture(params=["PyTorch", "OpenVINO"])
+def compiled(request: pytest.FixtureRequest) -> type[CompiledBackbone]:
+    if request.param == "PyTorch":
+        return FrozenBackbone
+    pytest.importorskip("openvino", reason="the extra openvino is not installed")
+    from posepipe.pipeline.detectors.openvino_backbone import OpenVinoBackbone
+
+    return OpenVinoBackbone
+
+
 @pytest.mark.parametrize("number", [1, 5])
-def test_features_stay_the_same(network: Small, number: int) -> None:
+def test_features_stay_the_same(compiled: type[CompiledBackbone], network: Small, number: int) -> None:
     images = torch.rand(number, 3, SIZE[1], SIZE[0])
     with torch.inference_mode():
         expected = network(images)
-        found = FrozenBackbone(network, SIZE, "fp32")(images)
+        found = compiled(network, SIZE, "fp32")(images)
     for one, other in zip(found, expected, strict=True):
         torch.testing.assert_close(one, other, atol=1e-5, rtol=1e-5)
 
 
-def test_half_precision_is_near_and_leaves_in_full(network: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_half_precision_is_near_and_leaves_in_full(
+    compiled: type[CompiledBackbone], network: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if compiled is not FrozenBackbone and not has_bf16(torch.device("cpu")):
+        pytest.skip("OpenVINO has no bf16 where the processor has none")
     monkeypatch.setattr(frozen, "has_bf16", lambda device: True)  # slow where it is not, and right all the same
     images = torch.rand(3, 3, SIZE[1], SIZE[0])
     with torch.inference_mode():
         expected = network(images)
-        found = FrozenBackbone(network, SIZE, "bf16")(images)
+        found = compiled(network, SIZE, "bf16")(images)
     for one, other in zip(found, expected, strict=True):
         assert one.dtype == torch.float32
         assert 1e-5 < (one - other).abs().max() / other.abs().max() < 0.03
 
 
-def test_processors_without_it_are_told_so(network: Small, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_processors_without_it_are_told_so(
+    compiled: type[CompiledBackbone], network: Small, monkeypatch: pytest.MonkeyPatch
+) -> None:
     monkeypatch.setattr(frozen, "has_bf16", lambda device: False)
     with pytest.raises(PosepipeError, match=r"cpu has no bf16 arithmetic.*detect\.precision = fp32"):
-        FrozenBackbone(network, SIZE, "bf16")
+        compiled(network, SIZE, "bf16")
 
 
-def test_what_works_for_one_number_of_pictures_only_cannot_be_compiled() -> None:
+def test_what_works_for_one_number_of_pictures_only_cannot_be_compiled(compiled: type[CompiledBackbone]) -> None:
     with pytest.raises(CannotCompileError):
-        FrozenBackbone(OfTwo().eval(), SIZE, "fp32")
+        compiled(OfTwo().eval(), SIZE, "fp32")

@@ -17,6 +17,7 @@ from posepipe.models.openmmlab import MissingPartError
 from posepipe.models.skeleton import COCO17, H36M17, HALPE26, MPII16
 from posepipe.pipeline.detectors import mmpose as backend
 from posepipe.pipeline.detectors.boxes import BoxesFromPoses
+from posepipe.pipeline.detectors.frozen import CannotCompileError
 from posepipe.pipeline.detectors.mmpose import MMPoseDetector
 from posepipe.pipeline.detectors.model_zoo import find_config
 from posepipe.pipeline.errors import PosepipeError
@@ -274,8 +275,50 @@ def test_the_network_of_2d_poses_is_frozen(heatmap: Model, images: list[np.ndarr
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
 
 
-def test_says_which_model_it_is(heatmap: Model) -> None:
-    assert heatmap.detector().description == "MMPose 1.3.2 small, weights small-0.pth; boxes from a test"
+def test_says_which_model_it_is_and_what_runs_it(heatmap: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backend, "has_openvino", lambda: False)
+    said = "MMPose 1.3.2 small in {}, weights small-0.pth; boxes from a test"
+    plain = heatmap.detector()
+    assert plain.description == said.format("PyTorch")
+    release = pytest.importorskip("openvino", reason="the extra openvino is not installed").get_version()
+    monkeypatch.setattr(backend, "has_openvino", lambda: True)
+    fast = heatmap.detector()
+    assert fast.description == said.format(f"OpenVINO {release.partition('-')[0]}")
+    assert fast.key != plain.key  # sums of another order
+
+
+def test_what_openvino_cannot_run_pytorch_runs_and_it_is_said(
+    heatmap: Model, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    pytest.importorskip("openvino", reason="the extra openvino is not installed")
+    from posepipe.pipeline.detectors.openvino_backbone import OpenVinoBackbone
+
+    def refuse(*_: object) -> None:
+        raise CannotCompileError("an unknown layer")
+
+    monkeypatch.setattr(OpenVinoBackbone, "_compile", refuse)
+    assert " in PyTorch, " in heatmap.detector().description
+    assert "cannot compile the network" in caplog.text
+    assert "an unknown layer" in caplog.text
+
+
+def test_openvino_tells_nobody_that_it_is_used() -> None:
+    pytest.importorskip("openvino", reason="the extra openvino is not installed")
+    program = (
+        "import posepipe.pipeline.detectors.openvino_backbone\n"
+        "import openvino.tools.ovc as ovc\n"
+        "print(type(ovc.telemetry).__module__)"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout
+    assert told.strip() == "openvino.tools.ovc.telemetry_stub"
+
+
+def test_an_openvino_that_is_broken_is_not_passed_over(heatmap: Model, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(backend, "has_openvino", lambda: True)
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    monkeypatch.delitem(sys.modules, "posepipe.pipeline.detectors.openvino_backbone", raising=False)
+    with pytest.raises(PosepipeError, match=r"openvino is installed, but cannot be used \(.*; repair or uninst"):
+        heatmap.detector()
 
 
 def test_the_default_boxes_are_mediapipes(heatmap: Model) -> None:
