@@ -45,7 +45,17 @@ SEGMENTS = {
 
 def joint_angles(joint: np.ndarray, skeleton: Skeleton) -> dict[str, np.ndarray]:
     """Angles (frame) in degrees by name of poses (frame, joint, 3) in camera axes; NaN where a joint is missing."""
-    at = _Landmarks(np.asarray(joint, np.float64), skeleton)
+    shown = ~np.isnan(joint).all((1, 2))
+    angles = {}
+    for name, angle in _angles_shown(np.asarray(joint[shown], np.float64), skeleton).items():
+        angles[name] = np.full(len(shown), np.nan)
+        angles[name][shown] = angle
+    return angles
+
+
+def _angles_shown(joint: np.ndarray, skeleton: Skeleton) -> dict[str, np.ndarray]:
+    """``joint_angles`` of the frames that show anything: of a long clip often few."""
+    at = _Landmarks(joint, skeleton)
     trunk = _unit(at["thorax"] - at["pelvis"])
     angles = {}
     for side in SIDES:

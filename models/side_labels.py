@@ -9,10 +9,12 @@ the Viterbi algorithm over pairs of frames.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import product
 from typing import Any
 
 import numpy as np
 
+from .blocks import frame_blocks
 from .skeleton import Skeleton
 from .weak_perspective import pose_in_sizes
 
@@ -44,7 +46,7 @@ class SideLabels:
 
     pose: np.ndarray  # (F, J, 2) in sizes of the person, 0 where missing
     seen: np.ndarray  # (F, J) bool
-    motion: np.ndarray  # (F, label before, label, label after) nats
+    motion: np.ndarray  # (part, F, two before, one before, now) nats, of a part swapped or not
     prior: np.ndarray  # (label) nats per frame
     period: float  # s
     order: np.ndarray  # (label, J)
@@ -53,7 +55,9 @@ class SideLabels:
     @staticmethod
     def of(keypoint: np.ndarray, time: np.ndarray, skeleton: Skeleton, swap_cost_per_s: float) -> SideLabels:
         """Nothing swapped yet, in a view's poses (F, J, 2) px at times (F) s; a swap costs so many nats a second."""
-        pose, seen = pose_in_sizes(keypoint, skeleton)
+        pose, seen = np.empty(keypoint.shape), np.empty(keypoint.shape[:2], bool)
+        for block in frame_blocks(0, len(pose)):
+            pose[block], seen[block] = pose_in_sizes(keypoint[block], skeleton)
         period = float(np.median(np.diff(time))) if len(time) > 1 else 1.0
         order = permutations(skeleton)
         parts = np.array([0, 1, 1, 2])
@@ -85,15 +89,17 @@ class SideLabels:
     def doubtful(self, emission: np.ndarray) -> np.ndarray:
         """Which parts (F) of the body, as bits, could nearly as well be swapped."""
         forward, backward = self._least_costs(emission)
-        margin = (forward + backward).min(1)  # (F, label): least cost of all paths through a label
+        forward += backward
+        margin = forward.min(1)  # (F, label): least cost of all paths through a label
         doubt = np.zeros(len(self.label), int)
         here = np.take_along_axis(margin, self.label[:, None], 1)[:, 0]
         for bit in (1, 2):
             other = np.where((np.arange(LABELS) & bit)[None] != (self.label & bit)[:, None], margin, np.inf).min(1)
-            moved = self.order[bit] != np.arange(len(self.order[bit]))
-            apart = np.linalg.norm(self.pose - self.pose[:, self.order[bit]], axis=-1)[:, moved]
-            matters = (apart.max(1, initial=0) > 0.5) & self.seen[:, moved].any(1)
-            doubt |= np.where((other - here < DECIDED) & matters, bit, 0)
+            near = np.flatnonzero(other - here < DECIDED)
+            pose, moved = self.pose[near], self.order[bit] != np.arange(len(self.order[bit]))
+            apart = np.linalg.norm(pose - pose[:, self.order[bit]], axis=-1)[:, moved]
+            matters = (apart.max(1, initial=0) > 0.5) & self.seen[near][:, moved].any(1)
+            doubt[near[matters]] |= bit
         return doubt
 
     def changes(self, emission: np.ndarray, path: np.ndarray) -> list[tuple[slice, float]]:
@@ -117,8 +123,18 @@ class SideLabels:
         costs = emission[frames, label] + self.prior[label]
         costs[0] += SWITCH_COST * _switches(0, label[0])
         costs[1:] += SWITCH_COST * _switches(label[:-1], label[1:])
-        costs[2:] += self.motion[frames[2:], label[:-2], label[1:-1], label[2:]]
+        legs, upper = label & 1, label >> 1
+        costs[2:] += (
+            self.motion[0, frames[2:], legs[:-2], legs[1:-1], legs[2:]]
+            + self.motion[1, frames[2:], upper[:-2], upper[1:-1], upper[2:]]
+        )
         return costs
+
+    def _motion_of(self, block: slice) -> np.ndarray:
+        """Cost (N, label, label, label) of the accelerations in a block of frames and the two before each."""
+        frames, label = np.arange(block.stop - block.start), np.arange(LABELS)
+        legs, upper = (cost[block][np.ix_(frames, *3 * [label >> bit & 1])] for bit, cost in enumerate(self.motion))
+        return legs + upper
 
     def _least_costs(self, emission: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Least costs up to and from states (F, label before, label); in the first frame both labels are one."""
@@ -127,39 +143,43 @@ class SideLabels:
         switch = SWITCH_COST * _switches(labels[:, None], labels[None])
         forward, backward = np.empty((count, LABELS, LABELS)), np.zeros((count, LABELS, LABELS))
         forward[0] = np.where(np.eye(LABELS, dtype=bool), unary[0] + SWITCH_COST * _switches(0, labels), np.inf)
-        for frame in range(1, count):
-            step = forward[frame - 1][:, :, None] + (self.motion[frame] if frame > 1 else 0)
-            forward[frame] = step.min(0) + switch + unary[frame]
-        for frame in range(count - 2, -1, -1):
-            onwards = backward[frame + 1] + switch + unary[frame + 1]
-            motion = self.motion[frame + 1] if frame else 0
-            backward[frame] = (onwards[None] + motion).min(2)
+        for block in frame_blocks(1, count):
+            for frame, motion in enumerate(self._motion_of(block), block.start):
+                step = forward[frame - 1][:, :, None] + motion
+                forward[frame] = step.min(0) + switch + unary[frame]
+        for block in reversed(frame_blocks(1, count)):
+            motions = self._motion_of(block)
+            for frame in range(block.stop - 1, block.start - 1, -1):
+                onwards = backward[frame] + switch + unary[frame]
+                backward[frame - 1] = (onwards[None] + motions[frame - block.start]).min(2)
         return forward, backward
 
 
 def _motion_cost(
     pose: np.ndarray, seen: np.ndarray, time: np.ndarray, period: float, order: np.ndarray
 ) -> np.ndarray:
-    """Cost (F, label, label, label) of the accelerations in each frame and the two before it."""
-    cost = np.zeros((len(pose), LABELS, LABELS, LABELS))
+    """Cost (part, F, 2, 2, 2) of the accelerations in each frame and the two before it, a part swapped or not."""
+    cost = np.zeros((2, len(pose), 2, 2, 2))
     if len(pose) < 3:
         return cost
     known = seen[2:] & seen[1:-1] & seen[:-2] & (np.diff(time)[1:] + np.diff(time)[:-1] < 3 * period)[:, None]
-    steady = np.linalg.norm(pose[2:] - 2 * pose[1:-1] + pose[:-2], axis=-1)
-    scale = max(1.5 * float(np.median(steady[known])) if known.any() else 0.0, SMALLEST_SCALE)
-    for part in (1, 2):
-        own = np.arange(pose.shape[1])
-        pair = order[part] != own
-        first, middle, last = ([frames[:, order[part * bit]][:, pair] for bit in (0, 1)]
-                               for frames in (pose[:-2], pose[1:-1], pose[2:]))  # fmt: skip
-        for a in (0, 1):
-            for b in (0, 1):
-                for c in (0, 1):
-                    jump = np.linalg.norm(last[c] - 2 * middle[b] + first[a], axis=-1)
-                    both = known[:, pair] & known[:, order[part]][:, pair]
-                    nats = JOINT_SHARE * 1.5 * (np.log1p(np.square(jump / scale)) * both).sum(1)
-                    rows = [np.flatnonzero((np.arange(LABELS) & part > 0) == bool(bit)) for bit in (a, b, c)]
-                    cost[np.ix_(np.arange(2, len(pose)), *rows)] += nats[:, None, None, None]
+    triples = [(block, pose[block.start - 2 : block.stop]) for block in frame_blocks(2, len(pose))]
+    steady = [
+        np.linalg.norm(around[2:] - 2 * around[1:-1] + around[:-2], axis=-1)[known[block.start - 2 : block.stop - 2]]
+        for block, around in triples
+    ]
+    scale = max(1.5 * float(np.median(np.concatenate(steady))) if known.any() else 0.0, SMALLEST_SCALE)
+    for block, around in triples:
+        sure = known[block.start - 2 : block.stop - 2]
+        for part in (1, 2):
+            pair = order[part] != np.arange(pose.shape[1])
+            both = sure[:, pair] & sure[:, order[part]][:, pair]
+            first, middle, last = ([frames[:, order[part * bit]][:, pair] for bit in (0, 1)]
+                                   for frames in (around[:-2], around[1:-1], around[2:]))  # fmt: skip
+            for a, b, c in product((0, 1), repeat=3):
+                jump = np.linalg.norm(last[c] - 2 * middle[b] + first[a], axis=-1)
+                nats = (np.log1p(np.square(jump / scale)) * both).sum(1)
+                cost[part - 1, block, a, b, c] = JOINT_SHARE * 1.5 * nats
     return cost
 
 

@@ -184,6 +184,9 @@ class Cache:
             "seconds_of": dict(work.seconds_of) if work else {},
         }
         store(result, entry, facts)
+        for used in flat(inputs):
+            if isinstance(used, HandOver):
+                used.rest()
         if parts.exists():
             discard(parts)
         return stage.returns.load(entry, read_manifest(entry)["notes"]).with_key(key)
@@ -213,9 +216,12 @@ def key_of(value: Any) -> Any:
 
 def flat_keys(inputs: Any) -> list[str]:
     """Keys of all keyed inputs, in order."""
-    if isinstance(inputs, list | tuple):
-        return [key for item in inputs for key in flat_keys(item)]
-    return [] if inputs is None or isinstance(inputs, str | int | float | bool) else [inputs.key]
+    return [item.key for item in flat(inputs) if not (item is None or isinstance(item, str | int | float | bool))]
+
+
+def flat(inputs: Any) -> list[Any]:
+    """All inputs, in order, out of the lists that they are given in."""
+    return [each for item in inputs for each in flat(item)] if isinstance(inputs, list | tuple) else [inputs]
 
 
 def read_manifest(entry: Path) -> dict[str, Any]:

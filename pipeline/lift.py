@@ -65,7 +65,7 @@ def lift_track(model: Model, track: Track, crops: Crops | None, settings: LiftSe
         time=np.array(track.time),
         **lifted.everywhere(scale, usable),
         confidence=np.where(usable[:, None], track.confidence, 0).astype(np.float32),
-        keypoint=np.array(track.keypoint),
+        keypoint=track.keypoint,
         skeleton=track.skeleton,
         unit=settings.unit,
         device=describe_device(settings.device),

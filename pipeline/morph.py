@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+
+from ..models.blocks import frame_blocks
 from ..models.skeleton import SKELETONS, mapping_to_h36m17
 from .arrays import Track
 from .cache import stage
@@ -14,7 +17,10 @@ def morph_skeleton(track: Track, settings: MorphSettings) -> Track:
     keypoint, confidence, name = track.keypoint, track.confidence, track.skeleton
     if settings.skeleton != "native":
         mapping = mapping_to_h36m17(SKELETONS[track.skeleton])
-        (keypoint, confidence), name = mapping.apply(keypoint, confidence), mapping.target.name
+        name, shape = mapping.target.name, (len(track.time), len(mapping.target.joints))
+        keypoint, confidence = np.empty((*shape, 2), np.float32), np.empty(shape, np.float32)
+        for part in frame_blocks(0, len(track.time)):
+            keypoint[part], confidence[part] = mapping.apply(track.keypoint[part], track.confidence[part])
     return Track(
         time=track.time,
         keypoint=keypoint,

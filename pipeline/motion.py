@@ -44,7 +44,7 @@ def make_motion(pose: Pose3D, settings: MotionSettings) -> Pose3D:
         pose,
         joint=joint,
         canonical=joint @ pose.camera_from_canonical,
-        joint_raw=np.array(pose.joint),
+        joint_raw=pose.joint,
         filled=filled,
         steps=_steps(settings, there, rejected, filled, joint),
     )
@@ -58,17 +58,36 @@ def _moving(
     Args:
         size: the person's stature, in the unit of the points.
     """
-    raw, time = np.asarray(points, np.float64), np.asarray(pose.time)
+    near = _near(np.asarray(pose.time), np.isfinite(points).all((1, 2)), settings.max_gap_s)
+    raw, time = np.asarray(points[near], np.float64), np.asarray(pose.time[near])
     there = np.isfinite(raw).all((1, 2))
-    rejected = _rejected(time, raw, there, OUTLIER_FLOOR * size, settings)
-    moving, filled = _filled(time, raw, there[:, None] & ~rejected, settings.max_gap_s)
-    weight = np.where(filled, 0, confidence).astype(np.float64)
+    outlying = _rejected(time, raw, there, OUTLIER_FLOOR * size, settings)
+    moving, new = _filled(time, raw, there[:, None] & ~outlying, settings.max_gap_s)
+    weight = np.where(new, 0, confidence[near]).astype(np.float64)
     for run in _runs(np.isfinite(moving).all((1, 2))):
         if time[run][-1] - time[run][0] >= SHORTEST_S:
             flat = moving[run].reshape(len(time[run]), -1)
             smooth = SMOOTHERS[settings.filter](time[run], flat, np.repeat(weight[run], 3, 1), settings.cutoff_hz)
             moving[run] = smooth.reshape(moving[run].shape)
-    return moving.astype(np.float32), rejected, filled
+    motion, rejected, filled = np.array(points), np.zeros(points.shape[:2], bool), np.zeros(points.shape[:2], bool)
+    motion[near], rejected[near], filled[near] = moving, outlying, new
+    return motion, rejected, filled
+
+
+def _near(time: np.ndarray, there: np.ndarray, gap_s: float) -> np.ndarray:
+    """Frames (frame) that are there, beside one that is, or no further in time: only they can become motion.
+
+    The others, of a long clip often nearly all, take part in nothing; one that is left out always has one that is
+    kept on either side, so that stretches stay apart.
+    """
+    places = np.flatnonzero(there)
+    if len(places) == 0:
+        return there
+    frames = np.arange(len(time))
+    after = np.searchsorted(places, frames)
+    before, after = places[(after - 1).clip(0)], places[after.clip(0, len(places) - 1)]
+    beside = np.minimum(np.abs(frames - before), np.abs(frames - after)) <= 1
+    return beside | (np.minimum(np.abs(time - time[before]), np.abs(time - time[after])) <= gap_s)
 
 
 def _rejected(

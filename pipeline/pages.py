@@ -53,10 +53,10 @@ def drawn_skeleton(skeleton: Skeleton) -> dict[str, Any]:
 
 def drawn_poses(pose: Pose3D, skeleton: Skeleton, stride: int) -> dict[str, Any]:
     """Every ``stride``-th pose, upright, with the room that the poses need and the person's size."""
-    joint, scene = np.asarray(pose.joint, float), scene_of(pose)
-    whole = np.isfinite(joint).all((1, 2))
-    size = float(np.median(body_size(joint[whole], skeleton))) if whole.any() else 1.0
-    shown = np.where(whole[:, None, None], scene.place(joint), np.nan)[::stride]
+    scene, whole = scene_of(pose), np.isfinite(pose.joint).all((1, 2))
+    size = float(np.median(body_size(np.asarray(pose.joint[whole], float), skeleton))) if whole.any() else 1.0
+    joint = np.asarray(pose.joint[::stride], float)
+    shown = np.where(whole[::stride, None, None], scene.place(joint), np.nan)
     return {
         "pose": packed(shown, STEP),
         "floor": round(scene.floor, 4),

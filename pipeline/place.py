@@ -6,6 +6,7 @@ from dataclasses import replace
 
 import numpy as np
 
+from ..models.blocks import frame_blocks
 from ..models.epipolar import normalise_by_intrinsics
 from ..models.root import locate_root
 from .arrays import Pose3D, Samples, ViewPoses
@@ -22,11 +23,12 @@ def place_root(pose: Pose3D, K: list[list[float]], distortion: Lens | None, sour
         distortion: of its lens, if it is known.
         source: where K comes from, in words; ``root_camera`` repeats it.
     """
-    keypoint, confidence = np.asarray(pose.keypoint), np.asarray(pose.confidence)
-    matrix = np.array(K)
-    if distortion is not None:
-        keypoint, confidence = without_distortion(keypoint, confidence, matrix, np.array(distortion))
-    root = _locate(pose.joint, keypoint, confidence, matrix)
+    matrix, root = np.array(K), np.empty((len(pose.time), 3), np.float32)
+    for part in frame_blocks(0, len(pose.time)):
+        keypoint, confidence = np.asarray(pose.keypoint[part]), np.asarray(pose.confidence[part])
+        if distortion is not None:
+            keypoint, confidence = without_distortion(keypoint, confidence, matrix, np.array(distortion))
+        root[part] = _locate(pose.joint[part], keypoint, confidence, matrix)
     return replace(pose, root_trajectory=root, root_camera=source)
 
 

@@ -86,6 +86,8 @@ def write_results(clip: Clip, folder: Path, exports: Sequence[str]) -> list[Path
     for name in exports:
         if name not in made:
             made[name] = _write_one(clip, name, folder)
+            for person in clip.people:
+                person.pose.rest()
             content = {"from": wanted, "about": about, "files": made}
             write_atomically(record, json.dumps(content, indent=1, default=str).encode())
     return [folder / file for name in exports for file in made[name]]

@@ -23,7 +23,7 @@ HELPERS_OF_METHODS = {
     "method", "lifter", "pose_cnn", "precision", "losses", "geometry", "epipolar", "handedness", "heatmap",
     "skeleton", "body", "canonical", "bundle", "virtual_views", "lens", "openmmlab", "pictures", "placed_lifter",
     "temporal", "volumetric", "losses_25d", "refinement", "weak_perspective", "side_labels", "arrowhead",
-    "near_camera", "athlete", "athlete_bundle", "multiview_start", "morph", "window_lifter", "self_fusion",
+    "near_camera", "blocks", "athlete", "athlete_bundle", "multiview_start", "morph", "window_lifter", "self_fusion",
     "reconstruct_25d", "other_movements",
 }  # fmt: skip
 NOT_METHODS = HELPERS_OF_METHODS | {"__init__", "angles", "metrics", "root", "smoothing"}

@@ -4,7 +4,7 @@ Conventions: image axes x right, y down; camera axes x right, y down, z forward;
 A missing keypoint is NaN with confidence 0.
 """
 
-from .hand_over import Dims, HandOver, Pieces, array_fields, durable
+from .hand_over import Dims, HandOver, Pieces, array_fields, durable, resting
 from .poses import FusedPoses, Pose3D, ViewPoses
 from .view import POSES_ONLY, Crops, Detections, Frames, Identities, LabelledPictures, Parts, Track
 from .views import Athletes, Followed, Labels, Rig, Samples, Swaps, Timeline, TruePoses
@@ -13,5 +13,5 @@ __all__ = [
     "POSES_ONLY",
     "Athletes", "Crops", "Detections", "Dims", "Followed", "Frames", "FusedPoses", "HandOver", "Identities",
     "LabelledPictures", "Labels", "Parts", "Pieces", "Pose3D", "Rig", "Samples", "Swaps", "Timeline", "Track",
-    "TruePoses", "ViewPoses", "array_fields", "durable",
+    "TruePoses", "ViewPoses", "array_fields", "durable", "resting",
 ]  # fmt: skip

@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 import json
+import mmap
 import os
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
@@ -67,7 +68,8 @@ class HandOver:
         digest = hashlib.sha256(json.dumps(self.notes(), sort_keys=True).encode())
         for field in array_fields(type(self)):
             array = getattr(self, field)
-            digest.update(b"-" if array is None else np.ascontiguousarray(array).tobytes())
+            digest.update(b"-" if array is None else np.ascontiguousarray(array).reshape(-1).view(np.uint8).data)
+            resting(array)
         return digest.hexdigest()
 
     def with_key(self, key: str) -> Self:
@@ -91,6 +93,12 @@ class HandOver:
                         array.write(file)
                     else:
                         np.save(file, np.ascontiguousarray(array), allow_pickle=False)
+                resting(array)
+
+    def rest(self) -> None:
+        """Let go of the memory of arrays that are memory-mapped: what is used again is read again."""
+        for field in array_fields(type(self)):
+            resting(getattr(self, field))
 
     @classmethod
     def load(cls, folder: Path, notes: dict[str, Any]) -> Self:
@@ -101,6 +109,12 @@ class HandOver:
             for field, path in paths.items()
         }
         return cls(**arrays, **notes)
+
+
+def resting(array: Any) -> None:
+    """Let go of an array's memory if it only mirrors a file, where the system can (Windows has no such call)."""
+    if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
+        array.base.madvise(mmap.MADV_DONTNEED)
 
 
 class Pieces:

@@ -33,8 +33,8 @@ def write(clip: Clip, path: Path) -> None:
             if person is clip.people[0]:
                 table.writerow(("frame", "time", "person", *(f"{name}_deg" for name in angles)))
             values = np.stack(list(angles.values()), -1).round(3) + 0.0
-            for frame, (time, row) in enumerate(zip(clip.time.round(9).tolist(), values.tolist(), strict=True)):
-                table.writerow((frame, time, person.name, *("" if cell != cell else cell for cell in row)))
+            for frame, (time, row) in enumerate(zip(clip.time.round(9).tolist(), values, strict=True)):
+                table.writerow((frame, time, person.name, *("" if cell != cell else cell for cell in row.tolist())))
 
 
 def write_mot(clip: Clip, path: Path) -> None:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ...models.skeleton import SKELETONS
-from ..arrays import Pose3D, array_fields
+from ..arrays import Pose3D, array_fields, resting
 from ..errors import PosepipeError
 from .clip import Clip, Person
 
@@ -37,18 +37,21 @@ def write(clip: Clip, path: Path) -> None:
         about = {"person": person.name, "root_camera": person.pose.root_camera, "device": person.pose.device}
         texts = {**clip.facts(AXES), **about, "video_rate": clip.rate, "variant": clip.variant}
         arrays = {field: getattr(person.pose, field) for field in array_fields(Pose3D)}
-        with file_path.open("wb") as file:  # given a name, numpy would append .npz to it
-            np.savez(
-                file,
-                joint_names=np.array(skeleton.joints),
-                bones=skeleton.bone_indices,
-                video_time=clip.video_time,
-                image_size=np.array(clip.image_size, np.int32),
-                steps=np.array(person.pose.steps, str),
-                **{name: array for name, array in arrays.items() if array is not None},
-                **{name: np.array(text) for name, text in texts.items()},
-                **person.more,
-            )
+        content = {
+            "joint_names": np.array(skeleton.joints),
+            "bones": skeleton.bone_indices,
+            "video_time": clip.video_time,
+            "image_size": np.array(clip.image_size, np.int32),
+            "steps": np.array(person.pose.steps, str),
+            **{name: array for name, array in arrays.items() if array is not None},
+            **{name: np.array(text) for name, text in texts.items()},
+            **person.more,
+        }
+        with zipfile.ZipFile(file_path, "w") as archive:  # as numpy.savez, but what is written leaves the memory
+            for name, array in content.items():
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
+                    np.lib.format.write_array(entry, array, allow_pickle=False)
+                resting(array)
 
 
 def read(paths: Sequence[Path]) -> Clip:

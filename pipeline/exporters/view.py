@@ -97,13 +97,13 @@ def _stride(clip: Clip) -> int:
 
 def _person(clip: Clip, person: Person, number: int, stride: int) -> dict[str, Any]:
     pose = person.pose
-    confidence = np.nan_to_num(np.asarray(pose.confidence, float)).clip(0, 1)[::stride]
+    confidence = np.nan_to_num(np.asarray(pose.confidence[::stride], float)).clip(0, 1)
     return {
         "name": person.name,
         "color": f"person{number % COLORS}" if len(clip.people) > 1 else "middle",
         **drawn_poses(pose, clip.skeleton, stride),
         "confidence": base64.b64encode(np.rint(255 * confidence).astype(np.uint8).tobytes()).decode(),
-        "keypoint": packed(np.asarray(pose.keypoint, float)[::stride], PIXEL),
+        "keypoint": packed(np.asarray(pose.keypoint[::stride], float), PIXEL),
         "charts": _charts(pose, clip, stride),
     }
 
@@ -116,11 +116,11 @@ def _charts(pose: Pose3D, clip: Clip, stride: int) -> list[dict[str, Any]]:
         ]
         for name, sides in by_joint(joint_angles(pose.joint, clip.skeleton)).items()
     }
-    sure = packed(100 * np.asarray(pose.confidence, float).mean(1)[::stride], PER_CENT)
+    sure = packed(100 * np.asarray(pose.confidence[::stride], float).mean(1), PER_CENT)
     made = [_chart(name.replace("_", " ").capitalize(), HINTS[name], "°", curves) for name, curves in charts.items()]
     made.append(_chart("Confidence", "mean of the 2D joints", "%", [_curve(sure)]))
     if pose.root_trajectory is not None:
-        away = packed(np.asarray(pose.root_trajectory, float)[::stride, 2], DISTANCE)
+        away = packed(np.asarray(pose.root_trajectory[::stride, 2], float), DISTANCE)
         unit = " m" if clip.unit == "m" else ""
         assumed = "; the focal length is assumed" if "assumed" in pose.root_camera else ""
         hint = "of the pelvis, along the camera's axis" + ("" if unit else ", in body heights") + assumed
