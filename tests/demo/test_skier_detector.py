@@ -14,6 +14,7 @@ import torch
 from posepipe.models.precision import has_bf16
 from posepipe.pipeline.detectors import mmpose
 from posepipe.pipeline.detectors.mmpose import MMPoseDetector
+from posepipe.pipeline.detectors.model_zoo import has_openvino
 
 from demo import footage
 from demo.footage import PLACEMENTS, Clip, plan_clip
@@ -95,10 +96,10 @@ def test_joints_are_found_and_confidence_says_how_well(drawn: Drawn, full: tuple
     assert scores.spearman <= -0.4
 
 
+@pytest.mark.skipif(not has_openvino(), reason="the extra openvino is not installed")
 def test_openvino_and_pytorch_find_the_same_joints(
     drawn: Drawn, full: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("openvino", reason="the extra openvino is not installed")
     monkeypatch.setattr(mmpose, "has_openvino", lambda: False)
     keypoint, confidence = found(drawn, "fp32")
     assert np.linalg.norm(keypoint - full[0], axis=-1).max() <= 0.05
