@@ -13,7 +13,7 @@ from pydantic import Field, field_validator
 from torch import Tensor
 
 from .body import MEAN_BONE_M
-from .geometry import mirrored, normalise_keypoints, where_rows
+from .geometry import mirrored, normalise_keypoints, rigid_alignment, where_rows
 from .handedness import Parity
 from .method import Batch, Method, MethodSettings, Phase, Prediction, View, given, in_chunks
 from .precision import Precision, fastest_precision
@@ -46,9 +46,12 @@ class PosepipeSettings(MethodSettings):
         description="training instants at least: shorter footage is filmed again by turned cameras; 0: never",
     )
     min_steps: int = Field(25, ge=1, description="steps of an epoch at least, for short footage")
-    batch_size: int = Field(64, ge=1, description="synchronised instants in a step")
+    batch_size: int = Field(16, ge=1, description="synchronised instants in a step")
     width: int = Field(512, ge=1, description="units of a hidden layer")
-    learning_rate: float = Field(1e-3, gt=0, description="largest learning rate")
+    learning_rate: float = Field(2e-3, gt=0, description="largest learning rate")
+    shape_weight: float = Field(
+        20.0, ge=0, description="weight (1/m) of how far joints are off once the pose is turned as it should be"
+    )
     precision: Precision = Field(
         default_factory=fastest_precision, description="of hidden layers in training; bf16 needs AMX to be faster"
     )
@@ -94,7 +97,7 @@ class Posepipe(Method):
         phase = Phase(
             name="student",
             epochs=settings.epochs,
-            weights={"pose": 1.0},
+            weights={"pose": 1.0, "shape": settings.shape_weight},
             batch_size=settings.batch_size,
             learning_rate=settings.learning_rate,
             optimizer="adamw",
@@ -105,10 +108,12 @@ class Posepipe(Method):
         return (phase,)
 
     def losses(self, batch: Batch, phase: Phase) -> dict[str, Tensor]:
-        """Minus the log likelihood of joints whose distance from the prediction falls off exponentially.
+        """How unlikely the labels are ("pose"), and how far off they are if turned and moved to fit best ("shape").
 
-        With spread b it is ``d / b + 3 log b``, up to a constant, so that b becomes a third of the expected distance;
-        mean over joints, which count by the confidence of their labels. "distance" is shown beside it.
+        Joints whose distance from the prediction falls off exponentially have, with spread b, ``d / b + 3 log b`` for
+        minus the logarithm of their likelihood, up to a constant, so that b becomes a third of the expected distance.
+        Which way a person faces is harder to see than how limbs lie to each other; "shape" keeps the one from hiding
+        the other. Means over joints, which count by the confidence of their labels. "distance" is shown beside them.
         """
         label, trust = given(batch.label, "a reconstruction"), given(batch.label_confidence, "a reconstruction")
         images, confidences = (part.flatten(0, 1) for part in self._frames(batch))
@@ -117,10 +122,14 @@ class Posepipe(Method):
             images, confidences, target, trust = self._varied(images, confidences, target, trust)
         pose, spread, seen = self.lift(images, confidences)
         trust = trust * seen[:, None]
-        total = trust.sum().clamp_min(torch.finfo(trust.dtype).tiny)
         distance = (pose - target).norm(dim=-1)
-        likelihood = distance / spread + _AXES * spread.log()
-        return {"pose": (likelihood * trust).sum() / total, "distance": (distance * trust).sum() / total}
+        terms = {
+            "pose": distance / spread + _AXES * spread.log(),
+            "shape": (pose - rigid_alignment(target, pose, trust)).norm(dim=-1),
+            "distance": distance,
+        }
+        total = trust.sum().clamp_min(torch.finfo(trust.dtype).tiny)
+        return {name: (term * trust).sum() / total for name, term in terms.items()}
 
     def targets(self, label: Tensor, trust: Tensor) -> tuple[Tensor, Tensor]:
         """Labels (N, J, 3) relative to the root, of bones 0.25 m long on average, and how sure (N, J) they are.

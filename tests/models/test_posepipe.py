@@ -10,6 +10,7 @@ from posepipe.models.method import Batch, View, Window
 from posepipe.models.posepipe import Posepipe, PosepipeSettings
 from posepipe.models.skeleton import H36M17
 from posepipe.models.window_lifter import WindowLifter
+from scipy.spatial.transform import Rotation
 from scipy.stats import spearmanr
 from torch import Tensor
 
@@ -43,11 +44,11 @@ def windows(batch: Batch, size: int) -> Batch:
     )
 
 
-def test_the_loss_is_the_likelihood_of_its_equation() -> None:
+def test_the_losses_are_those_of_their_equations() -> None:
     method, batch = small_method(window=1).eval(), scene(5)
     batch.label_confidence[2, 1] = 0
     terms = method.losses(batch, method.phases()[0])
-    likelihood = weight = 0.0
+    likelihood = shape = weight = 0.0
     for instant in range(5):
         for view in range(2):
             keypoint, confidence = batch.keypoint[instant, view], batch.confidence[instant, view]
@@ -56,13 +57,27 @@ def test_the_loss_is_the_likelihood_of_its_equation() -> None:
             label = batch.label[instant, view] - batch.label[instant, view, 0]
             bones = [(label[a] - label[b]).norm() for a, b in H36M17.bone_indices.tolist()]
             label = label * 0.25 / (sum(bones) / len(bones))
-            for joint in range(17):
+            sureness = batch.label_confidence[instant, view]
+            turned = turned_onto(label, (pose[0] - pose[0, 0]).detach(), sureness)
+            for joint, sure in enumerate(sureness):
                 b = spread[0, joint].exp() + 1e-3
                 distance = (pose[0, joint] - pose[0, 0] - label[joint]).norm()
-                sure = batch.label_confidence[instant, view, joint]
                 likelihood += sure * (distance / b + 3 * b.log())
+                shape += sure * (pose[0, joint] - pose[0, 0] - turned[joint]).norm()
                 weight += sure
     torch.testing.assert_close(terms["pose"], likelihood / weight)
+    torch.testing.assert_close(terms["shape"], shape / weight)
+    assert 0 < terms["shape"] < terms["distance"]
+
+
+def turned_onto(label: Tensor, pose: Tensor, weight: Tensor) -> Tensor:
+    """The label turned and moved to where the pose is, after SciPy."""
+    if not weight.any():
+        return label
+    source, target, share = (part.double().numpy() for part in (label, pose, weight / weight.sum()))
+    here, there = share @ source, share @ target
+    turn, _ = Rotation.align_vectors(target - there, source - here, weights=share)
+    return torch.from_numpy(turn.apply(source - here) + there).float()
 
 
 def test_the_expected_error_is_the_most_likely_one() -> None:
