@@ -64,6 +64,8 @@ class Phase:
     """Epochs of this phase after which the learning rate falls tenfold (schedule ``steps``)."""
     min_steps: int = 1
     """Steps of an epoch at least: short footage is passed over several times."""
+    steps: int | None = None
+    """Steps of an epoch, however long footage is; None: as many as a pass over it takes."""
     ramps: Mapping[str, float] = field(default_factory=dict)
     """Loss term -> share of the phase's epochs in which its weight grows in equal steps to what ``weights`` says."""
     labelled: int = 0

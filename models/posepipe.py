@@ -39,13 +39,13 @@ class PosepipeSettings(MethodSettings):
     first_epochs: int = Field(
         24, ge=1, description="passes of CanonPose over the training instants, for poses to start from"
     )
-    epochs: int = Field(32, ge=1, description="passes over the training instants")
+    epochs: int = Field(32, ge=1, description="epochs of training")
+    steps: int = Field(600, ge=1, description="steps of an epoch, however long footage is")
     instants: int = Field(
-        7000,
+        14000,
         ge=0,
-        description="training instants at least: shorter footage is filmed again by turned cameras; 0: never",
+        description="training instants, about: shorter footage is filmed again by turned cameras; 0: never",
     )
-    min_steps: int = Field(25, ge=1, description="steps of an epoch at least, for short footage")
     batch_size: int = Field(16, ge=1, description="synchronised instants in a step")
     width: int = Field(512, ge=1, description="units of a hidden layer")
     learning_rate: float = Field(2e-3, gt=0, description="largest learning rate")
@@ -103,7 +103,7 @@ class Posepipe(Method):
             optimizer="adamw",
             weight_decay=_WEIGHT_DECAY,
             schedule="one_cycle",
-            min_steps=settings.min_steps,
+            steps=settings.steps,
         )
         return (phase,)
 

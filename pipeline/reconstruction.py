@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-import math
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -26,8 +25,8 @@ def reconstruct(
 ) -> tuple[Samples, Labels]:
     """What to learn from: the samples with poses as labels; CanonPose learns the samples, and their views are fused.
 
-    Where there are few samples, turned cameras film the poses as well (``turned``), until there are as many as the
-    method wants. Writes ``canonpose.pt``, a model like any other.
+    Where there are few samples, turned cameras film the poses as well (``turned``), until there are about as
+    many as the method wants. Writes ``canonpose.pt``, a model like any other.
 
     Args:
         image_sizes: width and height (px) of each take's cameras.
@@ -42,7 +41,7 @@ def reconstruct(
 
     run, own = place.cache.run, method_settings(settings).model_dump(mode="json")
     log.info("%s finds poses to start from", FIRST_METHOD)
-    chosen = {"epochs": own["first_epochs"], "min_steps": own["min_steps"], "width": own["width"]}
+    chosen = {"epochs": own["first_epochs"], "width": own["width"]}
     options = method_class(FIRST_METHOD).Settings(**chosen).model_dump(mode="json")
     training = TrainingSettings(
         method=FIRST_METHOD, seed=settings.train.seed, options=options, device=settings.device
@@ -54,7 +53,7 @@ def reconstruct(
     lifted = run(lift_samples, samples, place.source(path), settings=lifting, subject=subject)
     unknown = replace(samples, K=None, R=None, t=None)  # nothing that is learnt from depends on a calibration
     fused = run(fuse_views, unknown, lifted, image_sizes, subject=subject)
-    if copies := max(0, math.ceil(own["instants"] / len(samples.instant)) - 1):
+    if copies := max(0, round(own["instants"] / len(samples.instant)) - 1):
         log.info("short footage: turned cameras film it %s more", "once" if copies == 1 else f"{copies} times")
         fused = run(turn_cameras, fused, copies, settings.train.seed, subject=subject)
         samples = run(film, samples, fused, subject=subject)

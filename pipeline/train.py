@@ -148,7 +148,7 @@ def fit_method(
                 raise PosepipeError(
                     f"a batch of {phase.batch_size} instants is too small for {launch.processes} processes"
                 )
-            steps = max(math.ceil(len(data.rig) / phase.batch_size), phase.min_steps)
+            steps = phase.steps or max(math.ceil(len(data.rig) / phase.batch_size), phase.min_steps)
             optimizer, schedule = _optimizer(method, phase, steps)
             if done:
                 optimizer.load_state_dict(kept[-1].optimizer)
@@ -205,7 +205,7 @@ def _epoch(
 def _optimizer(method: Method, phase: Phase, steps: int) -> tuple[torch.optim.Optimizer, LRScheduler]:
     kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[phase.optimizer]
     trained = [parameter for parameter in method.parameters() if parameter.requires_grad]
-    optimizer = kind(trained, lr=phase.learning_rate, weight_decay=phase.weight_decay)
+    optimizer = kind(trained, lr=phase.learning_rate, weight_decay=phase.weight_decay, fused=True)
     if phase.schedule == "one_cycle":
         return optimizer, OneCycleLR(optimizer, phase.learning_rate, total_steps=phase.epochs * steps)
     return optimizer, MultiStepLR(optimizer, list(phase.milestones), gamma=0.1)

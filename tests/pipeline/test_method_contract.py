@@ -53,7 +53,8 @@ class Case:
 
     @property
     def training(self) -> TrainingSettings:
-        options = {"epochs": 2, "min_steps": 3, "batch_size": 16, "width": 32, **dict(self.options)}
+        steps = "steps" if self.method == "posepipe" else "min_steps"
+        options = {"epochs": 2, steps: 5, "batch_size": 16, "width": 32, **dict(self.options)}
         settings = method_class(self.method).Settings.model_validate(options)
         return TrainingSettings(method=self.method, options=settings.model_dump(mode="json"), device="cpu")
 

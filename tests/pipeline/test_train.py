@@ -70,7 +70,8 @@ class FakeMethod(Method):
             "schedule": self.settings.schedule, "milestones": (1,),
         }  # fmt: skip
         first = Phase("first", self.settings.epochs, **options)
-        return first, Phase("second", 2, **options, optimizer="adamw", min_steps=7)
+        second = Phase("second", 2, **options, optimizer="adamw", min_steps=7)
+        return first, second, Phase("third", 1, **options, steps=2)
 
     def losses(self, batch: Batch, phase: Phase) -> dict[str, torch.Tensor]:
         step = len(self.seen)
@@ -124,12 +125,13 @@ def test_canonpose_learns_and_says_how(tmp_path: Path) -> None:
 def test_phases_run_in_order_with_their_own_steps_and_rates(fake_method: type[FakeMethod], tmp_path: Path) -> None:
     model = train(tmp_path)
     steps = [name for name, _ in fake_method.seen]
-    assert steps == ["first"] * 9 + ["second"] * 14  # 40 instants in batches of 16, or 7 steps at least
+    # 40 instants in batches of 16; 7 steps at least; 2 steps
+    assert steps == ["first"] * 9 + ["second"] * 14 + ["third"] * 2
     assert {size for _, size in fake_method.seen} == {16}
     assert [(row["phase"], row["epoch"]) for row in model.losses] == [
-        ("first", 0), ("first", 1), ("first", 2), ("second", 0), ("second", 1),
+        ("first", 0), ("first", 1), ("first", 2), ("second", 0), ("second", 1), ("third", 0),
     ]  # fmt: skip
-    np.testing.assert_allclose([row["learning_rate"] for row in model.losses], [0.01, 0.01, 0.01, 0.01, 0.01])
+    np.testing.assert_allclose([row["learning_rate"] for row in model.losses], [0.01] * 6)
     assert "monitored" in model.losses[0]
     assert all(row["total"] == row["fit"] for row in model.losses)
 
@@ -160,7 +162,7 @@ def test_a_killed_training_ends_with_the_same_bits(
     assert bits(resumed) == bits(whole)
     assert resumed.losses == whole.losses
     lost = step % 3 if step < 9 else (step - 9) % 7  # only the epoch that was cut short
-    assert len(fake_method.seen) == 23 - (step - lost)
+    assert len(fake_method.seen) == 25 - (step - lost)
     assert not list((tmp_path / "cut").rglob("*.parts"))
 
 
