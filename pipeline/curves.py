@@ -16,10 +16,20 @@ _TICKS = 5
 
 
 def line_chart(
-    title: str, across: str, up: str, x: Sequence[float], curves: Mapping[str, Sequence[float]], y_limit: float = 100
+    title: str,
+    across: str,
+    up: str,
+    x: Sequence[float],
+    curves: Mapping[str, Sequence[float]],
+    y_limit: float = 100,
+    x_ticks: Sequence[float] = (),
 ) -> str:
-    """An SVG picture of curves by name, over common positions ``x`` from 0, from 0 to ``y_limit`` high."""
-    wide, high, x_limit = _WIDE, _HIGH, max(x)
+    """An SVG picture of curves by name, over common positions ``x``, from 0 to ``y_limit`` high.
+
+    Across it reaches from 0 to the last of ``x_ticks``, which are five equal parts of the largest ``x`` by default.
+    """
+    across_at = list(x_ticks) or [max(x) * tick / _TICKS for tick in range(_TICKS + 1)]
+    wide, high, x_limit = _WIDE, _HIGH, across_at[-1]
     right_edge = _LEFT + wide
     width = right_edge + _LEGEND + _LETTER * max(map(len, curves), default=0)
     height = _TOP + high + _BOTTOM
@@ -36,12 +46,16 @@ def line_chart(
         f'<g transform="rotate(-90 14 {_TOP + high / 2})">{_text(14, _TOP + high / 2, up, "middle")}</g>',
     ]
     for tick in range(_TICKS + 1):
-        at, value = x_limit * tick / _TICKS, y_limit * tick / _TICKS
-        (left, bottom), (right, top) = place(0, value), place(at, 0)
+        left, y = place(0, y_limit * tick / _TICKS)
         parts += [
-            f'<path d="M{left:.1f} {bottom:.1f}h{wide}M{right:.1f} {_TOP}v{high}" stroke="#ddd" fill="none"/>',
-            _text(left - 6, bottom + 4, f"{value:g}", "end"),
-            _text(right, top + 16, f"{at:g}", "middle"),
+            f'<path d="M{left:.1f} {y:.1f}h{wide}" stroke="#ddd" fill="none"/>',
+            _text(left - 6, y + 4, f"{y_limit * tick / _TICKS:g}", "end"),
+        ]
+    for at in across_at:
+        right, bottom = place(at, 0)
+        parts += [
+            f'<path d="M{right:.1f} {_TOP}v{high}" stroke="#ddd" fill="none"/>',
+            _text(right, bottom + 16, f"{at:g}", "middle"),
         ]
     for number, (name, values) in enumerate(curves.items()):
         colour = COLOURS[number % len(COLOURS)]

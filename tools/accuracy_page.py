@@ -7,7 +7,6 @@ that are cut from others (``cut_bench``) share one table.
 from __future__ import annotations
 
 import json
-import re
 from collections.abc import Collection, Sequence
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
@@ -15,6 +14,8 @@ from pathlib import Path
 import numpy as np
 from posepipe.pipeline.cache import write_atomically
 from posepipe.pipeline.evaluation_files import pictures
+
+from tools.learning_curves import CUT, learning_curves
 
 MEASURES = {"NMPJPE": "NMPJPE mm", "PMPJPE": "PMPJPE mm", "N-PCK": "N-PCK@150 %", "CPS": "CPS mm"}
 
@@ -28,10 +29,14 @@ the truth.
   per pose, no reflection. N-PCK@150: share of joints within 150 mm at that scale. CPS: mean over poses of 300 mm
   minus the worst joint's error, not below 0, after the similarity; more is better.
 * Mean ± standard deviation over seeds. Minutes are of training alone.
+* Errors foreseen: Spearman's rank correlation, over all joints, of the error that the model expected
+  (`expected_error`) with the one that it made at the best scale; blank if it expects none.
 * Handedness: whether the network itself told front from back in training (share of poses with clear evidence).
 * *posepipe* sees the frames around an instant, in clips of 3 or 4 s here; *posepipe+window=1* and all other methods
   see single frames.
 * *supervised* is no method of posepipe: canonpose's network and schedule, trained with true 3D poses.
+* *multiview* is no row of a single view: all views of the **training** takes together, nothing calibrated, as a fit
+  exports them (`poses_multiview.npz`), scored on these takes; no true pose was used in fitting.
 * *canonpose+handedness=...*: how left is told from right. *none* is as published: it ends right, mirrored, or so
   undecided that the training is refused, which leaves fewer seeds. *hinge* and *both* are as good in most runs, but
   some of their seeds end far off; *quotient* is the default because none of its seeds does.
@@ -64,8 +69,6 @@ The scenarios above, trained on the first so many instants (*samples*), or with 
 of *posepipe* are worth: *canonpose* is what it starts from, *instants=0* does without turned cameras, *flip=false*
 without mirrored people, and *window=1* without the frames around an instant.
 """
-_CUT = re.compile(r"-(samples|cameras)\d+$")
-"""Ends of the names that ``cut_bench`` gives."""
 
 
 @dataclass(frozen=True)
@@ -76,6 +79,8 @@ class Row:
     method: str
     seed: int
     measures: dict[str, float] = field(default_factory=dict)
+    foreseen: float | None = None
+    """Rank correlation of the errors that the model expected with those that it made; None: it expects none."""
     curves: dict[str, list[float]] = field(default_factory=dict)
     minutes: float = 0.0
     epochs: int = 0
@@ -92,7 +97,7 @@ def write_page(folder: Path, rows: Sequence[Row]) -> None:
     """Write ``accuracy.md``, ``accuracy.json`` and the curves of every scenario."""
     folder.mkdir(parents=True, exist_ok=True)
     rows = [*_others(folder / "accuracy.json", {(row.scenario, row.method) for row in rows}), *rows]
-    whole, cut = ([row for row in rows if bool(_CUT.search(row.scenario)) is is_cut] for is_cut in (False, True))
+    whole, cut = ([row for row in rows if bool(CUT.search(row.scenario)) is is_cut] for is_cut in (False, True))
     parts = [INTRODUCTION]
     for scenario in dict.fromkeys(row.scenario for row in whole):
         of_scenario = [row for row in whole if row.scenario == scenario]
@@ -103,7 +108,11 @@ def write_page(folder: Path, rows: Sequence[Row]) -> None:
             parts.append(f"\n![{scenario}: {name.removesuffix('.svg').upper()}]({file})")
         parts.append("")
     if cut:
-        parts += [CUTS, *_table(cut, with_scenario=True), *_origin(cut), ""]
+        parts += [CUTS, *_table(cut, with_scenario=True), *_origin(cut)]
+        for file, picture in learning_curves(rows).items():
+            write_atomically(folder / file, picture.encode())
+            parts.append(f"\n![{file.removesuffix('.svg').replace('_', ' ')}]({file})")
+        parts.append("")
     write_atomically(folder / "accuracy.md", "\n".join(parts).encode())
     content = {"rows": [asdict(row) for row in rows]}
     write_atomically(folder / "accuracy.json", json.dumps(content, indent=1).encode())
@@ -141,8 +150,8 @@ def _by_method(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 def _table(rows: Sequence[Row], with_scenario: bool = False) -> list[str]:
     """A line per method, scenario by scenario."""
-    titles = ["method", "uses", *MEASURES.values(), "handedness", "minutes", "epochs", "seeds"]
-    lines = [titles, ["---", "---", *["---:"] * len(MEASURES), "---", *["---:"] * 3]]
+    titles = ["method", "uses", *MEASURES.values(), "errors foreseen", "handedness", "minutes", "epochs", "seeds"]
+    lines = [titles, ["---", "---", *["---:"] * (len(MEASURES) + 1), "---", *["---:"] * 3]]
     of = [["scenario"], ["---"]]
     failures = []
     for scenario in sorted({row.scenario for row in rows}):
@@ -162,10 +171,12 @@ def _table(rows: Sequence[Row], with_scenario: bool = False) -> list[str]:
 
 def _cells(name: str, rows: Sequence[Row], tried: int) -> list[str]:
     """What a table says of a method's seeds."""
+    foreseen = [row.foreseen for row in rows if row.foreseen is not None]
     return [
         name,
         rows[0].uses,
         *(_spread([row.measures[measure] for row in rows]) for measure in MEASURES),
+        _spread(foreseen, decimals=2) if foreseen else "",
         ", ".join(dict.fromkeys(row.handedness for row in rows)),
         _spread([row.minutes for row in rows]),
         ", ".join(dict.fromkeys(str(row.epochs) for row in rows)),
@@ -173,9 +184,9 @@ def _cells(name: str, rows: Sequence[Row], tried: int) -> list[str]:
     ]
 
 
-def _spread(values: Sequence[float]) -> str:
-    mean = f"{np.mean(values):.1f}"
-    return f"{mean} ± {np.std(values, ddof=1):.1f}" if len(values) > 1 else mean
+def _spread(values: Sequence[float], decimals: int = 1) -> str:
+    mean = f"{np.mean(values):.{decimals}f}"
+    return f"{mean} ± {np.std(values, ddof=1):.{decimals}f}" if len(values) > 1 else mean
 
 
 def _mean_curves(rows: Sequence[Row]) -> dict[str, dict[str, list[float]]]:

@@ -38,6 +38,7 @@ import torch
 from posepipe.models import METHODS
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline import PosepipeError, fit, infer, load_settings
+from posepipe.pipeline.array_poses import FUSED
 from posepipe.pipeline.cache import write_atomically
 from posepipe.pipeline.device import choose_device
 from posepipe.pipeline.evaluate import evaluate
@@ -54,6 +55,12 @@ log = logging.getLogger("posepipe")
 
 BOUND = "supervised"
 """Name of the row of the upper bound."""
+
+MULTIVIEW = "multiview"
+"""Name of the row of what all views of the training takes say together, uncalibrated, as a fit exports it."""
+
+NOT_METHODS = {BOUND: "canonpose", MULTIVIEW: "canonpose"}
+"""Rows that are no method's, and the method whose network and settings they have."""
 
 STATIC_CAMERAS = {"static4": "true", "ski6": "false", "drawn": "true"}
 """What the benchmark says of its cameras, also in cuts of a scenario (``tools/cut_bench.py``); of other data nothing
@@ -113,7 +120,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 def parse(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("data", type=Path, help="folder of <scenario>_train.npz and <scenario>_test.npz")
-    parser.add_argument("--methods", default="all", help=f"names with commas; all: {', '.join(METHODS)} and {BOUND}")
+    parser.add_argument(
+        "--methods", default="all", help=f"names with commas; all: {', '.join([*METHODS, *NOT_METHODS])}"
+    )
     parser.add_argument("--seeds", type=int, default=3, help="runs of each method, with seeds 0, 1, ...")
     parser.add_argument("--scenarios", default="", help="names with commas; all that DATA holds by default")
     parser.add_argument("--runs", type=Path, help="folder of runs; DATA/runs by default")
@@ -163,7 +172,7 @@ def _is_footage(scenario: str, options: argparse.Namespace) -> bool:
 def _names(scenario: str, options: argparse.Namespace) -> list[str]:
     """Rows of a scenario; all: every method, where cameras stand still also without their places, and the bound.
 
-    Methods that learn from pictures, and EpipolarPose's student that does, need videos; the bound needs arrays.
+    Methods that learn from pictures, and EpipolarPose's student that does, need videos; ``NOT_METHODS`` need arrays.
     """
     if options.methods != "all":
         return options.methods.split(",")
@@ -173,7 +182,7 @@ def _names(scenario: str, options: argparse.Namespace) -> list[str]:
     calibrated = [name for name in lifters if needs[name] & FROM_JOINTS]
     unplaced = [f"{name}+calibrate.extrinsics=joints" for name in calibrated]
     more = unplaced if _static_cameras(scenario) == "true" else []
-    return [*lifters, *more, *(ON_FOOTAGE if footage else [BOUND])]
+    return [*lifters, *more, *(ON_FOOTAGE if footage else NOT_METHODS)]
 
 
 def _static_cameras(scenario: str) -> str | None:
@@ -191,7 +200,7 @@ def _settings(scenario: str, method: str, seed: int, options: argparse.Namespace
     base, *variation = method.split("+")
     static += [said if "." in said.split("=")[0] else f"train.{said}" for said in variation]
     chosen = {
-        "train.method": "canonpose" if base == BOUND else base,
+        "train.method": NOT_METHODS.get(base, base),
         "train.seed": seed,
         "device": options.device,
     }
@@ -210,9 +219,10 @@ def finished(job: Job) -> Row | None:
 
 def run(job: Job) -> Row:
     """Train, predict the test file from single views, score as predicted, and keep the row."""
+    kinds = {BOUND: _run_bound, MULTIVIEW: _run_multiview}
     job.folder.mkdir(parents=True, exist_ok=True)
     try:
-        row = (_run_bound if job.method.split("+")[0] == BOUND else _run_method)(job)
+        row = kinds.get(job.method.split("+")[0], _run_method)(job)
     except PosepipeError as error:
         row = Row(job.scenario, job.method, job.seed, failure=str(error), commit=commit())
         log.warning("%s", error)
@@ -225,17 +235,20 @@ def run(job: Job) -> Row:
 def _run_method(job: Job) -> Row:
     on_footage = job.train.is_dir()
     made, poses = (lifted_footage if on_footage else _lifted_arrays)(job.train, job.test, job.settings, job.folder)
-    model = Model.read(job.folder / "model.pt" if on_footage else made / "model.pt")
+    return _of_a_fit(job, made, job.folder if on_footage else made, poses, _test_reference(job), _uses(job.settings))
+
+
+def _run_multiview(job: Job) -> Row:
+    made = fit(job.train, out=job.folder / "fit", settings=job.settings).folder
+    return _of_a_fit(job, made, made, made / FUSED, job.train, "2D poses of all views")
+
+
+def _of_a_fit(job: Job, made: Path, with_model: Path, poses: Path, reference: Path, uses: str) -> Row:
+    model = Model.read(with_model / "model.pt")
     seconds = sum(stage.seconds for stage in status(made) if stage.stage in TRAINING)
     verdict = model.handedness
-    return _scored(
-        job,
-        poses,
-        seconds,
-        len(model.losses),
-        uses=_uses(job.settings),
-        handedness=f"{verdict['verdict']} ({verdict['evident']:.0%})",
-    )
+    handedness = f"{verdict['verdict']} ({verdict['evident']:.0%})"
+    return _scored(job, poses, reference, seconds, len(model.losses), uses=uses, handedness=handedness)
 
 
 def _lifted_arrays(train: Path, test: Path, settings: Settings, folder: Path) -> tuple[Path, Path]:
@@ -261,16 +274,23 @@ def _run_bound(job: Job) -> Row:
     seconds = time.monotonic() - began
     poses = job.folder / "poses.npz"
     np.savez(poses, joint=bound.joint, joint_names=np.array(H36M17.joints), unit=np.array("any"))
-    return _scored(job, poses, seconds, bound.epochs, uses="2D poses, true 3D poses", handedness="given")
+    uses = "2D poses, true 3D poses"
+    return _scored(job, poses, _test_reference(job), seconds, bound.epochs, uses=uses, handedness="given")
 
 
-def _scored(job: Job, poses: Path, seconds: float, epochs: int, **more: str) -> Row:
-    found = evaluate(poses, job.test.with_name("reference") if job.test.is_dir() else job.test)
+def _test_reference(job: Job) -> Path:
+    """Where the true poses of the test data are."""
+    return job.test.with_name("reference") if job.test.is_dir() else job.test
+
+
+def _scored(job: Job, poses: Path, reference: Path, seconds: float, epochs: int, **more: str) -> Row:
+    found = evaluate(poses, reference)
     return Row(
         job.scenario,
         job.method,
         job.seed,
         measures=found.mean.measures,
+        foreseen=found.foreseen.rank_correlation if found.foreseen else None,
         curves=found.curves,
         minutes=seconds / 60,
         epochs=epochs,

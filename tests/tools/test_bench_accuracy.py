@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,6 +17,7 @@ from posepipe.pipeline.settings import Settings
 
 from tools import bench_accuracy, bench_footage
 from tools.accuracy_page import Row, write_page
+from tools.learning_curves import learning_curves
 
 SETTINGS = ("train.width=48", "train.min_steps=25", "train.batch_size=32", "train.learning_rate=0.01")
 QUICK = [*(word for setting in SETTINGS for word in ("--set", setting)), "--threads", "1", "--device", "cpu"]
@@ -34,6 +36,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
             confidence=np.full((count, 3, 17), 0.9, np.float32),
             joint_names=np.array(H36M17.joints),
             joint_3d_cam=(seen - seen[:, :, :1]).astype(np.float32),
+            image_size=np.full((3, 2), 1000),
         )
     return folder
 
@@ -42,14 +45,15 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def page(data: Path) -> Path:
     """The page of a finished benchmark."""
     docs = data / "docs"
-    arguments = ["--methods", "canonpose,supervised", "--seeds", "1", "--set", "train.epochs=15", *QUICK]
+    methods = "canonpose,supervised,multiview"
+    arguments = ["--methods", methods, "--seeds", "1", "--set", "train.epochs=30", *QUICK]
     bench_accuracy.main([str(data), "--docs", str(docs), *arguments])
     return docs
 
 
 def test_a_row_says_that_true_poses_were_learnt_from(data: Path, page: Path) -> None:
     reference = data / "room_train.npz"
-    chosen = ["--methods", "canonpose", "--seeds", "1", "--set", "train.epochs=15", *QUICK]
+    chosen = ["--methods", "canonpose", "--seeds", "1", "--set", "train.epochs=30", *QUICK]
     options = bench_accuracy.parse(
         [str(data), *chosen, "--set", f"refine.reference={reference}", "--set", "refine.epochs=1"]
     )
@@ -62,13 +66,14 @@ def test_a_row_says_that_true_poses_were_learnt_from(data: Path, page: Path) -> 
 
 def test_every_method_gets_its_row(page: Path) -> None:
     rows = {row["method"]: row for row in json.loads((page / "accuracy.json").read_text())["rows"]}
-    assert set(rows) == {"canonpose", "supervised"}
+    assert set(rows) == {"canonpose", "supervised", "multiview"}
     for row in rows.values():
-        assert row["failure"] == "" and row["epochs"] == 15 and row["minutes"] > 0
+        assert row["failure"] == "" and row["epochs"] == 30 and row["minutes"] > 0
         assert {"NMPJPE", "PMPJPE", "N-PCK", "CPS"} <= set(row["measures"])
     assert rows["supervised"]["measures"]["PMPJPE"] < 80
+    assert rows["multiview"]["measures"]["PMPJPE"] < 10, "exact 2D poses of three views"
     text = (page / "accuracy.md").read_text()
-    assert "| canonpose | 2D poses |" in text and "true 3D poses" in text
+    assert "| canonpose | 2D poses |" in text and "true 3D poses" in text and "| 2D poses of all views |" in text
     assert (page / "accuracy_room_pck.svg").exists() and (page / "accuracy_room_cps.svg").exists()
     assert "tools/bench_accuracy.py" in text and "cores" in text
 
@@ -79,12 +84,12 @@ def test_what_is_finished_is_not_done_again(page: Path, data: Path, monkeypatch:
 
     monkeypatch.setattr(bench_accuracy, "fit", never)
     monkeypatch.setattr(bench_accuracy, "upper_bound", never)
-    arguments = ["--methods", "canonpose,supervised", "--seeds", "1", *QUICK]
+    arguments = ["--methods", "canonpose,supervised,multiview", "--seeds", "1", *QUICK]
     docs = data / "other"
-    bench_accuracy.main([str(data), "--docs", str(docs), *arguments, "--set", "train.epochs=15"])
+    bench_accuracy.main([str(data), "--docs", str(docs), *arguments, "--set", "train.epochs=30"])
     before, after = (json.loads((folder / "accuracy.json").read_text())["rows"] for folder in (page, docs))
     assert before == after
-    bench_accuracy.main([str(data), "--docs", str(docs), *arguments, "--set", "train.epochs=16"])
+    bench_accuracy.main([str(data), "--docs", str(docs), *arguments, "--set", "train.epochs=31"])
     assert "trained again" in (docs / "accuracy.md").read_text(), "other settings are other content"
 
 
@@ -102,12 +107,13 @@ def test_the_page_shows_mean_and_spread(tmp_path: Path) -> None:
 
     def row(seed: int, error: float) -> Row:
         measures = {"NMPJPE": error, "PMPJPE": 50.0, "N-PCK": 90.0, "CPS": 150.0}
-        return Row("static4", "canonpose", seed, measures, curves, minutes=2, epochs=24, handedness="clear (95%)")
+        told = {"minutes": 2, "epochs": 24, "handedness": "clear (95%)", "foreseen": error / 160}
+        return Row("static4", "canonpose", seed, measures, curves=curves, **told)
 
     failed = Row("static4", "canonpose", 2, failure="left and right were not told apart")
     write_page(tmp_path, [row(0, 80), row(1, 84), failed])
     text = (tmp_path / "accuracy.md").read_text()
-    assert "82.0 ± 2.8" in text and "2 of 3" in text
+    assert "82.0 ± 2.8" in text and "2 of 3" in text and "0.51 ± 0.02" in text
     assert "* canonpose, seed 2: left and right were not told apart" in text
     write_page(tmp_path, [replace(row(0, 70), scenario="drawn", command="python run", machine="two cores")])
     text = (tmp_path / "accuracy.md").read_text()
@@ -118,6 +124,28 @@ def test_the_page_shows_mean_and_spread(tmp_path: Path) -> None:
     assert "90.0" in text and "70.0" in text and "82.0" not in text, "all seeds of a method are replaced"
     whole, cut = text.split("## Less footage")
     assert "| static4-samples750 | canonpose |" in cut and "samples750" not in whole
+    assert "(accuracy_static4_samples.svg)" in cut and (tmp_path / "accuracy_static4_samples.svg").exists()
+
+
+def test_curves_over_footage_and_cameras() -> None:
+    def row(scenario: str, method: str, error: float) -> Row:
+        return Row(scenario, method, 0, {"NMPJPE": error, "PMPJPE": error / 2})
+
+    rows = [row("ski6", "one", 60), row("ski6-samples750", "one", 90), row("ski6-cameras135", "one", 70)]
+    rows += [row("ski6", "whole", 61), row("static4-samples750", "other", 99), row("drawn", "one", 50)]
+    rows += [replace(row("ski6-samples188", "failed", 0), failure="it did")]
+    made = learning_curves(rows)
+    assert set(made) == {"accuracy_ski6_samples.svg", "accuracy_ski6_cameras.svg"}
+    for picture in made.values():
+        assert "one NMPJPE" in picture and "one PMPJPE" in picture
+        assert "whole" not in picture and "failed" not in picture, "only whole curves"
+    across = 330 / 10 * np.array([0.75, 9.6])
+    high = 240 / 140 * np.array([90.0, 60])
+    points = " ".join(f"{52 + x:.1f},{34 + 240 - y:.1f}" for x, y in zip(across, high, strict=True))
+    assert f'<polyline points="{points}"' in made["accuracy_ski6_samples.svg"]
+    assert re.findall(r'"middle" font-size="12" fill="#222">(\d+)<', made["accuracy_ski6_cameras.svg"]) == [
+        str(count) for count in range(7)
+    ]
 
 
 class _Found:
