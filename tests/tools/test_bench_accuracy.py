@@ -46,14 +46,14 @@ def page(data: Path) -> Path:
     """The page of a finished benchmark."""
     docs = data / "docs"
     methods = "canonpose,supervised,multiview"
-    arguments = ["--methods", methods, "--seeds", "1", "--set", "train.epochs=30", *QUICK]
+    arguments = ["--methods", methods, "--seeds", "1", "--set", "train.epochs=20", *QUICK]
     bench_accuracy.main([str(data), "--docs", str(docs), *arguments])
     return docs
 
 
 def test_a_row_says_that_true_poses_were_learnt_from(data: Path, page: Path) -> None:
     reference = data / "room_train.npz"
-    chosen = ["--methods", "canonpose", "--seeds", "1", "--set", "train.epochs=30", *QUICK]
+    chosen = ["--methods", "canonpose", "--seeds", "1", "--set", "train.epochs=20", *QUICK]
     options = bench_accuracy.parse(
         [str(data), *chosen, "--set", f"refine.reference={reference}", "--set", "refine.epochs=1"]
     )
@@ -68,10 +68,10 @@ def test_every_method_gets_its_row(page: Path) -> None:
     rows = {row["method"]: row for row in json.loads((page / "accuracy.json").read_text())["rows"]}
     assert set(rows) == {"canonpose", "supervised", "multiview"}
     for row in rows.values():
-        assert row["failure"] == "" and row["epochs"] == 30 and row["minutes"] > 0
+        assert row["failure"] == "" and row["epochs"] == 20 and row["minutes"] > 0
         assert {"NMPJPE", "PMPJPE", "N-PCK", "CPS"} <= set(row["measures"])
     assert rows["supervised"]["measures"]["PMPJPE"] < 80
-    assert rows["multiview"]["measures"]["PMPJPE"] < 10, "exact 2D poses of three views"
+    assert rows["multiview"]["measures"]["PMPJPE"] < 30, "2D poses of three views, nothing calibrated"
     text = (page / "accuracy.md").read_text()
     assert "| canonpose | 2D poses |" in text and "true 3D poses" in text and "| 2D poses of all views |" in text
     assert (page / "accuracy_room_pck.svg").exists() and (page / "accuracy_room_cps.svg").exists()
@@ -86,10 +86,10 @@ def test_what_is_finished_is_not_done_again(page: Path, data: Path, monkeypatch:
     monkeypatch.setattr(bench_accuracy, "upper_bound", never)
     arguments = ["--methods", "canonpose,supervised,multiview", "--seeds", "1", *QUICK]
     docs = data / "other"
-    bench_accuracy.main([str(data), "--docs", str(docs), *arguments, "--set", "train.epochs=30"])
+    bench_accuracy.main([str(data), "--docs", str(docs), *arguments, "--set", "train.epochs=20"])
     before, after = (json.loads((folder / "accuracy.json").read_text())["rows"] for folder in (page, docs))
     assert before == after
-    bench_accuracy.main([str(data), "--docs", str(docs), *arguments, "--set", "train.epochs=31"])
+    bench_accuracy.main([str(data), "--docs", str(docs), *arguments, "--set", "train.epochs=21"])
     assert "trained again" in (docs / "accuracy.md").read_text(), "other settings are other content"
 
 
