@@ -14,6 +14,7 @@ last subject in every third clip of each action becomes ``<scenario>_test.npz``,
 from __future__ import annotations
 
 import argparse
+import sys
 from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
@@ -43,7 +44,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
             test = _read(path.with_name(f"{scenario}_test.npz"))
             if options.cameras:
                 scenario += "-cameras" + "".join(map(str, options.cameras))
-                train = only_cameras(train, np.array(options.cameras) - 1)
+                try:
+                    train = only_cameras(train, np.array(options.cameras) - 1)
+                except ValueError as error:
+                    print(f"{path}: {error}", file=sys.stderr)
+                    continue
             else:
                 scenario += f"-samples{options.samples}"
                 train = pick(train, np.arange(len(train["subject_id"])) < options.samples)
@@ -79,6 +84,8 @@ def pick(arrays: Arrays, chosen: np.ndarray) -> Arrays:
 def only_cameras(arrays: Arrays, cameras: np.ndarray) -> Arrays:
     """The arrays with fewer views, of a benchmark's file or a data set's."""
     count, views = arrays["poses_2d" if "poses_2d" in arrays else "keypoint"].shape[:2]
+    if cameras.max() >= views:
+        raise ValueError(f"there is no camera {cameras.max() + 1} among {views}")
     return {
         name: array[:, cameras]
         if array.shape[:2] == (count, views)
