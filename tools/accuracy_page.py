@@ -53,6 +53,11 @@ this repository; any keypoint files (`pipeline/keypoints.py`) with true poses wi
 """,
     "ski6": """The same motions on a ski slope, seen by six cameras that pan, tilt and zoom from 10 to 45 m away.
 """,
+    "static4-seed2": """*static4* made again with another seed: other bodies, cameras and errors of the detector, the
+same motions. No choice was made on it.
+""",
+    "ski6-seed2": """*ski6* made again in the same way.
+""",
     "drawn": """Drawn footage (`python tools/draw_bench.py DATA`): five athletes, each before four static cameras, to
 train on; two other athletes in other halls before other cameras to test with. Joints are detected by posepipe itself,
 with MediaPipe. Networks of pictures start from random weights and train for minutes, on crops of 64 px (*iqbal*:
@@ -65,9 +70,10 @@ show that they learn, no more.
 CUTS = """## Less footage, fewer cameras
 
 The scenarios above, trained on the first so many instants (*samples*), or with some of the cameras alone
-(*cameras13*: the first and the third), which `python tools/cut_bench.py` cuts; the test data are the same. What parts
+(*cameras13*: the first and the third, ...), which `python tools/cut_bench.py` cuts; the test data are the same. What parts
 of *posepipe* are worth: *canonpose* is what it starts from, *instants=0* does without turned cameras, *flip=false*
-without mirrored people, and *window=1* without the frames around an instant.
+without mirrored people, *shape_weight=0* without the loss of turned poses, and *window=1* without the frames around an
+instant. *supervised* learns from the true poses of the same instants, and so tells what so little footage holds.
 """
 
 
