@@ -114,6 +114,7 @@ class Batch:
     crop_from_image: Tensor | None = None  # (B, V, 2, 3) affine map from the camera's pixels to the crop's
     window: Window | None = None  # (B, V, W, ...)
     labelled: Labelled2D | None = None  # drawn anew for every step
+    half: Tensor | None = None  # (B) int64: quarters of a take are of half 0 and 1 by turns, copies like the original
 
 
 @dataclass(frozen=True)

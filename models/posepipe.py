@@ -3,14 +3,21 @@
 Ours. CanonPose learns the takes; a bundle adjustment that starts from its poses and rotations finds the cameras, bone
 lengths and joints that explain all views of a take (the reconstruction); this network learns to see those poses in
 the 2D poses of one camera. Needs two or more synchronised views, no calibration and no 3D. It looks at the frames
-around an instant if there are any, and says how far off each joint may be.
+around an instant if there are any.
+
+It says how far off each joint may be, too. A network knows the footage that it learnt from better than any other, and
+what it thinks of its errors there says little. So a second one, the rehearsal, learns from half of the footage,
+shortly; on the other half it is found how much farther off it is than it expects (the caution), joint by joint.
 """
 
 from __future__ import annotations
 
+import math
+from dataclasses import replace
+
 import torch
 from pydantic import Field, field_validator
-from torch import Tensor
+from torch import Tensor, nn
 
 from .body import MEAN_BONE_M
 from .geometry import mirrored, normalise_keypoints, rigid_alignment, where_rows
@@ -24,6 +31,9 @@ _WEIGHT_DECAY = 1e-2
 _AXES = 3
 _SMALLEST_SPREAD = 1e-3
 """Lest what is always right, as the root is, were worth any price (a bone measures 0.25)."""
+_HALF = {"rehearsal": 0, "caution": 1}
+"""Which half of the footage a phase learns from, if not from all of it."""
+_CAUTION_RATE = 0.05
 
 
 class PosepipeSettings(MethodSettings):
@@ -77,7 +87,10 @@ class Posepipe(Method):
 
     def __init__(self, skeleton: Skeleton, settings: PosepipeSettings) -> None:
         super().__init__(skeleton, settings)
-        self.lifter = WindowLifter(len(skeleton.joints), settings.window, settings.width, settings.precision)
+        joints = len(skeleton.joints)
+        self.lifter = WindowLifter(joints, settings.window, settings.width, settings.precision)
+        self.rehearsal = WindowLifter(joints, settings.window, settings.width, settings.precision)
+        self.caution = nn.Parameter(torch.zeros(joints))
         self.parity = Parity(skeleton)
         fixed = {
             "root": skeleton.landmark_weights("pelvis")[0],
@@ -94,7 +107,7 @@ class Posepipe(Method):
 
     def phases(self) -> tuple[Phase, ...]:
         settings = self.settings
-        phase = Phase(
+        student = Phase(
             name="student",
             epochs=settings.epochs,
             weights={"pose": 1.0, "shape": settings.shape_weight},
@@ -105,7 +118,17 @@ class Posepipe(Method):
             schedule="one_cycle",
             steps=settings.steps,
         )
-        return (phase,)
+        rehearsal = replace(
+            student,
+            name="rehearsal",
+            epochs=math.ceil(settings.epochs / 4),
+            batch_size=2 * settings.batch_size,  # of which half count
+            steps=math.ceil(settings.steps / 3),
+        )
+        caution = replace(
+            rehearsal, name="caution", epochs=1, weights={"pose": 1.0}, learning_rate=_CAUTION_RATE, weight_decay=0.0
+        )
+        return student, rehearsal, caution
 
     def losses(self, batch: Batch, phase: Phase) -> dict[str, Tensor]:
         """How unlikely the labels are ("pose"), and how far off they are if turned and moved to fit best ("shape").
@@ -116,11 +139,21 @@ class Posepipe(Method):
         the other. Means over joints, which count by the confidence of their labels. "distance" is shown beside them.
         """
         label, trust = given(batch.label, "a reconstruction"), given(batch.label_confidence, "a reconstruction")
-        images, confidences = (part.flatten(0, 1) for part in self._frames(batch))
-        target, trust = self.targets(label.flatten(0, 1), trust.flatten(0, 1))
-        if self.training:
-            images, confidences, target, trust = self._varied(images, confidences, target, trust)
-        pose, spread, seen = self.lift(images, confidences)
+        parts = (*self._frames(batch), label, trust)
+        if phase.name in _HALF:
+            mine = given(batch.half, "halves of the footage") == _HALF[phase.name]
+            parts = tuple(part[mine] for part in parts)
+        images, confidences, target, trust = (part.flatten(0, 1) for part in parts)
+        target, trust = self.targets(target, trust)
+        if phase.name == "caution":
+            with torch.no_grad():
+                pose, spread, seen = self._with_its_mirror_image(self.rehearsal, images, confidences)
+            spread = spread * self._caution()
+        else:
+            if self.training:
+                images, confidences, target, trust = self._varied(images, confidences, target, trust)
+            lifter = self.rehearsal if phase.name == "rehearsal" else self.lifter
+            pose, spread, seen = self._lift(lifter, images, confidences)
         trust = trust * seen[:, None]
         distance = (pose - target).norm(dim=-1)
         terms = {
@@ -169,12 +202,28 @@ class Posepipe(Method):
             return window.keypoint, window.confidence
         return shown.keypoint[..., None, :, :], shown.confidence[..., None, :]
 
-    def lift(self, images: Tensor, confidences: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    def _lift(
+        self, lifter: WindowLifter, images: Tensor, confidences: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
         """Root-relative poses (N, J, 3), spreads (N, J), and which middle frames (N) show a person."""
         observed, seen = normalise_keypoints(images, confidences, self.root)
-        pose, spread = self.lifter(observed, confidences * seen[..., None])
+        pose, spread = lifter(observed, confidences * seen[..., None])
         pose = pose - (self.root @ pose)[:, None]
         return pose, spread.exp() + _SMALLEST_SPREAD, seen[:, self.window // 2]
+
+    def _with_its_mirror_image(
+        self, lifter: WindowLifter, images: Tensor, confidences: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """The same, as the mean of people and of their mirror images (``flip``)."""
+        pose, spread, seen = self._lift(lifter, images, confidences)
+        if self.settings.flip:
+            twin, twin_spread, _ = self._lift(lifter, mirrored(images, self.mirror), confidences[..., self.mirror])
+            pose, spread = (pose + mirrored(twin, self.mirror)) / 2, (spread + twin_spread[:, self.mirror]) / 2
+        return pose, spread, seen
+
+    def _caution(self) -> Tensor:
+        """How many times (J) as far off as the rehearsal expects joints are in footage that it does not know."""
+        return ((self.caution + self.caution[self.mirror]) / 2).exp()
 
     @torch.no_grad()
     def predict(self, view: View) -> Prediction:
@@ -185,8 +234,6 @@ class Posepipe(Method):
 
     def _predict(self, images: Tensor, confidences: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Poses, expected distances of their joints from the truth, and which frames show a person."""
-        pose, spread, seen = self.lift(images, confidences)
-        if self.settings.flip:
-            twin, twin_spread, _ = self.lift(mirrored(images, self.mirror), confidences[..., self.mirror])
-            pose, spread = (pose + mirrored(twin, self.mirror)) / 2, (spread + twin_spread[:, self.mirror]) / 2
-        return pose, _AXES * spread, seen
+        pose, _, seen = self._with_its_mirror_image(self.lifter, images, confidences)
+        _, spread, _ = self._with_its_mirror_image(self.rehearsal, images, confidences)
+        return pose, _AXES * self._caution() * spread, seen

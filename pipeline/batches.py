@@ -14,6 +14,9 @@ from .arrays import Crops, LabelledPictures, Labels, Rig, Samples
 from .windows import Windows
 
 
+_QUARTERS = 4
+
+
 class SampleCrops:
     """Which crop shows which view of which sample.
 
@@ -85,9 +88,18 @@ def to_batch(samples: Samples, rig: Rig | None, labels: Labels | None, device: t
     fields = {name: getattr(samples, name) for name in ("keypoint", "confidence", "rig")}
     fields |= {name: getattr(cameras, name) for name in ("K", "R", "t")}
     if labels is not None:
-        fields |= {"label": labels.joint, "label_confidence": labels.confidence}
+        fields |= {"label": labels.joint, "label_confidence": labels.confidence, "half": halves(samples)}
     tensors: dict[str, Any] = {name: tensor(array) for name, array in fields.items()}
     return Batch(**tensors)
+
+
+def halves(samples: Samples) -> np.ndarray:
+    """Half (S) of each sample, 0 or 1: those of the quarters of its take by turns."""
+    instant, take = samples.instant, samples.take
+    first, last = np.full(len(samples.takes), instant.max()), np.full(len(samples.takes), instant.min())
+    np.minimum.at(first, take, instant)
+    np.maximum.at(last, take, instant)
+    return (instant - first[take]) * _QUARTERS // (last - first + 1)[take] % 2
 
 
 def pick(data: Batch, index: Tensor, more: OnDemand = NOTHING, labelled: Tensor | None = None) -> Batch:

@@ -22,6 +22,11 @@ TURNING = ("MPJPE", "NMPJPE", "PCK", "N-PCK", "AUC", "N-AUC")
 """Measures that need the reference in camera axes."""
 METRIC = ("MPJPE", "PCK", "AUC")
 """Measures that need predictions in metres."""
+WITHIN = {"25": 0.576, "50": 0.891, "75": 1.307, "90": 1.774}
+"""Per cent of joints that should be nearer than so many times the error that is expected of them.
+
+Quantiles of the gamma distribution of shape 3 over its mean: of distances in space that fall off exponentially.
+"""
 CURVE_MM = np.arange(0.0, 301.0, 5.0)
 
 
@@ -45,6 +50,8 @@ class Foreseen:
     """Means over joints, without the root."""
     rank_correlation: float
     """Spearman's, over all joints of all frames; 1 if the worst joints are those that were expected to be."""
+    within: dict[str, float]
+    """Shares (%) of joints that are nearer than so many per cent should be; equal to these if errors are calibrated."""
 
 
 @dataclass(frozen=True)
@@ -236,7 +243,8 @@ def _foreseen(compared: Sequence[Compared]) -> Foreseen | None:
         made.append(np.linalg.norm(predicted - true, axis=-1)[:, 1:].ravel())
     all_expected, all_made = np.concatenate(expected), np.concatenate(made)
     correlation = float(spearmanr(all_expected, all_made).statistic)
-    return Foreseen(float(all_expected.mean()), float(all_made.mean()), correlation)
+    within = {name: float(100 * (all_made < times * all_expected).mean()) for name, times in WITHIN.items()}
+    return Foreseen(float(all_expected.mean()), float(all_made.mean()), correlation, within)
 
 
 def _structure(compared: Sequence[Compared], clusters: dict[int, NDArray[np.float64]]) -> dict[str, float]:

@@ -32,7 +32,9 @@ def as_text(evaluation: Evaluation) -> str:
     if (told := evaluation.foreseen) is not None:
         sentence = f"the model expected joints to be {told.expected_mm:.1f} mm off; after the best scale they are "
         sentence += f"{told.made_mm:.1f} mm off. Rank correlation of the two: {told.rank_correlation:.2f}"
-        tables.append([sentence])
+        shares = ", ".join(f"{share:.0f} %" for share in told.within.values())
+        wanted = ", ".join(f"{name} %" for name in told.within)
+        tables.append([sentence, f"{shares} of the joints are where {wanted} were expected to be"])
     if evaluation.supervision:
         tables.append([f"the model learnt from: {', '.join(evaluation.supervision)}"])
     return "\n\n".join("\n".join(lines) for lines in tables)

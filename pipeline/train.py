@@ -41,7 +41,7 @@ _BLOCK = 256
 """Views in memory at once, with their pictures or windows."""
 
 
-@stage(version=1, distributed=True)
+@stage(version=2, distributed=True)
 def train_model(
     samples: Samples,
     rig: Rig | None,

@@ -30,7 +30,8 @@ the truth.
   minus the worst joint's error, not below 0, after the similarity; more is better.
 * Mean ± standard deviation over seeds. Minutes are of training alone.
 * Errors foreseen: Spearman's rank correlation, over all joints, of the error that the model expected
-  (`expected_error`) with the one that it made at the best scale; blank if it expects none.
+  (`expected_error`) with the one that it made at the best scale; and how many joints are within the distances that
+  should hold 50 % and 90 % of them. Blank if it expects none.
 * Handedness: whether the network itself told front from back in training (share of poses with clear evidence).
 * *posepipe* sees the frames around an instant, in clips of 3 or 4 s here; *posepipe+window=1* and all other methods
   see single frames.
@@ -88,6 +89,8 @@ class Row:
     measures: dict[str, float] = field(default_factory=dict)
     foreseen: float | None = None
     """Rank correlation of the errors that the model expected with those that it made; None: it expects none."""
+    within: dict[str, float] | None = None
+    """Shares (%) of joints that are nearer than so many per cent should be."""
     curves: dict[str, list[float]] = field(default_factory=dict)
     minutes: float = 0.0
     epochs: int = 0
@@ -178,17 +181,25 @@ def _table(rows: Sequence[Row], with_scenario: bool = False) -> list[str]:
 
 def _cells(name: str, rows: Sequence[Row], tried: int) -> list[str]:
     """What a table says of a method's seeds."""
-    foreseen = [row.foreseen for row in rows if row.foreseen is not None]
     return [
         name,
         rows[0].uses,
         *(_spread([row.measures[measure] for row in rows]) for measure in MEASURES),
-        _spread(foreseen, decimals=2) if foreseen else "",
+        _foreseen(rows),
         ", ".join(dict.fromkeys(row.handedness for row in rows)),
         _spread([row.minutes for row in rows]),
         ", ".join(dict.fromkeys(str(row.epochs) for row in rows)),
         str(len(rows)) + (f" of {tried}" if len(rows) < tried else ""),
     ]
+
+
+def _foreseen(rows: Sequence[Row]) -> str:
+    """How well errors were foreseen, where they were."""
+    told = [(row.foreseen, row.within) for row in rows if row.foreseen is not None and row.within is not None]
+    if not told:
+        return ""
+    shares = [np.mean([within[share] for _, within in told]) for share in ("50", "90")]
+    return f"{_spread([foreseen for foreseen, _ in told], decimals=2)}; {shares[0]:.0f} %, {shares[1]:.0f} %"
 
 
 def _spread(values: Sequence[float], decimals: int = 1) -> str:

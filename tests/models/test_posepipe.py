@@ -31,6 +31,7 @@ def scene(count: int, views: int = 2) -> Batch:
         rig=torch.zeros(count, dtype=torch.int64),
         label=torch.from_numpy(rig.see(world)).float(),
         label_confidence=torch.rand(count, views, 17, generator=torch.Generator().manual_seed(1)),
+        half=torch.zeros(count, dtype=torch.int64),
     )
 
 
@@ -44,16 +45,19 @@ def windows(batch: Batch, size: int) -> Batch:
     )
 
 
-def test_the_losses_are_those_of_their_equations() -> None:
+@pytest.mark.parametrize(("phase", "instants"), [(0, [0, 1, 2, 3, 4]), (1, [0, 2, 3])])
+def test_the_losses_are_those_of_their_equations(phase: int, instants: list[int]) -> None:
     method, batch = small_method(window=1).eval(), scene(5)
     batch.label_confidence[2, 1] = 0
-    terms = method.losses(batch, method.phases()[0])
+    batch.half[[1, 4]] = 1
+    lifter = (method.lifter, method.rehearsal)[phase]
+    terms = method.losses(batch, method.phases()[phase])
     likelihood = shape = weight = 0.0
-    for instant in range(5):
+    for instant in instants:
         for view in range(2):
             keypoint, confidence = batch.keypoint[instant, view], batch.confidence[instant, view]
             centred = keypoint - keypoint[0]
-            pose, spread = method.lifter((centred / centred.norm())[None, None], confidence[None, None])
+            pose, spread = lifter((centred / centred.norm())[None, None], confidence[None, None])
             label = batch.label[instant, view] - batch.label[instant, view, 0]
             bones = [(label[a] - label[b]).norm() for a, b in H36M17.bone_indices.tolist()]
             label = label * 0.25 / (sum(bones) / len(bones))
@@ -146,21 +150,22 @@ def test_frames_without_a_root_have_no_pose() -> None:
 
 def learnt(method: Posepipe, batch: Batch, steps: int) -> None:
     """A short training."""
-    optimizer = torch.optim.AdamW(method.parameters(), 2e-3)
-    for _ in range(steps):
-        places = torch.randint(len(batch.rig), (64,))
-        picked = {name: value[places] for name, value in vars(batch).items() if isinstance(value, Tensor)}
-        if batch.window is not None:
-            picked["window"] = Window(batch.window.keypoint[places], batch.window.confidence[places])
-        loss = method.losses(Batch(**picked), method.phases()[0])["pose"]
-        optimizer.zero_grad()
-        loss.backward()
-        optimizer.step()
+    for phase in method.phases():
+        optimizer = torch.optim.AdamW(method.parameters(), phase.learning_rate)
+        for _ in range(steps):
+            places = torch.randint(len(batch.rig), (64,))
+            picked = {name: value[places] for name, value in vars(batch).items() if isinstance(value, Tensor)}
+            optimizer.zero_grad()
+            method.losses(Batch(**picked), phase)["pose"].backward()
+            optimizer.step()
     method.eval()
 
 
-def test_it_learns_which_joints_are_hard_to_see() -> None:
-    """Joints that are seen with little confidence are noisy; errors that are expected follow those that are made."""
+def test_it_learns_how_far_off_joints_are_in_footage_that_it_does_not_know() -> None:
+    """Joints that are seen with little confidence are noisy; errors that are expected follow those that are made.
+
+    So little footage is learnt by heart: what the rehearsal expects of its errors alone is far too little.
+    """
     torch.manual_seed(0)
     exact = scene(600, 1)
     noisy = torch.rand(exact.confidence.shape) < 0.3
@@ -171,16 +176,54 @@ def test_it_learns_which_joints_are_hard_to_see() -> None:
         keypoint=exact.keypoint + torch.randn(exact.keypoint.shape) * size * torch.where(noisy, 0.6, 0.02)[..., None],
         confidence=torch.where(noisy, 0.2, 0.9),
         label_confidence=torch.ones_like(exact.confidence),
+        half=torch.arange(600) // 50 % 2,
+    )
+    known, unknown = (
+        Batch(**{name: value[part] for name, value in vars(shown).items() if isinstance(value, Tensor)})
+        for part in (slice(200), slice(200, None))
     )
     method = small_method(window=1, width=128)
-    learnt(method, shown, 500)
-    found = method.predict(View(shown.keypoint[:, 0], shown.confidence[:, 0]))
-    true, _ = method.targets(shown.label[:, 0], shown.label_confidence[:, 0])
+    learnt(method, known, 200)
+    assert method.caution.detach().exp()[1:].mean() > 1.2
+    found = method.predict(View(unknown.keypoint[:, 0], unknown.confidence[:, 0]))
+    true, _ = method.targets(unknown.label[:, 0], unknown.label_confidence[:, 0])
     error = (found.joint - true).norm(dim=-1)
-    assert error.mean() < 0.1
     told = spearmanr(error[:, 1:].flatten(), found.expected_error[:, 1:].flatten()).statistic
-    assert told > 0.4
-    assert 0.6 < found.expected_error.mean() / error.mean() < 1.6
+    assert told > 0.3
+    assert 0.8 < found.expected_error.mean() / error.mean() < 1.6
+
+
+def test_caution_is_how_many_times_too_small_the_expected_errors_are() -> None:
+    """It is least unlikely at the mean of the distances of a joint, and of its mirror image, over those expected."""
+    method, batch = small_method(window=1), scene(40, 1)
+    batch.half[10:] = 1
+    phase = method.phases()[2]
+    optimizer = torch.optim.Adam([method.caution], 0.05)
+    for _ in range(300):
+        optimizer.zero_grad()
+        method.losses(batch, phase)["pose"].backward()
+        optimizer.step()
+    assert all(parameter.grad is None for parameter in method.lifter.parameters())
+    assert all(parameter.grad is None for parameter in method.rehearsal.parameters())
+    true, _ = method.targets(batch.label[10:, 0], batch.label_confidence[10:, 0])
+    with torch.no_grad():
+        pose, spread, _ = method._with_its_mirror_image(
+            method.rehearsal, batch.keypoint[10:], batch.confidence[10:, 0][:, None]
+        )
+    ratio = (batch.label_confidence[10:, 0] * (pose - true).norm(dim=-1) / (3 * spread)).sum(0)
+    weight = batch.label_confidence[10:, 0].sum(0)
+    ratio, weight = ratio + ratio[MIRROR], weight + weight[MIRROR]
+    found = ((method.caution + method.caution[MIRROR]) / 2).exp().detach()
+    torch.testing.assert_close(found[1:], (ratio / weight)[1:], rtol=0.01, atol=0)
+
+
+def test_a_batch_of_the_other_half_alone_teaches_nothing() -> None:
+    method, batch = small_method(window=1), scene(3)
+    rehearsal, caution = method.phases()[1:]
+    for phase, half in ((rehearsal, 1), (caution, 0)):
+        method.losses(replace(batch, half=torch.full((3,), half)), phase)["pose"].backward()
+        grads = [parameter.grad for parameter in method.parameters() if parameter.grad is not None]
+        assert grads and all((grad == 0).all() for grad in grads)
 
 
 def test_windows_are_checked() -> None:

@@ -200,8 +200,7 @@ def test_expected_errors_beside_those_that_were_made(tmp_path: Path) -> None:
     true, rng = true_poses(30, 2), np.random.default_rng(0)
     size = rng.gamma(2, 0.02, true.shape[:-1])
     size[..., 0] = 0
-    off = rng.normal(size=true.shape)
-    off *= size[..., None] / np.linalg.norm(off, axis=-1, keepdims=True)
+    off = randomly_directed(size, rng)
     reference = save(tmp_path / "true.npz", joint_3d_cam=true)
     prediction = tmp_path / "poses.npz"
     save(prediction, joint=(true + off) / 2, unit=np.array("m"), expected_error=size / 2)
@@ -216,3 +215,25 @@ def test_expected_errors_beside_those_that_were_made(tmp_path: Path) -> None:
     assert blind is not None and abs(blind.rank_correlation) < 0.1
     save(prediction, joint=(true + off) / 2, unit=np.array("m"))
     assert evaluate(prediction, reference).foreseen is None
+
+
+def test_errors_as_large_as_expected_lie_within_their_quantiles(tmp_path: Path) -> None:
+    true, rng = true_poses(300, 2), np.random.default_rng(0)
+    expected = rng.uniform(0.01, 0.05, true.shape[:-1])
+    expected[..., 0] = 0
+    off = randomly_directed(expected * rng.gamma(3, 1 / 3, expected.shape), rng)
+    reference = save(tmp_path / "true.npz", joint_3d_cam=true)
+    prediction = save(tmp_path / "poses.npz", joint=true + off, unit=np.array("m"), expected_error=expected)
+    found = evaluate(prediction, reference)
+    assert found.foreseen is not None
+    assert found.foreseen.within == pytest.approx({"25": 25, "50": 50, "75": 75, "90": 90}, abs=2)
+    assert "of the joints are where 25 %, 50 %, 75 %, 90 % were expected to be" in as_text(found)
+    save(prediction, joint=true + off, unit=np.array("m"), expected_error=expected / 3)
+    boastful = evaluate(prediction, reference).foreseen
+    assert boastful is not None and boastful.within["90"] < 40
+
+
+def randomly_directed(size: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Vectors (..., 3) of these sizes (...)."""
+    direction = rng.normal(size=(*size.shape, 3))
+    return direction * size[..., None] / np.linalg.norm(direction, axis=-1, keepdims=True)

@@ -108,12 +108,13 @@ def test_the_page_shows_mean_and_spread(tmp_path: Path) -> None:
     def row(seed: int, error: float) -> Row:
         measures = {"NMPJPE": error, "PMPJPE": 50.0, "N-PCK": 90.0, "CPS": 150.0}
         told = {"minutes": 2, "epochs": 24, "handedness": "clear (95%)", "foreseen": error / 160}
+        told |= {"within": {"50": 48, "90": 91}}
         return Row("static4", "canonpose", seed, measures, curves=curves, **told)
 
     failed = Row("static4", "canonpose", 2, failure="left and right were not told apart")
     write_page(tmp_path, [row(0, 80), row(1, 84), failed])
     text = (tmp_path / "accuracy.md").read_text()
-    assert "82.0 ± 2.8" in text and "2 of 3" in text and "0.51 ± 0.02" in text
+    assert "82.0 ± 2.8" in text and "2 of 3" in text and "0.51 ± 0.02; 48 %, 91 %" in text
     assert "* canonpose, seed 2: left and right were not told apart" in text
     write_page(tmp_path, [replace(row(0, 70), scenario="drawn", command="python run", machine="two cores")])
     text = (tmp_path / "accuracy.md").read_text()
