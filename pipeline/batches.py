@@ -13,7 +13,6 @@ from ..models.method import Batch, Labelled2D, View, Window
 from .arrays import Crops, LabelledPictures, Labels, Rig, Samples
 from .windows import Windows
 
-
 _QUARTERS = 4
 
 

@@ -51,7 +51,7 @@ class Foreseen:
     rank_correlation: float
     """Spearman's, over all joints of all frames; 1 if the worst joints are those that were expected to be."""
     within: dict[str, float]
-    """Shares (%) of joints that are nearer than so many per cent should be; equal to these if errors are calibrated."""
+    """Shares (%) of joints that are nearer than so many per cent should be; the same if errors are calibrated."""
 
 
 @dataclass(frozen=True)
