@@ -33,6 +33,8 @@ _SMALLEST_SPREAD = 1e-3
 """Lest what is always right, as the root is, were worth any price (a bone measures 0.25)."""
 _HALF = {"rehearsal": 0, "caution": 1}
 """Which half of the footage a phase learns from, if not from all of it."""
+_REHEARSED = 1 / 6
+"""Share of the epochs that are enough to learn how hard joints are to see."""
 _CAUTION_RATE = 0.05
 
 
@@ -121,12 +123,17 @@ class Posepipe(Method):
         rehearsal = replace(
             student,
             name="rehearsal",
-            epochs=math.ceil(settings.epochs / 4),
+            epochs=math.ceil(_REHEARSED * settings.epochs),
             batch_size=2 * settings.batch_size,  # of which half count
-            steps=math.ceil(settings.steps / 3),
         )
         caution = replace(
-            rehearsal, name="caution", epochs=1, weights={"pose": 1.0}, learning_rate=_CAUTION_RATE, weight_decay=0.0
+            rehearsal,
+            name="caution",
+            epochs=1,
+            steps=math.ceil(_REHEARSED * settings.steps),
+            weights={"pose": 1.0},
+            learning_rate=_CAUTION_RATE,
+            weight_decay=0.0,
         )
         return student, rehearsal, caution
 
