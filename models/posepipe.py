@@ -108,6 +108,7 @@ class Posepipe(Method):
         return self.settings.window
 
     def phases(self) -> tuple[Phase, ...]:
+        """The student learns from all footage, the rehearsal from half of it, and its caution from the other half."""
         settings = self.settings
         student = Phase(
             name="student",
@@ -146,10 +147,10 @@ class Posepipe(Method):
         the other. Means over joints, which count by the confidence of their labels. "distance" is shown beside them.
         """
         label, trust = given(batch.label, "a reconstruction"), given(batch.label_confidence, "a reconstruction")
-        parts = (*self._frames(batch), label, trust)
+        parts = [*self._frames(batch), label, trust]
         if phase.name in _HALF:
             mine = given(batch.half, "halves of the footage") == _HALF[phase.name]
-            parts = tuple(part[mine] for part in parts)
+            parts = [part[mine] for part in parts]
         images, confidences, target, trust = (part.flatten(0, 1) for part in parts)
         target, trust = self.targets(target, trust)
         if phase.name == "caution":
@@ -209,9 +210,7 @@ class Posepipe(Method):
             return window.keypoint, window.confidence
         return shown.keypoint[..., None, :, :], shown.confidence[..., None, :]
 
-    def _lift(
-        self, lifter: WindowLifter, images: Tensor, confidences: Tensor
-    ) -> tuple[Tensor, Tensor, Tensor]:
+    def _lift(self, lifter: WindowLifter, images: Tensor, confidences: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         """Root-relative poses (N, J, 3), spreads (N, J), and which middle frames (N) show a person."""
         observed, seen = normalise_keypoints(images, confidences, self.root)
         pose, spread = lifter(observed, confidences * seen[..., None])

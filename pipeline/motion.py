@@ -23,7 +23,11 @@ OUTLIER_FLOOR = 0.04
 """In statures: what is no further off its neighbours is no outlier, however still the rest is."""
 
 
-@stage(version=2)
+SURE = 0.5
+"""Share of a joint's median expected error below which a smaller one makes it no surer."""
+
+
+@stage(version=3)
 def make_motion(pose: Pose3D, settings: MotionSettings) -> Pose3D:
     """The poses of a clip as a motion: ``joint`` and ``canonical`` filtered, ``joint_raw`` as they were lifted.
 
@@ -35,7 +39,7 @@ def make_motion(pose: Pose3D, settings: MotionSettings) -> Pose3D:
         return pose
     there = np.isfinite(pose.joint).all((1, 2))
     size = float(np.median(body_size(np.asarray(pose.joint)[there], SKELETONS[pose.skeleton]))) if there.any() else 0
-    joint, rejected, filled = _moving(pose, pose.joint, pose.confidence, size, settings)
+    joint, rejected, filled = _moving(pose, pose.joint, _weight(pose), size, settings)
     if pose.root_trajectory is not None:
         sure = pose.confidence.mean(1, keepdims=True)
         root, *_ = _moving(pose, pose.root_trajectory[:, None], sure, size, settings)
@@ -46,16 +50,28 @@ def make_motion(pose: Pose3D, settings: MotionSettings) -> Pose3D:
         canonical=joint @ pose.camera_from_canonical,
         joint_raw=pose.joint,
         filled=filled,
-        steps=_steps(settings, there, rejected, filled, joint),
+        steps=_steps(settings, there, rejected, filled, pose, joint),
     )
 
 
+def _weight(pose: Pose3D) -> np.ndarray:
+    """How far to trust joints (frame, joint), in 0..1: by the square of the expected error, else by confidence."""
+    if pose.expected_error is None:
+        return np.asarray(pose.confidence)
+    expected = np.asarray(pose.expected_error, np.float64)
+    there = np.isfinite(expected).all(1)
+    typical = np.median(expected[there], 0) if there.any() else 0.0
+    least = np.maximum(SURE * typical, np.finfo(np.float32).tiny)
+    return np.nan_to_num((least / np.maximum(expected, least)) ** 2)
+
+
 def _moving(
-    pose: Pose3D, points: np.ndarray, confidence: np.ndarray, size: float, settings: MotionSettings
+    pose: Pose3D, points: np.ndarray, weight: np.ndarray, size: float, settings: MotionSettings
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Points (frame, point, 3) as a motion, which of them (frame, point) were outliers, and which are filled.
 
     Args:
+        weight: how far to trust each point (frame, point), in 0..1.
         size: the person's stature, in the unit of the points.
     """
     near = _near(np.asarray(pose.time), np.isfinite(points).all((1, 2)), settings.max_gap_s)
@@ -63,7 +79,7 @@ def _moving(
     there = np.isfinite(raw).all((1, 2))
     outlying = _rejected(time, raw, there, OUTLIER_FLOOR * size, settings)
     moving, new = _filled(time, raw, there[:, None] & ~outlying, settings.max_gap_s)
-    weight = np.where(new, 0, confidence[near]).astype(np.float64)
+    weight = np.where(new, 0, weight[near]).astype(np.float64)
     for run in _runs(np.isfinite(moving).all((1, 2))):
         if time[run][-1] - time[run][0] >= SHORTEST_S:
             flat = moving[run].reshape(len(time[run]), -1)
@@ -130,14 +146,20 @@ def _runs(there: np.ndarray) -> Iterator[slice]:
 
 
 def _steps(
-    settings: MotionSettings, there: np.ndarray, rejected: np.ndarray, filled: np.ndarray, joint: np.ndarray
+    settings: MotionSettings,
+    there: np.ndarray,
+    rejected: np.ndarray,
+    filled: np.ndarray,
+    pose: Pose3D,
+    joint: np.ndarray,
 ) -> list[str]:
     """What was done, in sentences."""
     left = int(np.isnan(joint).any((1, 2)).sum())
+    weight = "confidence" if pose.expected_error is None else "expected error"
     how = "found by cross-validation" if settings.filter == "gcv-spline" else f"{settings.cutoff_hz:g} Hz"
     return [
         f"outliers beyond {settings.outlier_deviations:g} deviations replaced: {int((rejected & filled).sum())}",
         f"gaps up to {settings.max_gap_s:g} s filled: {int((filled.any(1) & ~there).sum())} frames; "
         f"left missing: {left} frames",
-        f"smoothed: {settings.filter}, cutoff {how}, weighted by confidence",
+        f"smoothed: {settings.filter}, cutoff {how}, weighted by {weight}",
     ]

@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 
+from ..models.body import body_size
 from ..models.skeleton import SKELETONS
 from .angle_tables import angle_table, segment_rows
 from .arrays import Detections, Frames, Pose3D, Swaps, Timeline, Track
@@ -140,8 +141,22 @@ def _evidence(report: Report) -> Evidence:
         cameras=min(len(take.cameras) for take in report.takes),
         seconds=sum(max(_seconds(camera.frames) for camera in take.cameras) for take in report.takes),
         sync=[take.timeline.verdict for take in report.takes],
+        expected_error=_expected_error([camera.pose for camera in cameras if camera.pose]),
         supervised=report.supervised,
     )
+
+
+def _expected_error(poses: Sequence[Pose3D]) -> float | None:
+    """Median of what joints other than the root are expected to be off, in body heights."""
+    told = [_in_statures(pose, np.asarray(pose.expected_error)) for pose in poses if pose.expected_error is not None]
+    return float(np.nanmedian(np.concatenate(told))) if told else None
+
+
+def _in_statures(pose: Pose3D, expected: np.ndarray) -> np.ndarray:
+    """Expected errors (frame, joint) of the joints other than the root, in body heights."""
+    there = np.isfinite(pose.joint).all((1, 2))
+    stature = np.median(body_size(np.asarray(pose.joint)[there], SKELETONS[pose.skeleton])) if there.any() else 1.0
+    return expected[:, 1:] / stature
 
 
 def _facts(report: Report) -> list[tuple[str, str]]:

@@ -22,6 +22,8 @@ SURE = 0.6
 """Mean confidence of the 2D joints."""
 SMALL_PX = 120
 """Height of a person in the picture below which joints are hard to find."""
+NEAR, FAR = 0.05, 0.1
+"""Expected errors of a joint, in body heights, if the model can tell."""
 FEW_CAMERAS = 3
 SHORT_S = 30.0
 
@@ -46,6 +48,8 @@ class Evidence:
     """Length of all takes together."""
     sync: Sequence[str]
     """Verdicts of the takes' timelines."""
+    expected_error: float | None
+    """Median over the joints of the lifted poses, in body heights; None of methods that cannot tell."""
     supervised: bool
     """Whether the model learnt from true 3D poses as well."""
 
@@ -94,6 +98,12 @@ def _findings(of: Evidence) -> Iterator[tuple[Level, str, str]]:
         )
     else:
         yield "doubtful", "No two cameras could be compared.", "Let several cameras see the athlete at the same time."
+    if of.expected_error is not None:
+        yield (
+            _level(of.expected_error, NEAR, FAR),
+            f"The model expects its joints to be {of.expected_error:.1%} of the body height off.",
+            "" if of.expected_error <= NEAR else "Film longer, with more varied movements, so that it learns more.",
+        )
     yield (
         _level(-of.seen, -SEEN, -SELDOM),
         f"The athlete is seen in {of.seen:.0%} of the frames.",

@@ -117,11 +117,12 @@ def test_every_method_has_a_place_on_the_page_of_methods() -> None:
 
 def test_the_tutorial_judges_as_the_report_does() -> None:
     text = (ROOT / "docs" / "tutorial.md").read_text(encoding="utf-8")
-    for limit in (f"{trust.AGREE:.1%}", f"{trust.DISAGREE:.1%}", f"{trust.SEEN:.0%}", f"{trust.SELDOM:.0%}",
+    for limit in (f"{trust.AGREE:.1%}", f"{trust.DISAGREE:.1%}", f"{trust.NEAR:.0%} of the body height",
+                  f"more than {trust.FAR:.0%}", f"{trust.SEEN:.0%}", f"{trust.SELDOM:.0%}",
                   f"{trust.SURE:.0%}", f"{trust.SMALL_PX} px", f"{trust.FEW_CAMERAS} or more",
                   f"{trust.SHORT_S:.0f} s"):  # fmt: skip
         assert limit in text
-    poor = trust.Evidence("thin", [0.02], 0.7, 0.5, 100, 2, 10, ["unsure"], False)
+    poor = trust.Evidence("thin", [0.02], 0.7, 0.5, 100, 2, 10, ["unsure"], 0.07, False)
     for advice in trust.judge(poor).advice:
         numbers = re.findall(r"\d+(?: px|°)", advice)
         assert all(number in text for number in numbers)

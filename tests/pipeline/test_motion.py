@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -56,6 +57,23 @@ def test_short_gaps_are_filled_and_long_ones_are_left() -> None:
     assert error(made.joint[30:50], true[30:50]) < 0.02
     assert made.steps[1] == "gaps up to 0.2 s filled: 2 frames; left missing: 21 frames"
     assert np.isnan(made.joint_raw[40]).all()
+
+
+def test_joints_that_are_expected_to_be_far_off_count_less() -> None:
+    pose, true = noisy(noise=0.002)
+    bad = np.random.default_rng(1).random(len(true)) < 0.3
+    pose.joint[bad, HAND] += np.random.default_rng(2).normal(0, 0.1, (bad.sum(), 3))
+    blind = make_motion(pose, MotionSettings(outlier_deviations=100))
+    expected = np.full(true.shape[:2], 0.003, np.float32)
+    expected[bad, HAND] = 0.05
+    expected[:, 0] = 0
+    told = make_motion(replace(pose, expected_error=expected), MotionSettings(outlier_deviations=100))
+    assert error(told.joint[:, HAND], true[:, HAND]) < 0.8 * error(blind.joint[:, HAND], true[:, HAND])
+    assert blind.steps[-1].endswith("weighted by confidence")
+    assert told.steps[-1].endswith("weighted by expected error")
+    unknown = np.full(true.shape[:2], np.nan, np.float32)
+    missing = replace(pose, expected_error=unknown, joint=np.full_like(pose.joint, np.nan))
+    assert np.isnan(make_motion(missing, MotionSettings()).joint).all()
 
 
 def test_outliers_are_replaced_and_fast_movement_is_not() -> None:

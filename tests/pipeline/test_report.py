@@ -191,6 +191,27 @@ def test_variable_rates_are_called_so() -> None:
     assert "28 (variable)" in text_of(render(replace(report, takes=[replace(take, cameras=[camera])])))
 
 
+def test_expected_errors_are_told_in_body_heights() -> None:
+    report = a_report()
+    (take,) = report.takes
+    assert "expects its joints" not in text_of(render(report))
+
+    def with_errors(size: float) -> Report:
+        poses = [replace(camera.pose, joint=size * camera.pose.joint) for camera in take.cameras if camera.pose]
+        errors = [np.full(pose.joint.shape[:2], size * 0.043, np.float32) for pose in poses]
+        told = [
+            replace(camera, pose=replace(pose, expected_error=error))
+            for camera, pose, error in zip(take.cameras, poses, errors, strict=True)
+        ]
+        return replace(report, takes=[replace(take, cameras=told)])
+
+    sentence = re.compile(r"joints to be ([\d.]+)% of the body height off")
+    said = [sentence.search(render(with_errors(size))) for size in (1, 1.8)]
+    first, second = (float(one[1]) for one in said if one)
+    assert first == second
+    assert 2 < first < 5
+
+
 def test_a_fit_without_poses_losses_or_verdict_has_a_report() -> None:
     report = a_report()
     take = report.takes[0]
