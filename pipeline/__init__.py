@@ -38,8 +38,8 @@ __all__ = [
     "load_settings",
 ]
 
-# OpenMP threads that spin while they wait make training several times slower on a machine with other work, and threads
-# that sleep at once make it half as fast on one without. So these spin shortly.
+# OpenMP threads that spin while they wait make training several times slower on a machine with other work, and
+# threads that sleep at once make it half as fast on one without. So these spin shortly.
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 _HOMES = {
