@@ -14,7 +14,7 @@ from fractions import Fraction
 import numpy as np
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.arrays import Frames, Track
-from posepipe.pipeline.video import AUDIO_RATE
+from posepipe.pipeline.footage.video import AUDIO_RATE
 
 from .athlete import SLOPE, SlalomSkier
 from .cameras import Shot, following_shot, static_shot

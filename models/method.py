@@ -18,7 +18,7 @@ called in eval mode without gradients. Prediction must not depend on how frames 
 A method that looks at neighbours in time says at how many frames (``window``); batches and views then carry a
 ``Window`` around each instant and each frame, so that a frame brings all that its pose depends on. Windows step
 through time as they did in training: by the median time between training instants, in seconds of the clip, whatever
-its frame rate (``pipeline/windows.py``); where times are unknown, from instant to instant.
+its frame rate (``pipeline/training/windows.py``); where times are unknown, from instant to instant.
 
 Conventions: pixels with x right and y down, camera axes x right, y down, z forward; a missing joint has
 keypoint 0 and confidence 0, never NaN; a missing view is one whose joints are all missing.

@@ -16,12 +16,12 @@ from .errors import PosepipeError
 
 if TYPE_CHECKING:
     from .arrays import Pose3D
-    from .dataset import as_dataset
-    from .fitting import Fit, fit
-    from .inference import Inferred, infer
-    from .recording import Recording
+    from .exporters.dataset import as_dataset
+    from .footage.recording import Recording
+    from .runs.fit import Fit, fit
+    from .runs.infer import Inferred, infer
+    from .runs.trained import TrainedModel, load_model
     from .settings import Settings, load_settings
-    from .trained import TrainedModel, load_model
 
 __all__ = [
     "Fit",
@@ -43,15 +43,15 @@ __all__ = [
 os.environ.setdefault("GOMP_SPINCOUNT", "2000")
 
 _HOMES = {
-    "Fit": "fitting",
-    "fit": "fitting",
-    "Inferred": "inference",
-    "infer": "inference",
+    "Fit": "runs.fit",
+    "fit": "runs.fit",
+    "Inferred": "runs.infer",
+    "infer": "runs.infer",
     "Pose3D": "arrays",
-    "TrainedModel": "trained",
-    "load_model": "trained",
-    "as_dataset": "dataset",
-    "Recording": "recording",
+    "TrainedModel": "runs.trained",
+    "load_model": "runs.trained",
+    "as_dataset": "exporters.dataset",
+    "Recording": "footage.recording",
     "Settings": "settings",
     "load_settings": "settings",
 }

@@ -26,7 +26,8 @@ def quick() -> Settings:
 @pytest.fixture
 def detector(monkeypatch: pytest.MonkeyPatch) -> FakeDetector:
     """The fake detector, which fit and infer use in this test."""
-    from posepipe.pipeline import fitting, inference
+    from posepipe.pipeline.runs import fit as fitting
+    from posepipe.pipeline.runs import infer as inference
 
     fake = FakeDetector()
     for module in (fitting, inference):
@@ -43,7 +44,7 @@ def take(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def finished(take: Path, quick: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fitted]:
     """A finished fit of ``take``; not to be changed."""
-    from posepipe.pipeline import fitting
+    from posepipe.pipeline.runs import fit as fitting
 
     out = tmp_path_factory.mktemp("fit") / "ski run_posepipe"
     with pytest.MonkeyPatch.context() as patch:

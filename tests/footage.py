@@ -19,12 +19,12 @@ import numpy as np
 import torch
 from known_scene import Array, Cameras, cameras, people
 from posepipe.models import METHODS
-from posepipe.models.canonpose import CanonPose
 from posepipe.models.method import Prediction, View
+from posepipe.models.methods.canonpose import CanonPose
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.arrays import Detections, Frames, Track
 from posepipe.pipeline.detectors import People
-from posepipe.pipeline.video import write_video
+from posepipe.pipeline.footage.video import write_video
 
 METHODS["sure"] = "footage:SurePose"
 

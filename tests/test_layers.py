@@ -14,54 +14,25 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+from posepipe.models import METHODS
 
 ROOT = Path(__file__).parents[1]
 FOREIGN = {"mmpose": {"pipeline/detectors"}, "mmcv": {"pipeline/detectors"}, "mediapipe": {"pipeline/detectors"}}
 """Heavy packages, and the only folder that may import them."""
 
-HELPERS_OF_METHODS = {
-    "method", "lifter", "pose_cnn", "precision", "losses", "geometry", "epipolar", "handedness", "heatmap",
-    "skeleton", "body", "canonical", "bundle", "virtual_views", "lens", "openmmlab", "pictures", "placed_lifter",
-    "temporal", "volumetric", "losses_25d", "refinement", "weak_perspective", "side_labels", "arrowhead",
-    "near_camera", "blocks", "athlete", "athlete_bundle", "multiview_start", "morph", "window_lifter", "self_fusion",
-    "reconstruct_25d", "other_movements",
+ROOMS = {
+    "models": ("method", "skeleton", "blocks", "geometry", "body", "networks", "multiview", "methods"),
+    "pipeline": (
+        "errors", "settings", "arrays", "runtime", "footage", "detectors", "training", "stages", "pages", "exporters",
+        "runs", "cli",
+    ),
 }  # fmt: skip
-NOT_METHODS = HELPERS_OF_METHODS | {"__init__", "angles", "metrics", "root", "smoothing"}
+"""The rooms of the two packages, from the base up: a room imports only rooms above it in this list."""
 
-STAGES = {
-    "motion",
-    "frames", "detect", "track", "morph", "synchronize", "keypoints", "samples", "calibrate", "label", "train",
-    "lift", "place", "crop", "refine", "sides", "labelled", "match", "read", "fuse", "agree", "move", "find_parts",
-    "turned",
-}  # fmt: skip
-LEVELS = [
-    {"errors", "progress", "busy", "workers"},
-    {"arrays", "video", "web_video", "device", "launcher", "detectors", "cropping"},
-    {"cache", "settings", "skeletons", "drawing", "pages", "exporters", "readers", "alignment"},
-    {"calibration", "description", "recording"}
-    | {"model", "workplace", "results", "windows", "lenses", "morph_network"},
-    {"optics"},
-    {"batches", "checkpoints"},
-    STAGES,
-    {"curves", "reference", "reconstruction", "refinement", "sync_picture", "morphing", "morph_fitting", "seeing"}
-    | {"fit_pictures", "trust", "trained", "dataset", "array_cameras", "array_poses", "angle_tables"},
-    {"report", "evaluate", "doctor", "array_course", "export", "consistency"},
-    {"evaluation_files", "athlete", "known_cameras", "walk", "array_fitting"},
-    {"fit_request", "preparation", "cameras"},
-    {"takes"},
-    {"learning"},
-    {"clips"},
-    {"fusion"},
-    {"fit_report"},
-    {"fitting", "inference"},
-    {"batch"},
-    {"batch_table"},
-    {"__init__", "cli"},
-]
-"""The modules of the pipeline, from the base up; sub-packages count as one."""
+LONGEST_FILE, LARGEST_FOLDER = 350, 26
 
-BASE_NEEDS_NO_ORDER = set().union(*LEVELS[:4])
-TOP = {"fitting", "inference", "batch", "batch_table", "cli", "__init__"}
+FREE = {"method": {"skeleton"}}
+"""Files of ``models`` itself that know each other."""
 
 
 def modules(package: str) -> list[Path]:
@@ -69,7 +40,7 @@ def modules(package: str) -> list[Path]:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """What a file imports: files of ours as paths without suffix ("pipeline/cache"), the rest as package names."""
+    """What a file imports: files of ours as paths without suffix ("pipeline/runtime/cache"), the rest as package names."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)
@@ -82,64 +53,84 @@ def imports(path: Path) -> Iterator[str]:
             yield from ((name.as_posix() for name in files) if files else [home.as_posix()])
 
 
-def part(path: str) -> str:
-    """The module of the pipeline that a file belongs to."""
-    names = path.removesuffix(".py").split("/")
-    return names[1] if len(names) > 1 else "__init__"
+def room(target: str) -> str:
+    """The room that a path belongs to; empty for a package itself."""
+    names = target.removesuffix(".py").split("/")
+    return names[1] if len(names) > 1 and names[1] != "__init__" else ""
 
 
-def imports_in_pipeline(name: str) -> set[str]:
-    """Modules of the pipeline that a module of it imports."""
-    files = [path for path in modules("pipeline") if part(path.relative_to(ROOT).as_posix()) == name]
-    found = {part(target) for path in files for target in imports(path) if target.startswith("pipeline")}
-    return found - {name}
+def inner(target: str) -> str:
+    """The stage or method that a path belongs to: the third part of its name."""
+    names = target.removesuffix(".py").split("/")
+    return names[2] if len(names) > 2 else ""
 
 
-PIPELINE = sorted({part(path.relative_to(ROOT).as_posix()) for path in modules("pipeline")})
-METHODS = [path for path in modules("models") if path.stem not in NOT_METHODS]
+def where(path: Path) -> str:
+    return path.relative_to(ROOT).as_posix()
+
+
+MODELS, PIPELINE = modules("models"), modules("pipeline")
+METHOD_NAMES = sorted(METHODS)
+
+
+def method_of(name: str) -> str | None:
+    """The method whose file this is: helpers carry its name as prefix."""
+    return next((method for method in METHOD_NAMES if name == method or name.startswith(f"{method}_")), None)
 
 
 def test_the_reader_of_imports_reads() -> None:
-    assert {"pipeline/arrays", "pipeline/cache", "pipeline/video", "numpy"} <= set(
-        imports(ROOT / "pipeline/frames.py")
+    assert {"pipeline/arrays", "pipeline/runtime/cache", "pipeline/footage/video", "numpy"} <= set(
+        imports(ROOT / "pipeline/stages/frames.py")
     )
-    assert "models/skeleton" in set(imports(ROOT / "pipeline/samples.py"))
-    assert "train" in imports_in_pipeline("learning")  # a late import
-    assert [path.stem for path in METHODS]
+    assert "models/skeleton" in set(imports(ROOT / "pipeline/stages/samples.py"))
+    assert "pipeline/stages/train" in set(imports(ROOT / "pipeline/runs/fit_model.py"))  # a late import
 
 
-@pytest.mark.parametrize("path", modules("models"), ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", MODELS + PIPELINE, ids=where)
+def test_every_file_lives_in_a_room(path: Path) -> None:
+    package = where(path).split("/")[0]
+    assert room(where(path)) in {"", *ROOMS[package]}
+
+
+@pytest.mark.parametrize("path", MODELS + PIPELINE, ids=where)
+def test_a_room_imports_only_rooms_above_it(path: Path) -> None:
+    package, own = where(path).split("/")[0], room(where(path))
+    if not own:
+        return
+    order = ROOMS[package]
+    above = {"", own, *order[: order.index(own)], *FREE.get(own, set())}
+    used = {room(target) for target in imports(path) if target.split("/")[0] == package}
+    assert used <= above
+
+
+@pytest.mark.parametrize("path", MODELS, ids=where)
 def test_models_know_nothing_of_the_pipeline(path: Path) -> None:
-    ours = {
-        target for target in imports(path) if target.startswith(("pipeline", "posepipe", "tests", "demo", "tools"))
-    }
-    assert not ours
+    assert not {name for name in imports(path) if name.startswith(("pipeline", "posepipe", "tests", "demo", "tools"))}
 
 
-@pytest.mark.parametrize("path", METHODS, ids=lambda path: path.stem)
+@pytest.mark.parametrize("path", [path for path in MODELS if room(where(path)) == "methods"], ids=where)
 def test_a_method_imports_no_other_method(path: Path) -> None:
-    ours = {target.removeprefix("models/") for target in imports(path) if target.startswith("models")}
-    assert ours <= HELPERS_OF_METHODS
+    own = method_of(path.stem)
+    used = {inner(target) for target in imports(path) if target.startswith("models/methods/")}
+    others = {name for name in used if method_of(name) not in {None, own}}
+    assert not others
 
 
-def test_every_module_has_its_level() -> None:
-    assert set(PIPELINE) <= set().union(*LEVELS), "a new module: give it a level in LEVELS"
+@pytest.mark.parametrize("path", [path for path in PIPELINE if room(where(path)) == "stages"], ids=where)
+def test_a_stage_imports_no_other_stage(path: Path) -> None:
+    used = {inner(target) for target in imports(path) if target.startswith("pipeline/stages")}
+    assert used <= {inner(where(path))}
 
 
-@pytest.mark.parametrize("name", PIPELINE)
-def test_a_module_imports_only_what_lies_below_it(name: str) -> None:
-    level = next(number for number, names in enumerate(LEVELS) if name in names)
-    below = set().union(*LEVELS[:level])
-    if name in BASE_NEEDS_NO_ORDER:
-        below = BASE_NEEDS_NO_ORDER
-    elif name == "__init__":
-        below |= LEVELS[level]
-    assert imports_in_pipeline(name) <= below
+def test_folders_stay_small_enough_to_look_over() -> None:
+    crowded = {where(folder): len(list(folder.glob("*.py"))) for path in (ROOT / "models", ROOT / "pipeline")
+               for folder in (path, *path.rglob("*/"))}  # fmt: skip
+    assert {name: count for name, count in crowded.items() if count > LARGEST_FOLDER} == {}
 
 
-@pytest.mark.parametrize("name", sorted(STAGES & set(PIPELINE)))
-def test_a_stage_imports_no_other_stage(name: str) -> None:
-    assert not imports_in_pipeline(name) & (STAGES | TOP)
+@pytest.mark.parametrize("path", MODELS + PIPELINE, ids=where)
+def test_files_stay_short_enough_to_read(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST_FILE
 
 
 def test_no_files_import_each_other_in_a_circle() -> None:
@@ -154,13 +145,12 @@ def test_no_files_import_each_other_in_a_circle() -> None:
         left = {name: needed for name, needed in left.items() if name not in free}
 
 
-@pytest.mark.parametrize("path", modules("pipeline") + modules("models"), ids=lambda p: str(p.relative_to(ROOT)))
+@pytest.mark.parametrize("path", MODELS + PIPELINE, ids=where)
 def test_detectors_packages_are_imported_by_detectors_only(path: Path) -> None:
-    allowed_beside = {"pipeline/doctor.py", "models/pose_cnn.py"}  # asks whether they are there; builds backbones
-    where = path.relative_to(ROOT)
+    beside = {"pipeline/cli/doctor.py", "models/networks/pose_cnn.py"}  # asks if they are there; builds backbones
     for package, folders in FOREIGN.items():
         if package in set(imports(path)):
-            assert where.parent.as_posix() in folders or where.as_posix() in allowed_beside
+            assert path.parent.relative_to(ROOT).as_posix() in folders or where(path) in beside
 
 
 HEAVY = ("torch", "mmpose", "mmengine", "mmcv", "mediapipe", "cv2", "av", "numpy", "scipy")
@@ -180,7 +170,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 LOOK_AT_FIT = """
 import sys
-import posepipe.pipeline.fitting
+import posepipe.pipeline.runs.fit
 print([name for name in ("torch", "mmpose", "mmengine", "mmcv", "mediapipe") if name in sys.modules])
 """
 

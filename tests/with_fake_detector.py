@@ -2,8 +2,9 @@
 
 import torch
 from footage import FakeDetector
-from posepipe.pipeline import fitting, inference
 from posepipe.pipeline.cli import app
+from posepipe.pipeline.runs import fit as fitting
+from posepipe.pipeline.runs import infer as inference
 
 torch.set_num_threads(1)
 for module in (fitting, inference):

@@ -12,8 +12,8 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 import numpy as np
-from posepipe.pipeline.cache import write_atomically
-from posepipe.pipeline.evaluation_files import pictures
+from posepipe.pipeline.runs.evaluation_files import pictures
+from posepipe.pipeline.runtime.cache import write_atomically
 
 from tools.learning_curves import CUT, learning_curves
 
@@ -50,7 +50,7 @@ SCENARIOS = {
     "static4": """Motion capture of the CMU database, seen by four unmoved cameras that stand as in Human3.6M's
 laboratory and by a simulated detector (noise, outliers, hidden joints, swapped sides, confidences): 9600 instants of
 five people to train on, 2400 of two others, before other cameras, to test with. What makes these data is not part of
-this repository; any keypoint files (`pipeline/keypoints.py`) with true poses will do in their place.
+this repository; any keypoint files (`pipeline/footage/keypoint_file.py`) with true poses will do in their place.
 """,
     "ski6": """The same motions on a ski slope, seen by six cameras that pan, tilt and zoom from 10 to 45 m away.
 """,

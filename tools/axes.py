@@ -3,7 +3,7 @@
     python tools/axes.py --out docs
 
 The person of the pictures is made of the numbers below, and the angles that are written into them come from
-``posepipe.models.angles``, so that a picture cannot say other than the code.
+``posepipe.models.body.angles``, so that a picture cannot say other than the code.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
-from posepipe.models.angles import joint_angles
+from posepipe.models.body.angles import joint_angles
 from posepipe.models.skeleton import H36M17
 
 Point = np.ndarray

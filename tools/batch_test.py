@@ -22,8 +22,8 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from posepipe.pipeline.recording import results_folder, videos_in
-from posepipe.pipeline.video import probe, read_frames, write_video
+from posepipe.pipeline.footage.recording import results_folder, videos_in
+from posepipe.pipeline.footage.video import probe, read_frames, write_video
 
 ROOT = Path(__file__).resolve().parents[1]
 TESTS = ROOT / "tests"

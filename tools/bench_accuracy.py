@@ -38,14 +38,14 @@ import torch
 from posepipe.models import METHODS
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline import PosepipeError, fit, infer, load_settings
-from posepipe.pipeline.array_poses import FUSED
-from posepipe.pipeline.cache import write_atomically
-from posepipe.pipeline.device import choose_device
-from posepipe.pipeline.evaluate import evaluate
-from posepipe.pipeline.model import Model
+from posepipe.pipeline.runs.array_files import FUSED
+from posepipe.pipeline.runs.evaluate import evaluate
+from posepipe.pipeline.runtime.cache import write_atomically
+from posepipe.pipeline.runtime.device import choose_device
+from posepipe.pipeline.runtime.workplace import status
 from posepipe.pipeline.settings import FROM_JOINTS, Settings, method_needs, method_settings
-from posepipe.pipeline.train import train_model
-from posepipe.pipeline.workplace import status
+from posepipe.pipeline.stages.train import train_model
+from posepipe.pipeline.training.model_file import Model
 
 from tools.accuracy_page import Row, write_page
 from tools.bench_footage import PICTURES, digest, lifted_footage

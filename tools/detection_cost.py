@@ -22,12 +22,12 @@ from pathlib import Path
 import av
 import ffmpeg
 import imageio_ffmpeg
-from posepipe.pipeline.cache import Cache, SourceFile
-from posepipe.pipeline.detect import detect_poses
 from posepipe.pipeline.detectors.mediapipe import MediapipeDetector
-from posepipe.pipeline.frames import extract_frames
-from posepipe.pipeline.recording import videos_in
+from posepipe.pipeline.footage.recording import videos_in
+from posepipe.pipeline.runtime.cache import Cache, SourceFile
 from posepipe.pipeline.settings import DetectSettings
+from posepipe.pipeline.stages.detect import detect_poses
+from posepipe.pipeline.stages.frames import extract_frames
 
 
 def bare_loop(videos: list[Path]) -> None:

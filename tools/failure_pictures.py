@@ -16,12 +16,12 @@ from html import escape
 from pathlib import Path
 
 import numpy as np
-from posepipe.models.metrics import align
+from posepipe.models.body.metrics import align
 from posepipe.models.skeleton import H36M17
-from posepipe.pipeline.cache import write_atomically
-from posepipe.pipeline.drawing import bone_sides
-from posepipe.pipeline.keypoints import open_keypoints
-from posepipe.pipeline.reference import compare
+from posepipe.pipeline.footage.keypoint_file import open_keypoints
+from posepipe.pipeline.pages.drawing import bone_sides
+from posepipe.pipeline.runs.compare import compare
+from posepipe.pipeline.runtime.cache import write_atomically
 
 SHARES = {"typical": 0.5, "one in ten is worse": 0.9, "one in a hundred is worse": 0.99, "worst": 1.0}
 SIDE, TOP, WORDS = 190, 30, 150

@@ -26,12 +26,12 @@ from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
-from posepipe.pipeline.cache import MANIFEST
-from posepipe.pipeline.fitting import fit
-from posepipe.pipeline.inference import infer
-from posepipe.pipeline.recording import Recording
+from posepipe.pipeline.footage.recording import Recording
+from posepipe.pipeline.footage.video import probe
+from posepipe.pipeline.runs.fit import fit
+from posepipe.pipeline.runs.infer import infer
+from posepipe.pipeline.runtime.cache import MANIFEST
 from posepipe.pipeline.settings import load_settings
-from posepipe.pipeline.video import probe
 
 KEY_FRAME_S = 1
 CLOSE = 0.02

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Literal, Protocol
 
 import numpy as np
-from posepipe.pipeline.curves import line_chart
+from posepipe.pipeline.pages.charts import line_chart
 
 WHOLE = {"static4": {"samples": 9600, "cameras": 4}, "ski6": {"samples": 9600, "cameras": 6}}
 """What the scenarios of the benchmark hold before they are cut."""

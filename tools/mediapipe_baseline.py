@@ -14,8 +14,8 @@ from pathlib import Path
 import mediapipe
 import numpy as np
 from posepipe.models.skeleton import BLAZEPOSE33, mapping_to_h36m17
-from posepipe.pipeline.recording import videos_in
-from posepipe.pipeline.video import read_frames
+from posepipe.pipeline.footage.recording import videos_in
+from posepipe.pipeline.footage.video import read_frames
 
 
 def main() -> None:

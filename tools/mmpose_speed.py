@@ -21,8 +21,8 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from posepipe.models.openmmlab import quiet
-from posepipe.models.precision import Precision, has_bf16
+from posepipe.models.networks.openmmlab import quiet
+from posepipe.models.networks.precision import Precision, has_bf16
 from posepipe.pipeline.detectors import mmpose as detectors
 from posepipe.pipeline.detectors.checkpoint import load_weights
 from posepipe.pipeline.detectors.model_zoo import find_config

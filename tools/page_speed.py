@@ -23,8 +23,8 @@ from posepipe.pipeline.arrays import Pose3D, array_fields
 from posepipe.pipeline.exporters import exporter
 from posepipe.pipeline.exporters.clip import Clip
 from posepipe.pipeline.exporters.npz import read
-from posepipe.pipeline.recording import results_folder
-from posepipe.pipeline.video import read_frames, write_video
+from posepipe.pipeline.footage.recording import results_folder
+from posepipe.pipeline.footage.video import read_frames, write_video
 
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])

@@ -19,14 +19,14 @@ from typing import Any
 
 import numpy as np
 import torch
-from posepipe.models.canonpose import CanonPose, CanonPoseSettings
+from posepipe.models.body.metrics import joint_errors
 from posepipe.models.method import Batch, Phase, View
-from posepipe.models.metrics import joint_errors
+from posepipe.models.methods.canonpose import CanonPose, CanonPoseSettings
 from posepipe.models.skeleton import H36M17
-from posepipe.pipeline.batches import to_batch
-from posepipe.pipeline.cache import SourceFile, Work
-from posepipe.pipeline.keypoints import read_keypoints
-from posepipe.pipeline.train import fit_method
+from posepipe.pipeline.footage.keypoint_file import read_keypoints
+from posepipe.pipeline.runtime.cache import SourceFile, Work
+from posepipe.pipeline.stages.train import fit_method
+from posepipe.pipeline.training.batches import to_batch
 
 _LAST_EPOCHS = 5
 """Epochs of the published recipe at a tenth of its learning rate."""

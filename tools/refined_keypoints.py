@@ -15,13 +15,13 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from posepipe.models.cvsf import CVSF
-from posepipe.models.metrics import jdr
+from posepipe.models.body.metrics import jdr
+from posepipe.models.methods.cvsf import CVSF
 from posepipe.models.skeleton import H36M17
-from posepipe.pipeline.batches import pick, to_batch
-from posepipe.pipeline.cache import SourceFile
-from posepipe.pipeline.keypoints import open_keypoints, read_keypoints
-from posepipe.pipeline.model import Model
+from posepipe.pipeline.footage.keypoint_file import open_keypoints, read_keypoints
+from posepipe.pipeline.runtime.cache import SourceFile
+from posepipe.pipeline.training.batches import pick, to_batch
+from posepipe.pipeline.training.model_file import Model
 
 PERSON = 0.75
 """Share of the crop's side that the larger side of the person takes up."""

@@ -20,7 +20,7 @@ import argparse
 from pathlib import Path
 
 import numpy as np
-from posepipe.models.smoothing import SMOOTHERS, Smoother
+from posepipe.models.body.smoothing import SMOOTHERS, Smoother
 
 RATE = 50
 SIGMA = 0.025

@@ -12,15 +12,15 @@ from typing import Any
 
 import numpy as np
 import torch
-from posepipe.models.canonpose import CanonPose
-from posepipe.models.geometry import normalise_keypoints, unit_norm
-from posepipe.models.losses import mean_where
+from posepipe.models.geometry.geometry import normalise_keypoints, unit_norm
 from posepipe.models.method import Batch, Phase, View, given
+from posepipe.models.methods.canonpose import CanonPose
+from posepipe.models.methods.losses import mean_where
 from posepipe.models.skeleton import H36M17
-from posepipe.pipeline.batches import to_batch
-from posepipe.pipeline.cache import SourceFile, Work
-from posepipe.pipeline.keypoints import open_keypoints, read_keypoints
-from posepipe.pipeline.train import fit_method
+from posepipe.pipeline.footage.keypoint_file import open_keypoints, read_keypoints
+from posepipe.pipeline.runtime.cache import SourceFile, Work
+from posepipe.pipeline.stages.train import fit_method
+from posepipe.pipeline.training.batches import to_batch
 from torch import Tensor
 
 

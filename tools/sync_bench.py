@@ -26,7 +26,7 @@ import numpy as np
 from posepipe.pipeline.arrays import Frames, Timeline, Track
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.settings import SynchronizeSettings, load_settings
-from posepipe.pipeline.synchronize import synchronize
+from posepipe.pipeline.stages.synchronize.stage import synchronize
 
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
@@ -117,8 +117,8 @@ def _with_impostor(take: Retimed, other: Retimed) -> Retimed:
 
 def cuts(options: argparse.Namespace) -> None:
     """Clips that start together, cut."""
-    from posepipe.pipeline.fitting import fit
-    from posepipe.pipeline.recording import Recording
+    from posepipe.pipeline.footage.recording import Recording
+    from posepipe.pipeline.runs.fit import fit
 
     with tempfile.TemporaryDirectory() as folder:
         settings = load_settings(overrides=["synchronize.offsets=stated"])
@@ -138,7 +138,7 @@ def cuts(options: argparse.Namespace) -> None:
 
 def _stored(cache: Path, names: list[str]) -> list[tuple[Frames, Track]]:
     """Frames and tracks of all cameras from a results folder."""
-    from posepipe.pipeline.cache import read_manifest
+    from posepipe.pipeline.runtime.cache import read_manifest
 
     loaded = []
     for kind, stage in ((Frames, "extract_frames"), (Track, "morph_skeleton")):

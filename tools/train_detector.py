@@ -25,12 +25,12 @@ from typing import Any
 import cv2
 import numpy as np
 import torch
-from posepipe.models.openmmlab import openmmlab_imports, quiet
-from posepipe.models.precision import fastest_precision, hidden_layers
-from posepipe.pipeline.cache import write_atomically
+from posepipe.models.networks.openmmlab import openmmlab_imports, quiet
+from posepipe.models.networks.precision import fastest_precision, hidden_layers
 from posepipe.pipeline.detectors.checkpoint import load_weights
 from posepipe.pipeline.detectors.model_zoo import find_config
 from posepipe.pipeline.errors import PosepipeError
+from posepipe.pipeline.runtime.cache import write_atomically
 
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

@@ -7,11 +7,11 @@ other by the rotation that fits best (Umeyama, PAMI 1991), so nothing is known o
 from __future__ import annotations
 
 import torch
-from posepipe.models.geometry import normalise_keypoints, rigid_alignment
-from posepipe.models.handedness import Parity
-from posepipe.models.lifter import residual_network
-from posepipe.models.losses import mean_where
+from posepipe.models.body.handedness import Parity
+from posepipe.models.geometry.geometry import normalise_keypoints, rigid_alignment
 from posepipe.models.method import Batch, Method, MethodSettings, Phase, Prediction, View, in_chunks
+from posepipe.models.methods.losses import mean_where
+from posepipe.models.networks.lifter import residual_network
 from posepipe.models.skeleton import Skeleton
 from pydantic import Field
 from torch import Tensor

@@ -4,10 +4,10 @@ Conventions: image axes x right, y down; camera axes x right, y down, z forward;
 A missing keypoint is NaN with confidence 0.
 """
 
+from .clip import POSES_ONLY, Crops, Detections, Frames, Identities, LabelledPictures, Parts, Track
 from .hand_over import Dims, HandOver, Pieces, array_fields, durable, resting
 from .poses import FusedPoses, Pose3D, ViewPoses
-from .view import POSES_ONLY, Crops, Detections, Frames, Identities, LabelledPictures, Parts, Track
-from .views import Athletes, Followed, Labels, Rig, Samples, Swaps, Timeline, TruePoses
+from .takes import Athletes, Followed, Labels, Rig, Samples, Swaps, Timeline, TruePoses
 
 __all__ = [
     "POSES_ONLY",

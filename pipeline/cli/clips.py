@@ -58,7 +58,7 @@ def infer(
       posepipe infer run1.mp4 run2.mp4 --model ski_videos_posepipe/model.pt --height 1.80
     """
     speak()
-    from ..inference import infer as run
+    from ..runs.infer import infer as run
 
     changed = changes(overrides, person, people, precision)
     made = []
@@ -123,9 +123,9 @@ def batch(
     """
     from rich.console import Console
 
-    from ..batch import SUMMARY, default_folder
-    from ..batch import batch as run
-    from ..batch_table import sentence, shown_in
+    from ..runs.batch import SUMMARY, default_folder
+    from ..runs.batch import batch as run
+    from .batch_table import sentence, shown_in
 
     folder = out or default_folder(sources)
     with shown_in(Console(stderr=True)) as show:

@@ -31,7 +31,7 @@ def fit_morph(
       posepipe fit ski_videos --set morph.network=morph.pt
     """
     speak()
-    from ..morph_fitting import fit_morph as run
+    from ..runs.fit_morph import fit_morph as run
 
     made = run(detections, reference, epochs=epochs, seed=seed)
     made.network.write(out)

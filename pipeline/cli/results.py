@@ -28,7 +28,7 @@ def export(
       posepipe export poses.npz --to netcdf,parquet --out shared
     """
     speak()
-    from ..export import export as run
+    from ..runs.export import export as run
 
     files = [str(path) for path in run(result, split(to), out)]
     typer.echo(json.dumps({"files": files}, indent=1) if as_json else "\n".join(files))
@@ -57,10 +57,10 @@ def evaluate(
 
       posepipe evaluate test_posepipe test.npz --clusters train.npz --out scores
     """
-    from ..evaluate import evaluate as run
-    from ..evaluate import save_clusters
-    from ..evaluation_files import as_json as plain
-    from ..evaluation_files import as_text, write_evaluation
+    from ..runs.evaluate import evaluate as run
+    from ..runs.evaluate import save_clusters
+    from ..runs.evaluation_files import as_json as plain
+    from ..runs.evaluation_files import as_text, write_evaluation
 
     if out and clusters:
         clusters = save_clusters(out / "pose_clusters.npz", clusters)

@@ -33,7 +33,7 @@ def spoken(function: Callable[..., None]) -> Callable[..., None]:
 
 def speak() -> None:
     """Show what the library says: messages on stderr, bars if it is a terminal."""
-    from ..progress import show_progress_with
+    from ..runtime.progress import show_progress_with
 
     handler = logging.StreamHandler()
     handler.setFormatter(logging.Formatter("%(message)s"))

@@ -25,7 +25,7 @@ from .options import (
 from .terminal import speak
 
 if TYPE_CHECKING:
-    from ..results import Fit
+    from ..runs.results import Fit
 
 
 def fit(
@@ -69,7 +69,7 @@ def fit(
       posepipe fit keypoints.npz --set samples.static_cameras=true
     """
     speak()
-    from ..fitting import fit as run
+    from ..runs.fit import fit as run
     from ..settings import load_settings
 
     options = {

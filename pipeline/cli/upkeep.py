@@ -16,8 +16,8 @@ def status(
     folder: Annotated[Path, typer.Argument(help="The footage, or its results folder.")], as_json: AsJson = False
 ) -> None:
     """Which stages are done, for which camera, from what, how big, how long they took."""
-    from ..recording import results_folder
-    from ..workplace import status as run
+    from ..footage.recording import results_folder
+    from ..runtime.workplace import status as run
 
     where = folder if (folder / "run.json").exists() else results_folder(folder)
     rows = run(where)
@@ -39,8 +39,8 @@ def clean(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Remove cached results that no present settings reach."""
-    from ..recording import results_folder
-    from ..workplace import remove_unreached, size_of, unreached
+    from ..footage.recording import results_folder
+    from ..runtime.workplace import remove_unreached, size_of, unreached
 
     where = folder if (folder / "run.json").exists() else results_folder(folder)
     entries = unreached(where)
@@ -54,7 +54,7 @@ def clean(
 
 def doctor(as_json: AsJson = False) -> None:
     """Versions, devices, and which detectors can run here and why the others cannot."""
-    from ..doctor import examine
+    from .doctor import examine
 
     findings = examine()
     if as_json:

@@ -15,7 +15,7 @@ from urllib.request import Request, urlopen
 from filelock import FileLock, Timeout
 
 from ..errors import PosepipeError
-from ..progress import progress
+from ..runtime.progress import progress
 
 TIMEOUT_S = 20
 _BLOCK = 1 << 20

@@ -12,7 +12,7 @@ from abc import ABC, abstractmethod
 import torch
 from torch import Tensor, nn
 
-from ...models.precision import Precision, has_bf16
+from ...models.networks.precision import Precision, has_bf16
 from ..errors import PosepipeError
 
 _PROBE = 2

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 
 from ...models.skeleton import BLAZEPOSE33
-from ..busy import network
+from ..runtime.utilisation import network
 from . import People
 
 if TYPE_CHECKING:

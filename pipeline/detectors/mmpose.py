@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import torch
 
-from ...models.openmmlab import MissingPartError, openmmlab_imports, quiet
-from ...models.precision import Precision
+from ...models.networks.openmmlab import MissingPartError, openmmlab_imports, quiet
+from ...models.networks.precision import Precision
 from ...models.skeleton import COCO17, H36M17, HALPE26, MPII16, Skeleton
-from ..busy import network
-from ..device import choose_device
 from ..errors import PosepipeError
-from ..skeletons import declared_mapping
+from ..footage.joints import declared_mapping
+from ..runtime.device import choose_device
+from ..runtime.utilisation import network
 from . import People
 from .boxes import BoxSource, mediapipe_boxes
 from .checkpoint import file_digest, load_weights

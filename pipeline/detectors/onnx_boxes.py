@@ -14,8 +14,8 @@ import cv2
 import numpy as np
 import torch
 
-from ..busy import network
 from ..errors import PosepipeError
+from ..runtime.utilisation import network
 from .carried import LEAST_OVERLAP, LEAST_SCORE, BoxesNowAndThen
 from .checkpoint import file_digest
 

@@ -11,7 +11,7 @@ import sys
 import torch
 from torch import Tensor, nn
 
-from ...models.precision import Precision
+from ...models.networks.precision import Precision
 from ..errors import PosepipeError
 from .frozen import CannotCompileError, CompiledBackbone
 

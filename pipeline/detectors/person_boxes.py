@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...models.openmmlab import MissingPartError, openmmlab_imports, quiet
-from ..busy import network
+from ...models.networks.openmmlab import MissingPartError, openmmlab_imports, quiet
 from ..errors import PosepipeError
+from ..runtime.utilisation import network
 from .carried import LEAST_OVERLAP, LEAST_SCORE, BoxesNowAndThen
 from .checkpoint import file_digest, load_weights
 from .model_zoo import find_config

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...models.angles import SEGMENTS, asymmetry, joint_angles, segment_lengths
+from ...models.body.angles import SEGMENTS, asymmetry, joint_angles, segment_lengths
 from ...models.skeleton import SKELETONS
 from ..arrays import Pose3D
 from .clip import Clip, Person

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ..drawing import side
 from ..errors import PosepipeError
+from ..pages.drawing import side
 from .armature import Animation, animate, armature_of
 from .clip import Y_UP, Y_UP_AXES, Clip
 

@@ -17,10 +17,10 @@ import numpy as np
 
 from ...models.skeleton import SKELETONS
 from ..arrays import Pose3D
-from ..drawing import bone_sides, scene_of, side
-from ..progress import progress
-from ..video import read_frames, write_video
-from ..web_video import even, shrunk
+from ..footage.video import read_frames, write_video
+from ..footage.video.web_video import even, shrunk
+from ..pages.drawing import bone_sides, scene_of, side
+from ..runtime.progress import progress
 from .clip import Clip
 
 MAX_HEIGHT_PX = 720

@@ -17,12 +17,12 @@ from typing import Any
 
 import numpy as np
 
-from ...models.angles import by_joint, joint_angles
+from ...models.body.angles import by_joint, joint_angles
 from ..arrays import Pose3D
-from ..pages import drawn_poses, drawn_skeleton, packed, render_page
-from ..progress import progress
-from ..video import read_frames
-from ..web_video import jpeg, shrunk, size_within, web_video
+from ..footage.video import read_frames
+from ..footage.video.web_video import jpeg, shrunk, size_within, web_video
+from ..pages.page import drawn_poses, drawn_skeleton, packed, render_page
+from ..runtime.progress import progress
 from .clip import Clip, Person
 
 LONGEST_PX = 960

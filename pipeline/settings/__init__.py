@@ -5,6 +5,7 @@ beside those that all methods share.
 """
 
 from .base import UNKEYED, StageSettings
+from .clip import CropSettings, DetectSettings, KeypointSettings, MorphSettings, PeopleSettings, TrackSettings
 from .learning import RefineSettings, RefiningSettings, TrainingSettings, TrainSettings
 from .method import (
     CAMERA_NEEDS,
@@ -17,8 +18,7 @@ from .method import (
 )
 from .motion import LiftSettings, MotionSettings, RootSettings, Segment
 from .parsing import check_name, nested, parse, put, read_toml, setting_names
-from .view import CropSettings, DetectSettings, KeypointSettings, MorphSettings, PeopleSettings, TrackSettings
-from .views import (
+from .takes import (
     CalibrateSettings,
     FuseSettings,
     LabelSettings,

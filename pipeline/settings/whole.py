@@ -15,11 +15,11 @@ from pydantic import Field
 from ...models import METHODS
 from ..detectors import DETECTORS
 from .base import StageSettings
+from .clip import CropSettings, DetectSettings, KeypointSettings, MorphSettings, PeopleSettings, TrackSettings
 from .learning import RefineSettings, TrainSettings
 from .motion import MotionSettings, RootSettings
 from .parsing import check_name, nested, parse, put, read_toml
-from .view import CropSettings, DetectSettings, KeypointSettings, MorphSettings, PeopleSettings, TrackSettings
-from .views import (
+from .takes import (
     CalibrateSettings,
     FuseSettings,
     LabelSettings,

@@ -11,9 +11,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from footage import RATE, FakeDetector, film, people_at
-from posepipe.pipeline import fitting
 from posepipe.pipeline.detectors import People
-from posepipe.pipeline.fitting import fit
+from posepipe.pipeline.runs import fit as fitting
+from posepipe.pipeline.runs.fit import fit
 from posepipe.pipeline.settings import load_settings
 from quick_fit import QUICK
 

@@ -6,9 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from posepipe.models.handedness import Parity
+from posepipe.models.body.handedness import Parity
 from posepipe.models.skeleton import H36M17
-from posepipe.pipeline.recording import Recording
+from posepipe.pipeline.footage.recording import Recording
 from torch import from_numpy
 
 from demo.athlete import SIDES, Performance

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from posepipe.models.precision import has_bf16
+from posepipe.models.networks.precision import has_bf16
 from posepipe.pipeline.detectors import mmpose
 from posepipe.pipeline.detectors.mmpose import MMPoseDetector
 from posepipe.pipeline.detectors.model_zoo import has_openvino

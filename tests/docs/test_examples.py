@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 from footage import RATE, athlete
 from known_scene import Cameras, cameras
-from posepipe.models.metrics import evaluate
+from posepipe.models.body.metrics import evaluate
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.cli import app
-from posepipe.pipeline.video import write_video
+from posepipe.pipeline.footage.video import write_video
 from typer.testing import CliRunner
 
 EXAMPLES = Path(__file__).parents[2] / "docs" / "examples"

@@ -14,10 +14,10 @@ import pytest
 import xarray
 from known_clip import a_moving_clip, the_pose
 from posepipe.pipeline.arrays import FusedPoses, Pose3D, ViewPoses, array_fields
-from posepipe.pipeline.batch import Row
 from posepipe.pipeline.exporters import EXPORTERS, FROM_VIDEO
 from posepipe.pipeline.exporters.clip import Clip, Person
-from posepipe.pipeline.results import write_results
+from posepipe.pipeline.runs.batch import Row
+from posepipe.pipeline.runs.results import write_results
 
 PAGE = (Path(__file__).parents[2] / "docs" / "files.md").read_text(encoding="utf-8")
 SECTIONS = {

@@ -12,8 +12,8 @@ from urllib.parse import unquote, urlsplit
 import posepipe.pipeline
 import pytest
 from posepipe.models import METHODS
-from posepipe.pipeline import trust
 from posepipe.pipeline.cli import app
+from posepipe.pipeline.pages import trust
 from posepipe.pipeline.settings import Settings, setting_names
 from typer.testing import CliRunner
 

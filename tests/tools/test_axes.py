@@ -6,7 +6,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from posepipe.models.angles import joint_angles
+from posepipe.models.body.angles import joint_angles
 from posepipe.models.skeleton import H36M17
 
 from tools.axes import PICTURES, POSTURES, person

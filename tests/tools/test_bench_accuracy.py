@@ -12,8 +12,8 @@ import pytest
 from known_scene import cameras, people
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline import PosepipeError
-from posepipe.pipeline.model import Model
 from posepipe.pipeline.settings import Settings
+from posepipe.pipeline.training.model_file import Model
 
 from tools import bench_accuracy, bench_footage
 from tools.accuracy_page import Row, write_page

@@ -7,8 +7,8 @@ import pytest
 import torch
 from known_scene import cameras, people
 from posepipe.models.skeleton import H36M17
-from posepipe.pipeline.model import Model
 from posepipe.pipeline.settings import method_class
+from posepipe.pipeline.training.model_file import Model
 
 from tools.refined_keypoints import main, rate
 

@@ -48,7 +48,7 @@ def test_ours_beside_the_papers(tmp_path: Path, capsys: pytest.CaptureFixture[st
 def test_a_row_that_learns_from_true_poses_says_so(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("posepipe.models.refinement.WIDTH", 32)
+    monkeypatch.setattr("posepipe.models.networks.refinement.WIDTH", 32)
     write(tmp_path / "h36m_train.npz", 60, 0)
     write(tmp_path / "h36m_test.npz", 20, 1)
     arguments = ["h36m", "--method", "epipolarpose+refinement", "--data", str(tmp_path), "--device", "cpu"]

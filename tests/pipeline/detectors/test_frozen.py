@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 import torch
-from posepipe.models.precision import has_bf16
+from posepipe.models.networks.precision import has_bf16
 from posepipe.pipeline.detectors import frozen
 from posepipe.pipeline.detectors.frozen import CannotCompileError, CompiledBackbone, FrozenBackbone
 from posepipe.pipeline.detectors.model_zoo import has_openvino

@@ -14,7 +14,7 @@ import cv2
 import numpy as np
 import pytest
 import torch
-from posepipe.models.openmmlab import MissingPartError
+from posepipe.models.networks.openmmlab import MissingPartError
 from posepipe.models.skeleton import COCO17, H36M17, HALPE26, MPII16
 from posepipe.pipeline.detectors import mmpose as backend
 from posepipe.pipeline.detectors.boxes import BoxesFromPoses

@@ -9,7 +9,7 @@ import pytest
 import torch
 from hypothesis import given
 from hypothesis import strategies as st
-from posepipe.models.openmmlab import nms
+from posepipe.models.networks.openmmlab import nms
 from posepipe.pipeline.detectors import person_boxes as backend
 from posepipe.pipeline.detectors.carried import LEAST_SCORE, between
 from posepipe.pipeline.detectors.mmpose import MMPoseDetector

@@ -9,7 +9,7 @@ import numpy as np
 import pandas
 import pytest
 from known_clip import a_moving_clip, awkward_clips, the_pose, without
-from posepipe.models.angles import joint_angles, segment_lengths
+from posepipe.models.body.angles import joint_angles, segment_lengths
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.exporters.angles import opensim_name, write, write_mot, write_segments
 from posepipe.pipeline.exporters.gapless import gapless

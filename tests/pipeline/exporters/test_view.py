@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 from known_clip import a_clip, a_moving_clip, film, the_pose, two_people, without
-from posepipe.models.angles import joint_angles
-from posepipe.pipeline.drawing import scene_of
+from posepipe.models.body.angles import joint_angles
 from posepipe.pipeline.exporters import exporter
 from posepipe.pipeline.exporters.clip import Clip
 from posepipe.pipeline.exporters.view import page_data
-from posepipe.pipeline.web_video import web_video
+from posepipe.pipeline.footage.video.web_video import web_video
+from posepipe.pipeline.pages.drawing import scene_of
 
 from tools.browser import Page, find_chromium
 

@@ -1,0 +1,163 @@
+"""Joint angles and segment lengths of poses, as numbers that a person can check on a photograph.
+
+All angles are in degrees, do not depend on the person's size or place and, but for the lean of the trunk, not on how
+the camera is turned. They come from joint centres alone: rotations of a bone about itself are not observed, and a
+knee or elbow that is overstretched cannot be told from one that is bent by as much.
+
+=================================  ===========  =====================================================================
+angle                              range        zero, and what is positive
+=================================  ===========  =====================================================================
+``<side>_hip_flexion``             -180 to 180  thigh in line with the trunk; thigh ahead of it
+``<side>_knee_flexion``            0 to 180     straight leg; bent
+``<side>_ankle_dorsiflexion``      -90 to 90    foot square to the shank; toes towards the shin (skeletons with toes)
+``<side>_shoulder_flexion``        -180 to 180  upper arm hanging along the trunk; arm ahead, 180 is overhead
+``<side>_elbow_flexion``           0 to 180     straight arm; bent
+``trunk_lean_forward``             -180 to 180  trunk upright; leaning to where the pelvis faces
+``trunk_lean_left``                -90 to 90    trunk upright; leaning to the person's left
+``shoulder_pelvis_separation``     -180 to 180  shoulder line above hip line; shoulders turned to the left
+=================================  ===========  =====================================================================
+
+Angles whose range is a whole turn are unwrapped over time: they go on beyond 180 rather than jump. Hip and shoulder
+flexion are measured in the plane that is square to the line through both hips, or both shoulders; where the limb
+points along that line (to within ``ASIDE_DEG``) they are not defined, and NaN. The lean counts from the camera's
+vertical: it is right if the camera stands level.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ..skeleton import Skeleton
+
+SIDES = ("left", "right")
+ASIDE_DEG = 15.0
+TOES = ("big_toe", "foot_index")
+"""Joints that a foot points to, by preference."""
+
+UP = np.array([0.0, -1.0, 0.0])
+"""In camera axes."""
+
+SEGMENTS = {
+    "thigh": ("hip", "knee"), "shank": ("knee", "ankle"),
+    "upper_arm": ("shoulder", "elbow"), "forearm": ("elbow", "wrist"),
+}  # fmt: skip
+
+
+def joint_angles(joint: np.ndarray, skeleton: Skeleton) -> dict[str, np.ndarray]:
+    """Angles (frame) in degrees by name of poses (frame, joint, 3) in camera axes; NaN where a joint is missing."""
+    shown = ~np.isnan(joint).all((1, 2))
+    angles = {}
+    for name, angle in _angles_shown(np.asarray(joint[shown], np.float64), skeleton).items():
+        angles[name] = np.full(len(shown), np.nan)
+        angles[name][shown] = angle
+    return angles
+
+
+def _angles_shown(joint: np.ndarray, skeleton: Skeleton) -> dict[str, np.ndarray]:
+    """``joint_angles`` of the frames that show anything: of a long clip often few."""
+    at = _Landmarks(joint, skeleton)
+    trunk = _unit(at["thorax"] - at["pelvis"])
+    angles = {}
+    for side in SIDES:
+        hip, knee, ankle, shoulder, elbow, wrist = (
+            at[f"{side}_{name}"] for name in ("hip", "knee", "ankle", "shoulder", "elbow", "wrist")
+        )
+        angles[f"{side}_hip_flexion"] = _swing(knee - hip, trunk, at.across("hip"))
+        angles[f"{side}_knee_flexion"] = _between(knee - hip, ankle - knee)
+        if (toe := at.toe(side)) is not None:
+            angles[f"{side}_ankle_dorsiflexion"] = 90 - _between(knee - ankle, toe - ankle)
+        angles[f"{side}_shoulder_flexion"] = _swing(elbow - shoulder, trunk, at.across("shoulder"))
+        angles[f"{side}_elbow_flexion"] = _between(elbow - shoulder, wrist - elbow)
+    left = _unit(_square(at.across("hip"), UP))
+    ahead = np.cross(left, UP)
+    angles["trunk_lean_forward"] = unwrapped(np.arctan2(_dot(trunk, ahead), _dot(trunk, UP)))
+    angles["trunk_lean_left"] = np.degrees(np.arcsin(_dot(trunk, left).clip(-1, 1)))
+    hips, shoulders = (_unit(_square(at.across(name), trunk)) for name in ("hip", "shoulder"))
+    angles["shoulder_pelvis_separation"] = unwrapped(
+        np.arctan2(_dot(np.cross(hips, shoulders), trunk), _dot(hips, shoulders))
+    )
+    return angles
+
+
+def by_joint(angles: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
+    """Angles by their name without the side, and then by side; of the trunk's, which have none, that is empty."""
+    found: dict[str, dict[str, np.ndarray]] = {}
+    for name, angle in angles.items():
+        side, _, rest = name.partition("_")
+        side, rest = (side, rest) if side in SIDES else ("", name)
+        found.setdefault(rest, {})[side] = angle
+    return found
+
+
+def segment_lengths(joint: np.ndarray, skeleton: Skeleton) -> dict[str, np.ndarray]:
+    """Lengths (frame) by name of segments, trunk and widths of poses (frame, joint, 3), in their unit."""
+    at = _Landmarks(np.asarray(joint, np.float64), skeleton)
+    lengths = {
+        f"{side}_{name}": np.linalg.norm(at[f"{side}_{end}"] - at[f"{side}_{start}"], axis=-1)
+        for name, (start, end) in SEGMENTS.items()
+        for side in SIDES
+    }
+    lengths["trunk"] = np.linalg.norm(at["thorax"] - at["pelvis"], axis=-1)
+    lengths["shoulder_width"] = np.linalg.norm(at.across("shoulder"), axis=-1)
+    lengths["hip_width"] = np.linalg.norm(at.across("hip"), axis=-1)
+    return lengths
+
+
+def asymmetry(left: float, right: float) -> float:
+    """Symmetry index of Robinson, Herzog and Nigg (1987): difference over mean in per cent, left minus right."""
+    return 100 * (left - right) / ((left + right) / 2)
+
+
+def unwrapped(angle: np.ndarray) -> np.ndarray:
+    """Angles (frame) in radians as degrees without jumps of a turn, the first within -180 to 180; NaN stays."""
+    turned = np.degrees(angle)
+    known = np.isfinite(turned)
+    turned[known] = np.unwrap(turned[known], period=360)
+    return turned
+
+
+class _Landmarks:
+    """Places (frame, 3) of a pose's landmarks by name."""
+
+    def __init__(self, joint: np.ndarray, skeleton: Skeleton) -> None:
+        self._joint, self._skeleton = joint, skeleton
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._joint[:, list(self._skeleton.landmark(name))].mean(1)
+
+    def across(self, name: str) -> np.ndarray:
+        """From the right hip, or shoulder, to the left one."""
+        return self[f"left_{name}"] - self[f"right_{name}"]
+
+    def toe(self, side: str) -> np.ndarray | None:
+        """Where a foot points to, if the skeleton says."""
+        names = [f"{side}_{name}" for name in TOES if f"{side}_{name}" in self._skeleton.joints]
+        return self._joint[:, self._skeleton.index(names[0])] if names else None
+
+
+def _swing(limb: np.ndarray, trunk: np.ndarray, across: np.ndarray) -> np.ndarray:
+    """How far limbs (frame, 3) are swung ahead of hanging along the trunk, about the line ``across`` to the left."""
+    axis = _unit(across)
+    limb = _unit(limb)
+    up = _unit(_square(trunk, axis))
+    angle = np.arctan2(_dot(limb, np.cross(axis, up)), -_dot(limb, up))
+    aside = np.abs(_dot(limb, axis)) > np.cos(np.radians(ASIDE_DEG))
+    return unwrapped(np.where(aside, np.nan, angle))
+
+
+def _between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Angle in degrees between vectors (frame, 3)."""
+    return np.degrees(np.arctan2(np.linalg.norm(np.cross(a, b), axis=-1), _dot(a, b)))
+
+
+def _square(vector: np.ndarray, axis: np.ndarray) -> np.ndarray:
+    """The part of vectors (frame, 3) that is square to a unit axis."""
+    return vector - _dot(vector, axis)[..., None] * axis
+
+
+def _dot(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    return (a * b).sum(-1)
+
+
+def _unit(vector: np.ndarray) -> np.ndarray:
+    return vector / np.linalg.norm(vector, axis=-1, keepdims=True)

@@ -1,0 +1,1 @@
+"""The training methods, a paper a file; a method's helpers carry its name."""

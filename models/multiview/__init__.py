@@ -1,0 +1,1 @@
+"""One skeleton from all views together."""

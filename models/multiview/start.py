@@ -1,0 +1,133 @@
+"""Where the adjustment of an athlete starts: skeletons and cameras from poses that were lifted view by view.
+
+Each view's pose is right up to a rotation, the camera's, so that averaging rotations and poses in turn (generalised
+Procrustes analysis) gives both; the sizes and places of the person in the pictures then give where the cameras stand,
+for a focal length that is guessed.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .adjust import Body, Observed, Scene
+from .near_camera import NearCameras
+
+Array = NDArray[np.float64]
+
+_ROUNDS, _ROUNDS_OF_PLACES = 12, 50
+_FAR_OFF = 0.15
+"""Mean distance of a lifted pose from the others', in body heights, at which it counts half."""
+
+
+def common_poses(lifted: Array, weight: Array, moving: bool) -> tuple[Array, Array]:
+    """Poses (T, J, 3) and camera rotations (V, 3, 3), or (T, V, 3, 3), whose products are nearest to lifted poses.
+
+    Poses far from what the other views say, as mirrored ones are, count little. The axes are those of the camera
+    that sees most; of moving cameras those in which all cameras together turn least from instant to instant.
+
+    Args:
+        lifted: (T, V, J, 3) root-relative, camera axes; finite also where missing.
+        weight: (T, V), 0 where missing. Instants without any view take after the nearest that has one.
+    """
+    instants = len(weight)
+    if moving:
+        pose = lifted[np.arange(instants), weight.argmax(1)]
+    else:
+        first = weight.sum(0).argmax()
+        pose = np.where(weight[:, first, None, None] > 0, lifted[:, first], 0)
+    trust = weight
+    for _ in range(_ROUNDS):
+        products = np.einsum("tv,tvja,tjb->tvab", trust, lifted, pose)
+        R = _nearest_rotation(products if moving else products.sum(0))
+        turned = lifted @ (R if moving else R[None])  # rows R' x
+        pose = _mean(turned, trust)
+        distance = np.linalg.norm(turned - pose[:, None], axis=-1).mean(-1)
+        trust = weight / (1 + (distance / _FAR_OFF) ** 2)
+    some = np.flatnonzero(weight.any(1))
+    nearest = some[np.abs(np.arange(instants)[:, None] - some).argmin(1)] if len(some) < instants else slice(None)
+    return _steadied(pose[nearest], R[nearest], weight) if moving else (pose[nearest], R)
+
+
+def placed(pose: Array, R: Array, observed: Observed, body: Body, focal: float) -> Scene:
+    """The scene of root-relative poses (T, J, 3) and camera rotations, for a focal length in image units.
+
+    Args:
+        R: (V, 3, 3) of static cameras, (T, V, 3, 3) of moving ones.
+    """
+    moving = R.ndim == 4
+    scale, root = person_in_image(pose, R, observed)
+    if moving:
+        cameras = NearCameras(R, root / scale[..., None], scale, scale / focal)
+        return Scene(pose, cameras, bone_lengths(pose, body))
+    depth = focal / scale
+    seen = np.concatenate([root * (depth / focal)[..., None], depth[..., None]], -1)
+    way, t = _static_places(seen, R, (observed.weight > 0).any(-1))
+    middle = np.median(way, 0)
+    t = t + R @ middle
+    t[:, 2] = np.maximum(t[:, 2], 0.5)  # a camera that would see the athlete from within
+    cameras = NearCameras.from_pinhole(R, t, np.full(len(R), focal))
+    return Scene(pose + (way - middle)[:, None], cameras, bone_lengths(pose, body))
+
+
+def person_in_image(pose: Array, R: Array, observed: Observed) -> tuple[Array, Array]:
+    """Image units that a body height takes up (T, V), and where the root is (T, V, 2), under weak perspective.
+
+    Where a view shows nobody they are those of its median instant.
+    """
+    flat = (pose[:, None] @ np.swapaxes(R, -1, -2))[..., :2]
+    share = observed.weight / np.maximum(observed.weight.sum(-1, keepdims=True), 1e-12)
+    here, there = (np.einsum("tvj,tvjk->tvk", share, points) for points in (flat, observed.points))
+    centred = flat - here[:, :, None], observed.points - there[:, :, None]
+    spread = np.einsum("tvj,tvjk,tvjk->tv", share, centred[0], centred[0])
+    scale = np.sqrt(np.einsum("tvj,tvjk,tvjk->tv", share, centred[1], centred[1]) / np.maximum(spread, 1e-9))
+    root = there - scale[..., None] * here
+    missing = (observed.weight > 0).sum(-1) < 3
+    for values in (scale, root):
+        values[missing] = np.nan
+        typical = np.nanmedian(values, 0)
+        values[missing] = np.broadcast_to(typical, values.shape)[missing]
+    return scale, root
+
+
+def bone_lengths(pose: Array, body: Body) -> Array:
+    """Median lengths (kinds) of the bones of poses (T, J, 3)."""
+    length = np.linalg.norm(pose[:, body.bones[:, 0]] - pose[:, body.bones[:, 1]], axis=-1)
+    return np.array([np.median(length[:, body.kind == kind]) for kind in range(body.kind.max() + 1)])
+
+
+def _static_places(seen: Array, R: Array, shown: NDArray[np.bool_]) -> tuple[Array, Array]:
+    """Places of the root (T, 3) and t (V, 3) of cameras that see it at (T, V, 3) where it is shown (T, V).
+
+    Both in turn: each place as the mean of what the cameras say, each camera as the median of what the places say.
+    """
+    offset = np.where(shown[..., None], seen, np.nan)
+    for _ in range(_ROUNDS_OF_PLACES):
+        t = np.nanmedian(offset, 0)
+        way = _mean((seen - t)[..., None, :] @ R, shown.astype(float))[:, 0]
+        offset = np.where(shown[..., None], seen - np.einsum("vab,tb->tva", R, way), np.nan)
+    return way, t
+
+
+def _mean(points: Array, weight: Array) -> Array:
+    """Weighted means (T, J, 3) over views of points (T, V, J, 3)."""
+    total = np.maximum(weight.sum(1), 1e-12)
+    return np.einsum("tv,tvja->tja", weight, points) / total[:, None, None]
+
+
+def _nearest_rotation(matrix: Array) -> Array:
+    """Rotations (..., 3, 3) nearest to matrices (..., 3, 3)."""
+    U, _, Vt = np.linalg.svd(matrix)
+    U[..., -1] *= np.sign(np.linalg.det(U @ Vt))[..., None]
+    return U @ Vt
+
+
+def _steadied(pose: Array, R: Array, weight: Array) -> tuple[Array, Array]:
+    """The same poses and rotations in axes in which the cameras turn least from instant to instant."""
+    pose, R = pose.copy(), R.copy()
+    for instant in range(1, len(R)):
+        both = weight[instant - 1] * weight[instant]
+        turn = _nearest_rotation(np.einsum("v,vca,vcb->ab", both, R[instant], R[instant - 1]))
+        R[instant] = R[instant] @ turn
+        pose[instant] = pose[instant] @ turn
+    return pose, R

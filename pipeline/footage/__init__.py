@@ -1,0 +1,1 @@
+"""What users give: recordings, their descriptions and calibrations, videos, 2D poses."""

@@ -1,0 +1,81 @@
+"""``posepipe.toml``: what is known of takes and cameras, in their folder or in the one above it, for all takes.
+
+All of it may be left out:
+
+    moving = false               # do the cameras move? true, false, or leave it out to have it measured
+    rig = "hall"                 # takes of one rig were filmed by cameras that stayed where they were
+    slow_motion = 1.0            # how many times slower than life the clips play
+    focal_px = 1480              # of the cameras, for the estimate of where the athlete is; else it is assumed
+    calibration = "calib.toml"   # Pose2Sim's format: [name] size, matrix, distortions, rotation, translation;
+                                 # the last two may be missing; distortions are k1, k2, p1, p2, k3
+
+    leave_out = ["right"]        # cameras of this take that are not used; in the folder of all takes, takes as well
+
+    [keypoints]                  # of files of 2D poses, what they do not say (settings ``keypoints``)
+    rate_hz = 59.94
+
+    [cameras.left]               # by default each video is a camera named like the file
+    video = "GX010042.MP4"
+    offset_s = -0.25             # add it to the camera's time to get the take's time; found if left out
+    moving = true                # all of the above but rig and calibration, for this camera alone
+    slow_motion = 4.0
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from pydantic import Field
+
+from ..settings import StageSettings, parse, read_toml
+
+DESCRIPTION = "posepipe.toml"
+
+
+class CameraDescription(StageSettings):
+    """What ``[cameras.NAME]`` may say."""
+
+    video: str = Field("", description="file name of the video or of its 2D poses, by default NAME with any suffix")
+    offset_s: float | None = Field(
+        None, description="add it to the camera's time to get the take's time; found if left out"
+    )
+    moving: bool | None = Field(None, description="whether this camera moves")
+    slow_motion: float | None = Field(None, gt=0, description="how many times slower than life the clip plays")
+    focal_px: float | None = Field(None, gt=0, description="focal length, for the root trajectory")
+
+
+class TakeDescription(StageSettings):
+    """What ``posepipe.toml`` may say."""
+
+    moving: bool | None = Field(None, description="whether the cameras move")
+    rig: str = Field("", description="takes of one rig were filmed by cameras that stayed where they were")
+    slow_motion: float = Field(1.0, gt=0, description="how many times slower than life the clips play")
+    focal_px: float | None = Field(None, gt=0, description="focal length of the cameras, for the root trajectory")
+    calibration: str = Field("", description="calibration file")
+    leave_out: list[str] = Field([], description="cameras, takes, or take/camera, that are not used")
+    keypoints: dict[str, Any] = Field({}, description="settings of files of 2D poses")
+    cameras: dict[str, CameraDescription] = Field({}, description="cameras by name")
+
+
+def read_description(path: Path, outer: dict[str, Any]) -> dict[str, Any]:
+    """A ``posepipe.toml``, if there is one, over what the one above it says."""
+    return {**outer, **(read_toml(path) if path.exists() else {})}
+
+
+def camera_name(source: Path) -> str:
+    """What a camera is called after its file or folder: ``cam1_json`` is cam1."""
+    return source.name.removesuffix("_json") if source.is_dir() else source.stem
+
+
+def stated_focal(clip: Path) -> float | None:
+    """The focal length (px) that the ``posepipe.toml`` beside a clip says of it, if it does.
+
+    Raises:
+        PosepipeError: a wrong ``posepipe.toml``.
+    """
+    where = clip.parent / DESCRIPTION
+    description: TakeDescription = parse(TakeDescription, read_description(where, {}), str(where))
+    said = next((said for said in description.cameras.values() if said.video == clip.name), None)
+    said = said or description.cameras.get(camera_name(clip), CameraDescription())
+    return said.focal_px or description.focal_px

@@ -1,0 +1,331 @@
+"""report.html: what a fit saw and learnt, in one page that works anywhere without a network.
+
+The page is ``templates/report.*`` and what all pages share. This file says what goes in: tables of ready texts,
+escaped by the template, pictures, and ``page_data`` for the script, as JSON.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ...models.body.body import body_size
+from ...models.skeleton import SKELETONS
+from ..arrays import Detections, Frames, Pose3D, Swaps, Timeline, Track
+from ..runtime.cache import write_atomically
+from ..runtime.utilisation import Busy
+from .angle_tables import angle_table, segment_rows
+from .fit_charts import draw_canonical_space, draw_losses, draw_parities, hip_spread_deg
+from .page import drawn_poses, drawn_skeleton, render_page
+from .sync_chart import draw_signals
+from .trust import DISAGREE, Evidence, judge
+
+MAX_POSES = 600
+"""Poses of a clip that the page holds; longer clips are thinned out evenly."""
+VERDICTS = {
+    "ok": "Offsets and clock rates were found, and are sure.",
+    "unsure": "Offsets and clock rates were found; see the warnings.",
+    "stated": "Offsets are as stated in posepipe.toml.",
+}
+"""What the verdict of a timeline means."""
+
+
+@dataclass(frozen=True)
+class ReportedCamera:
+    """One clip of a take."""
+
+    name: str
+    file: str
+    frames: Frames
+    detections: Detections
+    track: Track
+    pose: Pose3D | None = None
+    page: str = ""
+    """Where the clip's own page is, as a link from the report; empty if there is none."""
+    busy: Busy | None = None
+    """How busy the detector's network was, if that was measured."""
+
+
+@dataclass(frozen=True)
+class ReportedTake:
+    """Cameras that saw the same moments, in the order of the timeline's."""
+
+    name: str
+    cameras: Sequence[ReportedCamera]
+    timeline: Timeline
+    swaps: Swaps | None = None
+    disagreement: Sequence[float] = ()
+    """Of each camera with the others on the 3D poses (``consistency``), in body heights; NaN if alone."""
+    fused: Sequence[float] = ()
+    """Median distance of each camera's detections from the skeleton of all views, in px; NaN if it shows nobody."""
+    page: str = ""
+    """A link to the page of the skeleton of all views, if there is one."""
+
+
+@dataclass(frozen=True)
+class Report:
+    """All that the page shows."""
+
+    title: str
+    takes: Sequence[ReportedTake]
+    losses: Sequence[Mapping[str, Any]] = ()
+    """One row per epoch: phase, epoch, each loss term, total."""
+    handedness: Mapping[str, Any] | None = None
+    """Fields of ``models.handedness.Handedness``, and of ``takes`` by name its numbers."""
+    parity: np.ndarray | None = None
+    """Parities (pose) of the lifted poses (``models.handedness``), where 1 and more, or -1 and less, is evidence."""
+    supervised: bool = False
+    """Whether the model learnt from true 3D poses as well."""
+    settings: str = ""
+    versions: Mapping[str, str] | None = None
+    warnings: Sequence[str] = ()
+
+
+def write_report(path: Path, report: Report) -> None:
+    """Write the page."""
+    write_atomically(path, render(report).encode())
+
+
+def render(report: Report) -> str:
+    """The page as HTML."""
+    poses = [camera.pose for take in report.takes for camera in take.cameras if camera.pose]
+    return render_page(
+        "report.html",
+        report=report,
+        trust=judge(_evidence(report)),
+        facts=_facts(report),
+        takes=[_take_tables(take) for take in report.takes],
+        residuals=_residual_table(report.takes),
+        confidence=_confidence_table(report.takes),
+        losses=draw_losses(report.losses) if report.losses else "",
+        parities="" if report.parity is None else draw_parities(report.parity),
+        space=draw_canonical_space(poses) if poses else "",
+        hip_spread_deg=hip_spread_deg(poses) if poses else None,
+        data=page_data(report),
+    )
+
+
+def page_data(report: Report) -> dict[str, Any]:
+    """What the script draws: plain values, without NaN."""
+    poses = [(take, camera, camera.pose) for take in report.takes for camera in take.cameras if camera.pose]
+    skeletons = [SKELETONS[pose.skeleton] for *_, pose in poses]
+    return {
+        "clips": [_clip(f"{take.name} / {camera.name}", pose) for take, camera, pose in poses],
+        "skeleton": drawn_skeleton(skeletons[0]) if skeletons else None,
+    }
+
+
+def _clip(name: str, pose: Pose3D) -> dict[str, Any]:
+    """At most ``MAX_POSES`` poses of a clip."""
+    stride = -(-len(pose.time) // MAX_POSES)
+    time = np.round(pose.time[::stride], 4).tolist()
+    return {"name": name, "time": time, **drawn_poses(pose, SKELETONS[pose.skeleton], stride)}
+
+
+def _evidence(report: Report) -> Evidence:
+    cameras = [camera for take in report.takes for camera in take.cameras]
+    shown = [np.asarray(camera.track.confidence).any(1) for camera in cameras]
+    sure = [camera.track.confidence[seen].ravel() for camera, seen in zip(cameras, shown, strict=True)]
+    heights = [np.ptp(camera.track.box[seen][:, 1::2], axis=1) for camera, seen in zip(cameras, shown, strict=True)]
+    return Evidence(
+        handedness=report.handedness["verdict"] if report.handedness else "undecided",
+        disagreement=[value for take in report.takes for value in take.disagreement],
+        seen=float(np.concatenate(shown).mean()),
+        confidence=float(np.concatenate(sure).mean()) if any(map(len, sure)) else 0.0,
+        height_px=float(np.median(np.concatenate(heights))) if any(map(len, heights)) else 0.0,
+        cameras=min(len(take.cameras) for take in report.takes),
+        seconds=sum(max(_seconds(camera.frames) for camera in take.cameras) for take in report.takes),
+        sync=[take.timeline.verdict for take in report.takes],
+        expected_error=_expected_error([camera.pose for camera in cameras if camera.pose]),
+        supervised=report.supervised,
+    )
+
+
+def _expected_error(poses: Sequence[Pose3D]) -> float | None:
+    """Median of what joints other than the root are expected to be off, in body heights."""
+    told = [_in_statures(pose, np.asarray(pose.expected_error)) for pose in poses if pose.expected_error is not None]
+    return float(np.nanmedian(np.concatenate(told))) if told else None
+
+
+def _in_statures(pose: Pose3D, expected: np.ndarray) -> np.ndarray:
+    """Expected errors (frame, joint) of the joints other than the root, in body heights."""
+    there = np.isfinite(pose.joint).all((1, 2))
+    stature = np.median(body_size(np.asarray(pose.joint)[there], SKELETONS[pose.skeleton])) if there.any() else 1.0
+    return expected[:, 1:] / stature
+
+
+def _facts(report: Report) -> list[tuple[str, str]]:
+    """The few numbers that say most, with what they are."""
+    cameras = [camera for take in report.takes for camera in take.cameras]
+    seconds = sum(_seconds(camera.frames) for camera in cameras)
+    seen = sum(_athlete_share(camera.track) * len(camera.track.time) for camera in cameras)
+    footage = f"{seconds:.1f} s" if seconds < 120 else f"{seconds / 60:.1f} min"
+    return [
+        (str(len(report.takes)), "takes" if len(report.takes) != 1 else "take"),
+        (str(len(cameras)), "clips"),
+        (footage, "of footage"),
+        (_percent(seen / max(1, sum(len(camera.track.time) for camera in cameras))), "of frames show the athlete"),
+        (str(len(report.losses)), "epochs of training"),
+    ]
+
+
+def _take_tables(take: ReportedTake) -> dict[str, Any]:
+    pages = [("all views together", take.page), *((camera.name, camera.page) for camera in take.cameras)]
+    found = {(camera.detections.detector, camera.detections.confidence_kind) for camera in take.cameras}
+    lifted = {camera.name: camera.pose for camera in take.cameras if camera.pose}
+    return {
+        "name": take.name,
+        "clips": list(lifted),
+        "pages": [(name, page) for name, page in pages if page],
+        "cameras": [
+            _camera_row(camera)
+            | _sides_of(take.swaps, number)
+            | _disagreement_of(take.disagreement, number)
+            | _fused_of(take.fused, number)
+            for number, camera in enumerate(take.cameras)
+        ],
+        "detectors": [f"{detector}; confidence is {kind}" for detector, kind in sorted(found)],
+        "busy": sum((camera.busy for camera in take.cameras if camera.busy), Busy()),
+        "sync": [_sync_row(camera.name, take.timeline, number) for number, camera in enumerate(take.cameras)],
+        "verdict": VERDICTS[take.timeline.verdict],
+        "angles": angle_table(lifted),
+        "segments": segment_rows(lifted),
+        "unit": "cm" if any(pose.unit == "m" for pose in lifted.values()) else "per cent of the body height",
+        "cues": [_cue_row(take.cameras[cue["camera"]].name, cue) for cue in take.timeline.cues],
+        "signals": draw_signals(
+            [camera.name for camera in take.cameras],
+            [camera.frames for camera in take.cameras],
+            [camera.track for camera in take.cameras],
+            take.timeline,
+        ),
+        "warnings": take.timeline.warnings,
+    }
+
+
+def _camera_row(camera: ReportedCamera) -> dict[str, str]:
+    """A camera's cells by column title."""
+    frames, track = camera.frames, camera.track
+    return {
+        "Camera": camera.name,
+        "File": camera.file,
+        "Codec": frames.codec,
+        "Size": " × ".join(map(str, frames.image_size)),  # noqa: RUF001
+        "Rotated": f"{frames.rotation}°" if frames.rotation else "no",
+        "Frames/s": _rate(frames),
+        "Frames": f"{len(frames.time):,}",
+        "Readable": f"{_seconds(frames):.2f} s",
+        "Missing": f"{frames.missing_s:.2f} s" if frames.missing_s else "nothing",
+        "Moves": {True: "yes", False: "no", None: "could not be told"}[track.camera_moves],
+        "Athlete in": _percent(_athlete_share(track)),
+        "Others left out": f"{track.dropped:,}",
+    }
+
+
+def _sides_of(swaps: Swaps | None, camera: int) -> dict[str, str]:
+    """In how many frames left and right of legs or upper body were found swapped, or may be."""
+    if swaps is None:
+        return {}
+    length = swaps.end - swaps.start
+    here = swaps.camera == camera
+    swapped, doubtful = (int(length[here & (swaps.doubtful == doubt)].sum()) for doubt in (False, True))
+    return {"Sides swapped": f"{swapped:,} frames", "Sides in doubt": f"{doubtful:,} frames"}
+
+
+def _disagreement_of(disagreement: Sequence[float], camera: int) -> dict[str, str]:
+    """How far a camera's 3D poses are from those of the others, as a share of the body height."""
+    if not disagreement:
+        return {}
+    residual = disagreement[camera]
+    return {"3D disagreement": f"{residual:.1%} of the height" if np.isfinite(residual) else "could not be told"}
+
+
+def _residual_table(takes: Sequence[ReportedTake]) -> dict[str, Any]:
+    """``disagreement`` in per cent by take and camera, and how good that is in 0..1; None where it is not known."""
+    names = list(dict.fromkeys(camera.name for take in takes for camera in take.cameras))
+    rows = []
+    for take in takes:
+        residual = dict(zip([camera.name for camera in take.cameras], take.disagreement, strict=False))
+        known = {name: value for name, value in residual.items() if np.isfinite(value)}
+        cells = [
+            (100 * known[name], max(0.0, 1 - known[name] / DISAGREE)) if name in known else None for name in names
+        ]
+        if known:
+            rows.append({"name": take.name, "cells": cells})
+    return {"cameras": names, "rows": rows}
+
+
+def _fused_of(residual: Sequence[float], camera: int) -> dict[str, str]:
+    """How far a camera's detections are from the skeleton of all views together."""
+    if not residual:
+        return {}
+    shown = f"{residual[camera]:.1f} px" if np.isfinite(residual[camera]) else "could not be told"
+    return {"Off the skeleton of all views": shown}
+
+
+def _sync_row(name: str, timeline: Timeline, camera: int) -> dict[str, str]:
+    lag, shown = float(timeline.lag[camera]), np.isfinite(timeline.frame[:, camera])
+    return {
+        "Camera": name,
+        "Offset": f"{_plus(timeline.offset[camera], 3)} s",
+        "Clock drift": f"{_plus((timeline.rate[camera] - 1) * 1e6, 0)} ppm",
+        "In the timeline": _percent(float(shown.mean()) if len(shown) else 0.0),
+        "Remaining lag": f"{_plus(lag * 1e3, 0)} ms" if np.isfinite(lag) else "could not be told",
+        "Agreement": f"{timeline.score[camera]:.2f}",
+    }
+
+
+def _cue_row(name: str, cue: Mapping[str, Any]) -> dict[str, str]:
+    """What one cue says of a camera's offset."""
+    if cue["agrees"]:
+        says = "the same" if cue["clear"] else "the same, if weakly"
+    else:
+        says = "too weak to count" if cue["cue"] != "timecode" else "another clock"
+    return {
+        "Camera": name,
+        "Cue": cue["cue"],
+        "Offset": f"{_plus(cue['offset_s'], 3)} s",
+        "Peak ratio": "only one peak" if cue["ratio"] is None else f"{cue['ratio']:.1f}",
+        "Says": says,
+    }
+
+
+def _confidence_table(takes: Sequence[ReportedTake]) -> dict[str, Any]:
+    """Mean confidence of each joint over the frames that show the athlete; a joint not found counts as 0."""
+    cameras = [(f"{take.name} / {camera.name}", camera.track) for take in takes for camera in take.cameras]
+    skeleton = SKELETONS[cameras[0][1].skeleton]
+    rows = []
+    for name, track in cameras:
+        seen = np.asarray(track.confidence).any(1)
+        means = track.confidence[seen].mean(0) if seen.any() else np.zeros(len(skeleton.joints))
+        rows.append({"name": name, "values": [round(float(mean), 2) for mean in means]})
+    return {"joints": [joint.replace("_", " ") for joint in skeleton.joints], "rows": rows}
+
+
+def _athlete_share(track: Track) -> float:
+    return float(np.asarray(track.confidence).any(1).mean())
+
+
+def _seconds(frames: Frames) -> float:
+    return float(frames.time[-1] - frames.time[0]) + 1 / float(Fraction(frames.rate))
+
+
+def _rate(frames: Frames) -> str:
+    """Frames per second, and whether they vary."""
+    average = f"{float(Fraction(frames.rate)):.2f}".rstrip("0").rstrip(".")
+    steps = np.diff(frames.time)
+    varies = len(steps) > 1 and np.ptp(np.percentile(steps, [1, 99])) > 0.5 * np.median(steps)
+    return f"{average} (variable)" if varies else average
+
+
+def _plus(value: float, decimals: int) -> str:
+    """A number with its sign, but no -0."""
+    return f"{round(float(value), decimals) + 0.0:+.{decimals}f}"
+
+
+def _percent(share: float) -> str:
+    return f"{share:.0%}" if share in (0, 1) or 0.01 <= share <= 0.99 else f"{share:.1%}"

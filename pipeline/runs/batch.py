@@ -1,0 +1,331 @@
+"""Batch: 3D poses of all clips of an archive, each by ``infer`` in a process of its own.
+
+Clips that are finished, by content and by what was asked for, are left alone; one that fails is noted with its
+sentence, and the rest go on. ``summary.csv`` and ``summary.json`` say what became of each.
+"""
+
+from __future__ import annotations
+
+import csv
+import glob
+import io
+import json
+import logging
+import os
+import signal
+import time
+import traceback
+from collections import Counter
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from ..errors import PosepipeError
+from ..exporters import DEFAULT_EXPORTS, EXPORTERS
+from ..footage.video import VIDEO_SUFFIXES
+from ..runtime.cache import Digests, write_atomically
+from ..runtime.workers import Begun, Ended, Workers
+from ..runtime.workplace import JOURNAL
+from ..settings import check_name
+from .results import about_results, infer_request, is_finished
+
+SUMMARY = "summary.json"
+WATCH_S = 3.0
+"""How often a watched folder is looked at; a file counts as arrived when it has not changed in between."""
+SUMMARY_S = 5.0
+"""How often the summary is brought up to date."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """One clip to be lifted, as ``infer`` is asked for it."""
+
+    clip: Path
+    folder: Path
+    options: dict[str, Any]
+    threads: int
+
+
+@dataclass
+class Row:
+    """What became of a clip."""
+
+    clip: str
+    status: str = "waiting"
+    """"waiting", "running", "done", "up to date" or "failed"."""
+    frames: int | None = None
+    seconds: float | None = None
+    """Time that it took in this run."""
+    mean_confidence: float | None = None
+    fraction_with_person: float | None = None
+    folder: str = ""
+    files: list[str] = field(default_factory=list)
+    warnings: list[str] = field(default_factory=list)
+    error: str = ""
+
+
+def batch(
+    sources: Sequence[Path | str],
+    *,
+    model: Path | str,
+    out: Path | str | None = None,
+    jobs: int = 1,
+    exports: Sequence[str] = DEFAULT_EXPORTS,
+    watch: bool = False,
+    show: Callable[[Sequence[Row]], None] = lambda rows: None,
+    **options: Any,
+) -> list[Row]:
+    """3D poses of many clips.
+
+    Args:
+        sources: folders, of which all videos below count, videos, or patterns such as ``archive/**/*.mp4``.
+        model: the ``model.pt`` of a fit.
+        out: where results go, a folder per clip, and the summary; by default ``<folder>_batch`` beside the first
+            source if that is a folder, else ``posepipe_batch`` in the current folder.
+        jobs: clips at the same time.
+        exports: result files.
+        watch: go on with clips as they arrive, until interrupted.
+        show: told of all rows whenever one has changed.
+        options: ``height_m``, ``segments_m``, ``focal_px``, ``overrides`` and ``device``, as of ``infer``.
+
+    Raises:
+        PosepipeError: no clips, or a model or options that no clip could be lifted with.
+    """
+    for name in exports:
+        check_name("export", name, EXPORTERS)
+    wanted = {"model": Path(model), "exports": tuple(exports), **options}
+    target = Path(out) if out else default_folder(sources)
+    run = _Batch(target, wanted, show)
+    first = find_clips(sources, target)
+    if not (first or watch):
+        raise PosepipeError(f"found no videos in {', '.join(map(str, sources))}")
+    with Workers(lift_one, jobs) as workers:
+        try:
+            run.work(workers, first, jobs)
+            while watch:
+                time.sleep(WATCH_S)
+                run.work(workers, _arrived(sources, target, run.rows), jobs)
+        finally:
+            run.write_summary()
+    return list(run.rows.values())
+
+
+class _Batch:
+    """The rows of a batch, by clip, and the summary on the disk."""
+
+    def __init__(self, folder: Path, wanted: dict[str, Any], show: Callable[[Sequence[Row]], None]) -> None:
+        self.rows: dict[Path, Row] = {}
+        self._folder, self._wanted, self._show = folder, wanted, show
+        self._written = 0.0
+        self._checked = False
+
+    def work(self, workers: Workers[Task, Row], clips: dict[Path, str], jobs: int) -> None:
+        """Lift those of the clips that are not finished."""
+        digests = Digests(self._folder / "digests.json")
+        model = self._digest(digests, self._wanted["model"])
+        tasks = []
+        for clip, name in clips.items():
+            row = self.rows[clip] = Row(str(clip), folder=str(self._folder / name))
+            if self._is_finished(clip, digests, model, row):
+                row.status, row.seconds = "up to date", 0.0
+            else:
+                threads = max(1, (os.cpu_count() or 1) // jobs)
+                tasks.append(Task(clip, self._folder / name, self._wanted, threads))
+        if tasks and not self._checked:
+            check_options(self._wanted)
+            self._checked = True
+        self._show(list(self.rows.values()))
+        for event in workers.run(tasks):
+            if isinstance(event, Begun):
+                self.rows[event.task.clip].status = "running"
+            else:
+                self.rows[event.task.clip] = event.result or _died(event)
+                if time.monotonic() - self._written > SUMMARY_S:
+                    self.write_summary()
+            self._show(list(self.rows.values()))
+
+    def _digest(self, digests: Digests, model: Path) -> str:
+        if not model.is_file():
+            raise PosepipeError(f"there is no model file {model}")
+        self._folder.mkdir(parents=True, exist_ok=True)
+        return digests.of(model)
+
+    def _is_finished(self, clip: Path, digests: Digests, model: str, row: Row) -> bool:
+        try:
+            request = infer_request(digests.of(clip), model, self._wanted)
+        except OSError:  # a file that cannot be read: infer says so
+            return False
+        folder = Path(row.folder)
+        if not is_finished(folder, request, self._wanted["exports"]):
+            return False
+        _fill(row, folder, self._wanted["exports"])
+        return True
+
+    def write_summary(self) -> None:
+        """Write ``summary.json`` and ``summary.csv``; what runs or waits is called waiting."""
+        self._folder.mkdir(parents=True, exist_ok=True)
+        rows = [asdict(row) for row in self.rows.values()]
+        for row in rows:
+            row["status"] = "waiting" if row["status"] == "running" else row["status"]
+        counts = dict(Counter(row["status"] for row in rows))
+        content = {"counts": counts, "clips": rows}
+        write_atomically(self._folder / SUMMARY, json.dumps(content, indent=1).encode())
+        text = io.StringIO()
+        table = csv.DictWriter(text, [field.name for field in fields(Row)], lineterminator="\n")
+        table.writeheader()
+        for row in rows:
+            table.writerow({**row, "files": ";".join(row["files"]), "warnings": ";".join(row["warnings"])})
+        write_atomically(self._folder / "summary.csv", text.getvalue().encode())
+        self._written = time.monotonic()
+
+
+def lift_one(task: Task) -> Row:
+    """Lift one clip; in a process of its own, so that nothing it does or breaks touches the others."""
+    import torch
+
+    from .infer import infer
+
+    torch.set_num_threads(task.threads)
+    row = Row(str(task.clip), folder=str(task.folder))
+    began = time.monotonic()
+    said = _Warnings()
+    logger = logging.getLogger("posepipe")
+    logger.addHandler(said)
+    logger.propagate = False
+    try:
+        infer(task.clip, out=task.folder, **task.options)
+        row.status = "done"
+        _fill(row, task.folder, task.options["exports"])
+    except PosepipeError as error:
+        row.status, row.error = "failed", str(error)
+    except Exception as error:  # noqa: BLE001 - a fault of ours in one clip must not end the others
+        row.status, row.error = "failed", f"{task.clip}: a fault of posepipe ({type(error).__name__}: {error})"
+        row.warnings.append(traceback.format_exc())
+    finally:
+        logger.removeHandler(said)
+    row.warnings = said.sentences + row.warnings
+    row.seconds = round(time.monotonic() - began, 3)
+    return row
+
+
+class _Warnings(logging.Handler):
+    """Keeps what is said about a clip."""
+
+    def __init__(self) -> None:
+        super().__init__(logging.WARNING)
+        self.sentences: list[str] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.sentences.append(record.getMessage())
+
+
+def check_options(wanted: dict[str, Any]) -> None:
+    """Refuse what would fail for every clip.
+
+    Raises:
+        PosepipeError: an unusable model, setting or device.
+    """
+    from ..runtime.device import check_device
+    from ..settings import LiftSettings, parse
+    from ..training.model_file import Model
+    from .infer import lifting_options, recipe_settings
+
+    model = Model.read(wanted["model"])
+    model.build()
+    recipe_settings(model, wanted.get("overrides") or {}, wanted["model"])
+    parse(LiftSettings, lifting_options(wanted.get("height_m"), wanted.get("segments_m")), "infer")
+    check_device(wanted.get("device", "auto"))
+
+
+def _fill(row: Row, folder: Path, exports: Sequence[str]) -> None:
+    """What the results of a clip say of themselves."""
+    known = about_results(folder)
+    row.frames, row.mean_confidence = known["about"]["frames"], known["about"]["mean_confidence"]
+    row.fraction_with_person = known["about"]["fraction_with_person"]
+    row.files = [str(folder / file) for name in exports for file in known["files"][name]]
+
+
+def _died(event: Ended[Task, Row]) -> Row:
+    code = event.exit_code or 0
+    how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with {code}"
+    row = Row(str(event.task.clip), "failed", folder=str(event.task.folder))
+    row.error = f"{event.task.clip}: the process that worked on it was {how}; is there enough memory?"
+    return row
+
+
+def find_clips(sources: Sequence[Path | str], out: Path) -> dict[Path, str]:
+    """All videos of folders, files and patterns, in order, each with the name of its results folder.
+
+    That is its path below what all sources have in common, without suffix if no other clip's name is the same.
+    Hidden files, results and ``out`` are left out; a link counts where it stands.
+
+    Raises:
+        PosepipeError: a source that is not there.
+    """
+    clips: dict[Path, None] = {}
+    bases = []
+    for source in map(Path, sources):
+        if source.is_dir():
+            bases.append(source.absolute())
+            clips |= dict.fromkeys(_videos_below(source, out.resolve()))
+        elif source.is_file():
+            bases.append(source.absolute().parent)
+            clips[source] = None
+        elif glob.has_magic(str(source)):
+            bases.append(_fixed_part(source).absolute())
+            found = sorted(Path(path) for path in glob.glob(str(source), recursive=True))  # noqa: PTH207 - absolute
+            clips |= dict.fromkeys(path for path in found if path.is_file() and _is_video(path))
+        else:
+            raise PosepipeError(f"there is no file or folder {source}")
+    base = Path(os.path.commonpath(bases))
+    stems = Counter(clip.absolute().with_suffix("") for clip in clips)
+    return {clip: _name(clip.absolute(), base, stems[clip.absolute().with_suffix("")] > 1) for clip in clips}
+
+
+def _name(clip: Path, base: Path, shared: bool) -> str:
+    below = Path(os.path.relpath(clip, base))
+    stem = f"{below.stem}_{below.suffix[1:]}" if shared else below.stem
+    return str(Path(*(part for part in below.parent.parts if part != ".."), stem))
+
+
+def _fixed_part(pattern: Path) -> Path:
+    parts = pattern.parts[: next(place for place, part in enumerate(pattern.parts) if glob.has_magic(part))]
+    return Path(*parts)
+
+
+def _videos_below(folder: Path, out: Path) -> Iterator[Path]:
+    for place, inner, files in os.walk(folder):
+        here = Path(place)
+        if (here / JOURNAL).exists() or here.resolve() == out:
+            inner.clear()  # results, whose overlays are no clips
+            continue
+        inner[:] = sorted(name for name in inner if not name.startswith("."))
+        yield from (here / name for name in sorted(files) if _is_video(here / name))
+
+
+def _is_video(path: Path) -> bool:
+    return path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
+
+
+def _arrived(sources: Sequence[Path | str], out: Path, known: dict[Path, Row]) -> dict[Path, str]:
+    """New clips that are whole: their size and time have not changed for a while."""
+    new = {clip: name for clip, name in find_clips(sources, out).items() if clip not in known}
+    before = {clip: _stamp(clip) for clip in new}
+    if new:
+        time.sleep(WATCH_S)
+    return {clip: name for clip, name in new.items() if _stamp(clip) == before[clip]}
+
+
+def _stamp(clip: Path) -> tuple[int, int] | None:
+    try:
+        facts = clip.stat()
+    except OSError:
+        return None
+    return facts.st_size, facts.st_mtime_ns
+
+
+def default_folder(sources: Sequence[Path | str]) -> Path:
+    """Where results go if nothing is said: beside the first source, if it is a folder."""
+    first = Path(sources[0])
+    return first.absolute().with_name(f"{first.absolute().name}_batch") if first.is_dir() else Path("posepipe_batch")

@@ -1,0 +1,161 @@
+"""Predicted and true poses side by side: finds what belongs together, frame by frame and joint by joint."""
+
+from __future__ import annotations
+
+import json
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ...models.skeleton import H36M17
+from ..errors import PosepipeError
+from ..footage.keypoint_file import KeypointFile, open_keypoints
+
+WORLD, CAMERA = "joints_3d_m", "joints_3d_cam"
+"""Arrays (F, 17, 3) in metres that a clip's reference holds: world axes, or camera axes."""
+
+
+@dataclass(frozen=True)
+class Compared:
+    """One clip's, or one keypoint file's, predicted poses beside the true ones, on the joints of H36M-17."""
+
+    name: str
+    predicted: NDArray[np.float64]  # (F, 17, 3) mm, NaN where missing
+    true: NDArray[np.float64]  # (F, 17, 3) mm, NaN where unknown
+    camera: NDArray[np.str_]  # (F)
+    action: NDArray[np.str_]  # (F), "" where unknown
+    in_camera_axes: bool
+    """Whether the true poses are in the axes of the camera, so that measures may count rotations as errors."""
+    metric: bool
+    """Whether predictions are in metres, so that measures may count scales as errors."""
+    expected_error: NDArray[np.float64] | None
+    """How far off (F, 17) each joint was expected to be, in the unit of ``predicted``, if the model told."""
+    supervision: str
+    """Which true poses the model learnt from, as the file of predictions says; "" if it does not."""
+
+
+def compare(path: Path, reference: Path, filtered: bool = False) -> Compared:
+    """Predictions beside their reference.
+
+    Args:
+        path: a ``poses.npz`` of ``fit`` or ``infer``.
+        reference: for a keypoint file's poses that file; for a clip's see ``evaluate``; or a folder of such files.
+        filtered: compare a clip's filtered motion, not its poses as they were lifted.
+
+    Raises:
+        PosepipeError: missing or unsuitable files, or other joints.
+    """
+    with open_keypoints(path) as predicted:
+        joint = predicted.get("joint")
+        arrays = joint is not None and joint.ndim == 4
+        with open_keypoints(_reference_of(path, reference, arrays)) as true:
+            return _compare_arrays(predicted, true) if arrays else _compare_clip(predicted, true, filtered)
+
+
+def _reference_of(path: Path, reference: Path, arrays: bool) -> Path:
+    if reference.is_file() or not reference.exists():
+        return reference
+    name = (path.parent if path.name == "poses.npz" else path).stem if arrays else path.parent.name
+    found = reference / f"{name.removesuffix('_posepipe')}.npz"
+    if not found.is_file():
+        raise PosepipeError(f"there is no reference {found} for {path}")
+    return found
+
+
+def _compare_clip(predicted: KeypointFile, true: KeypointFile, filtered: bool) -> Compared:
+    joint = _joints(predicted, "joint" if filtered or "joint_raw" not in predicted else "joint_raw", "frames", 17, 3)
+    in_camera_axes = CAMERA in true
+    target = _joints(true, CAMERA if in_camera_axes else WORLD, "frames", 17, 3)
+    which = _matching(predicted, true, len(target))
+    name, frames = predicted.path.parent.name, len(target)
+    action = true.get("action")
+    return Compared(
+        name=name,
+        predicted=np.where((which >= 0)[:, None, None], joint[which], np.nan) * 1000.0,
+        true=target * 1000.0,
+        camera=np.full(frames, name),
+        action=np.full(frames, "") if action is None else np.broadcast_to(action.astype(str), frames),
+        in_camera_axes=in_camera_axes,
+        metric=str(predicted.get("unit")) == "m",
+        expected_error=_expected_error(predicted, which),
+        supervision=_supervision(predicted),
+    )
+
+
+def _expected_error(predicted: KeypointFile, which: Any = slice(None)) -> NDArray[np.float64] | None:
+    """Expected errors (F, 17) in mm, of frames (F) or of all views of all samples."""
+    expected = predicted.get("expected_error")
+    return None if expected is None else expected.astype(np.float64).reshape(-1, 17)[which] * 1000.0
+
+
+def _supervision(predicted: KeypointFile) -> str:
+    said = predicted.get("provenance")
+    try:
+        return "" if said is None else str(json.loads(str(said)).get("supervision", ""))
+    except (ValueError, AttributeError) as error:
+        raise PosepipeError(f"{predicted.path}: 'provenance' is not a JSON object; make the file anew") from error
+
+
+def _matching(predicted: KeypointFile, true: KeypointFile, frames: int) -> NDArray[np.int64]:
+    """For each reference frame the predicted frame of the same time or number, -1 where there is none."""
+    time = predicted.array("time", "frames")
+    if "time" in true:
+        wanted = true.array("time", frames)
+        nearest = np.abs(time[None] - wanted[:, None]).argmin(1)
+        half = np.median(np.diff(wanted)) / 2 if len(wanted) > 1 else 0.01
+        return np.where(np.abs(time[nearest] - wanted) <= half, nearest, -1)
+    if len(time) != frames:
+        raise PosepipeError(
+            f"{predicted.path} has {len(time)} frames, but {true.path} has {frames} and no times to match them by"
+        )
+    return np.arange(frames)
+
+
+def _compare_arrays(predicted: KeypointFile, true: KeypointFile) -> Compared:
+    joint = _joints(predicted, "joint", "samples", "views", 17, 3)
+    target = _joints(true, "joint_3d_cam", "samples", "views", 17, 3)
+    if joint.shape != target.shape:
+        raise PosepipeError(
+            f"{predicted.path} has {joint.shape[0]} samples of {joint.shape[1]} views, but {true.path} has "
+            f"{target.shape[0]} of {target.shape[1]}; they must come from the same keypoint file"
+        )
+    samples, views = joint.shape[:2]
+    return Compared(
+        name=true.path.stem,
+        predicted=joint.reshape(-1, 17, 3) * 1000.0,
+        true=target.reshape(-1, 17, 3) * 1000.0,
+        camera=np.tile([f"view {view}" for view in range(views)], samples),
+        action=np.repeat(_actions(true, samples), views),
+        in_camera_axes=True,
+        metric=str(predicted.get("unit")) == "m",
+        expected_error=_expected_error(predicted),
+        supervision=_supervision(predicted),
+    )
+
+
+def _actions(file: KeypointFile, samples: int) -> NDArray[np.str_]:
+    """What is being done in each sample: as the file says, or its takes' names without their numbers."""
+    action, names, take = file.get("action"), file.get("take_names"), file.get("take")
+    if action is not None and action.shape == (samples,):
+        return action.astype(str)
+    if names is None or take is None:
+        return np.full(samples, "")
+    return np.array([re.sub(r"[ _]\d+$", "", str(name)) for name in names])[take]
+
+
+def _joints(file: KeypointFile, name: str, *shape: int | str) -> NDArray[np.float64]:
+    """An array of poses with its joints in the order of H36M-17; without names they count as in that order."""
+    array = file.array(name, *shape).astype(np.float64)
+    if "joint_names" not in file:
+        return array
+    skeleton, order = file.joints(array.shape[-2])
+    if skeleton is not H36M17:
+        raise PosepipeError(
+            f"{file.path} has the joints of {skeleton.name}, but poses are compared on h36m17; "
+            "evaluate a fit with --skeleton h36m17"
+        )
+    return array[..., order, :]

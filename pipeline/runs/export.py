@@ -1,0 +1,50 @@
+"""Export: more formats of results that are there already, from their poses.npz alone."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from ..errors import PosepipeError
+from ..exporters import EXPORTERS, FROM_VIDEO
+from ..exporters.npz import read
+from ..settings import check_name
+from .results import write_results
+
+NPZ = EXPORTERS["npz"].file
+
+
+def export(result: Path | str, formats: Sequence[str], out: Path | str | None = None) -> list[Path]:
+    """Write the poses of results in other formats.
+
+    Args:
+        result: a ``poses.npz`` of ``fit`` or ``infer``, or a folder with one or more of them.
+        formats: names of ``EXPORTERS``.
+        out: where the files go, in the same folders as below ``result``; by default beside each ``poses.npz``.
+
+    Raises:
+        PosepipeError: unknown formats, those that need the video, or no poses.
+    """
+    for name in formats:
+        check_name("export", name, EXPORTERS)
+        if name in FROM_VIDEO:
+            raise PosepipeError(f"{name} needs the video; make it with `posepipe infer CLIP --export {name}`")
+    result = Path(result)
+    top = result.parent if result.is_file() else result
+    files = []
+    for people in _clips(result):
+        folder = people[0].parent if out is None else Path(out) / people[0].parent.relative_to(top)
+        files += write_results(read(people), folder, formats)
+    return files
+
+
+def _clips(result: Path) -> Iterator[list[Path]]:
+    """The files of each clip's people: one ``poses.npz``, or several ``poses_<person>.npz`` in one folder."""
+    if result.is_file():
+        yield [result]
+        return
+    found = sorted(path for path in result.rglob(f"{Path(NPZ).stem}*.npz") if "cache" not in path.parts)
+    if not found:
+        raise PosepipeError(f"{result} holds no {NPZ}; give a results folder of `posepipe fit` or `infer`")
+    for folder in dict.fromkeys(path.parent for path in found):
+        yield [path for path in found if path.parent == folder]

@@ -1,0 +1,67 @@
+"""Reconstruction: poses from all views together, for methods that learn from them and know no camera."""
+
+from __future__ import annotations
+
+import logging
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+from ..arrays import Labels, Samples
+from ..runtime.workplace import Workplace
+from ..settings import LiftSettings, Settings, TrainingSettings, method_class, method_settings
+from ..stages.label import label_from_fused
+
+if TYPE_CHECKING:
+    from ..training.model_file import Model  # imports torch
+
+log = logging.getLogger("posepipe")
+
+FIRST_METHOD = "canonpose"
+"""What finds poses and rotations to start from; settings that it has in common with the method are the method's."""
+
+
+def reconstruct(
+    place: Workplace, samples: Samples, image_sizes: list[list[list[int]]], settings: Settings, subject: str
+) -> tuple[Samples, Labels]:
+    """What to learn from: the samples with poses as labels; CanonPose learns the samples, and their views are fused.
+
+    Where there are few samples, turned cameras film the poses as well (``turned``), until there are about as
+    many as the method wants. Writes ``canonpose.pt``, a model like any other.
+
+    Args:
+        image_sizes: width and height (px) of each take's cameras.
+
+    Raises:
+        PosepipeError: training that tells nothing of left and right.
+    """
+    from ..stages.augment_views import film, turn_cameras
+    from ..stages.fuse import fuse_views  # imports torch, which a fit with nothing to do can do without
+    from ..stages.lift import lift_samples
+    from ..stages.train import train_model
+
+    run, own = place.cache.run, method_settings(settings).model_dump(mode="json")
+    log.info("%s finds poses to start from", FIRST_METHOD)
+    chosen = {"epochs": own["first_epochs"], "width": own["width"]}
+    options = method_class(FIRST_METHOD).Settings(**chosen).model_dump(mode="json")
+    training = TrainingSettings(
+        method=FIRST_METHOD, seed=settings.train.seed, options=options, device=settings.device
+    )
+    model = run(train_model, samples, None, None, None, None, None, settings=training, subject=subject)
+    path = place.folder / f"{FIRST_METHOD}.pt"
+    model.write(path)
+    lifting = LiftSettings(device=settings.device)
+    lifted = run(lift_samples, samples, place.source(path), settings=lifting, subject=subject)
+    unknown = replace(samples, K=None, R=None, t=None)  # nothing that is learnt from depends on a calibration
+    fused = run(fuse_views, unknown, lifted, image_sizes, subject=subject)
+    if copies := max(0, round(own["instants"] / len(samples.instant)) - 1):
+        log.info("short footage: turned cameras film it %s more", "once" if copies == 1 else f"{copies} times")
+        fused = run(turn_cameras, fused, copies, settings.train.seed, subject=subject)
+        samples = run(film, samples, fused, subject=subject)
+    return samples, run(label_from_fused, fused, subject=subject)
+
+
+def of_footage(model: Model, samples: Samples) -> Model:
+    """A model whose notes on its training speak of the samples that were filmed, not of turned ones."""
+    numbers = model.handedness["takes"]
+    takes = {name: numbers[name] for name in samples.takes if name in numbers}
+    return replace(model, instants=len(samples.instant), handedness=model.handedness | {"takes": takes})

@@ -1,0 +1,81 @@
+"""The refinement unit in a fit: is its file of true poses fit for it, and the way to a model that has one."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from ..errors import PosepipeError
+from ..footage.keypoint_file import open_keypoints, read_keypoints, read_true_poses
+from ..runtime.workplace import Workplace
+from ..settings import CAMERA_NEEDS, LiftSettings, RefiningSettings, Settings
+
+if TYPE_CHECKING:
+    from ..training.model_file import Model
+
+log = logging.getLogger("posepipe")
+
+
+def check_reference(settings: Settings, needs: Collection[str]) -> None:
+    """Check that the file of ``refine.reference``, if there is one, can train the refinement unit of a method.
+
+    Args:
+        needs: what the method needs under its settings (``method_needs``).
+
+    Raises:
+        PosepipeError: it cannot.
+    """
+    if not settings.refine.reference:
+        return
+    path = Path(settings.refine.reference).expanduser()
+    if "crops" in needs:
+        raise PosepipeError(
+            f"method {settings.train.method!r} learns from pictures, and keypoint files have none: "
+            "refine.reference is for methods that lift 2D poses"
+        )
+    if not path.is_file():
+        raise PosepipeError(f"refine.reference names {path}, but there is no such file")
+    with open_keypoints(path) as file:
+        if "joint_3d_cam" not in file:
+            raise PosepipeError(
+                f"refine.reference: {path} has no true 3D poses; give a keypoint file with the array joint_3d_cam "
+                "(samples, views, joints, 3), or leave the setting out"
+            )
+        if "intrinsics" in needs and "K" not in file:
+            raise PosepipeError(
+                f"refine.reference: method {settings.train.method!r} needs intrinsics; add the array K to {path}"
+            )
+
+
+def reference_digest(settings: Settings, place: Workplace) -> str:
+    """Digest of the file of true poses; empty if there is none."""
+    path = Path(settings.refine.reference).expanduser()
+    return place.digests.of(path) if settings.refine.reference and path.is_file() else ""
+
+
+def refined_model(model_path: Path, place: Workplace, settings: Settings, needs: Collection[str]) -> Model:
+    """A model with a refinement unit, trained on what the model finds in the file of true poses."""
+    from ..stages.lift import lift_samples  # import torch
+    from ..stages.move import move_joints_of_samples
+    from ..stages.refine import refine_model
+    from ..training.model_file import Model
+
+    run, device = place.cache.run, settings.device
+    source, model_file = (place.source(path) for path in (Path(settings.refine.reference).expanduser(), model_path))
+    skeleton, name = settings.morph.skeleton, source.path.stem
+    with open_keypoints(source.path) as file:
+        cameras = "K" if CAMERA_NEEDS & set(needs) and "K" in file else ""
+    samples = run(read_keypoints, source, skeleton, False, cameras, subject=name)
+    if morph := Model.read(model_path).morph:
+        samples = run(move_joints_of_samples, samples, morph, subject=name)
+    true = run(read_true_poses, source, skeleton, subject=name)
+    lifted = run(lift_samples, samples, model_file, settings=LiftSettings(device=device), subject=name)
+    refining = RefiningSettings(epochs=settings.refine.epochs, seed=settings.train.seed, device=device)
+    return run(refine_model, lifted, true, model_file, settings=refining, subject=name)
+
+
+def supervision_warning(model: Model) -> str:
+    """What users must know of results of a model that learnt from true poses."""
+    return f"the refinement unit learnt from 3D data ({model.supervision}): results are not self-supervised any more"

@@ -1,0 +1,342 @@
+"""Results on disk, found again by content: what was computed once is never computed twice.
+
+A stage's result lies in ``<folder>/<stage>/<key>/``: one ``.npy`` per array and ``manifest.json``,
+written last. The key is the digest of the stage's name, version and settings and of its inputs'
+keys; files count by content. A result appears under its final name by one rename, so whatever is
+there is whole. Long stages keep finished parts in ``<key>.parts/``; a kill loses at most one part.
+"""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import json
+import os
+import shutil
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from inspect import signature
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any, Generic, ParamSpec, Protocol, TypeVar, get_type_hints
+
+from pydantic import BaseModel
+
+from ..arrays import HandOver, durable
+from ..errors import PosepipeError
+
+H = TypeVar("H", bound=HandOver)
+P = ParamSpec("P")
+
+MANIFEST = "manifest.json"
+
+
+class Keyed(Protocol):
+    """Anything that may be a stage's input: it has a digest of all that its use depends on."""
+
+    @property
+    def key(self) -> str: ...
+
+
+@dataclass(frozen=True)
+class Stage(Generic[P, H]):
+    """A function from hand-overs and settings to one hand-over; its version is raised when its results change."""
+
+    function: Callable[P, H]
+    version: int
+    distributed: bool
+
+    @property
+    def name(self) -> str:
+        return self.function.__name__
+
+    @property
+    def returns(self) -> type[H]:
+        return get_type_hints(self.function)["return"]
+
+    @property
+    def wants_work(self) -> bool:
+        """Whether the function asks for a place to keep finished parts."""
+        return "work" in signature(self.function).parameters
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> H:
+        return self.function(*args, **kwargs)
+
+
+def stage(version: int, *, distributed: bool = False) -> Callable[[Callable[P, H]], Stage[P, H]]:
+    """Make a function a stage. A ``distributed`` one is run by all processes of a launcher together."""
+    return lambda function: Stage(function, version, distributed)
+
+
+class Work:
+    """Where a long stage keeps its finished parts: after a kill it goes on behind the last one."""
+
+    def __init__(self, folder: Path, *, writable: bool = True) -> None:
+        self._folder, self._writable = folder, writable
+        self._since = time.monotonic()
+        facts = [read_manifest(part) for part in self._parts()]
+        self.seconds = sum(each["seconds"] for each in facts)
+        self.seconds_of: dict[str, float] = {}
+        """What the time went into, where a stage measures that."""
+        for each in facts:
+            self._add(each.get("seconds_of", {}))
+
+    def _add(self, seconds_of: Mapping[str, float]) -> None:
+        for name, seconds in seconds_of.items():
+            self.seconds_of[name] = self.seconds_of.get(name, 0.0) + seconds
+
+    def _parts(self) -> list[Path]:
+        return sorted(part for part in self._folder.glob("[0-9]" * 6) if (part / MANIFEST).exists())
+
+    def parts(self, kind: type[H]) -> list[H]:
+        """The parts that are there, in order."""
+        return [kind.load(part, read_manifest(part)["notes"]) for part in self._parts()]
+
+    def keep(
+        self, part: HandOver, *, instead: bool = False, seconds_of: Mapping[str, float] = MappingProxyType({})
+    ) -> None:
+        """Store one more part, durably; ``instead``: in place of all earlier ones."""
+        self._add(seconds_of)
+        if not self._writable:
+            return
+        earlier = self._parts()
+        number = int(earlier[-1].name) + 1 if earlier else 0
+        now = time.monotonic()
+        seconds, self._since = now - self._since, now
+        if instead and earlier:
+            seconds += read_manifest(earlier[-1])["seconds"]
+        store(part, self._folder / f"{number:06d}", {"seconds": seconds, "seconds_of": dict(seconds_of)})
+        if instead:
+            for old in earlier:
+                discard(old)
+
+
+class Cache:
+    """The results in one folder; those in ``borrowed`` are used as well, but never touched."""
+
+    def __init__(
+        self,
+        folder: Path,
+        *,
+        borrowed: tuple[Path, ...] = (),
+        on_use: Callable[[str, str, str], None] = lambda subject, stage, key: None,
+        processes: int = 1,
+        rank: int = 0,
+    ) -> None:
+        self.folder = folder
+        self._borrowed = borrowed
+        self._on_use = on_use
+        self._processes, self._rank = processes, rank
+
+    def run(self, stage: Stage[..., H], *inputs: Any, settings: BaseModel | None = None, subject: str = "") -> H:
+        """The stage's result for these inputs: from the disk if it is there, else computed and stored.
+
+        Args:
+            inputs: hand-overs, other keyed things, None, or lists of them, as the function takes them.
+            settings: the stage's own settings, given to it as its last positional argument.
+            subject: whose result it is ("take1/cam01"), for people.
+
+        Raises:
+            PosepipeError: under a launcher, if a stage that one process must do first has not been done.
+        """
+        if stage.distributed and self._rank == 0:
+            self._processes = 1  # the last thing that all do together: behind it the first process goes on alone
+        key = result_key(stage, inputs, settings)
+        for folder in (*self._borrowed, self.folder):
+            entry = folder / stage.name / key
+            if folder == self.folder:
+                self._on_use(subject, stage.name, key)
+            if (entry / MANIFEST).exists():
+                return stage.returns.load(entry, read_manifest(entry)["notes"]).with_key(key)
+        if self._processes > 1 and not stage.distributed:
+            raise PosepipeError(
+                f"{stage.name} of {subject} is not done yet, and several processes must not do it at once: "
+                "run `posepipe fit FOLDER --until label` once without the launcher first"
+            )
+        return self._compute(stage, key, inputs, settings, subject)
+
+    def facts(self, stage: Stage[..., H], result: H) -> dict[str, Any] | None:
+        """The manifest of a stage's result; None if it is not that stage's."""
+        entries = [folder / stage.name / result.key for folder in (*self._borrowed, self.folder)]
+        return next((read_manifest(entry) for entry in entries if (entry / MANIFEST).exists()), None)
+
+    def _compute(
+        self, stage: Stage[..., H], key: str, inputs: tuple[Any, ...], settings: BaseModel | None, subject: str
+    ) -> H:
+        entry = self.folder / stage.name / key
+        parts = entry.with_name(f"{key}.parts")
+        began = time.monotonic()
+        work = Work(parts, writable=self._rank == 0) if stage.wants_work else None
+        before = work.seconds if work else 0.0
+        result = stage(*inputs, *([] if settings is None else [settings]), **({} if work is None else {"work": work}))
+        if self._rank > 0:
+            return result.with_key(key)
+        facts = {
+            "stage": stage.name,
+            "version": stage.version,
+            "subject": subject,
+            "key": key,
+            "settings": None if settings is None else settings.model_dump(mode="json"),
+            "inputs": flat_keys(inputs),
+            "seconds": before + time.monotonic() - began,
+            "seconds_of": dict(work.seconds_of) if work else {},
+        }
+        store(result, entry, facts)
+        for used in flat(inputs):
+            if isinstance(used, HandOver):
+                used.rest()
+        if parts.exists():
+            discard(parts)
+        return stage.returns.load(entry, read_manifest(entry)["notes"]).with_key(key)
+
+
+def result_key(stage: Stage[..., Any], inputs: tuple[Any, ...], settings: BaseModel | None) -> str:
+    """Digest of everything that a stage's result depends on."""
+    dump = None if settings is None else settings.model_dump(mode="json", exclude=unkeyed_fields(settings))
+    text = json.dumps([stage.name, stage.version, dump, key_of(inputs)], sort_keys=True)
+    return hashlib.sha256(text.encode()).hexdigest()[:32]
+
+
+def unkeyed_fields(settings: BaseModel) -> set[str]:
+    """Settings that say how to compute, not what (a device), and so do not count in keys."""
+    fields = type(settings).model_fields
+    return {name for name, field in fields.items() if (field.json_schema_extra or {}) == {"keyed": False}}
+
+
+def key_of(value: Any) -> Any:
+    """Keys of inputs in the nesting in which they are given."""
+    if value is None or isinstance(value, str | int | float | bool):
+        return value
+    if isinstance(value, list | tuple):
+        return [key_of(item) for item in value]
+    return value.key
+
+
+def flat_keys(inputs: Any) -> list[str]:
+    """Keys of all keyed inputs, in order."""
+    return [item.key for item in flat(inputs) if not (item is None or isinstance(item, str | int | float | bool))]
+
+
+def flat(inputs: Any) -> list[Any]:
+    """All inputs, in order, out of the lists that they are given in."""
+    return [each for item in inputs for each in flat(item)] if isinstance(inputs, list | tuple) else [inputs]
+
+
+def read_manifest(entry: Path) -> dict[str, Any]:
+    """The facts of a stored hand-over."""
+    return json.loads((entry / MANIFEST).read_text(encoding="utf-8"))
+
+
+def store(result: HandOver, entry: Path, facts: dict[str, Any]) -> None:
+    """Write a hand-over so that it is either wholly there under its name, or not at all."""
+    making = entry.with_name(f"{entry.name}.making")
+    with writing_to(entry):
+        shutil.rmtree(making, ignore_errors=True)
+        making.mkdir(parents=True)
+        try:
+            result.save(making)
+            size = sum(file.stat().st_size for file in making.iterdir())
+            manifest = {**facts, "bytes": size, "notes": result.notes()}
+            with durable(making / MANIFEST) as file:
+                file.write(json.dumps(manifest, indent=1).encode())
+            sync_folder(making)
+            making.rename(entry)
+        except BaseException:
+            shutil.rmtree(making, ignore_errors=True)
+            raise
+        sync_folder(entry.parent)
+
+
+def discard(entry: Path) -> None:
+    """Remove a stored hand-over so that a kill in between leaves none that lacks something."""
+    going = entry.with_name(f"{entry.name}.making")  # a name that stands for nothing
+    shutil.rmtree(going, ignore_errors=True)
+    entry.rename(going)
+    shutil.rmtree(going)
+
+
+def write_atomically(path: Path, content: bytes) -> None:
+    """Write a file so that its name always holds whole content, the old or the new."""
+    making = path.with_name(f".{path.name}.making")
+    with writing_to(path):
+        try:
+            with durable(making) as file:
+                file.write(content)
+            making.replace(path)
+        except BaseException:
+            making.unlink(missing_ok=True)
+            raise
+        sync_folder(path.parent)
+
+
+@contextmanager
+def writing_to(path: Path) -> Iterator[None]:
+    """Turn a failed write into one sentence.
+
+    Raises:
+        PosepipeError: no permission, a read-only place, a full disk.
+    """
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            advice = "free some space and run the same command again; what is finished is kept"
+        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
+            advice = "choose a folder that you may write to with --out"
+        else:
+            raise
+        raise PosepipeError(f"cannot write {path}: {os.strerror(error.errno).lower()}; {advice}") from error
+
+
+def sync_folder(folder: Path) -> None:
+    """Make renames in a folder durable, where the system can (Windows has no such call)."""
+    if os.name == "posix":
+        handle = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(handle)
+        finally:
+            os.close(handle)
+
+
+class Digests:
+    """Content digests of files, remembered by path, size and time of change."""
+
+    def __init__(self, memory: Path, *, writable: bool = True) -> None:
+        self._memory, self._writable = memory, writable
+        self._known: dict[str, list[Any]] = {}
+        if memory.exists():
+            self._known = json.loads(memory.read_text(encoding="utf-8"))
+
+    def of(self, path: Path) -> str:
+        """SHA-256 of a file's content; of a folder, of its files' names and contents."""
+        if path.is_dir():
+            digest = hashlib.sha256()
+            for inner in sorted(inner for inner in path.iterdir() if inner.is_file()):
+                digest.update(f"{inner.name} {inner.stat().st_size} ".encode() + inner.read_bytes())
+            return digest.hexdigest()
+        facts = path.stat()
+        stamp = [facts.st_size, facts.st_mtime_ns]
+        known = self._known.get(str(path.resolve()))
+        if known and known[:2] == stamp:
+            return known[2]
+        with path.open("rb") as file:
+            content = hashlib.file_digest(file, "sha256").hexdigest()
+        self._known[str(path.resolve())] = [*stamp, content]
+        if self._writable:
+            self._memory.parent.mkdir(parents=True, exist_ok=True)
+            write_atomically(self._memory, json.dumps(self._known, indent=1).encode())
+        return content
+
+    def names(self) -> dict[str, str]:
+        """Names of the files whose digests are known, by digest."""
+        return {digest: Path(path).name for path, (_, _, digest) in self._known.items()}
+
+
+@dataclass(frozen=True)
+class SourceFile:
+    """A file that the user gave, known by its content."""
+
+    path: Path
+    key: str

@@ -1,0 +1,1 @@
+"""The stages: pure functions from hand-overs to a hand-over; none imports another."""

@@ -1,0 +1,156 @@
+"""2D detection: who is in each picture, where the joints are, and whether the camera moves."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Generator, Iterator
+from contextlib import closing
+from dataclasses import asdict, replace
+from itertools import islice
+
+import cv2
+import numpy as np
+
+from ..arrays import Detections, Frames, Parts
+from ..detectors import Detector, People
+from ..footage.video import read_frames
+from ..runtime.cache import SourceFile, Work, stage
+from ..runtime.progress import Advance, progress
+from ..runtime.utilisation import Busy, awaited, measured
+from ..settings import DetectSettings
+
+log = logging.getLogger("posepipe")
+
+LOOK_EVERY_S = 0.25
+LOOK_WIDTH_PX = 320
+MIN_CORNERS = 12
+
+
+@stage(version=1)
+def detect_poses(
+    video: SourceFile, frames: Frames, detector: Detector, settings: DetectSettings, *, work: Work
+) -> Detections:
+    """People in every picture of a video, chunk by chunk; each finished chunk survives a kill.
+
+    The detector starts afresh at each chunk, so that a resumed run gives the same bits.
+    """
+    _detect_in(read_frames(video.path), len(frames.time), video, detector, settings, work)
+    return _joined(work.parts(Detections), detector)
+
+
+@stage(version=1)
+def detect_in_parts(
+    video: SourceFile, parts: Parts, detector: Detector, settings: DetectSettings, *, work: Work
+) -> Detections:
+    """People in the pictures of some parts of a video, as of ``detect_poses``; elsewhere there is nobody."""
+    inside = ((parts.time[:, None] >= parts.part[:, 0]) & (parts.time[:, None] <= parts.part[:, 1])).any(1)
+    pictures = read_frames(video.path, parts=parts.part.tolist())
+    _detect_in(pictures, int(inside.sum()), video, detector, settings, work)
+    found = _joined(work.parts(Detections), detector)
+    time = np.concatenate([found.time, parts.time[~inside]])
+    order = np.argsort(time, kind="stable")
+    place = np.empty(len(time), np.int32)
+    place[order] = np.arange(len(time))
+    motion = np.concatenate([found.camera_motion, np.full((~inside).sum(), np.nan, np.float32)])
+    return replace(found, time=time[order], camera_motion=motion[order], frame=place[found.frame])
+
+
+def _detect_in(
+    frames: Generator[tuple[float, np.ndarray], None, None],
+    count: int,
+    video: SourceFile,
+    detector: Detector,
+    settings: DetectSettings,
+    work: Work,
+) -> None:
+    """Keep the people in so many frames (time, picture), chunk by chunk, but those that are kept already."""
+    done = sum(len(part.time) for part in work.parts(Detections))
+    with closing(frames) as pictures, progress(f"detect {video.path.name}", count) as advance:
+        for _ in islice(pictures, done):  # decoded again, because seeking is not exact; that is the cheap part
+            advance(1)
+        while True:
+            chunk = _Chunk(islice(pictures, settings.chunk_frames), advance)
+            with measured() as busy:
+                people = list(detector.detect(chunk.pictures()))
+            if not people:
+                break
+            work.keep(_detections(chunk, people, detector), seconds_of=asdict(busy))
+    if count > done:
+        log.info("%s: %s", video.path.name, Busy(**work.seconds_of))
+
+
+class _Chunk:
+    """Pictures on their way to the detector: notes their times, and small copies for the camera's motion."""
+
+    def __init__(self, pictures: Iterator[tuple[float, np.ndarray]], advance: Advance) -> None:
+        self._pictures, self._advance = pictures, advance
+        self.times: list[float] = []
+        self.looks: list[tuple[int, np.ndarray]] = []  # frame in the chunk, small grey picture
+        self.scale = 1.0
+
+    def pictures(self) -> Iterator[np.ndarray]:
+        for time, picture in awaited(self._pictures):
+            if not self.looks or time - self.times[self.looks[-1][0]] >= LOOK_EVERY_S:
+                self.scale = LOOK_WIDTH_PX / picture.shape[1]
+                small = cv2.resize(picture, None, fx=self.scale, fy=self.scale, interpolation=cv2.INTER_AREA)
+                self.looks.append((len(self.times), cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)))
+            self.times.append(time)
+            yield picture
+            self._advance(1)
+
+
+def _detections(chunk: _Chunk, people: list[People], detector: Detector) -> Detections:
+    motion = np.full(len(people), np.nan, np.float32)
+    for (before, grey), (now, next_grey) in zip(chunk.looks, chunk.looks[1:], strict=False):
+        shift = background_shift(grey, next_grey, np.concatenate([people[before].box, people[now].box]) * chunk.scale)
+        motion[now] = shift / LOOK_WIDTH_PX / (chunk.times[now] - chunk.times[before])
+    return Detections(
+        time=np.array(chunk.times[: len(people)]),
+        camera_motion=motion,
+        frame=np.repeat(np.arange(len(people), dtype=np.int32), [len(found.box) for found in people]),
+        box=np.concatenate([found.box for found in people]),
+        keypoint=np.concatenate([found.keypoint for found in people]),
+        confidence=np.concatenate([found.confidence for found in people]),
+        skeleton=detector.skeleton.name,
+        confidence_kind=detector.confidence_kind,
+        detector=detector.description,
+    )
+
+
+def background_shift(before: np.ndarray, after: np.ndarray, people: np.ndarray) -> float:
+    """Median displacement in px of the corners outside people's boxes; NaN where too few can be followed.
+
+    Args:
+        before, after: grey pictures (H, W) uint8.
+        people: boxes (P, 4) px in which corners do not count.
+    """
+    mask = np.full(before.shape, 255, np.uint8)
+    for left, top, right, bottom in people:
+        pad = 0.15 * (bottom - top)
+        area = np.array([top - pad, bottom + pad, left - pad, right + pad]).clip(0).astype(int)
+        mask[area[0] : area[1], area[2] : area[3]] = 0
+    corners = cv2.goodFeaturesToTrack(before, 200, 0.01, 6, mask=mask)
+    if corners is None or len(corners) < MIN_CORNERS:
+        return float("nan")
+    moved, found, _ = cv2.calcOpticalFlowPyrLK(before, after, corners, corners.copy())
+    back, found_back, _ = cv2.calcOpticalFlowPyrLK(after, before, moved, corners.copy())
+    returned = np.linalg.norm(back - corners, axis=-1)[:, 0] < 0.5
+    good = (found[:, 0] == 1) & (found_back[:, 0] == 1) & returned
+    if good.sum() < MIN_CORNERS:
+        return float("nan")
+    return float(np.median(np.linalg.norm(moved - corners, axis=-1)[good]))
+
+
+def _joined(parts: list[Detections], detector: Detector) -> Detections:
+    first = np.cumsum([0, *(len(part.time) for part in parts)])
+    return Detections(
+        time=np.concatenate([part.time for part in parts]),
+        camera_motion=np.concatenate([part.camera_motion for part in parts]),
+        frame=np.concatenate([part.frame + np.int32(start) for part, start in zip(parts, first, strict=False)]),
+        box=np.concatenate([part.box for part in parts]),
+        keypoint=np.concatenate([part.keypoint for part in parts]),
+        confidence=np.concatenate([part.confidence for part in parts]),
+        skeleton=detector.skeleton.name,
+        confidence_kind=detector.confidence_kind,
+        detector=detector.description,
+    )

@@ -1,0 +1,171 @@
+"""Fusion: all views of a take as one 3D skeleton per instant, and the cameras that see it so."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ...models.geometry.epipolar import normalise_by_intrinsics
+from ...models.multiview.adjust import Known
+from ...models.multiview.find import STEP_S, Found, Seen, find_athlete, find_in_known_cameras
+from ...models.skeleton import SKELETONS
+from ..arrays import FusedPoses, Pose3D, Samples, ViewPoses, array_fields
+from ..errors import PosepipeError
+from ..runtime.cache import Work, stage
+from ..runtime.progress import progress
+
+Lifted = ViewPoses | list[list[Pose3D | None]]
+"""What a model finds in each view alone: of a keypoint file, or of the views of every take."""
+
+
+@stage(version=4)
+def fuse_views(samples: Samples, lifted: Lifted, image_sizes: list[list[list[int]]], *, work: Work) -> FusedPoses:
+    """One 3D skeleton per sample, from all its views and from the samples around it (``models.athlete``).
+
+    Takes of one unmoved rig are adjusted together, as of one person; where cameras move, each take by itself. Of the
+    cameras is used what the samples hold: nothing, K, or K, R and t.
+
+    Args:
+        lifted: where the adjustment starts.
+        image_sizes: width and height (px) of each take's cameras. Without K, the principal point is in the middle.
+
+    Raises:
+        PosepipeError: a take of which no view was lifted.
+    """
+    joint = lifted_joints(samples, lifted)
+    parts = work.parts(FusedPoses)
+    groups = list(_groups(samples))
+    with progress("fuse", len(samples.instant)) as advance:
+        for number, members in enumerate(groups):
+            if number >= len(parts):
+                parts.append(_fused(samples, joint, image_sizes, members))
+                work.keep(parts[-1])
+            advance(len(members))
+    order = np.argsort(np.concatenate(groups))
+    arrays: dict[str, Any] = {
+        name: np.concatenate([getattr(part, name) for part in parts])[order] for name in array_fields(FusedPoses)
+    }
+    return replace(parts[0], **arrays)
+
+
+def lifted_joints(samples: Samples, lifted: Lifted) -> np.ndarray:
+    """Poses (S, V, J, 3) float64 that were lifted from each view of each sample; NaN where there are none."""
+    if isinstance(lifted, ViewPoses):
+        joint = np.array(lifted.joint, np.float64)
+    else:
+        joint = np.full((*samples.confidence.shape, 3), np.nan)
+        frame = np.asarray(samples.frame)
+        for take, poses in enumerate(lifted):
+            for view, pose in enumerate(poses):
+                here = np.flatnonzero((samples.take == take) & (frame[:, view] >= 0))
+                if pose is not None and len(here):
+                    joint[here, view] = (pose.joint if pose.joint_raw is None else pose.joint_raw)[frame[here, view]]
+    return joint
+
+
+def _groups(samples: Samples) -> Iterator[np.ndarray]:
+    """Samples that are adjusted together."""
+    label = np.where(samples.rig >= 0, samples.rig, -1 - samples.take)
+    for one in np.unique(label):
+        yield np.flatnonzero(label == one)
+
+
+def _fused(
+    samples: Samples, lifted: np.ndarray, image_sizes: list[list[list[int]]], members: np.ndarray
+) -> FusedPoses:
+    """Poses of the members."""
+    skeleton = SKELETONS[samples.skeleton]
+    views = np.flatnonzero(samples.confidence[members].any((0, 2)))
+    if not np.isfinite(lifted[members]).all((2, 3)).any():
+        raise PosepipeError(
+            f"no view of take {samples.takes[samples.take[members[0]]]} was lifted to 3D, which is what all views "
+            "together start from; leave the take out with --leave-out, or this step with --set fuse.enabled=false"
+        )
+    here = np.ix_(members, views)
+    keypoint, unit, known = _in_image_units(samples, image_sizes, here)
+    regular = _regular(samples.take[members], samples.instant[members])
+    seen = Seen(
+        keypoint=keypoint,
+        confidence=samples.confidence[here].astype(np.float64),
+        lifted=lifted[here],
+        regular=regular,
+        moving=bool(samples.rig[members[0]] < 0),
+        picture=1.0,
+        step_s=_step_s(samples, members, regular),
+        known=known,
+    )
+    if known == "all":
+        R, t = (np.asarray(array)[here].astype(np.float64) for array in (samples.R, samples.t))
+        return _as_poses(find_in_known_cameras(seen, R, t, skeleton), known, unit, samples, members, views)
+    return _as_poses(find_athlete(seen, skeleton), known, unit, samples, members, views)
+
+
+def _in_image_units(
+    samples: Samples, image_sizes: list[list[list[int]]], here: tuple[np.ndarray, ...]
+) -> tuple[np.ndarray, np.ndarray, Known]:
+    """Keypoints (T, V, J, 2) from the principal point, their unit in px (T, V), and what is known of the cameras.
+
+    The unit is the focal length where it is known, else the longest side of the pictures.
+    """
+    keypoint = samples.keypoint[here].astype(np.float64)
+    if samples.K is not None:
+        K = np.asarray(samples.K)[here].astype(np.float64)
+        known: Known = "focal" if samples.R is None or samples.t is None else "all"
+        return normalise_by_intrinsics(keypoint, K), K[..., 0, 0], known
+    sizes = np.zeros((len(image_sizes), samples.keypoint.shape[1], 2))
+    for take, cameras in enumerate(image_sizes):
+        sizes[take, : len(cameras)] = cameras
+    size = sizes[samples.take][here]
+    unit = np.full(size.shape[:2], size.max())
+    return (keypoint - size[:, :, None] / 2) / unit[..., None, None], unit, "nothing"
+
+
+def _regular(take: np.ndarray, instant: np.ndarray) -> np.ndarray:
+    """Whether samples t, t + 1, t + 2 (S - 2) follow each other in the usual step."""
+    step, same = np.diff(instant), np.diff(take) == 0
+    usual = np.median(step[same]) if same.any() else 1
+    regular = same & (step == usual)
+    return regular[1:] & regular[:-1]
+
+
+def _step_s(samples: Samples, members: np.ndarray, regular: np.ndarray) -> float:
+    """Time between two samples that follow each other; where times are not known, that of the constants."""
+    if samples.time is None or not regular.any():
+        return STEP_S
+    return float(np.median(np.diff(np.asarray(samples.time)[members])[:-1][regular]))
+
+
+def _as_poses(
+    found: Found, known: Known, unit: np.ndarray, samples: Samples, members: np.ndarray, views: np.ndarray
+) -> FusedPoses:
+    """What was found as arrays of all views, in the axes of the first camera at the first instant."""
+    scene, cameras = found.scene, found.scene.cameras
+    root = SKELETONS[samples.skeleton].landmark_weights("pelvis")[0].astype(np.float64) @ scene.joint
+    R = np.broadcast_to(cameras.R, (len(members), len(views), 3, 3))
+    place = np.einsum("tvab,tb->tva", R, root) + cameras.translation
+    first = R[0, 0]
+
+    def of_all_views(values: np.ndarray) -> np.ndarray:
+        """Values (T, views, ...) at their places among all views."""
+        everywhere = np.full((len(members), samples.confidence.shape[1], *values.shape[2:]), np.nan, np.float32)
+        everywhere[:, views] = values
+        return everywhere
+
+    return FusedPoses(
+        joint=(found.height * (scene.joint - root[:, None]) @ first.T).astype(np.float32),
+        covariance=(found.height**2 * first @ found.covariance @ first.T).astype(np.float32),
+        trusted=found.trusted,
+        camera_from_rig=of_all_views(R @ first.T),
+        root=of_all_views(found.height * place),
+        focal=of_all_views(cameras.focal * unit),
+        residual=of_all_views(found.residual * unit[..., None]),
+        take=np.array(samples.take[members]),
+        instant=np.array(samples.instant[members]),
+        skeleton=samples.skeleton,
+        unit="m" if known == "all" else "body heights",
+        takes=samples.takes,
+        cameras=known,
+    )

@@ -1,0 +1,245 @@
+"""Lifting: one camera's 2D poses to 3D, with nothing but a trained model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+from typing import Any
+
+import numpy as np
+import torch
+
+from ...models.body.angles import SEGMENTS, segment_lengths
+from ...models.body.body import body_size
+from ...models.method import Prediction, View
+from ...models.skeleton import SKELETONS, Skeleton
+from ..arrays import Crops, Pose3D, Samples, Track, ViewPoses
+from ..errors import PosepipeError
+from ..footage.lenses import without_distortion
+from ..runtime.cache import SourceFile, stage
+from ..runtime.device import choose_device, describe_device
+from ..settings import LiftSettings
+from ..training.batches import cut_windows
+from ..training.model_file import Model
+from ..training.windows import Windows
+
+BLOCK = 4096
+"""Frames in one network pass."""
+LARGE_BLOCK = 256
+"""The same of frames that come with a picture, or with the frames around them."""
+MIN_JOINTS = 0.5
+"""Share of joints that a frame must show to be lifted."""
+
+
+@stage(version=2)
+def lift_poses(track: Track, crops: Crops | None, model_file: SourceFile, settings: LiftSettings) -> Pose3D:
+    """3D poses of a clip, from its pictures as well if the model needs them; NaN where too little is shown.
+
+    Each pose is scaled to one stature for the whole clip, as a body keeps its size and a single view
+    cannot tell it: 1, or the given height in metres.
+
+    Raises:
+        PosepipeError: not a posepipe model, another skeleton, or a clip in which no frame can be lifted.
+    """
+    model = Model.read(model_file.path)
+    _check_skeleton(model, model_file, track.skeleton)
+    return lift_track(model, track, crops, settings)
+
+
+def lift_track(model: Model, track: Track, crops: Crops | None, settings: LiftSettings) -> Pose3D:
+    """``lift_poses`` with a model in memory, of the track's skeleton."""
+    skeleton = SKELETONS[track.skeleton]
+    keypoint, confidence, K = track.keypoint, track.confidence, None
+    if settings.intrinsics is not None:
+        K = np.tile(np.array(settings.intrinsics, np.float32), (len(keypoint), 1, 1))
+        if settings.distortion is not None and crops is None:
+            keypoint, confidence = without_distortion(keypoint, confidence, K[0], np.array(settings.distortion))
+    usable = _usable(confidence, skeleton)
+    shown = np.flatnonzero(usable)
+    clip = np.zeros(len(shown), np.int64)
+    K = None if K is None else K[shown]
+    seen = Seen(keypoint[shown], confidence[shown], track.time[shown], clip, K, crops, shown)
+    lifted = _predict(model, seen, model.window_step_s, settings)
+    scale = _scale(lifted.canonical, skeleton, settings)
+    return Pose3D(
+        time=np.array(track.time),
+        **lifted.everywhere(scale, usable),
+        confidence=np.where(usable[:, None], track.confidence, 0).astype(np.float32),
+        keypoint=track.keypoint,
+        skeleton=track.skeleton,
+        unit=settings.unit,
+        device=describe_device(settings.device),
+    )
+
+
+@stage(version=1)
+def lift_samples(samples: Samples, model_file: SourceFile, settings: LiftSettings) -> ViewPoses:
+    """3D poses of every view of a keypoint file, each from that view alone; NaN where too little is seen.
+
+    Each view of each take is scaled to one stature, as a clip is by ``lift_poses``.
+
+    Raises:
+        PosepipeError: not a posepipe model, another skeleton, or no view that can be lifted.
+    """
+    model = Model.read(model_file.path)
+    skeleton = SKELETONS[samples.skeleton]
+    _check_skeleton(model, model_file, samples.skeleton)
+    usable = _usable(samples.confidence, skeleton)
+    sample, view = np.nonzero(usable)
+    clip = samples.take[sample] * usable.shape[1] + view
+    K = None if samples.K is None else samples.K[usable]
+    seen = Seen(samples.keypoint[usable], samples.confidence[usable], samples.instant[sample], clip, K)
+    lifted = _predict(model, seen, None, settings)
+    scale = np.empty(len(clip), np.float32)
+    for label in np.unique(clip):
+        scale[clip == label] = _scale(lifted.canonical[clip == label], skeleton, settings)
+    return ViewPoses(
+        **lifted.everywhere(scale, usable),
+        confidence=np.where(usable[..., None], samples.confidence, 0).astype(np.float32),
+        take=np.array(samples.take),
+        instant=np.array(samples.instant),
+        skeleton=samples.skeleton,
+        unit=settings.unit,
+        takes=samples.takes,
+    )
+
+
+def _scale(pose: np.ndarray, skeleton: Skeleton, settings: LiftSettings) -> np.ndarray:
+    """What to multiply poses (N, J, 3) of one person with (N): all get one stature.
+
+    That is 1, the given height, or the one at which given segments have together the length that they have in the
+    median pose.
+    """
+    size = body_size(pose, skeleton)
+    if not settings.segments_m:
+        return (settings.height_m or 1.0) / size
+    lengths = segment_lengths(pose / size[:, None, None], skeleton)
+    lengths |= {name: (lengths[f"left_{name}"] + lengths[f"right_{name}"]) / 2 for name in SEGMENTS}
+    found = sum(float(np.nanmedian(lengths[name])) for name in settings.segments_m)
+    return sum(settings.segments_m.values()) / found / size
+
+
+def check_intrinsics(model: Model, known: bool) -> None:
+    """Check that the camera's intrinsics are known if a model cannot do without.
+
+    Raises:
+        PosepipeError: they are not.
+    """
+    if model.lifts_with_intrinsics and not known:
+        raise PosepipeError(
+            f"this model of method {model.method!r} needs the camera's intrinsics: give the focal length of the clip "
+            "in pixels with --focal, or the array K in a keypoint file"
+        )
+
+
+def _check_skeleton(model: Model, model_file: SourceFile, skeleton: str) -> None:
+    if model.skeleton != skeleton:
+        raise PosepipeError(
+            f"the model {model_file.path} was trained on skeleton {model.skeleton}, but this clip's 2D poses are "
+            f"{skeleton}; use the detector that the model was trained with"
+        )
+
+
+def _usable(confidence: np.ndarray, skeleton: Skeleton) -> np.ndarray:
+    """Which 2D poses (..., J) show enough of the person to be lifted (...).
+
+    Raises:
+        PosepipeError: none does.
+    """
+    seen = confidence > 0
+    usable = seen[..., list(skeleton.landmark("pelvis"))].all(-1) & (seen.mean(-1) >= MIN_JOINTS)
+    if not usable.any():
+        raise PosepipeError(
+            "no frame shows enough of the athlete to be lifted; the hips and half of the joints must be seen"
+        )
+    return usable
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Usable 2D poses (N) of one or more clips."""
+
+    keypoint: np.ndarray  # (N, J, 2) px
+    confidence: np.ndarray  # (N, J)
+    time: np.ndarray  # (N) s, or instants
+    clip: np.ndarray  # (N) int
+    K: np.ndarray | None = None  # (N, 3, 3) px
+    crops: Crops | None = None
+    frame: np.ndarray | None = None  # (N) of the crops' video
+
+
+@dataclass(frozen=True)
+class Lifted:
+    """Poses (N) of what was seen, of any scale."""
+
+    joint: np.ndarray  # (N, J, 3)
+    canonical: np.ndarray  # (N, J, 3)
+    camera_from_canonical: np.ndarray  # (N, 3, 3)
+    expected_error: np.ndarray | None  # (N, J)
+
+    def everywhere(self, scale: np.ndarray, usable: np.ndarray) -> dict[str, Any]:
+        """The arrays at the places (...) of all that might have been seen, lengths times scales (N)."""
+        error = self.expected_error
+        return {
+            "joint": _spread(self.joint * scale[:, None, None], usable),
+            "canonical": _spread(self.canonical * scale[:, None, None], usable),
+            "camera_from_canonical": _spread(self.camera_from_canonical, usable),
+            "expected_error": None if error is None else _spread(error * scale[:, None], usable),
+        }
+
+
+def _predict(model: Model, seen: Seen, step: float | None, settings: LiftSettings) -> Lifted:
+    """Poses of what was seen.
+
+    Args:
+        step: time between two frames of a window; by default that between two frames.
+    """
+    device = choose_device(settings.device)
+    method, unit = model.build().to(device), model.build_refinement()
+    check_intrinsics(model, seen.K is not None)
+
+    with torch.no_grad():
+        blocks = [method.predict(view) for view in _blocks(seen, method.window, step, device)]
+        if unit is not None:
+            unit.to(device)
+            blocks = [unit.refine(block) for block in blocks]
+    arrays: dict[str, Any] = {field.name: _joined(blocks, field.name) for field in fields(Lifted)}
+    lifted = Lifted(**arrays)
+    if np.isnan(lifted.joint).all():
+        raise PosepipeError("the model finds no pose in any frame: what it sees is too unlike what it was trained on")
+    return lifted
+
+
+def _joined(blocks: list[Prediction], name: str) -> np.ndarray | None:
+    """An array of all blocks, if they have it."""
+    parts = [getattr(block, name) for block in blocks]
+    return None if parts[0] is None else torch.cat(parts).cpu().numpy()
+
+
+def _blocks(seen: Seen, window: int, step: float | None, device: torch.device) -> Iterator[View]:
+    """Frames block by block, with the pictures of them or the frames around them."""
+
+    def on_device(array: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(np.nan_to_num(array)).to(device)
+
+    keypoint, confidence = on_device(seen.keypoint), on_device(seen.confidence)
+    K = None if seen.K is None else on_device(seen.K)
+    frames = np.arange(len(seen.time))
+    windows = Windows(seen.time, seen.clip, frames >= 0, window, step) if window > 1 else None
+    size = BLOCK if seen.crops is None and windows is None else LARGE_BLOCK
+    for start in range(0, len(frames), size):
+        part = slice(start, start + size)
+        made: dict[str, Any] = {}
+        if seen.crops is not None and seen.frame is not None:
+            picture, crop_from_image = seen.crops.at(seen.frame[part])
+            made |= {"crop": on_device(picture), "crop_from_image": on_device(crop_from_image)}
+        if windows is not None:
+            made["window"] = cut_windows(keypoint, confidence, K, windows.around(frames[part]))
+        yield View(keypoint[part], confidence[part], None if K is None else K[part], **made)
+
+
+def _spread(values: np.ndarray, usable: np.ndarray) -> np.ndarray:
+    """Values of the usable frames at their places among all frames, NaN elsewhere."""
+    everywhere = np.full((*usable.shape, *values.shape[1:]), np.nan, np.float32)
+    everywhere[usable] = values
+    return everywhere

@@ -1,0 +1,57 @@
+"""Placing: where the root of every pose is in camera coordinates, an estimate beside the root-relative poses."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import numpy as np
+
+from ...models.blocks import frame_blocks
+from ...models.geometry.epipolar import normalise_by_intrinsics
+from ...models.geometry.root import locate_root
+from ..arrays import Pose3D, Samples, ViewPoses
+from ..footage.lenses import Lens, without_distortion
+from ..runtime.cache import stage
+
+
+@stage(version=1)
+def place_root(pose: Pose3D, K: list[list[float]], distortion: Lens | None, source: str) -> Pose3D:
+    """The poses with ``root_trajectory``: where each, as large as it is, looks like its 2D pose.
+
+    Args:
+        K: the camera's matrix in px.
+        distortion: of its lens, if it is known.
+        source: where K comes from, in words; ``root_camera`` repeats it.
+    """
+    matrix, root = np.array(K), np.empty((len(pose.time), 3), np.float32)
+    for part in frame_blocks(0, len(pose.time)):
+        keypoint, confidence = np.asarray(pose.keypoint[part]), np.asarray(pose.confidence[part])
+        if distortion is not None:
+            keypoint, confidence = without_distortion(keypoint, confidence, matrix, np.array(distortion))
+        root[part] = _locate(pose.joint[part], keypoint, confidence, matrix)
+    return replace(pose, root_trajectory=root, root_camera=source)
+
+
+@stage(version=1)
+def place_views(pose: ViewPoses, samples: Samples, source: str) -> ViewPoses:
+    """The poses of a keypoint file with ``root_trajectory``, as of ``place_root``.
+
+    Args:
+        samples: what was lifted, with K, and freed from the distortion of lenses.
+        source: where K comes from, in words.
+
+    Raises:
+        ValueError: samples without K.
+    """
+    if samples.K is None:
+        raise ValueError("to place a root takes K")
+    seen = np.isfinite(pose.joint).all((-2, -1))  # (sample, view)
+    root = np.full((*seen.shape, 3), np.nan, np.float32)
+    root[seen] = _locate(pose.joint[seen], samples.keypoint[seen], samples.confidence[seen], samples.K[seen])
+    return replace(pose, root_trajectory=root, root_camera=source)
+
+
+def _locate(joint: np.ndarray, keypoint: np.ndarray, confidence: np.ndarray, K: np.ndarray) -> np.ndarray:
+    """Roots (N, 3) float32 of poses (N, J, 3) seen as 2D poses (N, J, 2) px by a camera (3, 3), or by one each."""
+    point = normalise_by_intrinsics(keypoint.astype(np.float64), np.asarray(K, np.float64))
+    return locate_root(joint.astype(np.float64), point, confidence.astype(np.float64)).astype(np.float32)

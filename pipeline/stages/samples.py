@@ -1,0 +1,191 @@
+"""Training samples: all takes' synchronised instants as one set of arrays."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from ...models.geometry.lens import COEFFICIENTS
+from ...models.skeleton import SKELETONS
+from ..arrays import Samples, Timeline, Track, array_fields
+from ..errors import PosepipeError
+from ..footage.lenses import Lens, without_distortion
+from ..runtime.cache import stage
+from ..settings import FROM_JOINTS, SampleSettings
+
+CameraModel = list[list[list[float]]]
+"""K (3x3), R (3x3) and t (1x3) of a camera as plain nested lists, as many of them as are known."""
+
+
+@stage(version=3)
+def build_samples(
+    tracks: list[list[Track]],
+    timelines: list[Timeline],
+    calibrations: list[list[CameraModel]],
+    moving: list[bool],
+    names: list[str],
+    rigs: list[str],
+    settings: SampleSettings,
+) -> Samples:
+    """Samples of all takes: 2D poses at common instants, interpolated between frames.
+
+    Args:
+        tracks, calibrations: of each take's cameras; every list has one item per take.
+        moving: whether any of a take's cameras moves, so that its relative rotations are not constant.
+        names, rigs: takes' names, and labels of takes whose cameras stayed where they were.
+
+    Raises:
+        PosepipeError: too few instants that enough cameras see, or takes with different skeletons.
+    """
+    skeletons = {track.skeleton for take in tracks for track in take}
+    if len(skeletons) > 1:
+        raise PosepipeError(
+            f"the takes have different skeletons ({', '.join(sorted(skeletons))}); use one detector for all"
+        )
+    views = max(len(take) for take in tracks)
+    labels = [name if not rig else f"rig {rig}" for name, rig in zip(names, rigs, strict=True)]
+    keypoints, confidences, instants, times, takes, frames = [], [], [], [], [], []
+    for index, (take, timeline) in enumerate(zip(tracks, timelines, strict=True)):
+        keypoint, confidence = _views_of(take, timeline, views)
+        seen = _usable(keypoint, confidence, SKELETONS[take[0].skeleton].landmark("pelvis"), settings.min_joints)
+        confidence = np.where(seen[..., None], confidence, 0)
+        keep = seen.sum(1) >= settings.min_views
+        keypoints.append(np.where(confidence[..., None] > 0, keypoint, 0)[keep])
+        confidences.append(confidence[keep])
+        instants.append(np.flatnonzero(keep))
+        times.append(timeline.time[keep])
+        takes.append(np.full(keep.sum(), index))
+        frames.append(nearest_frames(timeline, views)[keep])
+    take_index = np.concatenate(takes).astype(np.int64)
+    if len(take_index) < 2:
+        raise PosepipeError(
+            f"only {len(take_index)} instants show the athlete in {settings.min_views} or more cameras; "
+            "do the videos show the same moments? If they start at different times, "
+            "say so with offset_s in posepipe.toml"
+        )
+    rig = np.array([-1 if moves else labels.index(label) for moves, label in zip(moving, labels, strict=True)])
+    K, R, t = _cameras(calibrations, views)
+    return Samples(
+        keypoint=np.concatenate(keypoints).astype(np.float32),
+        confidence=np.concatenate(confidences).astype(np.float32),
+        instant=np.concatenate(instants).astype(np.int64),
+        take=take_index,
+        rig=rig[take_index].astype(np.int64),
+        K=None if K is None else K[take_index],
+        R=None if R is None else R[take_index],
+        t=None if t is None else t[take_index],
+        skeleton=tracks[0][0].skeleton,
+        takes=names,
+        frame=np.concatenate(frames),
+        time=np.concatenate(times),
+    )
+
+
+@stage(version=1)
+def select_samples(samples: Samples, settings: SampleSettings) -> Samples:
+    """Those samples that enough views show, without views that show too little.
+
+    Raises:
+        PosepipeError: too few of them.
+    """
+    root = SKELETONS[samples.skeleton].landmark("pelvis")
+    seen = _usable(samples.keypoint, samples.confidence, root, settings.min_joints)
+    keep = seen.sum(1) >= settings.min_views
+    if keep.sum() < 2:
+        raise PosepipeError(
+            f"only {keep.sum()} of {len(keep)} samples show the athlete in {settings.min_views} or more views"
+        )
+    shown = np.where(seen[..., None], samples.confidence, 0)[keep]
+    arrays: dict[str, Any] = {
+        name: None if (array := getattr(samples, name)) is None else array[keep] for name in array_fields(Samples)
+    }
+    arrays |= {"confidence": shown, "keypoint": np.where(shown[..., None] > 0, arrays["keypoint"], 0)}
+    return replace(samples, **arrays)
+
+
+@stage(version=1)
+def undistort_samples(samples: Samples, lenses: list[list[Lens]]) -> Samples:
+    """Samples as pinhole cameras with the same intrinsics would show them.
+
+    Args:
+        lenses: distortion of each take's cameras.
+    """
+    distortion = np.zeros((len(lenses), samples.confidence.shape[1], COEFFICIENTS))
+    for take, cameras in enumerate(lenses):
+        distortion[take, : len(cameras)] = cameras
+    K = np.asarray(samples.K)
+    keypoint, confidence = without_distortion(samples.keypoint, samples.confidence, K, distortion[samples.take])
+    return replace(samples, keypoint=keypoint, confidence=confidence)
+
+
+def two_view_warning(samples: Samples, needs: Collection[str]) -> str:
+    """What users must know where no instant is seen by a third camera and nothing is known of the cameras; else "".
+
+    Without perspective two views fit a whole family of poses exactly, one for any angle between the cameras.
+
+    Args:
+        needs: of the method (``method_needs``).
+    """
+    if {*FROM_JOINTS, "crops"} & set(needs) or (samples.confidence > 0).any(-1).sum(1).max() > 2:
+        return ""
+    return (
+        "no more than two cameras see the athlete at a time, and two alone fit many poses: what decides is that "
+        "bones are alike left and right and keep their length; film with three cameras or more"
+    )
+
+
+def at_frames(track: Track, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Keypoints (T, J, 2) and confidences (T, J) at fractional frame indices (T); NaN and 0 where missing.
+
+    Between two frames keypoints are interpolated, and the confidence is the smaller of the two.
+    """
+    known = np.isfinite(frame)
+    index = np.where(known, frame, 0)
+    low = np.floor(index + 1e-6).astype(int)
+    share = np.where(index - low > 1e-6, index - low, 0)
+    high = np.where(share > 0, np.minimum(low + 1, len(track.time) - 1), low)
+    weight = share[:, None, None]
+    keypoint = (1 - weight) * track.keypoint[low] + weight * track.keypoint[high]
+    confidence = np.minimum(track.confidence[low], track.confidence[high])
+    missing = ~known[:, None] | np.isnan(keypoint).any(-1) | (confidence <= 0)
+    return np.where(missing[..., None], np.nan, keypoint), np.where(missing, 0, confidence)
+
+
+def nearest_frames(timeline: Timeline, views: int) -> np.ndarray:
+    """Indices (T, V) int32 of the frames that show each instant best; -1 where a camera shows nothing."""
+    frame = np.full((len(timeline.time), views), -1, np.int32)
+    frame[:, : timeline.frame.shape[1]] = np.where(np.isfinite(timeline.frame), np.round(timeline.frame), -1)
+    return frame
+
+
+def _views_of(take: list[Track], timeline: Timeline, views: int) -> tuple[np.ndarray, np.ndarray]:
+    """Keypoints (T, V, J, 2) and confidences (T, V, J) of a take; cameras that it lacks are missing."""
+    joints = take[0].keypoint.shape[1]
+    keypoint = np.full((len(timeline.time), views, joints, 2), np.nan)
+    confidence = np.zeros((len(timeline.time), views, joints))
+    for view, track in enumerate(take):
+        keypoint[:, view], confidence[:, view] = at_frames(track, timeline.frame[:, view])
+    return keypoint, confidence
+
+
+def _usable(keypoint: np.ndarray, confidence: np.ndarray, root: tuple[int, ...], min_joints: float) -> np.ndarray:
+    """Which views (T, V) show the root and enough other joints."""
+    has_root = (confidence[..., list(root)] > 0).all(-1)
+    return has_root & ((confidence > 0).mean(-1) >= min_joints) & ~np.isnan(keypoint).all((-1, -2))
+
+
+def _cameras(
+    calibrations: list[list[CameraModel]], views: int
+) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
+    """K, R (take, V, 3, 3) and t (take, V, 3), each if it is known of every camera."""
+    known = min(len(camera) for take in calibrations for camera in take)
+    K = np.tile(np.eye(3, dtype=np.float32), (len(calibrations), views, 1, 1))
+    R, t = K.copy(), np.zeros((len(calibrations), views, 3), np.float32)
+    for index, take in enumerate(calibrations):
+        for view, camera in enumerate(take):
+            for array, part in zip((K, R, t), camera, strict=False):
+                array[index, view] = part[0] if array is t else part
+    return K if known else None, *((R, t) if known == 3 else (None, None))

@@ -1,0 +1,179 @@
+"""Left and right: stretches of a view in which a detector took one side for the other, found and put right.
+
+Detectors swap the sides of a person with full confidence. Two things tell, neither of which needs a calibration:
+
+* time, by the accelerations of the joints (``models.side_labels``);
+* the other views: root-relative 2D poses of one instant, stacked as a matrix (2 views, joints), have rank 3 under
+  weak perspective (Tomasi and Kanade, IJCV 1992), whether or not cameras move. A swap in one view breaks it.
+
+The labels of a view are those of least cost given the labels of the other views; views are gone through until nothing
+changes.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from ...models.body.side_labels import DECIDED, JOINT_SHARE, LABELS, SMALLEST_SCALE, SideLabels, permutations, runs_of
+from ...models.geometry.weak_perspective import rank_residual
+from ...models.skeleton import SKELETONS
+from ..arrays import Swaps, Timeline, Track
+from ..runtime.cache import stage
+from ..settings import SideSettings
+
+SWAP_COST_PER_S = 4.0
+"""Of a swap that lasts (nats per second and part): detectors are right most of the time."""
+ALONE_COST_PER_S = 10.0
+"""The same where there is no other view to ask: only short swaps are believed."""
+CORRELATION_S = 0.06
+"""For about so long the errors of a view stay the same: evidence from other views is not new in every frame."""
+ROUNDS = 20
+
+
+@stage(version=1)
+def find_swaps(tracks: list[Track], timeline: Timeline | None, settings: SideSettings) -> Swaps:
+    """Swapped stretches of one person's tracks by the cameras of a take; of one track alone without a timeline."""
+    skeleton = SKELETONS[tracks[0].skeleton]
+    rate = SWAP_COST_PER_S if len(tracks) > 1 else ALONE_COST_PER_S
+    views = [SideLabels.of(track.keypoint, track.time, skeleton, rate) for track in tracks]
+    instants = np.zeros((0, len(tracks)), int) if timeline is None else _nearest_frames(timeline)
+    for _ in range(ROUNDS):
+        evidence = _evidence(views, instants)
+        found = [
+            (gain, number, stretch, path)
+            for number, (view, emission) in enumerate(zip(views, evidence, strict=True))
+            for path in [view.best_path(emission)]
+            for stretch, gain in view.changes(emission, path)
+        ]
+        if not _accept(views, instants, sorted(found, key=lambda change: -change[0])):
+            break
+    unsettled = _blame(views, instants) if len(views) == 2 else [np.zeros(len(view.label), int) for view in views]
+    evidence = _evidence(views, instants)
+    doubts = [view.doubtful(emission) for view, emission in zip(views, evidence, strict=True)]
+    return _stretches(views, [found | more for found, more in zip(doubts, unsettled, strict=True)])
+
+
+@stage(version=1)
+def mend_sides(track: Track, swaps: Swaps, camera: int, settings: SideSettings) -> Track:
+    """The track of a camera with its swaps undone, and paired joints that are in doubt at half their confidence."""
+    skeleton = SKELETONS[track.skeleton]
+    keypoint, confidence = np.array(track.keypoint), np.array(track.confidence)
+    for row in np.flatnonzero(swaps.camera == camera):
+        frames = slice(swaps.start[row], swaps.end[row])
+        order = permutations(skeleton)[swaps.part[row]]
+        if swaps.doubtful[row]:
+            confidence[frames, order != np.arange(len(order))] *= 0.5
+        elif settings.repair:
+            keypoint[frames], confidence[frames] = keypoint[frames][:, order], confidence[frames][:, order]
+    return Track(
+        time=track.time,
+        keypoint=keypoint,
+        confidence=confidence,
+        box=track.box,
+        skeleton=track.skeleton,
+        camera_moves=track.camera_moves,
+        dropped=track.dropped,
+    )
+
+
+def swapped_share(swaps: Swaps, camera: int, frames: int) -> float:
+    """Share of a camera's frames in which sides of the body are swapped."""
+    here = (swaps.camera == camera) & ~swaps.doubtful
+    return float((swaps.end - swaps.start)[here].sum()) / max(frames, 1)
+
+
+def describe_swaps(swaps: Swaps, camera: int, settings: SideSettings) -> str:
+    """What became of the sides in a camera's 2D poses, as a step on the way to a motion."""
+    here, length = swaps.camera == camera, swaps.end - swaps.start
+    swapped, doubtful = (int(length[here & (swaps.doubtful == doubt)].sum()) for doubt in (False, True))
+    done = "exchanged" if settings.repair else "swapped, and left so,"
+    return f"left and right of 2D poses {done} in {swapped} frames, in doubt in {doubtful}"
+
+
+def _evidence(views: list[SideLabels], instants: np.ndarray) -> list[np.ndarray]:
+    """What the other views say of each view's labels: cost (F, label) for each view, given the others' labels."""
+    evidence = [np.zeros((len(view.pose), LABELS)) for view in views]
+    if len(views) < 2 or len(instants) == 0:
+        return evidence
+    shown = instants >= 0
+    frames = np.where(shown, instants, 0)
+    stack, seen = (np.stack(arrays, 1) for arrays in zip(
+        *([array[frames[:, number]] for array in view.labelled(view.label)] for number, view in enumerate(views)),
+        strict=True))  # fmt: skip
+    seen = seen & shown[..., None]
+    now = rank_residual(stack, seen)
+    scale = max(float(np.median(now[now > 0])) if (now > 0).any() else 0.0, SMALLEST_SCALE)
+    for number, view in enumerate(views):
+        here = shown[:, number]
+        # Multivariate Cauchy noise in the 2V - 3 dimensions that the body leaves free: (1 + 2V - 3) / 2 = V - 1.
+        weight = JOINT_SHARE * min(1.0, view.period / CORRELATION_S) * (shown.sum(1) - 1)
+        for label in range(LABELS):
+            order = view.order[view.label[frames[:, number]] ^ label]
+            changed, visible = stack.copy(), seen.copy()
+            changed[:, number] = np.take_along_axis(stack[:, number], order[..., None], 1)
+            visible[:, number] = np.take_along_axis(seen[:, number], order, 1)
+            nats = np.log1p(np.square(rank_residual(changed, visible) / scale)).sum(1)
+            np.add.at(evidence[number][:, label], frames[here, number], (weight * nats)[here])
+    return evidence
+
+
+def _accept(
+    views: list[SideLabels], instants: np.ndarray, changes: list[tuple[float, int, slice, np.ndarray]]
+) -> bool:
+    """Make the changes that gain most, at any moment in one view only: the next round judges the others anew."""
+    taken = np.zeros(len(instants), bool)
+    made = False
+    for gain, number, stretch, path in changes:
+        frame = instants[:, number] if len(instants) else np.zeros(0, int)
+        moments = (frame >= stretch.start - 1) & (frame <= stretch.stop)
+        if gain <= 0 or taken[moments].any():
+            continue
+        taken |= moments
+        views[number].label[stretch] = path[stretch]
+        made = True
+    return made
+
+
+def _blame(views: list[SideLabels], instants: np.ndarray) -> list[np.ndarray]:
+    """Two views only tell that they differ: which one is swapped, time must say. Undoes what it does not say.
+
+    Returns:
+        For each view the parts (F) in doubt, as bits.
+    """
+    doubts = [np.zeros(len(view.label), int) for view in views]
+    for one, other in ((0, 1), (1, 0)):
+        view, rival = views[one], views[other]
+        for start, end in runs_of(view.label > 0):
+            here = (instants[:, one] >= start) & (instants[:, one] < end) & (instants[:, other] >= 0)
+            moved = rival.label.copy()
+            moved[instants[here, other]] ^= view.label[instants[here, one]]
+            cleared = view.label.copy()
+            cleared[start:end] = 0
+            gain = view.alone(view.label) + rival.alone(rival.label) - view.alone(cleared) - rival.alone(moved)
+            if abs(gain) < DECIDED:
+                doubts[one][start:end] |= view.label[start:end]
+                doubts[other] |= moved ^ rival.label
+            elif gain > 0:
+                rival.label = moved
+            if gain > -DECIDED:
+                view.label = cleared
+    return doubts
+
+
+def _stretches(views: list[SideLabels], doubts: list[np.ndarray]) -> Swaps:
+    rows = [
+        (camera, start, end, part, doubtful)
+        for camera, (view, doubt) in enumerate(zip(views, doubts, strict=True))
+        for labels, doubtful in ((view.label, 0), (doubt, 1))
+        for part in range(1, LABELS)
+        for start, end in runs_of(labels == part)
+    ]
+    columns = np.array(rows, np.int32).reshape(-1, 5).T
+    return Swaps(
+        camera=columns[0], start=columns[1], end=columns[2], part=columns[3], doubtful=columns[4].astype(bool)
+    )
+
+
+def _nearest_frames(timeline: Timeline) -> np.ndarray:
+    """Frame of each camera nearest to each instant (T, V) int; -1 where it shows nothing."""
+    return np.where(np.isfinite(timeline.frame), np.rint(np.nan_to_num(timeline.frame)), -1).astype(int)

@@ -1,0 +1,165 @@
+"""From single poses to motion: outliers out, short gaps filled, trajectories smoothed; the raw poses stay beside."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import numpy as np
+from scipy.interpolate import PchipInterpolator
+
+from ...models.body.body import body_size
+from ...models.body.smoothing import SMOOTHERS, outliers
+from ...models.skeleton import SKELETONS
+from ..arrays import Pose3D
+from ..runtime.cache import stage
+from ..settings import MotionSettings
+
+SHORTEST_S = 0.1
+"""Runs of poses shorter than this are not smoothed: there is nothing to tell noise by."""
+OUTLIER_WINDOW_S = 0.1
+"""Longer ones would take the turning points of fast movement for outliers."""
+OUTLIER_FLOOR = 0.04
+"""In statures: what is no further off its neighbours is no outlier, however still the rest is."""
+
+
+SURE = 0.5
+"""Share of a joint's median expected error below which a smaller one makes it no surer."""
+
+
+@stage(version=3)
+def make_motion(pose: Pose3D, settings: MotionSettings) -> Pose3D:
+    """The poses of a clip as a motion: ``joint`` and ``canonical`` filtered, ``joint_raw`` as they were lifted.
+
+    ``filled`` marks joints that were missing, or rejected as outliers, and come from their neighbours in time, over
+    at most ``max_gap_s``; what is missing for longer stays NaN. ``steps`` says what was done, with numbers. A root
+    trajectory is treated like a joint.
+    """
+    if settings.filter == "none":
+        return pose
+    there = np.isfinite(pose.joint).all((1, 2))
+    size = float(np.median(body_size(np.asarray(pose.joint)[there], SKELETONS[pose.skeleton]))) if there.any() else 0
+    joint, rejected, filled = _moving(pose, pose.joint, _weight(pose), size, settings)
+    if pose.root_trajectory is not None:
+        sure = pose.confidence.mean(1, keepdims=True)
+        root, *_ = _moving(pose, pose.root_trajectory[:, None], sure, size, settings)
+        pose = replace(pose, root_trajectory=root[:, 0], root_trajectory_raw=np.array(pose.root_trajectory))
+    return replace(
+        pose,
+        joint=joint,
+        canonical=joint @ pose.camera_from_canonical,
+        joint_raw=pose.joint,
+        filled=filled,
+        steps=_steps(settings, there, rejected, filled, pose, joint),
+    )
+
+
+def _weight(pose: Pose3D) -> np.ndarray:
+    """How far to trust joints (frame, joint), in 0..1: by the square of the expected error, else by confidence."""
+    if pose.expected_error is None:
+        return np.asarray(pose.confidence)
+    expected = np.asarray(pose.expected_error, np.float64)
+    there = np.isfinite(expected).all(1)
+    typical = np.median(expected[there], 0) if there.any() else 0.0
+    least = np.maximum(SURE * typical, np.finfo(np.float32).tiny)
+    return np.nan_to_num((least / np.maximum(expected, least)) ** 2)
+
+
+def _moving(
+    pose: Pose3D, points: np.ndarray, weight: np.ndarray, size: float, settings: MotionSettings
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Points (frame, point, 3) as a motion, which of them (frame, point) were outliers, and which are filled.
+
+    Args:
+        weight: how far to trust each point (frame, point), in 0..1.
+        size: the person's stature, in the unit of the points.
+    """
+    near = _near(np.asarray(pose.time), np.isfinite(points).all((1, 2)), settings.max_gap_s)
+    raw, time = np.asarray(points[near], np.float64), np.asarray(pose.time[near])
+    there = np.isfinite(raw).all((1, 2))
+    outlying = _rejected(time, raw, there, OUTLIER_FLOOR * size, settings)
+    moving, new = _filled(time, raw, there[:, None] & ~outlying, settings.max_gap_s)
+    weight = np.where(new, 0, weight[near]).astype(np.float64)
+    for run in _runs(np.isfinite(moving).all((1, 2))):
+        if time[run][-1] - time[run][0] >= SHORTEST_S:
+            flat = moving[run].reshape(len(time[run]), -1)
+            smooth = SMOOTHERS[settings.filter](time[run], flat, np.repeat(weight[run], 3, 1), settings.cutoff_hz)
+            moving[run] = smooth.reshape(moving[run].shape)
+    motion, rejected, filled = np.array(points), np.zeros(points.shape[:2], bool), np.zeros(points.shape[:2], bool)
+    motion[near], rejected[near], filled[near] = moving, outlying, new
+    return motion, rejected, filled
+
+
+def _near(time: np.ndarray, there: np.ndarray, gap_s: float) -> np.ndarray:
+    """Frames (frame) that are there, beside one that is, or no further in time: only they can become motion.
+
+    The others, of a long clip often nearly all, take part in nothing; one that is left out always has one that is
+    kept on either side, so that stretches stay apart.
+    """
+    places = np.flatnonzero(there)
+    if len(places) == 0:
+        return there
+    frames = np.arange(len(time))
+    after = np.searchsorted(places, frames)
+    before, after = places[(after - 1).clip(0)], places[after.clip(0, len(places) - 1)]
+    beside = np.minimum(np.abs(frames - before), np.abs(frames - after)) <= 1
+    return beside | (np.minimum(np.abs(time - time[before]), np.abs(time - time[after])) <= gap_s)
+
+
+def _rejected(
+    time: np.ndarray, raw: np.ndarray, there: np.ndarray, floor: float, settings: MotionSettings
+) -> np.ndarray:
+    """Outliers (frame, point)."""
+    rejected = np.zeros(raw.shape[:2], bool)
+    for run in _runs(there):
+        steps = np.diff(time[run])
+        window = 2 * round(OUTLIER_WINDOW_S / 2 / steps.mean()) + 1 if len(steps) else 1
+        if 3 <= window < len(raw[run]):
+            rejected[run] = outliers(raw[run], window, settings.outlier_deviations, floor)
+    return rejected
+
+
+def _filled(time: np.ndarray, raw: np.ndarray, known: np.ndarray, max_gap_s: float) -> tuple[np.ndarray, np.ndarray]:
+    """Poses (frame, joint, 3) in which what is not ``known`` (frame, joint) has been filled, and where.
+
+    Only between known places at most ``max_gap_s`` apart, by monotone cubics (PCHIP), which do not overshoot; what
+    cannot be filled stays as it was.
+    """
+    joint, filled = raw.copy(), np.zeros(known.shape, bool)
+    for number, mine in enumerate(known.T):
+        if mine.sum() < 2 or mine.all():
+            continue
+        places = np.flatnonzero(mine)
+        after = np.searchsorted(places, np.arange(len(mine))).clip(1, len(places) - 1)
+        gap = time[places[after]] - time[places[after - 1]]
+        inside = (np.arange(len(mine)) > places[0]) & (np.arange(len(mine)) < places[-1])
+        filled[:, number] = ~mine & inside & (gap <= max_gap_s)
+        between = PchipInterpolator(time[places], raw[places, number])
+        joint[filled[:, number], number] = between(time[filled[:, number]])
+    return joint, filled
+
+
+def _runs(there: np.ndarray) -> Iterator[slice]:
+    """Stretches of frames that are there."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[False], there, [False]]).astype(np.int8)))
+    return (slice(int(start), int(end)) for start, end in edges.reshape(-1, 2))
+
+
+def _steps(
+    settings: MotionSettings,
+    there: np.ndarray,
+    rejected: np.ndarray,
+    filled: np.ndarray,
+    pose: Pose3D,
+    joint: np.ndarray,
+) -> list[str]:
+    """What was done, in sentences."""
+    left = int(np.isnan(joint).any((1, 2)).sum())
+    weight = "confidence" if pose.expected_error is None else "expected error"
+    how = "found by cross-validation" if settings.filter == "gcv-spline" else f"{settings.cutoff_hz:g} Hz"
+    return [
+        f"outliers beyond {settings.outlier_deviations:g} deviations replaced: {int((rejected & filled).sum())}",
+        f"gaps up to {settings.max_gap_s:g} s filled: {int((filled.any(1) & ~there).sum())} frames; "
+        f"left missing: {left} frames",
+        f"smoothed: {settings.filter}, cutoff {how}, weighted by {weight}",
+    ]

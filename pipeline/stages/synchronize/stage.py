@@ -1,0 +1,190 @@
+"""Synchronisation: the cameras of a take on one timeline, to a fraction of a frame.
+
+Offsets that ``posepipe.toml`` states are taken as they are. Others, and the rates of the clocks, are found from
+sound, from how the joints move and from the geometry of all pairs of views (``alignment``), or not at all: if these
+are weak or contradict each other, the stage stops. The timeline follows the true timestamps of the slowest camera;
+every other camera gets, for each instant, the fractional index of the frame that shows it.
+
+In the end the cameras are checked: how the joints move up and down about the pelvis looks nearly the same from every
+side, and a panning camera does not change it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+
+import numpy as np
+from scipy.ndimage import gaussian_filter1d
+
+from ....models.skeleton import SKELETONS
+from ...arrays import Frames, Timeline, Track
+from ...runtime.cache import stage
+from ...settings import SynchronizeSettings
+from .clocks import Clocks
+from .find import Found, find_clocks
+
+CHECK_RATE = 50.0
+"""Samples per second of the motion signals."""
+CLEAR_SCORE = 0.5
+"""Correlation from which on a lag is believed."""
+CLEAR_GAIN = 0.1
+"""How much better than no lag a lag must be to be believed."""
+SMOOTH_S = 0.04
+
+
+@stage(version=3)
+def synchronize(
+    frames: list[Frames],
+    tracks: list[Track],
+    names: list[str],
+    offsets: list[float | None],
+    settings: SynchronizeSettings,
+) -> Timeline:
+    """Timeline of a take from its cameras' videos, tracks, names and stated offsets (s).
+
+    A camera that starts late, stops early or skips frames shows nothing at those instants.
+
+    Raises:
+        PosepipeError: offsets that are not stated cannot be found.
+    """
+    found = _clocks(frames, tracks, names, offsets, settings)
+    clocks = found.clocks
+    times = [
+        offset + rate * track.time for track, offset, rate in zip(tracks, clocks.offset, clocks.rate, strict=True)
+    ]
+    instants = common_instants(times)
+    frame = np.stack([fractional_frames(time, instants, settings.max_gap_s) for time in times], 1)
+    keep = np.isfinite(frame).any(1)
+    lag, score = check_lags(tracks, times, settings.max_lag_s)
+    warnings = found.warnings + lag_warnings(names, times, lag, score)
+    return Timeline(
+        time=instants[keep],
+        offset=clocks.offset,
+        rate=clocks.rate,
+        frame=frame[keep],
+        lag=lag,
+        score=score,
+        warnings=warnings,
+        verdict="stated" if not found.findings else "unsure" if warnings else "ok",
+        cues=[asdict(finding) for finding in found.findings],
+    )
+
+
+def _clocks(
+    frames: list[Frames],
+    tracks: list[Track],
+    names: list[str],
+    offsets: list[float | None],
+    settings: SynchronizeSettings,
+) -> Found:
+    """Clocks as stated, or found."""
+    given = {camera: offset for camera, offset in enumerate(offsets) if offset is not None}
+    if settings.offsets == "stated" or len(given) == len(tracks):
+        stated = np.array([given.get(camera, 0.0) for camera in range(len(tracks))], np.float64)
+        return Found(Clocks(stated, np.ones(len(tracks)), np.zeros(len(tracks))), [], [])
+    return find_clocks(frames, tracks, names, given, settings.cues, settings.max_offset_s, settings.sound_path_m)
+
+
+def common_instants(times: list[np.ndarray]) -> np.ndarray:
+    """Times of the slowest camera's frames, carried on at its pace to where any camera begins and ends."""
+    periods = [_period(time) for time in times]
+    slowest = int(np.argmax(periods))
+    time, period = times[slowest], periods[slowest]
+    before = np.arange(1, 1 + int((time[0] - min(t[0] for t in times)) / period + 0.5))
+    after = np.arange(1, 1 + int((max(t[-1] for t in times) - time[-1]) / period + 0.5))
+    return np.concatenate([time[0] - before[::-1] * period, time, time[-1] + after * period])
+
+
+def fractional_frames(time: np.ndarray, instants: np.ndarray, max_gap_s: float) -> np.ndarray:
+    """Index of the frame that shows each instant, between two frames where need be; NaN where none does."""
+    index = np.interp(instants, time, np.arange(len(time)))
+    nearest = np.rint(index).astype(int)
+    close = np.abs(instants - time[nearest]) <= 0.5 * _period(time)
+    low = np.floor(index).astype(int)
+    gap = time[np.minimum(low + 1, len(time) - 1)] - time[low]
+    outside = (instants < time[0]) | (instants > time[-1])
+    in_gap = gap > max_gap_s
+    index = np.where(in_gap & close, nearest, index)
+    return np.where((outside | in_gap) & ~close, np.nan, index)
+
+
+def _period(time: np.ndarray) -> float:
+    return float(np.median(np.diff(time))) if len(time) > 1 else 1.0
+
+
+def check_lags(tracks: list[Track], times: list[np.ndarray], max_lag_s: float) -> tuple[np.ndarray, np.ndarray]:
+    """Lag (s) at which each camera's motion fits that of the others best, and the correlation there."""
+    start, end = min(t[0] for t in times), max(t[-1] for t in times)
+    grid = np.arange(start, end + 1 / CHECK_RATE, 1 / CHECK_RATE)
+    signals = [motion_signal(track, time, grid) for track, time in zip(tracks, times, strict=True)]
+    lags, scores = np.full(len(tracks), np.nan), np.zeros(len(tracks), np.float32)
+    for camera, signal in enumerate(signals):
+        others = np.stack([other for index, other in enumerate(signals) if index != camera])
+        seen = np.isfinite(others).any(0)
+        rest = np.where(seen, np.nansum(others, 0) / np.maximum(np.isfinite(others).sum(0), 1), np.nan)
+        lags[camera], scores[camera] = best_lag(signal, rest, round(max_lag_s * CHECK_RATE))
+    return lags, scores
+
+
+def motion_signal(track: Track, time: np.ndarray, grid: np.ndarray) -> np.ndarray:
+    """Vertical velocity of each joint about the pelvis in body sizes per second (joint, grid); NaN where unknown."""
+    skeleton = SKELETONS[track.skeleton]
+    pelvis, thorax = (track.keypoint[:, list(skeleton.landmark(name))].mean(1) for name in ("pelvis", "thorax"))
+    trunk = np.linalg.norm(thorax - pelvis, axis=-1)
+    size = float(np.median(trunk[np.isfinite(trunk)])) + 1e-6 if np.isfinite(trunk).any() else 1.0
+    height = (track.keypoint[..., 1] - pelvis[:, None, 1]) / size
+    signal = np.full((height.shape[1], len(grid)), np.nan)
+    for joint, values in enumerate(height.T):
+        known = np.isfinite(values)
+        if known.sum() > 2:
+            position = np.interp(grid, time[known], values[known], np.nan, np.nan)
+            inside = np.isfinite(position)
+            smooth = gaussian_filter1d(position[inside], SMOOTH_S * CHECK_RATE)
+            signal[joint, inside] = np.gradient(smooth) * CHECK_RATE
+    return signal
+
+
+def best_lag(signal: np.ndarray, rest: np.ndarray, max_lag: int) -> tuple[float, float]:
+    """Lag (s) at which two signals (joint, grid) correlate best, to a fraction of a step, and that correlation.
+
+    A lag is positive if ``signal`` shows everything later. It is NaN where there is too little motion
+    in common, or where the correlation is best at the end of the range.
+    """
+    known = np.isfinite(signal) & np.isfinite(rest)
+    max_lag = min(max_lag, int(known.any(0).sum() // 4))
+    scores = np.array([_correlation(signal, rest, lag) for lag in range(-max_lag, max_lag + 1)])
+    if max_lag < 2 or not np.isfinite(scores).any():
+        return float("nan"), 0.0
+    peak = int(np.nanargmax(scores))
+    score = float(np.clip(scores[peak], 0, 1))
+    if peak in (0, 2 * max_lag) or not np.isfinite(scores[peak - 1 : peak + 2]).all():
+        return float("nan"), score
+    if scores[peak] - scores[max_lag] < CLEAR_GAIN:  # as good as no lag
+        peak = max_lag
+    left, middle, right = scores[peak - 1 : peak + 2]
+    bend = left - 2 * middle + right
+    shift = float(np.clip(0.5 * (left - right) / bend, -1, 1)) if bend < 0 else 0.0
+    return (peak - max_lag + shift) / CHECK_RATE, score
+
+
+def _correlation(signal: np.ndarray, rest: np.ndarray, lag: int) -> float:
+    """Correlation of ``signal`` moved ``lag`` steps back with ``rest``, over all joints where both are known."""
+    length = signal.shape[1] - abs(lag)
+    moved = signal[:, max(lag, 0) : max(lag, 0) + length]
+    fixed = rest[:, max(-lag, 0) : max(-lag, 0) + length]
+    both = np.isfinite(moved) & np.isfinite(fixed)
+    if both.any(0).sum() < 0.3 * CHECK_RATE:
+        return float("nan")
+    moved, fixed = np.where(both, moved, 0), np.where(both, fixed, 0)
+    return float((moved * fixed).sum() / (np.linalg.norm(moved) * np.linalg.norm(fixed) + 1e-9))
+
+
+def lag_warnings(names: list[str], times: list[np.ndarray], lag: np.ndarray, score: np.ndarray) -> list[str]:
+    """One sentence per camera whose motion clearly disagrees with the stated offsets."""
+    tolerance = 1.5 * max(_period(time) for time in times)
+    return [
+        f"camera {name} seems to run {abs(late):.2f} s {'behind' if late > 0 else 'ahead of'} the others "
+        f"(correlation {sure:.2f}): check its offset_s in posepipe.toml"
+        for name, late, sure in zip(names, lag, score, strict=True)
+        if np.isfinite(late) and abs(late) > tolerance and sure >= CLEAR_SCORE
+    ]

@@ -1,0 +1,236 @@
+"""Training: one explicit loop for all methods.
+
+Phases, schedules and loss weights are the method's data; the loop knows none of them. Every epoch
+begins by seeding all draws with (seed, epoch) and ends by keeping a checkpoint, so that a killed
+training goes on at its last epoch and ends with the same bits as an uninterrupted one (on the CPU).
+Under torchrun, Slurm or MPI each process takes its share of every batch.
+"""
+
+from __future__ import annotations
+
+import math
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.optim.lr_scheduler import LRScheduler, MultiStepLR, OneCycleLR
+
+from ...models.body.handedness import Handedness, judge_handedness
+from ...models.method import Batch, Method, Phase
+from ...models.skeleton import SKELETONS
+from ..arrays import Crops, LabelledPictures, Labels, Rig, Samples
+from ..detectors.checkpoint import load_state_dict_safely
+from ..errors import PosepipeError
+from ..runtime.cache import SourceFile, Work, stage
+from ..runtime.device import choose_device
+from ..runtime.launcher import ALONE, Launch, together
+from ..runtime.progress import progress
+from ..settings import TrainingSettings, method_class
+from ..training.batches import NOTHING, OnDemand, SampleCrops, pick, pick_views, to_batch, windows_of
+from ..training.checkpoint import Checkpoint
+from ..training.model_file import Model
+
+JUDGED_VIEWS, JUDGED_CROPS = 4096, 512
+"""Training views whose predictions decide on handedness, of 2D poses and of pictures."""
+
+
+_BLOCK = 256
+"""Views in memory at once, with their pictures or windows."""
+
+
+@stage(version=2, distributed=True)
+def train_model(
+    samples: Samples,
+    rig: Rig | None,
+    labels: Labels | None,
+    crops: list[list[Crops]] | None,
+    labelled: LabelledPictures | None,
+    backbone: SourceFile | None,
+    settings: TrainingSettings,
+    *,
+    work: Work,
+) -> Model:
+    """A method trained on samples, and on the rig, the labels and crops of each take's cameras if it needs them.
+
+    Args:
+        labelled: pictures of other people to learn from as well.
+        backbone: checkpoint to start from.
+
+    Raises:
+        PosepipeError: no such device, a checkpoint that does not fit, a loss that is not finite, or handedness that
+            stays undecided.
+    """
+    kind = method_class(settings.method)
+    torch.manual_seed(settings.seed)
+    method = kind(SKELETONS[samples.skeleton], kind.Settings.model_validate(settings.options))
+    if backbone is not None:
+        _start_from(method, backbone.path)
+    pictures = None if crops is None else SampleCrops(samples, crops)
+    more = OnDemand(pictures, windows_of(samples, method.window), labelled)
+    with together(settings.device) as launch:
+        device = choose_device(settings.device)
+        data = to_batch(samples, rig, labels, device)
+        losses = fit_method(method.to(device), data, settings.seed, work, launch, more)
+    method.eval()
+    parity, sample = _parities(method, data, more)
+    handedness = _handedness(method, parity)
+    return Model(
+        method=settings.method,
+        options=settings.options,
+        skeleton=samples.skeleton,
+        state={name: value.cpu() for name, value in method.state_dict().items()},
+        losses=losses,
+        handedness=vars(handedness) | {"takes": _by_take(method, parity, samples.take[sample], samples.takes)},
+        instants=len(samples.instant),
+        recipe={},
+        window_step_s=None if more.windows is None or samples.time is None else more.windows.step,
+    )
+
+
+def _handedness(method: Method, parity: np.ndarray) -> Handedness:
+    """What anatomy says of the handedness.
+
+    Raises:
+        PosepipeError: nothing certain, and nothing else settles it.
+    """
+    found = judge_handedness(parity, quotient=method.settles_handedness)
+    if not method.mirror_fits:
+        return replace(
+            found, sentence=f"The cameras settle left and right, and anatomy checks them. {found.sentence}"
+        )
+    if found.verdict == "undecided":
+        raise PosepipeError(f"training ended, but left and right were not told apart: {found.sentence}")
+    return found
+
+
+def _by_take(method: Method, parity: np.ndarray, take: np.ndarray, names: list[str]) -> dict[str, dict[str, float]]:
+    """Mean size of the parity, and shares of evident poses and of one sign, of each take that was looked at."""
+    found = {
+        names[index]: judge_handedness(parity[take == index], method.settles_handedness)
+        for index in np.unique(take).tolist()
+    }
+    return {
+        name: {"margin": one.margin, "evident": one.evident, "majority": one.majority} for name, one in found.items()
+    }
+
+
+def _start_from(method: Method, checkpoint: Path) -> None:
+    try:
+        method.start_from(load_state_dict_safely(checkpoint))
+    except ValueError as error:
+        raise PosepipeError(f"checkpoint {checkpoint} does not fit train.backbone: {error}") from error
+
+
+def fit_method(
+    method: Method, data: Batch, seed: int, work: Work, launch: Launch = ALONE, more: OnDemand = NOTHING
+) -> list[dict[str, Any]]:
+    """Run all phases of a method over the data, from its last kept epoch on; one row of losses per epoch.
+
+    Pictures are read from the disk, and windows cut, batch by batch.
+    """
+    phases = method.phases()
+    kept = work.parts(Checkpoint)
+    history: list[dict[str, Any]] = []
+    if kept:
+        method.load_state_dict(kept[-1].method)
+        history = list(kept[-1].losses)
+    with progress("train", sum(phase.epochs for phase in phases)) as advance:
+        advance(len(history))
+        first = 0  # epoch of the history at which the phase begins
+        for phase in phases:
+            done, first = len(history) - first, first + phase.epochs
+            if done >= phase.epochs:
+                continue
+            if phase.batch_size < launch.processes:
+                raise PosepipeError(
+                    f"a batch of {phase.batch_size} instants is too small for {launch.processes} processes"
+                )
+            steps = phase.steps or max(math.ceil(len(data.rig) / phase.batch_size), phase.min_steps)
+            optimizer, schedule = _optimizer(method, phase, steps)
+            if done:
+                optimizer.load_state_dict(kept[-1].optimizer)
+                schedule.load_state_dict(kept[-1].schedule)
+            for epoch in range(done, phase.epochs):
+                torch.manual_seed(seed * 1_000_003 + len(history))
+                row = _epoch(method, data, more, phase, epoch, steps, optimizer, schedule, launch)
+                history.append({"phase": phase.name, "epoch": epoch, **row})
+                work.keep(Checkpoint.of(method, optimizer, schedule, history), instead=True)
+                advance(1)
+    return history
+
+
+def _epoch(
+    method: Method,
+    data: Batch,
+    more: OnDemand,
+    phase: Phase,
+    epoch: int,
+    steps: int,
+    optimizer: torch.optim.Optimizer,
+    schedule: LRScheduler,
+    launch: Launch,
+) -> dict[str, float]:
+    """One pass; mean of each loss term, their weighted total, and the learning rate at its end."""
+    method.train()
+    weights = phase.weights_in(epoch)
+    sums: dict[str, Tensor] = {}
+    for index in _shuffled(len(data.rig), phase.batch_size, steps):
+        own = slice(launch.rank, None, launch.processes)
+        batch = pick(data, index[own], more, more.draw_labelled(phase.labelled)[own])
+        terms = method.losses(batch, phase)
+        total = torch.stack([weight * terms[name] for name, weight in weights.items()]).sum()
+        optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        _average([p.grad for p in method.parameters() if p.grad is not None], launch)
+        optimizer.step()
+        if isinstance(schedule, OneCycleLR):
+            schedule.step()
+        for name, value in {**terms, "total": total}.items():
+            sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value.detach()
+    if not isinstance(schedule, OneCycleLR):
+        schedule.step()
+    _average(list(sums.values()), launch)
+    means = {name: float(value) / steps for name, value in sums.items()}
+    if not math.isfinite(means["total"]):
+        raise PosepipeError(
+            f"the loss of phase {phase.name!r} is no longer finite; "
+            "lower train.learning_rate, or look for wrong keypoints"
+        )
+    return {**means, "learning_rate": float(schedule.get_last_lr()[0])}
+
+
+def _optimizer(method: Method, phase: Phase, steps: int) -> tuple[torch.optim.Optimizer, LRScheduler]:
+    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[phase.optimizer]
+    trained = [parameter for parameter in method.parameters() if parameter.requires_grad]
+    optimizer = kind(trained, lr=phase.learning_rate, weight_decay=phase.weight_decay, fused=True)
+    if phase.schedule == "one_cycle":
+        return optimizer, OneCycleLR(optimizer, phase.learning_rate, total_steps=phase.epochs * steps)
+    return optimizer, MultiStepLR(optimizer, list(phase.milestones), gamma=0.1)
+
+
+def _shuffled(count: int, batch_size: int, steps: int) -> list[Tensor]:
+    """Index batches of one epoch: as many passes over the shuffled instants as ``steps`` full batches need."""
+    passes = [torch.randperm(count) for _ in range(math.ceil(steps * batch_size / count))]
+    return list(torch.cat(passes)[: steps * batch_size].split(batch_size))
+
+
+def _parities(method: Method, data: Batch, more: OnDemand) -> tuple[np.ndarray, np.ndarray]:
+    """Parities (N) that the network itself shows on training views, spread evenly over them, and their samples."""
+    sample, view = (data.confidence > 0).any(-1).nonzero(as_tuple=True)
+    step = max(len(sample) // (JUDGED_VIEWS if more.pictures is None else JUDGED_CROPS), 1)
+    sample, view, parities = sample[::step], view[::step], []
+    for places in zip(sample.split(_BLOCK), view.split(_BLOCK), strict=True):
+        with torch.no_grad():
+            parities.append(method.predict(pick_views(data, *places, more)).parity)
+    return torch.cat(parities).cpu().numpy(), sample.cpu().numpy()
+
+
+def _average(tensors: list[Tensor], launch: Launch) -> None:
+    """Replace tensors by their mean over all processes."""
+    if launch.processes > 1:
+        from mmengine.dist import all_reduce_params
+
+        all_reduce_params(tensors, op="mean")

@@ -1,0 +1,1 @@
+"""Between records and networks: batches, windows, checkpoints and model files."""

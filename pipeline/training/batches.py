@@ -1,0 +1,162 @@
+"""Batches of training samples: arrays lie on the device, pictures and windows are made when they are asked for."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from ...models.method import Batch, Labelled2D, View, Window
+from ..arrays import Crops, LabelledPictures, Labels, Rig, Samples
+from .windows import Windows
+
+_QUARTERS = 4
+
+
+class SampleCrops:
+    """Which crop shows which view of which sample.
+
+    Args:
+        samples: as they were built from videos.
+        crops: of each take's cameras.
+    """
+
+    def __init__(self, samples: Samples, crops: list[list[Crops]]) -> None:
+        if samples.frame is None:
+            raise ValueError("these samples do not come from videos")
+        self._crops, self._take = crops, samples.take
+        self._frame = np.where((samples.confidence > 0).any(-1), samples.frame, -1)
+
+    def pick(self, sample: np.ndarray, view: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Pictures (N, H, W, 3) uint8 and maps (N, 2, 3) float32 of views of samples (N), (N).
+
+        Black, with the identity, where a view is missing.
+        """
+        shape = self._crops[0][0].picture.shape[1:]
+        picture = np.zeros((len(sample), *shape), np.uint8)
+        crop_from_image = np.tile(np.eye(2, 3, dtype=np.float32), (len(sample), 1, 1))
+        take = self._take[sample]
+        for index, cameras in enumerate(self._crops):
+            for camera, crops in enumerate(cameras):
+                here = np.flatnonzero((take == index) & (view == camera))
+                if len(here):
+                    picture[here], crop_from_image[here] = crops.at(self._frame[sample[here], camera])
+        return picture, crop_from_image
+
+
+@dataclass(frozen=True)
+class OnDemand:
+    """What samples have beside their arrays, made only for those that are asked for."""
+
+    pictures: SampleCrops | None = None
+    windows: Windows | None = None
+    """Of the views of all samples, view by view within a sample."""
+    labelled: LabelledPictures | None = None
+    """Of other people."""
+
+    def draw_labelled(self, count: int) -> Tensor:
+        """Indices of so many labelled pictures, drawn by chance."""
+        known = 0 if self.labelled is None else len(self.labelled.picture)
+        return torch.randint(known, (count,)) if known else torch.zeros(0, dtype=torch.int64)
+
+
+NOTHING = OnDemand()
+
+
+def windows_of(samples: Samples, size: int) -> Windows | None:
+    """Windows of this many frames around the views of all samples; each view of a take is a clip."""
+    if size == 1:
+        return None
+    views = samples.confidence.shape[1]
+    time = samples.instant if samples.time is None else samples.time
+    clip = samples.take[:, None] * views + np.arange(views)
+    shown = (samples.confidence > 0).any(-1)
+    return Windows(np.repeat(time, views), clip.ravel(), shown.ravel(), size)
+
+
+def to_batch(samples: Samples, rig: Rig | None, labels: Labels | None, device: torch.device) -> Batch:
+    """All samples as tensors; cameras as in ``rig`` if it is given."""
+
+    def tensor(array: Any) -> Tensor | None:
+        return None if array is None else torch.from_numpy(array.copy()).to(device)
+
+    cameras = samples if rig is None else rig
+    fields = {name: getattr(samples, name) for name in ("keypoint", "confidence", "rig")}
+    fields |= {name: getattr(cameras, name) for name in ("K", "R", "t")}
+    if labels is not None:
+        fields |= {"label": labels.joint, "label_confidence": labels.confidence, "half": halves(samples)}
+    tensors: dict[str, Any] = {name: tensor(array) for name, array in fields.items()}
+    return Batch(**tensors)
+
+
+def halves(samples: Samples) -> np.ndarray:
+    """Half (S) of each sample, 0 or 1: those of the quarters of its take by turns."""
+    instant, take = samples.instant, samples.take
+    first, last = np.full(len(samples.takes), instant.max()), np.full(len(samples.takes), instant.min())
+    np.minimum.at(first, take, instant)
+    np.maximum.at(last, take, instant)
+    return (instant - first[take]) * _QUARTERS // (last - first + 1)[take] % 2
+
+
+def pick(data: Batch, index: Tensor, more: OnDemand = NOTHING, labelled: Tensor | None = None) -> Batch:
+    """Samples by index (B), with their pictures and windows, and labelled pictures by index (M)."""
+    views = data.confidence.shape[1]
+    places = index.to(data.rig.device)
+    picked: dict[str, Any] = {name: None if value is None else value[places] for name, value in vars(data).items()}
+    sample, view = index.repeat_interleave(views), torch.arange(views).repeat(len(index))
+    if more.pictures is not None:
+        read = read_crops(more.pictures, sample, view, data.rig.device)
+        picked |= {name: value.unflatten(0, (-1, views)) for name, value in read.items()}
+    if more.windows is not None:
+        picked["window"] = _windows(data, sample, view, more.windows, (len(index), views))
+    if more.labelled is not None and labelled is not None:
+        picked["labelled"] = read_labelled(more.labelled, labelled, data.rig.device)
+    return Batch(**picked)
+
+
+def pick_views(data: Batch, sample: Tensor, view: Tensor, more: OnDemand = NOTHING) -> View:
+    """Views (N) of samples (N), with their pictures and windows."""
+    places = sample.to(data.rig.device), view.to(data.rig.device)
+    made: dict[str, Any] = {}
+    if more.pictures is not None:
+        made |= read_crops(more.pictures, sample, view, data.rig.device)
+    if more.windows is not None:
+        made["window"] = _windows(data, sample, view, more.windows, sample.shape)
+    return View(data.keypoint[places], data.confidence[places], None if data.K is None else data.K[places], **made)
+
+
+def _windows(data: Batch, sample: Tensor, view: Tensor, windows: Windows, shape: tuple[int, ...]) -> Window:
+    """Windows (*shape, W) around views (N) of samples (N)."""
+    index = windows.around((sample * data.confidence.shape[1] + view).cpu().numpy())
+    K = None if data.K is None else data.K.flatten(0, 1)
+    return cut_windows(data.keypoint.flatten(0, 1), data.confidence.flatten(0, 1), K, index.reshape(*shape, -1))
+
+
+def cut_windows(keypoint: Tensor, confidence: Tensor, K: Tensor | None, index: np.ndarray) -> Window:
+    """Windows of frames (F) by index (..., W), -1 where missing."""
+    places = torch.from_numpy(index).to(confidence.device)
+    there, places = places >= 0, places.clamp_min(0)
+    return Window(
+        keypoint[places] * there[..., None, None],
+        confidence[places] * there[..., None],
+        None if K is None else K[places],
+    )
+
+
+def read_labelled(labelled: LabelledPictures, index: Tensor, device: torch.device) -> Labelled2D:
+    """Labelled pictures by index (M)."""
+    place = index.numpy()
+    known = labelled.confidence[place] > 0
+    keypoint = np.where(known[..., None], labelled.keypoint[place], 0)
+    parts = (labelled.picture[place], keypoint, labelled.confidence[place])
+    return Labelled2D(*(torch.from_numpy(np.array(part)).to(device) for part in parts))
+
+
+def read_crops(pictures: SampleCrops, sample: Tensor, view: Tensor, device: torch.device) -> dict[str, Tensor]:
+    """Pictures and maps of views of samples (N), by their names in batches and views."""
+    picture, crop_from_image = pictures.pick(sample.cpu().numpy(), view.cpu().numpy())
+    return {"crop": torch.from_numpy(picture).to(device),
+            "crop_from_image": torch.from_numpy(crop_from_image).to(device)}  # fmt: skip

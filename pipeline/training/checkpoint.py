@@ -1,0 +1,50 @@
+"""Where a training stands, kept so that a killed one goes on with the same bits."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+from torch import Tensor, nn
+from torch.optim.lr_scheduler import LRScheduler
+
+from ..arrays import HandOver, durable
+
+
+@dataclass(frozen=True)
+class Checkpoint(HandOver):
+    """Where training stands after an epoch."""
+
+    method: dict[str, Tensor]
+    """Weights of what is trained."""
+    optimizer: dict[str, Any]
+    schedule: dict[str, Any]
+    losses: list[dict[str, Any]]
+
+    @classmethod
+    def of(
+        cls, network: nn.Module, optimizer: torch.optim.Optimizer, schedule: LRScheduler, losses: list[dict[str, Any]]
+    ) -> Self:
+        """The present state."""
+        plain = {
+            name: value
+            for name, value in schedule.state_dict().items()
+            if isinstance(value, int | float | bool | str | list)
+        }
+        return cls(network.state_dict(), optimizer.state_dict(), plain, losses)
+
+    def notes(self) -> dict[str, Any]:
+        """Nothing but tensors and losses, which are in the file."""
+        return {}
+
+    def save(self, folder: Path) -> None:
+        """Write ``checkpoint.pt``."""
+        with durable(folder / "checkpoint.pt") as file:
+            torch.save({name: getattr(self, name) for name in self.__dataclass_fields__}, file)
+
+    @classmethod
+    def load(cls, folder: Path, notes: dict[str, Any]) -> Self:
+        """Read ``checkpoint.pt``."""
+        return cls(**torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True))

@@ -1,0 +1,182 @@
+"""The model file: tensors and plain values, never code."""
+
+from __future__ import annotations
+
+import io
+import json
+import warnings
+from dataclasses import MISSING, dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Self
+
+import torch
+
+from ...models.method import Method, MethodSettings
+from ...models.networks.refinement import RefinementUnit
+from ...models.skeleton import SKELETONS
+from ..arrays import HandOver
+from ..errors import PosepipeError
+from ..runtime.cache import write_atomically
+from ..settings import method_class, parse
+from .morph_file import MorphNetwork
+
+FORMAT = "posepipe model"
+FORMAT_VERSION = 3
+"""Of models with a skeleton morph, which a posepipe that knows older versions only would leave out and not say so."""
+REFINED_VERSION = 2
+"""Of other models with a refinement unit, likewise."""
+PLAIN_VERSION = 1
+"""Of all other models."""
+NO_SUPERVISION = "no 3D poses"
+
+
+@dataclass(frozen=True)
+class Model(HandOver):
+    """A trained method: enough to build the network again and lift a clip with it."""
+
+    method: str
+    options: dict[str, Any]
+    """All settings of the method."""
+    skeleton: str
+    state: dict[str, torch.Tensor]
+    losses: list[dict[str, Any]]
+    """One row per epoch: phase, epoch, each loss term, total, learning rate."""
+    handedness: dict[str, Any]
+    """How clearly the person was told from the mirrored one: verdict, margin, majority share; ``takes``: of each."""
+    instants: int
+    """Training instants."""
+    recipe: dict[str, Any]
+    """Settings of the stages before training, for ``infer`` to repeat, and digests of what was trained on."""
+    window_step_s: float | None = None
+    """Time between two frames of a window; None if the method has no windows, or times were not known."""
+    refinement: dict[str, torch.Tensor] | None = None
+    """Weights of the refinement unit, if one was trained."""
+    supervision: str = NO_SUPERVISION
+    """Which true 3D poses the model learnt from: with any, its results are not self-supervised."""
+    morph: MorphNetwork | None = None
+    """Moves the joints of 2D poses before they are lifted, as it did in training."""
+
+    def save(self, folder: Path) -> None:
+        """Write ``model.pt``."""
+        self.write(folder / "model.pt")
+
+    def notes(self) -> dict[str, Any]:
+        """Plain values for the manifest; the rest is in the model file."""
+        names = ("method", "skeleton", "handedness", "supervision")
+        return {name: getattr(self, name) for name in names}
+
+    @classmethod
+    def load(cls, folder: Path, notes: dict[str, Any]) -> Self:
+        """Read ``model.pt``."""
+        return cls.read(folder / "model.pt")
+
+    def write(self, path: Path) -> None:
+        """Write the model file; equal models give equal bytes."""
+        weights: dict[str, Any] = {"state": self.state}
+        weights |= {} if self.refinement is None else {"refinement": self.refinement}
+        weights |= {} if self.morph is None else {"morph": self.morph.content()}
+        names = [name for name in self.__dataclass_fields__ if name not in ("state", "refinement", "morph")]
+        plain = {name: getattr(self, name) for name in names}
+        refined = PLAIN_VERSION if self.refinement is None else REFINED_VERSION
+        content = {
+            "format": FORMAT,
+            "format_version": refined if self.morph is None else FORMAT_VERSION,
+            "posepipe": version("posepipe"),
+            **json.loads(json.dumps(plain)),  # pickle tells a word that stands twice from two equal words
+            **weights,
+        }
+        buffer = io.BytesIO()  # a path would put its own name into the file
+        torch.save(content, buffer)
+        write_atomically(path, buffer.getvalue())
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read a model file; nothing in it is executed.
+
+        Raises:
+            PosepipeError: missing, not a posepipe model, of a newer version, or damaged.
+        """
+        try:
+            with warnings.catch_warnings():
+                warnings.simplefilter("ignore")  # what torch thinks of a file that is refused below
+                content = torch.load(path, map_location="cpu", weights_only=True)
+        except FileNotFoundError as error:
+            raise PosepipeError(f"there is no model file {path}") from error
+        except Exception as error:
+            raise PosepipeError(
+                f"{path} is not a posepipe model (it cannot be read as plain tensors, so nothing in it was run); "
+                "give the model.pt that `posepipe fit` wrote"
+            ) from error
+        if not isinstance(content, dict) or content.get("format") != FORMAT:
+            raise PosepipeError(f"{path} is not a posepipe model; give the model.pt that `posepipe fit` wrote")
+        if not isinstance(written := content.get("format_version"), int):
+            raise PosepipeError(f"{path} is damaged: it does not say its format; run fit again")
+        if written > FORMAT_VERSION:
+            raise PosepipeError(
+                f"{path} was written by posepipe {content.get('posepipe')}, "
+                f"which is newer than this one ({version('posepipe')}); "
+                "update posepipe, or run fit again"
+            )
+        fields = cls.__dataclass_fields__.values()
+        if lost := [field.name for field in fields if field.default is MISSING and field.name not in content]:
+            raise PosepipeError(f"{path} is damaged: it lacks {lost[0]!r}; run fit again")
+        if "morph" in content:
+            content["morph"] = MorphNetwork(**content["morph"])
+        return cls(**{field.name: content[field.name] for field in fields if field.name in content})
+
+    def with_morph(self, network: MorphNetwork | None) -> Self:
+        """The same model, which says that a skeleton morph belongs before it."""
+        if network is None:
+            return self
+        recipe = self.recipe | {"morph": self.recipe["morph"] | {"network": ""}}  # it is here, not in a file
+        supervision = f"{self.supervision}, but {network.supervision} for the skeleton morph"
+        return replace(self, recipe=recipe, morph=network, supervision=supervision)
+
+    @property
+    def settings(self) -> MethodSettings:
+        """The method's own settings."""
+        return parse(method_class(self.method).Settings, self.options, "the model's settings")
+
+    @property
+    def needs(self) -> frozenset[str]:
+        """What the method needed under its settings (``Method.needs``)."""
+        return method_class(self.method).needs_with(self.settings)
+
+    @property
+    def lifts_with_intrinsics(self) -> bool:
+        """Whether clips cannot be lifted without the camera's intrinsics."""
+        return method_class(self.method).lifts_with_intrinsics(self.settings)
+
+    def build(self) -> Method:
+        """The network with its trained weights, ready to predict.
+
+        Raises:
+            PosepipeError: a method or skeleton that this version does not know, or weights that do not fit.
+        """
+        kind = method_class(self.method)
+        if self.skeleton not in SKELETONS:
+            raise PosepipeError(f"the model's skeleton {self.skeleton!r} is unknown; known: {', '.join(SKELETONS)}")
+        method = kind(SKELETONS[self.skeleton], self.settings)
+        try:
+            method.load_state_dict(self.state)
+        except RuntimeError as error:
+            raise PosepipeError(
+                f"the model's weights do not fit its method {self.method!r}; run fit again"
+            ) from error
+        return method.eval().requires_grad_(False)
+
+    def build_refinement(self) -> RefinementUnit | None:
+        """The refinement unit, ready to refine, if the model has one.
+
+        Raises:
+            PosepipeError: weights that do not fit.
+        """
+        if self.refinement is None:
+            return None
+        unit = RefinementUnit(SKELETONS[self.skeleton])
+        try:
+            unit.load_state_dict(self.refinement)
+        except RuntimeError as error:
+            raise PosepipeError("the weights of the model's refinement unit do not fit; run fit again") from error
+        return unit.eval().requires_grad_(False)

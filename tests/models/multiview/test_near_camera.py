@@ -1,0 +1,63 @@
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from known_scene import cameras, people
+from posepipe.models.multiview.near_camera import PARAMETERS, NearCameras, rotation_by, turn_of
+
+RNG = np.random.default_rng(0)
+
+
+def near_cameras() -> NearCameras:
+    rig = cameras(3)
+    return NearCameras.from_pinhole(rig.R, rig.t, rig.K[:, 0, 0])
+
+
+def test_it_is_the_pinhole_camera() -> None:
+    rig, pose = cameras(3), people(4)
+    seen = near_cameras().see(pose[:, None])
+    assert seen == pytest.approx(rig.project(pose) - rig.K[:, None, :2, 2], abs=1e-9)
+
+
+def test_focal_length_and_place_come_back() -> None:
+    rig = cameras(3)
+    assert near_cameras().focal == pytest.approx(rig.K[:, 0, 0])
+    assert near_cameras().translation == pytest.approx(rig.t)
+
+
+def test_without_nearness_it_is_weak_perspective() -> None:
+    far = near_cameras()._replace(nearness=np.zeros(3))
+    pose = people(2)
+    turned = np.einsum("vab,tjb->tvja", far.R, pose)[..., :2] + far.shift[:, None]
+    assert far.see(pose[:, None]) == pytest.approx(far.scale[:, None, None] * turned)
+
+
+def test_the_mirrored_camera_has_negative_nearness_and_sees_the_same() -> None:
+    S, rig, pose = np.diag([1.0, 1.0, -1.0]), near_cameras(), people(3)
+    twin = rig._replace(R=S @ rig.R @ S, nearness=-rig.nearness)
+    assert twin.see((pose @ S)[:, None]) == pytest.approx(rig.see(pose[:, None]), abs=1e-9)
+
+
+def test_derivatives_are_those_of_small_changes() -> None:
+    rig, pose, step = near_cameras(), people(2), 1e-6
+    image, of_point, of_camera = rig.derivatives(pose[:, None])
+    assert image == pytest.approx(rig.see(pose[:, None]))
+    for parameter in range(PARAMETERS):
+        change = np.zeros((3, PARAMETERS))
+        change[:, parameter] = step
+        slope = (rig.moved(change).see(pose[:, None]) - rig.moved(-change).see(pose[:, None])) / (2 * step)
+        assert of_camera[..., parameter] == pytest.approx(slope, rel=1e-5, abs=1e-3)
+    for axis in range(3):
+        shift = step * np.eye(3)[axis]
+        slope = (rig.see(pose[:, None] + shift) - rig.see(pose[:, None] - shift)) / (2 * step)
+        assert of_point[..., axis] == pytest.approx(slope, rel=1e-5, abs=1e-3)
+
+
+def test_turns_and_rotations_are_each_other() -> None:
+    turn = RNG.normal(size=(50, 3))
+    turn[0] = 0
+    turn[1] *= 1e-7
+    R = rotation_by(turn)
+    assert R @ np.swapaxes(R, 1, 2) == pytest.approx(np.broadcast_to(np.eye(3), R.shape))
+    small = np.linalg.norm(turn, axis=-1) < np.pi
+    assert turn_of(R)[small] == pytest.approx(turn[small])

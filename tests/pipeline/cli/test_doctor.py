@@ -1,0 +1,39 @@
+"""The doctor says what this machine can do, and why it cannot do the rest."""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.metadata import version
+
+import pytest
+from posepipe.pipeline.cli import app
+from posepipe.pipeline.cli.doctor import examine
+from typer.testing import CliRunner
+
+
+def test_findings_are_one_line_each() -> None:
+    findings = examine()
+    assert findings["posepipe"] == version("posepipe")
+    assert findings["torch"] == version("torch")
+    assert "cpu" in findings["devices"]
+    assert "imageio-ffmpeg" in findings["ffmpeg"]
+    assert {"mediapipe detector", "mmpose detector"} <= set(findings)
+    assert all(finding and "\n" not in finding for finding in findings.values())
+
+
+def test_it_says_that_mediapipe_finds_one_person_only_and_what_finds_several() -> None:
+    said = examine()["mediapipe detector"]
+    assert "one person per picture, for several use mmpose with detect.boxes_config" in said
+
+
+def test_what_cannot_run_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "mediapipe", None)
+    assert examine()["mediapipe detector"].startswith("cannot run: ")
+
+
+def test_the_command_prints_them() -> None:
+    told = json.loads(CliRunner().invoke(app, ["doctor", "--json"]).stdout)
+    assert told["posepipe"] == version("posepipe")
+    table = CliRunner().invoke(app, ["doctor"]).stdout
+    assert all(name in table for name in told)
