@@ -40,7 +40,7 @@ def modules(package: str) -> list[Path]:
 
 
 def imports(path: Path) -> Iterator[str]:
-    """What a file imports: files of ours as paths without suffix ("pipeline/runtime/cache"), the rest as package names."""
+    """What a file imports: files of ours as paths without suffix ("pipeline/errors"), the rest as package names."""
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.Import):
             yield from (alias.name.split(".")[0] for alias in node.names)

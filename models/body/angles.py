@@ -25,6 +25,8 @@ vertical: it is right if the camera stands level.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 
 from ..skeleton import Skeleton
@@ -41,6 +43,19 @@ SEGMENTS = {
     "thigh": ("hip", "knee"), "shank": ("knee", "ankle"),
     "upper_arm": ("shoulder", "elbow"), "forearm": ("elbow", "wrist"),
 }  # fmt: skip
+
+
+HINTS = {
+    "hip_flexion": "0° in line with the trunk, + thigh ahead",
+    "knee_flexion": "0° straight, + bent",
+    "ankle_dorsiflexion": "0° foot square to the shank, + toes up",
+    "shoulder_flexion": "0° arm hanging along the trunk, + ahead, 180° overhead",
+    "elbow_flexion": "0° straight, + bent",
+    "trunk_lean_forward": "0° upright, + forward",
+    "trunk_lean_left": "0° upright, + to the left",
+    "shoulder_pelvis_separation": "0° shoulders above hips, + shoulders turned to the left",
+}
+"""Zero and sign of each angle, in short."""
 
 
 def joint_angles(joint: np.ndarray, skeleton: Skeleton) -> dict[str, np.ndarray]:
@@ -106,6 +121,33 @@ def segment_lengths(joint: np.ndarray, skeleton: Skeleton) -> dict[str, np.ndarr
 def asymmetry(left: float, right: float) -> float:
     """Symmetry index of Robinson, Herzog and Nigg (1987): difference over mean in per cent, left minus right."""
     return 100 * (left - right) / ((left + right) / 2)
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One segment of a body over a clip."""
+
+    name: str
+    median: float
+    """Length, in the unit of the poses."""
+    spread: float
+    """Half of what the middle 68 % of the lengths span."""
+    asymmetry: float | None
+    """Symmetry index of the left and right one's medians in per cent; None of the trunk and of widths."""
+
+
+def measure_segments(joint: np.ndarray, skeleton: Skeleton) -> list[Segment]:
+    """All segments of poses (frame, joint, 3), over the frames with a whole pose."""
+    joint = joint[np.isfinite(joint).all((1, 2))]
+    lengths = segment_lengths(joint, skeleton) if len(joint) else {}
+    medians = {name: float(np.median(length)) for name, length in lengths.items()}
+    found = []
+    for name, length in lengths.items():
+        low, high = np.percentile(length, (16, 84))
+        _, _, pair = name.partition("_")
+        index = asymmetry(medians[f"left_{pair}"], medians[f"right_{pair}"]) if pair in SEGMENTS else None
+        found.append(Segment(name, medians[name], float(high - low) / 2, index))
+    return found
 
 
 def unwrapped(angle: np.ndarray) -> np.ndarray:

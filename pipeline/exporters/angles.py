@@ -6,14 +6,11 @@ What the angles mean, their zeros and signs, stands in ``models.angles``.
 from __future__ import annotations
 
 import csv
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ...models.body.angles import SEGMENTS, asymmetry, joint_angles, segment_lengths
-from ...models.skeleton import SKELETONS
-from ..arrays import Pose3D
+from ...models.body.angles import joint_angles, measure_segments
 from .clip import Clip, Person
 from .gapless import gapless
 
@@ -90,34 +87,7 @@ def write_segments(clip: Clip, path: Path) -> None:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(("person", "segment", "median", "spread", "unit", "asymmetry_percent"))
         for person in clip.people:
-            for segment in measure_segments(person.pose):
+            for segment in measure_segments(person.pose.joint, clip.skeleton):
                 index = "" if segment.asymmetry is None else round(segment.asymmetry, 2)
                 lengths = round(segment.median, 5), round(segment.spread, 5)
                 table.writerow((person.name, segment.name, *lengths, clip.unit, index))
-
-
-@dataclass(frozen=True)
-class Segment:
-    """One segment of a body over a clip."""
-
-    name: str
-    median: float
-    """Length, in the poses' unit."""
-    spread: float
-    """Half of what the middle 68 % of the lengths span."""
-    asymmetry: float | None
-    """Symmetry index of the left and right one's medians in per cent; None of the trunk and of widths."""
-
-
-def measure_segments(pose: Pose3D) -> list[Segment]:
-    """All segments over the frames with a whole pose."""
-    joint = pose.joint[np.isfinite(pose.joint).all((1, 2))]
-    lengths = segment_lengths(joint, SKELETONS[pose.skeleton]) if len(joint) else {}
-    medians = {name: float(np.median(length)) for name, length in lengths.items()}
-    found = []
-    for name, length in lengths.items():
-        low, high = np.percentile(length, (16, 84))
-        _, _, pair = name.partition("_")
-        index = asymmetry(medians[f"left_{pair}"], medians[f"right_{pair}"]) if pair in SEGMENTS else None
-        found.append(Segment(name, medians[name], float(high - low) / 2, index))
-    return found

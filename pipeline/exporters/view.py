@@ -17,7 +17,7 @@ from typing import Any
 
 import numpy as np
 
-from ...models.body.angles import by_joint, joint_angles
+from ...models.body.angles import HINTS, by_joint, joint_angles
 from ..arrays import Pose3D
 from ..footage.video import read_frames
 from ..footage.video.web_video import jpeg, shrunk, size_within, web_video
@@ -33,18 +33,6 @@ PIXEL, DEGREE, PER_CENT, DISTANCE = 0.1, 0.1, 0.1, 0.01
 """Resolutions of 2D poses, angles, confidences and distances in the page."""
 COLORS = 6
 """Of people; page.css says which."""
-
-HINTS = {
-    "hip_flexion": "0° in line with the trunk, + thigh ahead",
-    "knee_flexion": "0° straight, + bent",
-    "ankle_dorsiflexion": "0° foot square to the shank, + toes up",
-    "shoulder_flexion": "0° arm hanging along the trunk, + ahead, 180° overhead",
-    "elbow_flexion": "0° straight, + bent",
-    "trunk_lean_forward": "0° upright, + forward",
-    "trunk_lean_left": "0° upright, + to the left",
-    "shoulder_pelvis_separation": "0° shoulders above hips, + shoulders turned to the left",
-}
-"""Zero and sign of the angles of ``models.angles``, in short."""
 
 NAMES = {
     "clip_sha256": "SHA-256 of the clip",

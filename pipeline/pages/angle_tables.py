@@ -7,11 +7,9 @@ from typing import Any
 
 import numpy as np
 
-from ...models.body.angles import SEGMENTS, by_joint, joint_angles
+from ...models.body.angles import HINTS, SEGMENTS, by_joint, joint_angles, measure_segments
 from ...models.skeleton import SKELETONS
 from ..arrays import Pose3D
-from ..exporters.angles import measure_segments
-from ..exporters.view import HINTS
 
 WIDTH, HEIGHT = 160, 40
 """Of a curve, px."""
@@ -65,7 +63,7 @@ def segment_rows(poses: Mapping[str, Pose3D]) -> list[dict[str, str]]:
 
 
 def _segments(pose: Pose3D) -> dict[str, str]:
-    found = {segment.name: segment for segment in measure_segments(pose)}
+    found = {segment.name: segment for segment in measure_segments(pose.joint, SKELETONS[pose.skeleton])}
     cells = {}
     for name in SEGMENTS:
         left, right = (found.get(f"{side}_{name}") for side in ("left", "right"))

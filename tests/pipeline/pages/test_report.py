@@ -12,10 +12,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from known_clip import a_moving_clip, a_pose, some_frames, the_pose, without
-from posepipe.models.body.angles import joint_angles
+from posepipe.models.body.angles import joint_angles, measure_segments
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.arrays import Detections, Pose3D, Timeline, Track
-from posepipe.pipeline.exporters.angles import measure_segments
 from posepipe.pipeline.pages.angle_tables import angle_table, segment_rows
 from posepipe.pipeline.pages.report import (
     MAX_POSES,
@@ -159,7 +158,7 @@ def test_joint_angles_and_segments_of_each_clip() -> None:
                 assert np.corrcoef(heights, known)[0, 1] < -0.97  # down is less, to the nearest pixel
     assert moving
     (segments,) = segment_rows({"cam0": pose})
-    found = {segment.name: segment for segment in measure_segments(pose)}
+    found = {segment.name: segment for segment in measure_segments(pose.joint, H36M17)}
     thigh = f"{100 * found['left_thigh'].median:.1f} / {100 * found['right_thigh'].median:.1f}"
     assert segments["Thigh"].startswith(thigh) and segments["Thigh"].endswith("%)")
 
