@@ -26,11 +26,10 @@ def quick() -> Settings:
 @pytest.fixture
 def detector(monkeypatch: pytest.MonkeyPatch) -> FakeDetector:
     """The fake detector, which fit and infer use in this test."""
-    from posepipe.pipeline.runs import fit as fitting
-    from posepipe.pipeline.runs import infer as inference
+    from posepipe.pipeline.runs import fit_takes, infer
 
     fake = FakeDetector()
-    for module in (fitting, inference):
+    for module in (fit_takes, infer):
         monkeypatch.setattr(module, "choose_detector", lambda settings, device: fake)
     return fake
 
@@ -44,12 +43,13 @@ def take(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.fixture(scope="session")
 def finished(take: Path, quick: Settings, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Fitted]:
     """A finished fit of ``take``; not to be changed."""
-    from posepipe.pipeline.runs import fit as fitting
+    from posepipe.pipeline.runs import fit_takes
+    from posepipe.pipeline.runs.fit import fit
 
     out = tmp_path_factory.mktemp("fit") / "ski run_posepipe"
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(fitting, "choose_detector", lambda settings, device: FakeDetector())
-        fitting.fit(take, out=out, settings=quick)
+        patch.setattr(fit_takes, "choose_detector", lambda settings, device: FakeDetector())
+        fit(take, out=out, settings=quick)
     yield Fitted(take, out)
 
 

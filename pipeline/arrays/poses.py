@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 import numpy as np
 
@@ -61,12 +61,46 @@ class ViewPoses(HandOver):
     unit: str
     """"m" if the body height was given, else "body heights": the athlete's stature is 1."""
     takes: list[str]
+    time: Annotated[np.ndarray | None, Dims("sample", "float64", "s")] = None
+    """In the take's time; None where only the order of the instants is known."""
+    joint_raw: Annotated[np.ndarray | None, Dims("sample view joint xyz", "float32", "body heights, or m")] = None
+    """``joint`` as it was lifted, each sample by itself, if ``joint`` has been filtered."""
     expected_error: Annotated[np.ndarray | None, Dims("sample view joint", "float32", "body heights, or m")] = None
-    """How far from the truth ``joint`` may be, if the method can tell."""
+    """How far from the truth ``joint`` as it was lifted may be, if the method can tell."""
+    filled: Annotated[np.ndarray | None, Dims("sample view joint", "bool", "1")] = None
+    """Where ``joint`` was missing or rejected, and comes from its neighbours in time."""
     root_trajectory: Annotated[np.ndarray | None, Dims("sample view xyz", "float32", "body heights, or m")] = None
     """Where the root is in camera coordinates: an estimate, from the size that the pose has in the picture."""
+    root_trajectory_raw: Annotated[np.ndarray | None, Dims("sample view xyz", "float32", "body heights, or m")] = None
+    """``root_trajectory`` as it was estimated, each sample by itself, if the poses have been filtered."""
     root_camera: str = ""
     """What ``root_trajectory`` knows or assumes of the cameras, in words."""
+
+    def of_view(self, members: np.ndarray, view: int, keypoint: np.ndarray) -> Pose3D:
+        """The poses of one view of a take, as those of a clip.
+
+        Args:
+            members: (frame) samples of the take, in the order of their times.
+            keypoint: (frame, joint, 2) px, the 2D poses that were lifted.
+
+        Raises:
+            ValueError: poses without times.
+        """
+        if self.time is None:
+            raise ValueError("the poses of a clip take times")
+        names = ("joint", "canonical", "camera_from_canonical", "confidence", "joint_raw", "expected_error", "filled",
+                 "root_trajectory", "root_trajectory_raw")  # fmt: skip
+        arrays: dict[str, Any] = {
+            name: None if (array := getattr(self, name)) is None else np.array(array[members, view]) for name in names
+        }
+        return Pose3D(
+            time=np.asarray(self.time)[members],
+            **arrays,
+            keypoint=keypoint,
+            skeleton=self.skeleton,
+            unit=self.unit,
+            root_camera=self.root_camera,
+        )
 
 
 @dataclass(frozen=True)

@@ -28,7 +28,7 @@ from typing import Any
 
 from pydantic import Field
 
-from ..settings import StageSettings, parse, read_toml
+from ..settings import StageSettings, read_toml
 
 DESCRIPTION = "posepipe.toml"
 
@@ -50,7 +50,7 @@ class TakeDescription(StageSettings):
 
     moving: bool | None = Field(None, description="whether the cameras move")
     rig: str = Field("", description="takes of one rig were filmed by cameras that stayed where they were")
-    slow_motion: float = Field(1.0, gt=0, description="how many times slower than life the clips play")
+    slow_motion: float | None = Field(None, gt=0, description="how many times slower than life the clips play")
     focal_px: float | None = Field(None, gt=0, description="focal length of the cameras, for the root trajectory")
     calibration: str = Field("", description="calibration file")
     leave_out: list[str] = Field([], description="cameras, takes, or take/camera, that are not used")
@@ -66,16 +66,3 @@ def read_description(path: Path, outer: dict[str, Any]) -> dict[str, Any]:
 def camera_name(source: Path) -> str:
     """What a camera is called after its file or folder: ``cam1_json`` is cam1."""
     return source.name.removesuffix("_json") if source.is_dir() else source.stem
-
-
-def stated_focal(clip: Path) -> float | None:
-    """The focal length (px) that the ``posepipe.toml`` beside a clip says of it, if it does.
-
-    Raises:
-        PosepipeError: a wrong ``posepipe.toml``.
-    """
-    where = clip.parent / DESCRIPTION
-    description: TakeDescription = parse(TakeDescription, read_description(where, {}), str(where))
-    said = next((said for said in description.cameras.values() if said.video == clip.name), None)
-    said = said or description.cameras.get(camera_name(clip), CameraDescription())
-    return said.focal_px or description.focal_px

@@ -7,6 +7,8 @@ S samples (instants), V views (cameras), J joints. View ``v`` is the same camera
     joint_names  (J) str        any order; they must include all joints of a skeleton of ours (``SKELETONS``)
     take         (S) int        optional: which samples belong together in time; all by default
     instant      (S) int        optional: the sample's place in its take; by default they follow each other
+    time         (S) float      optional: in s, rising with the instants of a take; else keypoints.rate_hz tells it.
+                                Without times sides are not checked, nothing is smoothed or exported
     rig          (S) int        optional: samples of one number were filmed by cameras that did not move between
                                 them, -1 by cameras that moved; without it see setting ``samples.static_cameras``
     take_names   (T) str        optional: ``take_names[take]``
@@ -142,7 +144,9 @@ def open_keypoints(path: Path) -> Iterator[KeypointFile]:
 
 
 @stage(version=1)
-def read_keypoints(source: SourceFile, skeleton: str, static_cameras: bool | None, cameras: str) -> Samples:
+def read_keypoints(
+    source: SourceFile, skeleton: str, static_cameras: bool | None, cameras: str, rate_hz: float | None = None
+) -> Samples:
     """All samples of a keypoint file, in its order.
 
     Args:
@@ -150,6 +154,7 @@ def read_keypoints(source: SourceFile, skeleton: str, static_cameras: bool | Non
         static_cameras: True if cameras stay where they are throughout a session (else a take), False if they move,
             None if it is as ``rig`` in the file says; without ``rig`` they count as moving then.
         cameras: which of the arrays K, R and t to read: "", "K" or "KRt".
+        rate_hz: instants per second, in the place of the array ``time``.
 
     Raises:
         PosepipeError: missing or unsuitable arrays.
@@ -162,10 +167,11 @@ def read_keypoints(source: SourceFile, skeleton: str, static_cameras: bool | Non
         if K is not None and "distortion" in file:
             lens = _camera(file, "distortion", samples, views)
             keypoint, confidence = without_distortion(keypoint, confidence, K, lens)
+        instant = _instants(file, take)
         return Samples(
             keypoint=keypoint,
             confidence=confidence,
-            instant=_instants(file, take),
+            instant=instant,
             take=take,
             rig=_rigs(file, take, static_cameras),
             K=K,
@@ -173,6 +179,7 @@ def read_keypoints(source: SourceFile, skeleton: str, static_cameras: bool | Non
             t=t,
             skeleton=kind.name,
             takes=_take_names(file, take),
+            time=_times(file, take, instant, rate_hz),
         )
 
 
@@ -231,6 +238,23 @@ def _instants(file: KeypointFile, take: np.ndarray) -> np.ndarray:
     for label in np.unique(take):
         places[take == label] = np.arange((take == label).sum())
     return places
+
+
+def _times(file: KeypointFile, take: np.ndarray, instant: np.ndarray, rate_hz: float | None) -> np.ndarray | None:
+    """Time of each sample (S) float64 s, as stated, else as the file says, if it does."""
+    if rate_hz is not None:
+        return instant / rate_hz
+    if "time" not in file:
+        return None
+    time = file.array("time", len(take)).astype(np.float64)
+    for label in np.unique(take):
+        here = np.flatnonzero(take == label)
+        if not (np.diff(time[here][np.argsort(instant[here], kind="stable")]) > 0).all():
+            raise PosepipeError(
+                f"{file.path}: the array time does not rise with the instants of a take; "
+                "say keypoints.rate_hz instead"
+            )
+    return time
 
 
 def _rigs(file: KeypointFile, take: np.ndarray, static_cameras: bool | None) -> np.ndarray:

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from ...models.geometry.lens import COEFFICIENTS
 from .lenses import Lens
-from .recording import Camera
+from .recording import CameraClip
 
 
-def camera_model(camera: Camera) -> list[list[list[float]]]:
+def camera_model(camera: CameraClip) -> list[list[list[float]]]:
     """K, R and t as nested lists, as many of them as are known."""
     known = camera.calibration
     if known is None:
@@ -16,6 +16,6 @@ def camera_model(camera: Camera) -> list[list[list[float]]]:
     return [known.K.tolist(), *place]
 
 
-def lens_of(camera: Camera) -> Lens:
+def lens_of(camera: CameraClip) -> Lens:
     """Distortion coefficients of a camera; zeros where nothing is known of it."""
     return [0.0] * COEFFICIENTS if camera.calibration is None else camera.calibration.distortion.tolist()

@@ -23,19 +23,20 @@ from .video import VIDEO_SUFFIXES
 
 
 @dataclass(frozen=True)
-class Camera:
-    """One video of a take, or file of 2D poses."""
+class CameraClip:
+    """A camera's clip of a take, or a clip by itself: a video or a file of 2D poses, and what is said of it."""
 
     name: str
     video: Path
     offset_s: float | None
     moving: bool | None
-    slow_motion: float
+    slow_motion: float | None
+    """How many times slower than life it plays, if anybody says."""
     calibration: Calibration | None
     keypoints: Mapping[str, Any] | None = None
     """Of a file of 2D poses in the place of a video: settings of its own."""
     focal_px: float | None = None
-    """As stated for the root trajectory."""
+    """Focal length as stated, for the root trajectory."""
 
 
 @dataclass(frozen=True)
@@ -43,7 +44,7 @@ class Take:
     """Cameras that saw the same moments."""
 
     name: str
-    cameras: tuple[Camera, ...]
+    cameras: tuple[CameraClip, ...]
     rig: str
 
 
@@ -129,22 +130,38 @@ def _take(folder: Path, name: str, tree: dict[str, Any]) -> Take:
         raise PosepipeError(
             f"{folder / description.calibration} has no camera {missing[0]!r}; it has {', '.join(known)}"
         )
-    cameras = []
-    for camera, video in videos.items():
-        said = description.cameras.get(camera, CameraDescription())
-        cameras.append(
-            Camera(
-                camera,
-                video,
-                said.offset_s,
-                description.moving if said.moving is None else said.moving,
-                said.slow_motion or description.slow_motion,
-                known.get(camera),
-                None if video.suffix.lower() in VIDEO_SUFFIXES and video.is_file() else description.keypoints,
-                said.focal_px or description.focal_px,
-            )
-        )
-    return Take(name, tuple(cameras), description.rig)
+    cameras = tuple(_described(name, video, description, known) for name, video in videos.items())
+    return Take(name, cameras, description.rig)
+
+
+def _described(name: str, video: Path, take: TakeDescription, known: Mapping[str, Calibration]) -> CameraClip:
+    """A camera with what is said of it, or else of all cameras of its take."""
+    said = take.cameras.get(name, CameraDescription())
+    return CameraClip(
+        name=name,
+        video=video,
+        offset_s=said.offset_s,
+        moving=take.moving if said.moving is None else said.moving,
+        slow_motion=said.slow_motion or take.slow_motion,
+        calibration=known.get(name),
+        keypoints=None if video.suffix.lower() in VIDEO_SUFFIXES and video.is_file() else take.keypoints,
+        focal_px=said.focal_px or take.focal_px,
+    )
+
+
+def describe_clip(clip: Path) -> CameraClip:
+    """A clip by itself, with what the ``posepipe.toml`` in its folder, or in the one above, says of it.
+
+    Raises:
+        PosepipeError: a wrong ``posepipe.toml`` or calibration file.
+    """
+    folder = clip.absolute().parent
+    where = folder / DESCRIPTION
+    tree = read_description(where, read_description(folder.parent / DESCRIPTION, {}))
+    take: TakeDescription = parse(TakeDescription, tree, str(where))
+    named = (name for name, said in take.cameras.items() if said.video == clip.name)
+    known = read_calibration(folder, take.calibration) if take.calibration else {}
+    return _described(next(named, camera_name(clip)), clip, take, known)
 
 
 def _check_cameras(videos: dict[str, Path], described: Iterable[str], where: Path) -> None:

@@ -28,7 +28,8 @@ from ..runtime.cache import Digests, write_atomically
 from ..runtime.workers import Begun, Ended, Workers
 from ..runtime.workplace import JOURNAL
 from ..settings import check_name
-from .results import about_results, infer_request, is_finished
+from .results import about_results
+from .up_to_date import digest_of, infer_request, is_finished
 
 SUMMARY = "summary.json"
 WATCH_S = 3.0
@@ -123,11 +124,11 @@ class _Batch:
     def work(self, workers: Workers[Task, Row], clips: dict[Path, str], jobs: int) -> None:
         """Lift those of the clips that are not finished."""
         digests = Digests(self._folder / "digests.json")
-        model = self._digest(digests, self._wanted["model"])
+        self._check_model()
         tasks = []
         for clip, name in clips.items():
             row = self.rows[clip] = Row(str(clip), folder=str(self._folder / name))
-            if self._is_finished(clip, digests, model, row):
+            if self._is_finished(clip, digests, row):
                 row.status, row.seconds = "up to date", 0.0
             else:
                 threads = max(1, (os.cpu_count() or 1) // jobs)
@@ -145,16 +146,15 @@ class _Batch:
                     self.write_summary()
             self._show(list(self.rows.values()))
 
-    def _digest(self, digests: Digests, model: Path) -> str:
-        if not model.is_file():
-            raise PosepipeError(f"there is no model file {model}")
+    def _check_model(self) -> None:
+        if not self._wanted["model"].is_file():
+            raise PosepipeError(f"there is no model file {self._wanted['model']}")
         self._folder.mkdir(parents=True, exist_ok=True)
-        return digests.of(model)
 
-    def _is_finished(self, clip: Path, digests: Digests, model: str, row: Row) -> bool:
+    def _is_finished(self, clip: Path, digests: Digests, row: Row) -> bool:
         try:
-            request = infer_request(digests.of(clip), model, self._wanted)
-        except OSError:  # a file that cannot be read: infer says so
+            request = digest_of(infer_request(clip, **_asked(self._wanted)), digests)
+        except (OSError, PosepipeError):  # a file that cannot be read, or a wrong description: infer says so
             return False
         folder = Path(row.folder)
         if not is_finished(folder, request, self._wanted["exports"]):
@@ -229,13 +229,19 @@ def check_options(wanted: dict[str, Any]) -> None:
     from ..runtime.device import check_device
     from ..settings import LiftSettings, parse
     from ..training.model_file import Model
-    from .infer import lifting_options, recipe_settings
+    from .infer import recipe_settings
 
     model = Model.read(wanted["model"])
     model.build()
     recipe_settings(model, wanted.get("overrides") or {}, wanted["model"])
-    parse(LiftSettings, lifting_options(wanted.get("height_m"), wanted.get("segments_m")), "infer")
+    parse(LiftSettings, {"height_m": wanted.get("height_m"), "segments_m": wanted.get("segments_m") or {}}, "infer")
     check_device(wanted.get("device", "auto"))
+
+
+def _asked(wanted: dict[str, Any]) -> dict[str, Any]:
+    """Of the options of ``infer`` those that its results depend on."""
+    names = ("model", "height_m", "segments_m", "focal_px", "overrides")
+    return {name: wanted[name] for name in names if name in wanted}
 
 
 def _fill(row: Row, folder: Path, exports: Sequence[str]) -> None:

@@ -12,9 +12,9 @@ from ..footage.annotations import PictureFolder, find_pictures
 from ..runtime.cache import SourceFile
 from ..settings import FROM_JOINTS, TrainingSettings, method_needs, training_settings
 from ..stages.calibrate import HOW_TO_GIVE_EXTRINSICS, HOW_TO_GIVE_INTRINSICS
+from .fit_run import FitRun
 from .morphing import chosen_morph
 from .refinement import check_reference
-from .walk import Walk
 
 if TYPE_CHECKING:
     from ..training.morph_file import MorphNetwork  # imports torch
@@ -35,50 +35,49 @@ class Prepared:
     """Moves joints to where a reference has them, if the settings name one."""
 
 
-def prepare(walk: Walk) -> Prepared:
+def prepare(run: FitRun) -> Prepared:
     """Check the method's settings and the data that it needs.
 
     Raises:
         PosepipeError: something that the method needs is not there, said in one sentence.
     """
-    needs = method_needs(walk.settings)
-    training = _training(walk, needs)
-    backbone = _checkpoint(walk, training.options.get("backbone_weights"))
-    labelled = _labelled_source(walk, training) if "labelled_2d" in needs else None
-    sources = {camera.video: walk.place.digests.of(camera.video) for _, camera in walk.cameras}
-    return Prepared(needs, training, backbone, labelled, chosen_morph(walk.settings, sources))
+    needs = method_needs(run.settings)
+    training = _training(run, needs)
+    backbone = _checkpoint(run, training.options.get("backbone_weights"))
+    labelled = _labelled_source(run, training) if "labelled_2d" in needs else None
+    sources = {camera.video: run.place.digests.of(camera.video) for _, camera in run.cameras}
+    return Prepared(needs, training, backbone, labelled, chosen_morph(run.settings, sources))
 
 
-def _training(walk: Walk, needs: frozenset[str]) -> TrainingSettings:
+def _training(run: FitRun, needs: frozenset[str]) -> TrainingSettings:
     """Settings of the method, checked, as are the data that it needs."""
-    check_reference(walk.settings, needs)
-    known = walk.settings.calibrate.assumes_focal or all(camera.calibration for _, camera in walk.cameras)
+    check_reference(run.settings, needs)
+    known = run.settings.calibrate.assumes_focal or all(camera.calibration for _, camera in run.cameras)
     offered = {"crops", "labelled_2d", *(("intrinsics",) if known else ())}
-    if "crops" in needs and any(camera.keypoints is not None for _, camera in walk.cameras):
+    if "crops" in needs and any(camera.keypoints is not None for _, camera in run.cameras):
         raise PosepipeError(
-            f"method {walk.settings.train.method!r} learns from pictures, and files of 2D poses have none; "
-            "give videos"
+            f"method {run.settings.train.method!r} learns from pictures, and files of 2D poses have none; give videos"
         )
     if "crops" in needs and (reason := why_not()):
         raise PosepipeError(f"networks of pictures come from mmpose, which cannot run, because {reason}")
-    training = training_settings(walk.settings, offered, HOW_TO_GIVE_INTRINSICS)
+    training = training_settings(run.settings, offered, HOW_TO_GIVE_INTRINSICS)
     if needs & FROM_JOINTS:
-        _check_places(walk)
+        _check_places(run)
     return training
 
 
-def _check_places(walk: Walk) -> None:
+def _check_places(run: FitRun) -> None:
     """Check that cameras which are said to move are placed, as joints cannot tell where they stand.
 
     Raises:
         PosepipeError: one is not.
     """
-    settings = walk.settings
+    settings = run.settings
     static = settings.samples.static_cameras
     placed = settings.calibrate.extrinsics == "auto" and all(
-        camera.calibration and camera.calibration.R is not None for _, camera in walk.cameras
+        camera.calibration and camera.calibration.R is not None for _, camera in run.cameras
     )
-    for name, camera in walk.cameras:
+    for name, camera in run.cameras:
         if not placed and (camera.moving if static is None else not static):
             raise PosepipeError(
                 f"method {settings.train.method!r} needs extrinsics: camera {name} moves, "
@@ -86,23 +85,23 @@ def _check_places(walk: Walk) -> None:
             )
 
 
-def _checkpoint(walk: Walk, name: str | None) -> SourceFile | None:
+def _checkpoint(run: FitRun, name: str | None) -> SourceFile | None:
     """The file that training starts from, if the settings name one."""
     if not name:
         return None
     path = Path(name).expanduser()
     if not path.is_file():
         raise PosepipeError(f"train.backbone_weights names {path}, but there is no such file")
-    return walk.place.source(path)
+    return run.place.source(path)
 
 
-def _labelled_source(walk: Walk, training: TrainingSettings) -> tuple[SourceFile, PictureFolder]:
+def _labelled_source(run: FitRun, training: TrainingSettings) -> tuple[SourceFile, PictureFolder]:
     """The annotations and the pictures with 2D labels that the settings name."""
     folder, annotations = (training.options[f"labelled_{name}"] for name in ("images", "annotations"))
     if not folder or not annotations:
         raise PosepipeError("train.labelled_images and train.labelled_annotations belong together: give both")
-    if walk.settings.morph.skeleton == "native":
+    if run.settings.morph.skeleton == "native":
         raise PosepipeError("pictures with 2D labels are on the joints of h36m17; use --skeleton h36m17")
     labels = Path(annotations).expanduser()
     pictures = find_pictures(Path(folder).expanduser(), labels)
-    return walk.place.source(labels), pictures
+    return run.place.source(labels), pictures

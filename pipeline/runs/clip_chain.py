@@ -1,104 +1,144 @@
-"""What a fit does with every camera by itself: its frames, its people, and their tracks on one skeleton."""
+"""The two halves of a clip's way through the stages, which fit, infer and batch share.
+
+The first leads from a video, or a file of 2D poses, to everybody's 2D poses on the skeleton of the results; the
+second from 3D poses as they were lifted to placed and smoothed ones. Training, or a model, lies between them.
+"""
 
 from __future__ import annotations
 
+import logging
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..arrays import Detections, Frames, Identities, Track
+import numpy as np
+
+from ..arrays import Detections, Frames, Identities, Pose3D, Swaps, Track
 from ..detectors import Detector
-from ..footage.recording import Camera
-from ..runtime.cache import SourceFile
-from ..settings import KeypointSettings, TrackSettings, parse
+from ..footage.camera import Optics
+from ..footage.recording import CameraClip
+from ..runtime.cache import Cache, SourceFile
+from ..runtime.utilisation import Busy
+from ..settings import KeypointSettings, Settings, TrackSettings, parse
+from ..stages.detect import detect_in_parts, detect_poses
 from ..stages.frames import extract_frames
 from ..stages.import_poses import frames_of, read_people
 from ..stages.morph import morph_skeleton
+from ..stages.move import move_joints
+from ..stages.place_root import place_root
+from ..stages.scan import find_parts
+from ..stages.sides import describe_swaps
+from ..stages.smooth import make_motion
 from ..stages.track import track_athlete, track_people
 from .results import about
-from .seeing import people_in
-from .walk import Walk
 
 if TYPE_CHECKING:
     from ..training.morph_file import MorphNetwork  # imports torch
 
+log = logging.getLogger("posepipe")
 
-class Cameras:
-    """The results of all cameras, by the camera's name; filled by one method per stage, in order."""
 
-    def __init__(self, walk: Walk, network: MorphNetwork | None) -> None:
-        self.walk, self.network = walk, network
-        self.videos: dict[str, SourceFile] = {}
-        self.frame_sets: dict[str, Frames] = {}
-        self.unsized: set[str] = set()
-        """Cameras of which there are poses only, and nobody says how large the pictures were."""
-        self.found: dict[str, Detections] = {}
-        self.people: dict[str, Identities] = {}
-        self.everybody: dict[str, list[Track]] = {}
+@dataclass(frozen=True)
+class Opened:
+    """A clip of which the first stage is done."""
 
-    def extract(self) -> None:
-        """Timestamps of all videos."""
-        for subject, camera in self.walk.cameras:
-            with about(camera.video):
-                self.videos[subject] = self.walk.place.source(camera.video)
-                if camera.keypoints is not None:
-                    self.read(subject, camera)
-                    continue
-                frames = self.walk.run(extract_frames, self.videos[subject], subject=subject)
-            if frames.missing_s:
-                self.walk.warn(
-                    f"{camera.video} breaks off: its last {frames.missing_s:.1f} s cannot be read; the rest is used"
-                )
-            self.frame_sets[subject] = frames
+    camera: CameraClip
+    source: SourceFile
+    frames: Frames
+    given: Detections | None
+    """Who is in it, where their 2D poses were detected elsewhere."""
+    keypoints: KeypointSettings
+    """What is said of a file of 2D poses."""
 
-    def read(self, subject: str, camera: Camera) -> None:
-        """The people of a camera whose 2D poses were detected elsewhere."""
-        own = self.walk.settings.keypoints.model_dump() | dict(camera.keypoints or {})
-        settings: KeypointSettings = parse(KeypointSettings, own, "posepipe.toml", section="keypoints")
-        found = self.walk.run(read_people, self.videos[subject], settings=settings, subject=subject)
-        self.found[subject] = found
-        if settings.image_size_px is None:
-            self.unsized.add(subject)
-        self.frame_sets[subject] = self.walk.run(frames_of, found, settings=settings, subject=subject)
+    @property
+    def sized(self) -> bool:
+        """Whether the size of the pictures is known, and not only how far the 2D poses reach."""
+        return self.frames.filmed or self.keypoints.image_size_px is not None
 
-    def detect(self, detector: Detector) -> None:
-        """People in all videos."""
-        for subject, camera in self.walk.cameras:
-            if camera.keypoints is not None:
-                continue
-            video, frames = self.videos[subject], self.frame_sets[subject]
-            with about(camera.video):
-                self.found[subject] = people_in(
-                    self.walk.place.cache, video, frames, detector, self.walk.settings.detect, subject
-                )
 
-    def track(self) -> None:
-        """All people in all videos."""
-        for subject, camera in self.walk.cameras:
-            settings, found = self.tracking(camera), self.found[subject]
-            with about(camera.video):
-                people = self.walk.run(
-                    track_people, self.frame_sets[subject], found, settings=settings, subject=subject
-                )
-            self.people[subject] = people
-            self.everybody[subject] = [
-                self.walk.run(track_athlete, found, people, number, settings=settings, subject=subject)
-                for number in range(len(people.score))
-            ]
+@dataclass(frozen=True)
+class ClipChain:
+    """The stages that every clip goes through, with the settings of a fit or of its model."""
 
-    def tracking(self, camera: Camera) -> TrackSettings:
-        """Settings of the stage track for a camera."""
-        return self.walk.settings.track.model_copy(update={"slow_motion": camera.slow_motion})
+    cache: Cache
+    settings: Settings
+    morph: MorphNetwork | None
+    """Moves joints to where a reference has them, if there is one."""
 
-    def morph(self) -> None:
-        """All people on the skeleton of the results."""
-        settings = self.walk.settings.morph
-        for subject, tracks in self.everybody.items():
-            self.everybody[subject] = [
-                self.walk.run(morph_skeleton, track, settings=settings, subject=subject) for track in tracks
-            ]
-            if self.network:
-                from ..stages.move import move_joints
+    def open(self, camera: CameraClip, source: SourceFile, subject: str) -> Opened:
+        """Timestamps of a video, or the people in a file of 2D poses.
 
-                self.everybody[subject] = [
-                    self.walk.run(move_joints, track, self.network, subject=subject)
-                    for track in self.everybody[subject]
-                ]
+        Raises:
+            PosepipeError: a clip that cannot be read, or that does not say what it must.
+        """
+        run, settings = self.cache.run, self.keypoints_of(camera)
+        with about(camera.video):
+            if camera.keypoints is None:
+                frames = run(extract_frames, source, subject=subject)
+                return Opened(camera, source, frames, None, settings)
+            found = run(read_people, source, settings=settings, subject=subject)
+            frames = run(frames_of, found, settings=settings, subject=subject)
+            return Opened(camera, source, frames, found, settings)
+
+    def keypoints_of(self, camera: CameraClip) -> KeypointSettings:
+        """What the settings, and before them ``posepipe.toml``, say of a file of 2D poses."""
+        own = self.settings.keypoints.model_dump() | dict(camera.keypoints or {})
+        return parse(KeypointSettings, own, "posepipe.toml", section="keypoints")
+
+    def detect(self, clip: Opened, detector: Detector, subject: str) -> Detections:
+        """People in every picture of a video: a full look, in long ones only where a first look sees somebody."""
+        run, video, frames, settings = self.cache.run, clip.source, clip.frames, self.settings.detect
+        with about(clip.camera.video):
+            if frames.time[-1] <= settings.first_look_s:
+                return run(detect_poses, video, frames, detector, settings=settings, subject=subject)
+            parts = run(find_parts, video, frames, detector, subject=subject)
+            seconds = float(np.diff(parts.part).sum())
+            log.info("%s: a first look finds people in %.0f s of %.0f s", video.path.name, seconds, frames.time[-1])
+            return run(detect_in_parts, video, parts, detector, settings=settings, subject=subject)
+
+    def identify(self, clip: Opened, found: Detections, subject: str) -> Identities:
+        """Who is who in a clip."""
+        settings = self.tracking(clip.camera)
+        with about(clip.camera.video):
+            return self.cache.run(track_people, clip.frames, found, settings=settings, subject=subject)
+
+    def follow(self, clip: Opened, found: Detections, people: Identities, number: int, subject: str) -> Track:
+        """One person's 2D poses in every frame, on the detector's joints."""
+        settings = self.tracking(clip.camera)
+        return self.cache.run(track_athlete, found, people, number, settings=settings, subject=subject)
+
+    def map_joints(self, track: Track, subject: str) -> Track:
+        """2D poses on the skeleton of the results."""
+        track = self.cache.run(morph_skeleton, track, settings=self.settings.morph, subject=subject)
+        return self.cache.run(move_joints, track, self.morph, subject=subject) if self.morph else track
+
+    def tracking(self, camera: CameraClip) -> TrackSettings:
+        """Settings of the tracking stages for a clip."""
+        settings = self.settings.track
+        return settings.model_copy(update={"slow_motion": camera.slow_motion or settings.slow_motion})
+
+    def finish(self, pose: Pose3D, optics: Optics | None, swaps: Swaps, camera: int, subject: str) -> Pose3D:
+        """Lifted 3D poses as a motion, and where their root is if anything is known of the camera.
+
+        Args:
+            swaps: of the sides in the 2D poses that were lifted.
+            camera: number of the view in ``swaps``.
+        """
+        run, settings = self.cache.run, self.settings
+        if optics is not None:
+            pose = run(place_root, pose, optics.K, optics.distortion, optics.source, subject=subject)
+        pose = run(make_motion, pose, settings=settings.motion, subject=subject)
+        return replace(pose, steps=[describe_swaps(swaps, camera, settings.sides), *pose.steps])
+
+    def busy_detecting(self, found: Detections) -> Busy | None:
+        """How busy the detector's network was; None if nobody measured, as with poses from elsewhere."""
+        for stage in (detect_poses, detect_in_parts):
+            if (facts := self.cache.facts(stage, found)) and (seconds := facts.get("seconds_of")):
+                return Busy(**seconds)
+        return None
+
+
+def missing_end(clip: Opened) -> str:
+    """What users must know of a video that breaks off; else ""."""
+    if not clip.frames.missing_s:
+        return ""
+    return f"{clip.camera.video} breaks off: its last {clip.frames.missing_s:.1f} s cannot be read; the rest is used"

@@ -53,7 +53,7 @@ def compare(path: Path, reference: Path, filtered: bool = False) -> Compared:
         joint = predicted.get("joint")
         arrays = joint is not None and joint.ndim == 4
         with open_keypoints(_reference_of(path, reference, arrays)) as true:
-            return _compare_arrays(predicted, true) if arrays else _compare_clip(predicted, true, filtered)
+            return _compare_arrays(predicted, true, filtered) if arrays else _compare_clip(predicted, true, filtered)
 
 
 def _reference_of(path: Path, reference: Path, arrays: bool) -> Path:
@@ -115,8 +115,9 @@ def _matching(predicted: KeypointFile, true: KeypointFile, frames: int) -> NDArr
     return np.arange(frames)
 
 
-def _compare_arrays(predicted: KeypointFile, true: KeypointFile) -> Compared:
-    joint = _joints(predicted, "joint", "samples", "views", 17, 3)
+def _compare_arrays(predicted: KeypointFile, true: KeypointFile, filtered: bool) -> Compared:
+    name = "joint" if filtered or "joint_raw" not in predicted else "joint_raw"
+    joint = _joints(predicted, name, "samples", "views", 17, 3)
     target = _joints(true, "joint_3d_cam", "samples", "views", 17, 3)
     if joint.shape != target.shape:
         raise PosepipeError(

@@ -5,25 +5,40 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..detectors.choose import choose_detector
 from ..exporters import DEFAULT_EXPORTS, EXPORTERS
 from ..footage.keypoint_file import is_keypoint_file
 from ..footage.recording import Recording, results_folder
 from ..pages.report import write_report
-from ..runtime.workplace import Workplace, open_workplace, request_digest
+from ..runtime.workplace import open_workplace
 from ..settings import Settings, check_name
 from .checks import prepare
-from .clip_chain import Cameras
-from .fit_clips import Clips
-from .fit_model import Learning
-from .fit_report import report_of
-from .fit_takes import Takes
-from .fusion import Fusion
-from .morphing import morph_digest
-from .refinement import reference_digest
+from .clip_chain import ClipChain
+from .fit_clips import Origin, finish_views, lift_views, list_views, write_views
+from .fit_fused import fuse_takes, write_takes
+from .fit_model import (
+    calibrate_takes,
+    image_sizes,
+    label_takes,
+    moving_takes,
+    publish_model,
+    refine,
+    sample_takes,
+    train,
+)
+from .fit_pictures import crop_pictures
+from .fit_report import Findings, report_of
+from .fit_run import FitRun, Stopped
+from .fit_takes import (
+    detect_people,
+    identify_people,
+    map_people,
+    match_athletes,
+    mend_takes,
+    open_clips,
+    synchronize_takes,
+)
 from .results import Fit
-from .up_to_date import content_of, is_complete, result_folders
-from .walk import Walk
+from .up_to_date import FitRequest, digest_of
 
 STAGES = (
     "frames", "detect", "track", "morph", "synchronize", "match", "crop", "sides", "samples", "calibrate", "label",
@@ -46,7 +61,7 @@ def fit(
 
     Args:
         folder: videos of one take, or files of their 2D poses (``readers``), folders of such takes, or an .npz of
-            samples (``keypoints``).
+            samples (``keypoint_file``).
         out: where results go; by default beside ``folder``, as ``<folder>_posepipe``.
         settings: all settings (``load_settings``); the defaults if None.
         until: stop after this stage (one of ``STAGES``).
@@ -55,7 +70,8 @@ def fit(
     Raises:
         PosepipeError: a mistake in the input, said in one sentence.
     """
-    settings = settings or Settings()
+    folder, settings = Path(folder), settings or Settings()
+    target = Path(out) if out else results_folder(folder)
     if until is not None:
         check_name("stage", until, STAGES)
     for name in exports:
@@ -64,123 +80,82 @@ def fit(
         from ..runtime.device import check_device  # imports torch, which a fit with nothing to do can do without
 
         check_device(settings.device)
-    if is_keypoint_file(Path(folder)):
+    if is_keypoint_file(folder):
         from .fit_arrays import fit_arrays
 
-        return fit_arrays(Path(folder), Path(out) if out else results_folder(Path(folder)), settings, until)
-    recording = Recording.open(Path(folder)).without(settings.leave_out)
-    target = Path(out) if out else results_folder(Path(folder))
+        return fit_arrays(folder, target, settings, until, tuple(exports))
+    recording = Recording.open(folder).without(settings.leave_out)
+    asked = FitRequest.of(recording, settings, until, exports)
     with open_workplace(target) as place:
-        inputs = [*content_of(recording, place), reference_digest(settings, place), morph_digest(settings, place)]
-        request = request_digest(settings.model_dump(mode="json"), until, exports, inputs)
-        if place.journal.request == request and is_complete(recording, target, until, exports, settings):
-            return Fit(
-                target, target / "model.pt", result_folders(recording, target), target / "report.html", (), True
-            )
+        request = digest_of(asked, place.digests)
+        if place.journal.request == request and asked.is_complete(target):
+            folders = tuple(target / "takes" / name for name, _ in asked.cameras)
+            return Fit(target, target / "model.pt", folders, target / "report.html", (), True)
         place.journal.begin()
-        done = _Run(recording, place, settings, tuple(exports)).go(until)
+        run = FitRun(asked, place)
+        try:
+            done = _all_stages(run, recording.folder.resolve().name)
+        except Stopped:
+            done = Fit(target, None, (), None, tuple(run.warnings))
         place.journal.end(request)
         return done
 
 
-class _Run:
-    """One walk through the stages: a method for each, in the order of ``STAGES``."""
+def _all_stages(run: FitRun, title: str) -> Fit:
+    """The pipeline: from cameras to pages, a stage after the other."""
+    method = prepare(run)
+    chain = ClipChain(run.place.cache, run.settings, method.morph)
 
-    def __init__(self, recording: Recording, place: Workplace, settings: Settings, exports: tuple[str, ...]) -> None:
-        self.walk = Walk(recording, place, settings)
-        self.exports = exports
-        self.method = prepare(self.walk)
-        self.cameras = Cameras(self.walk, self.method.morph)
-        self.takes = Takes(self.walk, self.cameras)
-        self.learning = Learning(self.walk, self.method, self.takes)
-        self.clips = Clips(self.walk, self.learning)
-        self.fusion = Fusion(self.clips)
+    # every camera by itself
+    clips = open_clips(run, chain)
+    run.reached("frames")
+    found = detect_people(run, chain, clips)
+    run.reached("detect")
+    people, everybody = identify_people(chain, clips, found)
+    run.reached("track")
+    everybody = map_people(chain, everybody)
+    run.reached("morph")
 
-    def go(self, until: str | None) -> Fit:
-        """All stages in order, up to and with ``until``."""
-        place = self.walk.place
-        for stage in STAGES:
-            getattr(self, stage)()
-            if stage == until or (stage == "train" and place.rank > 0):
-                return Fit(place.folder, None, (), None, tuple(self.walk.warnings))
-        return self.publish()
+    # the cameras of every take together
+    timelines = synchronize_takes(run, clips, everybody)
+    run.reached("synchronize")
+    athletes, tracks = match_athletes(run, people, everybody, timelines)
+    run.reached("match")
+    pictures = crop_pictures(run, method, clips, athletes, tracks)
+    run.reached("crop")
+    tracks, swaps = mend_takes(run, athletes, tracks, timelines)
+    run.reached("sides")
 
-    def frames(self) -> None:
-        """Timestamps of all videos."""
-        self.cameras.extract()
+    # all takes together
+    moving = moving_takes(run, everybody)
+    sizes = image_sizes(run, athletes, clips)
+    samples = sample_takes(run, method, athletes, tracks, timelines, moving)
+    run.reached("samples")
+    rig = calibrate_takes(run, method, samples, sizes)
+    run.reached("calibrate")
+    training_set, labels = label_takes(run, method, samples, rig, sizes)
+    run.reached("label")
+    trained = train(run, method, training_set, rig, labels, pictures, athletes)
+    run.lead()
+    model = publish_model(run, method, trained, samples.training, [each.detector for each in found.values()])
+    run.reached("train")
+    model = refine(run, method, model)
+    run.reached("refine")
 
-    def detect(self) -> None:
-        """People in all videos."""
-        settings = self.walk.settings
-        if any(camera.keypoints is None for _, camera in self.walk.cameras):
-            self.cameras.detect(choose_detector(settings.detect, settings.device))
+    # every view by itself, and all views of a take
+    origin = Origin(run.place.source(run.place.folder / "model.pt"), model, found)
+    views = list_views(run, method, athletes, clips, samples.training, rig)
+    lifted = lift_views(run, views, tracks, pictures.crops, origin.model_file)
+    run.reached("lift")
+    fused = fuse_takes(run, samples.pinhole, athletes, lifted, sizes)
+    run.reached("fuse")
+    poses = finish_views(chain, views, lifted, swaps)
+    run.reached("motion")
 
-    def track(self) -> None:
-        """All people in all videos."""
-        self.cameras.track()
-
-    def morph(self) -> None:
-        """All people on the skeleton of the results."""
-        self.cameras.morph()
-
-    def synchronize(self) -> None:
-        """Each take's cameras on one timeline, by the motion of a person whom all of them show."""
-        self.takes.synchronize()
-
-    def match(self) -> None:
-        """Who is who across each take's cameras, and whose poses are wanted."""
-        self.takes.match()
-
-    def crop(self) -> None:
-        """Pictures of labelled people, and of the athletes in all videos, if the method learns from pictures."""
-        self.learning.crop_labelled()
-        if "crops" in self.method.needs:
-            self.takes.crop()
-
-    def sides(self) -> None:
-        """Left and right put right where time and the other cameras say so."""
-        self.takes.sides()
-
-    def samples(self) -> None:
-        """Training samples of all takes."""
-        self.learning.samples()
-
-    def calibrate(self) -> None:
-        """Where the cameras stand, as given or from joints, if the method needs to know."""
-        self.learning.calibrate()
-
-    def label(self) -> None:
-        """3D poses from all views, if the method trains on them."""
-        self.learning.label()
-
-    def train(self) -> None:
-        """The trained model, as ``model.pt``."""
-        self.learning.train()
-
-    def refine(self) -> None:
-        """The model with a refinement unit in its place, if there are true poses to train one on."""
-        self.learning.refine()
-
-    def lift(self) -> None:
-        """3D poses of every clip, each from its own camera alone."""
-        self.clips.lift()
-
-    def fuse(self) -> None:
-        """One 3D skeleton per instant from all views of a take together."""
-        if self.walk.settings.fuse.enabled:
-            self.fusion.fuse()
-
-    def motion(self) -> None:
-        """Every view's poses as a motion."""
-        self.clips.motion()
-
-    def publish(self) -> Fit:
-        """Result files of every clip, and the report."""
-        folder = self.walk.place.folder
-        results = self.clips.write(self.exports)
-        fusion = self.fusion if self.walk.settings.fuse.enabled else None
-        if fusion:
-            fusion.write(self.exports)
-        report = folder / "report.html"
-        write_report(report, report_of(self.clips, fusion))
-        return Fit(folder, self.clips.model_file.path, results, report, tuple(self.walk.warnings))
+    results = write_views(run, chain, clips, views, poses, origin)
+    if fused is not None:
+        write_takes(run, fused, samples.pinhole, athletes, timelines, clips, origin)
+    findings = Findings(clips, athletes, tracks, timelines, swaps, poses, fused, origin)
+    report = run.place.folder / "report.html"
+    write_report(report, report_of(run, chain, findings, title))
+    return Fit(run.place.folder, run.place.folder / "model.pt", results, report, tuple(run.warnings))

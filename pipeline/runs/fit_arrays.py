@@ -1,45 +1,69 @@
-"""Fit and infer on keypoint files: arrays of 2D poses in, arrays of 3D poses out, no video anywhere."""
+"""Fit on keypoint files: arrays of 2D poses in, a model and arrays of 3D poses out, no video anywhere."""
 
 from __future__ import annotations
 
+import logging
+from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from ..arrays import ViewPoses
+import numpy as np
+
+from ..arrays import FusedPoses, Labels, Rig, Samples, ViewPoses
 from ..errors import PosepipeError
 from ..footage.keypoint_file import open_keypoints
-from ..runtime.workplace import open_workplace, request_digest
+from ..footage.recording import describe_clip
+from ..runtime.workplace import Workplace, open_workplace
 from ..settings import (
-    CAMERA_NEEDS,
+    AFTER_LIFTING,
+    FROM_JOINTS,
+    REPEATED,
     LiftSettings,
     Settings,
     TrainingSettings,
     check_name,
     method_needs,
+    to_toml,
     training_settings,
 )
-from ..stages.lift import check_intrinsics, lift_samples
-from ..stages.place_root import place_views
-from ..training.model_file import Model
-from .array_cameras import image_sizes, says_sizes, with_focal, with_intrinsics
-from .array_course import STAGES, Course, read_samples
+from ..stages.calibrate import calibrate, describe_rig
+from ..stages.label import label_poses
+from ..stages.samples import select_samples, two_view_warning
+from .array_cameras import image_sizes, says_sizes, with_intrinsics
+from .array_chain import NO_TIMES, ArrayChain, write_views
 from .array_files import FUSED, POSES, provenance, write_poses
-from .morphing import morph_digest
-from .refinement import check_reference, reference_digest
-from .results import Fit, Inferred
+from .fit_run import Stopped
+from .morphing import chosen_morph
+from .reconstruct import of_footage, reconstruct
+from .refinement import check_reference, refined_model, supervision_warning
+from .results import Fit, write_model
+from .up_to_date import ArraysRequest, digest_of, named_files
+
+if TYPE_CHECKING:
+    from ..training.model_file import Model  # imports torch
+
+log = logging.getLogger("posepipe")
+
+STAGES = ("sides", "samples", "calibrate", "label", "train", "refine", "lift", "fuse", "motion")
 
 
-def fit_arrays(path: Path, out: Path, settings: Settings, until: str | None = None) -> Fit:
+def fit_arrays(
+    path: Path, out: Path, settings: Settings, until: str | None = None, exports: Sequence[str] = ()
+) -> Fit:
     """Train a model on the samples of a keypoint file and lift all its views with it.
 
     Writes ``model.pt``, ``losses.jsonl`` and ``settings.toml`` as a fit of videos does, and ``poses.npz`` with the 3D
     poses of every sample and view of the file, in its order (``write_poses``); ``poses_multiview.npz`` likewise holds
-    those from all views of a take together.
+    those from all views of a take together. Of a file that says its times, ``takes`` holds the result files of every
+    view of every take.
 
     Args:
-        path: ``.npz`` of 2D poses (``keypoints``).
+        path: ``.npz`` of 2D poses (``keypoint_file``).
         out: results folder.
         until: stop after this stage (one of ``STAGES``).
+        exports: result files per view.
 
     Raises:
         PosepipeError: a mistake in the input, said in one sentence.
@@ -47,53 +71,189 @@ def fit_arrays(path: Path, out: Path, settings: Settings, until: str | None = No
     if until is not None:
         check_name("stage of a keypoint file", until, STAGES)
     training = _checked_training(path, settings)
+    asked = ArraysRequest(describe_clip(path), settings, named_files(settings), until, tuple(exports))
     with open_workplace(out) as place:
-        source = place.source(path)
-        contents = source.key, reference_digest(settings, place), morph_digest(settings, place)
-        request = request_digest(settings.model_dump(mode="json"), until, *contents)
+        request = digest_of(asked, place.digests)
         fused = (FUSED,) if settings.fuse.enabled and says_sizes(path) else ()
         files = [out / name for name in ("model.pt", "losses.jsonl", "settings.toml", POSES, *fused)]
+        folders = tuple(sorted((out / "takes").glob("*/*"))) if exports else ()
         if place.journal.request == request and (until or all(file.exists() for file in files)):
-            return Fit(out, None if until else files[0], () if until else (out / POSES,), None, (), True)
+            return Fit(out, out / "model.pt", (out / POSES, *folders), None, (), True)
         place.journal.begin()
-        done = Course(path, place, settings, training).walk(until)
+        run = ArraysRun(asked, place, training)
+        try:
+            done = _all_stages(run)
+        except Stopped:
+            done = Fit(out, run.written, (), None, tuple(run.warnings))
         place.journal.end(request)
         return done
 
 
-def infer_arrays(
-    path: Path, model_path: Path, out: Path, settings: Settings, lifting: LiftSettings, focal_px: float | None
-) -> Inferred:
-    """3D poses of every view of a keypoint file, each from that view alone, with a model that a fit made.
+class ArraysRun:
+    """One run of a fit of a keypoint file, and the warnings of it."""
 
-    Args:
-        focal_px: focal length of the cameras, where the file does not hold K: for the root trajectory, and for models
-            whose method needs it.
+    def __init__(self, asked: ArraysRequest, place: Workplace, training: TrainingSettings) -> None:
+        self.asked, self.place, self.training = asked, place, training
+        self.path, self.settings = asked.clip.video, asked.settings
+        self.name, self.run = self.path.stem, place.cache.run
+        self.needs = method_needs(asked.settings)
+        self.written: Path | None = None
+        """The model file."""
+        self.warnings: list[str] = []
 
-    Raises:
-        PosepipeError: a mistake in the input, said in one sentence.
-    """
-    with open_workplace(out, borrowed=(model_path.parent / "cache",)) as place:
-        place.journal.begin()
-        model, model_file, source = Model.read(model_path), place.source(model_path), place.source(path)
-        if "crop" in model.recipe:
-            raise PosepipeError(
-                f"models of method {model.method!r} look at pictures, and {path} has none; give a video"
-            )
-        with open_keypoints(path) as file:
-            check_intrinsics(model, "K" in file or focal_px is not None)
-            cameras = "K" if model.needs & CAMERA_NEEDS and "K" in file else ""
-        read = partial(read_samples, place.cache, source, settings.morph, False, model.morph)
-        samples = read(cameras)
-        if model.lifts_with_intrinsics and samples.K is None and focal_px is not None:
-            sizes = image_sizes(path, samples)
-            samples = with_focal(samples, sizes, [focal_px] * len(sizes))
-        pose: ViewPoses = place.cache.run(lift_samples, samples, model_file, settings=lifting, subject=path.stem)
-        if seen := with_intrinsics(path, samples, partial(read, "K"), settings, focal_px):
-            pose = place.cache.run(place_views, pose, *seen, subject=path.stem)
-        write_poses(out / POSES, pose, provenance(source, model_file, model))
-        place.journal.end("")
-        return Inferred(path, out, pose, (out / POSES,))
+    def warn(self, sentence: str) -> None:
+        """Say what is wrong, now and in what ``fit`` returns."""
+        log.warning("%s: %s", self.path, sentence)
+        self.warnings.append(sentence)
+
+    def reached(self, stage: str) -> None:
+        """A stage is done.
+
+        Raises:
+            Stopped: the fit was to go no further.
+        """
+        if stage == self.asked.until:
+            raise Stopped
+
+    def sizes(self, samples: Samples) -> list[list[list[int]]]:
+        """Width and height of the pictures (take, view, 2), as the file says."""
+        return [image_sizes(self.path, samples)] * len(samples.takes)
+
+
+def _all_stages(run: ArraysRun) -> Fit:
+    """The pipeline: from 2D poses to files, a stage after the other."""
+    from ..stages.lift import lift_samples  # imports torch
+
+    source, out = run.place.source(run.path), run.place.folder
+    morph = chosen_morph(run.settings, {run.path: source.key})
+    chain = ArrayChain.of(run.place.cache, source, run.asked.clip, run.settings, morph)
+    read = partial(chain.read, static=run.settings.samples.static_cameras)
+
+    samples, swaps = chain.mend(read(_cameras(run)), alone=False)
+    if samples.time is None:
+        run.warn(NO_TIMES)
+    run.reached("sides")
+    chosen = run.run(select_samples, samples, settings=run.settings.samples, subject=run.name)
+    log.info("%s: %d of %d samples have enough views", run.path, len(chosen.instant), len(samples.instant))
+    run.reached("samples")
+    rig = _calibrated(run, chosen)
+    if rig is not None:
+        samples = _intrinsics_as_trained(samples, chosen, rig)
+    run.reached("calibrate")
+    training_set, labels = _labelled(run, chosen, rig)
+    run.reached("label")
+    trained = _trained(run, training_set, rig, labels)
+    if run.place.rank > 0:
+        raise Stopped  # this process only helped to train
+    model = _published(run, replace(of_footage(trained, chosen), recipe=_recipe(run, chosen)).with_morph(morph))
+    run.reached("train")
+    model = _refined(run, model)
+    run.reached("refine")
+
+    model_file = run.place.source(out / "model.pt")
+    lifting = LiftSettings(device=run.settings.device)
+    lifted: ViewPoses = run.run(lift_samples, samples, model_file, settings=lifting, subject=run.name)
+    run.reached("lift")
+    fused = _fused(run, samples, lifted)
+    run.reached("fuse")
+    poses = chain.finish(lifted, with_intrinsics(run.path, samples, partial(read, "K"), run.settings))
+    run.reached("motion")
+
+    origin = provenance(source, model_file, model)
+    write_poses(out / POSES, poses, origin)
+    if fused is not None:
+        write_poses(out / FUSED, fused, origin)
+    folders = write_views(chain, poses, samples, swaps, origin, out, run.asked.exports)
+    return Fit(out, run.written, (out / POSES, *folders), None, tuple(run.warnings))
+
+
+def _cameras(run: ArraysRun) -> str:
+    """Which of the arrays K, R and t the method is given."""
+    wanted = "KRt" if run.needs & FROM_JOINTS else "K" if "intrinsics" in run.needs else ""
+    with open_keypoints(run.path) as file:
+        return "".join(array for array in wanted if array in file)
+
+
+def _calibrated(run: ArraysRun, chosen: Samples) -> Rig | None:
+    """Where the cameras stand, if the method needs to know."""
+    if warning := two_view_warning(chosen, run.needs):
+        run.warn(warning)
+    assumed = "intrinsics" in run.needs and chosen.K is None
+    if not (assumed or run.needs & FROM_JOINTS):
+        return None
+    sizes = [] if chosen.K is not None else run.sizes(chosen)
+    rig: Rig = run.run(calibrate, chosen, sizes, settings=run.settings.calibrate, subject=run.name)
+    if rig.intrinsics == "assumed":
+        run.warn(describe_rig(rig))
+    else:
+        log.info("%s: %s", run.path, describe_rig(rig))
+    return rig
+
+
+def _intrinsics_as_trained(samples: Samples, chosen: Samples, rig: Rig) -> Samples:
+    """Samples with K as the takes' cameras were trained with, where the file does not hold it."""
+    if samples.K is not None:
+        return samples
+    first = {take: place for place, take in reversed(list(enumerate(chosen.take.tolist())))}
+    places = [first.get(take, 0) for take in samples.take.tolist()]
+    return replace(samples, K=np.asarray(rig.K)[places])
+
+
+def _labelled(run: ArraysRun, chosen: Samples, rig: Rig | None) -> tuple[Samples, Labels | None]:
+    """What the method is trained on, and 3D poses from all views if it trains on such."""
+    if "reconstruction" in run.needs:
+        return reconstruct(run.place, chosen, run.sizes(chosen), run.settings, subject=run.name)
+    if "labels" in run.needs:
+        return chosen, run.run(label_poses, chosen, rig, settings=run.settings.label, subject=run.name)
+    return chosen, None
+
+
+def _trained(run: ArraysRun, training_set: Samples, rig: Rig | None, labels: Labels | None) -> Model:
+    """The trained model as it leaves the training stage."""
+    from ..stages.train import train_model
+
+    inputs = training_set, rig, labels, None, None, None
+    return run.run(train_model, *inputs, settings=run.training, subject=run.name)
+
+
+def _recipe(run: ArraysRun, chosen: Samples) -> dict[str, Any]:
+    """What ``infer`` repeats with the model."""
+    repeated = {name: getattr(run.settings, name).model_dump(mode="json") for name in (*REPEATED, *AFTER_LIFTING)}
+    return repeated | {"detector": f"2D poses of {run.path.name}", "samples": chosen.key}
+
+
+def _published(run: ArraysRun, model: Model) -> Model:
+    """The model file, and the settings that made it."""
+    verdict, sentence = (model.handedness[word] for word in ("verdict", "sentence"))
+    log.log(logging.INFO if verdict == "clear" else logging.WARNING, "handedness: %s. %s", verdict, sentence)
+    run.warnings += [] if verdict == "clear" else [f"handedness is {verdict}: {sentence}"]
+    write_model(model, run.place.folder, to_toml(run.settings, run.training.options))
+    run.written = run.place.folder / "model.pt"
+    return model
+
+
+def _refined(run: ArraysRun, model: Model) -> Model:
+    """The model with a refinement unit, if there is a reference to learn from."""
+    if not run.settings.refine.reference:
+        return model
+    refined = refined_model(run.place.folder / "model.pt", run.place, run.settings, run.needs)
+    write_model(refined, run.place.folder, to_toml(run.settings, run.training.options))
+    run.warn(supervision_warning(refined))
+    return refined
+
+
+def _fused(run: ArraysRun, samples: Samples, lifted: ViewPoses) -> FusedPoses | None:
+    """One skeleton per instant from all views of a take together, if that is wanted and can be."""
+    if not run.settings.fuse.enabled:
+        return None
+    if not says_sizes(run.path):
+        run.warn(f"the views are not fused, as {run.path} has no array image_size (views, 2) of the pictures")
+        return None
+    from ..stages.fuse import fuse_views  # imports torch
+
+    fused: FusedPoses = run.run(fuse_views, samples, lifted, run.sizes(samples), subject=run.name)
+    log.info("%s: all views together leave a residual of %.1f px", run.path, np.nanmedian(fused.residual))
+    return fused
 
 
 def _checked_training(path: Path, settings: Settings) -> TrainingSettings:

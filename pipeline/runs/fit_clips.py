@@ -2,97 +2,145 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from ..arrays import Pose3D
+from ..arrays import Crops, Detections, Pose3D, Rig, Samples, Swaps, Track
 from ..exporters.clip import Clip, Person
 from ..footage.camera import CALIBRATED, Optics, find_optics, given_optics, optics_in_the_middle
 from ..footage.known_cameras import lens_of
 from ..runtime.cache import SourceFile
 from ..settings import LiftSettings
-from ..stages.place_root import place_root
-from ..stages.sides import describe_swaps
-from ..stages.smooth import make_motion
-from .athlete import Athlete
-from .fit_model import Learning
+from .checks import Prepared
+from .clip_chain import ClipChain, Opened
+from .fit_model import trained_intrinsics
+from .fit_run import FitRun
+from .fit_takes import Athlete
 from .results import provenance, write_results
-from .up_to_date import exports_of
-from .walk import Walk
+
+if TYPE_CHECKING:
+    from ..training.model_file import Model  # imports torch
 
 
-class Clips:
-    """3D poses of all views, by their names; filled by one method per stage, in order."""
+@dataclass(frozen=True)
+class View:
+    """An athlete as one camera shows them, and what is known or assumed of the camera."""
+
+    name: str
+    camera: str
+    """Name of the camera: ``take/camera``."""
+    athlete: Athlete
+    number: int
+    """Of the camera in its take."""
+    intrinsics: list[list[float]] | None
+    """K as it was trained with, for methods that know the cameras."""
+    optics: Optics | None
+    """For the root trajectory."""
+    distortion: list[float]
+
+    def lifting(self, device: str) -> LiftSettings:
+        """Settings of the stage lift."""
+        distortion = self.distortion if self.intrinsics and any(self.distortion) else None
+        return LiftSettings(intrinsics=self.intrinsics, distortion=distortion, device=device)
+
+
+def list_views(
+    run: FitRun,
+    method: Prepared,
+    athletes: Sequence[Athlete],
+    clips: Mapping[str, Opened],
+    samples: Samples,
+    rig: Rig | None,
+) -> list[View]:
+    """All views in which an athlete is shown."""
+    views = []
+    for place, athlete in enumerate(athletes):
+        for name, camera, number in athlete.shown():
+            K = trained_intrinsics(method, samples, rig, place, number)
+            optics = _optics(run, clips[camera], K)
+            views.append(View(name, camera, athlete, number, K, optics, lens_of(clips[camera].camera)))
+    return views
+
+
+def _optics(run: FitRun, clip: Opened, K: list[list[float]] | None) -> Optics | None:
+    """What is known or assumed of a camera; nothing where nobody says how large its pictures are."""
+    camera, settings = clip.camera, run.settings
+    if camera.calibration is not None:
+        return given_optics(camera.calibration.K.tolist(), lens_of(camera) if any(lens_of(camera)) else None)
+    if not clip.sized:
+        return None
+    width, height = clip.frames.image_size.tolist()
+    assumed = settings.calibrate.focal(width) if K is None else K[0][0]
+    if camera.focal_px is None and assumed is not None:
+        return optics_in_the_middle(width, height, assumed, CALIBRATED)
+    return find_optics(clip.frames, camera.video, camera.focal_px, settings.root)
+
+
+def lift_views(
+    run: FitRun,
+    views: Sequence[View],
+    tracks: Mapping[str, Track],
+    crops: Mapping[str, Crops],
+    model_file: SourceFile,
+) -> dict[str, Pose3D]:
+    """3D poses of every view, each from its own camera alone."""
+    from ..stages.lift import lift_poses
+
+    poses = {}
+    for view in views:
+        inputs = tracks[view.name], crops.get(view.name), model_file
+        settings = view.lifting(run.settings.device)
+        poses[view.name] = run.run(lift_poses, *inputs, settings=settings, subject=view.name)
+    return poses
+
+
+def finish_views(
+    chain: ClipChain, views: Sequence[View], lifted: Mapping[str, Pose3D], swaps: Mapping[str, Swaps]
+) -> dict[str, Pose3D]:
+    """Every view's poses as a motion, and where their root is."""
+    return {
+        view.name: chain.finish(lifted[view.name], view.optics, swaps[view.athlete.name], view.number, view.name)
+        for view in views
+    }
+
+
+@dataclass(frozen=True)
+class Origin:
+    """What results come from."""
 
     model_file: SourceFile
+    model: Model
+    found: Mapping[str, Detections]
 
-    def __init__(self, walk: Walk, learning: Learning) -> None:
-        self.walk, self.learning, self.takes = walk, learning, learning.takes
-        self.poses: dict[str, Pose3D] = {}
 
-    def lift(self) -> None:
-        """3D poses of every clip, each from its own camera alone."""
-        from ..stages.lift import lift_poses
-
-        self.model_file = self.walk.place.source(self.walk.place.folder / "model.pt")
-        for subject, _, athlete, number in self.takes.views():
-            inputs = self.takes.tracks[subject], self.takes.crops.get(subject), self.model_file
-            settings = self.lifting(athlete, number)
-            self.poses[subject] = self.walk.run(lift_poses, *inputs, settings=settings, subject=subject)
-
-    def motion(self) -> None:
-        """Every view's poses as a motion, and where their root is."""
-        for subject, camera, athlete, number in self.takes.views():
-            settings, pose = self.walk.settings.motion, self.poses[subject]
-            if optics := self.optics(camera, athlete, number):
-                pose = self.walk.run(place_root, pose, optics.K, optics.distortion, optics.source, subject=subject)
-            pose = self.walk.run(make_motion, pose, settings=settings, subject=subject)
-            sides = describe_swaps(self.takes.swaps[athlete.name], number, self.walk.settings.sides)
-            self.poses[subject] = replace(pose, steps=[sides, *pose.steps])
-
-    def optics(self, camera: str, athlete: Athlete, number: int) -> Optics | None:
-        """What is known or assumed of a view's camera; nothing where nobody says how large its pictures are."""
-        of, settings = athlete.take.cameras[number], self.walk.settings
-        frames = self.takes.cameras.frame_sets[camera]
-        if of.calibration is not None:
-            return given_optics(of.calibration.K.tolist(), lens_of(of) if any(lens_of(of)) else None)
-        if camera in self.takes.cameras.unsized:
-            return None
-        width, height = frames.image_size.tolist()
-        K = self.learning.intrinsics(athlete, number)
-        assumed = settings.calibrate.focal(width) if K is None else K[0][0]
-        if of.focal_px is None and assumed is not None:
-            return optics_in_the_middle(width, height, assumed, CALIBRATED)
-        return find_optics(frames, of.video, of.focal_px, settings.root)
-
-    def lifting(self, athlete: Athlete, camera: int) -> LiftSettings:
-        """Settings of the stage lift for a view."""
-        K, lens = self.learning.intrinsics(athlete, camera), lens_of(athlete.take.cameras[camera])
-        distortion = lens if K and any(lens) else None
-        return LiftSettings(intrinsics=K, distortion=distortion, device=self.walk.settings.device)
-
-    def write(self, exports: Sequence[str]) -> tuple[Path, ...]:
-        """Result files of every clip; their folders."""
-        folders = []
-        for subject, camera in self.walk.cameras:
-            shown = [(view, athlete, number) for view, name, athlete, number in self.takes.views() if name == subject]
-            if not shown:
-                continue
-            used = (
-                self.walk.settings.detect,
-                self.takes.cameras.tracking(camera),
-                self.walk.settings.morph,
-                self.walk.settings.sides,
-                self.lifting(*shown[0][1:]),
-                self.walk.settings.root,
-                self.walk.settings.motion,
-            )
-            cameras = self.takes.cameras
-            video, detector = cameras.videos[subject], cameras.found[subject].detector
-            origin = provenance(video, self.model_file, self.learning.model, detector, *used)
-            people = tuple(Person(athlete.person, self.poses[view]) for view, athlete, _ in shown)
-            folders.append(self.walk.place.folder / "takes" / subject)
-            clip = Clip.of_people(people, self.takes.cameras.frame_sets[subject], camera.video, origin)
-            write_results(clip, folders[-1], exports_of(camera, exports))
-        return tuple(folders)
+def write_views(
+    run: FitRun,
+    chain: ClipChain,
+    clips: Mapping[str, Opened],
+    views: Sequence[View],
+    poses: Mapping[str, Pose3D],
+    origin: Origin,
+) -> tuple[Path, ...]:
+    """Result files of every clip; their folders."""
+    folders, settings = [], run.settings
+    for name, clip in clips.items():
+        shown = [view for view in views if view.camera == name]
+        if not shown:
+            continue
+        used = (
+            settings.detect,
+            chain.tracking(clip.camera),
+            settings.morph,
+            settings.sides,
+            shown[0].lifting(settings.device),
+            settings.root,
+            settings.motion,
+        )
+        made_from = provenance(clip.source, origin.model_file, origin.model, origin.found[name].detector, *used)
+        people = tuple(Person(view.athlete.person, poses[view.name]) for view in shown)
+        folders.append(run.place.folder / "takes" / name)
+        result = Clip.of_people(people, clip.frames, clip.camera.video, made_from)
+        write_results(result, folders[-1], run.asked.exports_of(clip.camera))
+    return tuple(folders)

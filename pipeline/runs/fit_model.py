@@ -1,176 +1,201 @@
-"""What a fit learns from all takes together: the samples, the cameras, and the model."""
+"""The stages of a fit that all takes share: the samples, where the cameras stand, labels, and the model."""
 
 from __future__ import annotations
 
 import logging
-from dataclasses import replace
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..arrays import LabelledPictures, Labels, Rig, Samples
-from ..footage.annotations import crop_labelled
+from ..arrays import Labels, Rig, Samples, Timeline, Track
 from ..footage.known_cameras import camera_model, lens_of
 from ..footage.recording import Take
 from ..settings import AFTER_LIFTING, CAMERA_NEEDS, FROM_JOINTS, REPEATED, to_toml
 from ..stages.calibrate import calibrate, describe_rig
 from ..stages.label import label_poses
 from ..stages.samples import build_samples, two_view_warning, undistort_samples
-from .athlete import Athlete
 from .checks import Prepared
-from .fit_takes import Takes
+from .clip_chain import Opened
+from .fit_pictures import Pictures
+from .fit_run import FitRun
+from .fit_takes import Athlete
 from .reconstruct import of_footage, reconstruct
 from .refinement import refined_model, supervision_warning
 from .results import write_model
-from .walk import Walk
 
 if TYPE_CHECKING:
     from ..training.model_file import Model  # imports torch
 
 log = logging.getLogger("posepipe")
 
+EVERYTHING = "all takes"
+"""Whose results these are, for people."""
 
-class Learning:
-    """What is made of all takes; filled by one method per stage, in order."""
 
-    training_samples: Samples
-    """What the method is trained on."""
-    pinhole_samples: Samples
-    """The same as cameras without lens distortion would show them."""
-    model: Model
+@dataclass(frozen=True)
+class TakeSamples:
+    """The synchronised instants of all takes."""
 
-    def __init__(self, walk: Walk, method: Prepared, takes: Takes) -> None:
-        self.walk, self.method, self.takes = walk, method, takes
-        self.labelled: LabelledPictures | None = None
-        self.rig: Rig | None = None
-        self.labels: Labels | None = None
-        self.lesson: Samples | None = None
-        """What the labels belong to, where that is more than the training samples."""
+    training: Samples
+    """As the method sees them."""
+    pinhole: Samples
+    """As cameras without lens distortion would show them."""
 
-    def crop_labelled(self) -> None:
-        """Pictures of labelled people, if the method learns from them."""
-        if self.method.labelled:
-            settings = self.walk.settings.crop
-            self.labelled = self.walk.run(
-                crop_labelled, *self.method.labelled, settings=settings, subject="labelled pictures"
-            )
 
-    def samples(self) -> None:
-        """Training samples of all takes."""
-        moving = {take.name: self.moves(take) for take in self.walk.recording.takes}
-        for name, moves in moving.items():
-            log.info("take %s: cameras count as %s", name, "moving" if moves else "static")
-        takes = [athlete.take for athlete in self.takes.athletes]
-        self.training_samples = self.walk.run(
-            build_samples,
-            [[self.takes.tracks[subject] for subject in athlete.subjects] for athlete in self.takes.athletes],
-            [self.takes.timelines[take.name] for take in takes],
-            [[camera_model(camera) for camera in take.cameras] for take in takes],
-            [moving[take.name] for take in takes],
-            [athlete.name for athlete in self.takes.athletes],
-            [athlete.rig for athlete in self.takes.athletes],
-            settings=self.walk.settings.samples,
-            subject="all takes",
-        )
-        if warning := two_view_warning(self.training_samples, self.method.needs):
-            self.walk.warn(warning)
-        self.undistort()
+def sample_takes(
+    run: FitRun,
+    method: Prepared,
+    athletes: Sequence[Athlete],
+    tracks: Mapping[str, Track],
+    timelines: Mapping[str, Timeline],
+    moving: Mapping[str, bool],
+) -> TakeSamples:
+    """Training samples of all takes.
 
-    def undistort(self) -> None:
-        """The samples that geometry sees, and methods that use intrinsics: as pinhole cameras would show them."""
-        self.pinhole_samples = self.training_samples
-        lenses = [[lens_of(camera) for camera in athlete.take.cameras] for athlete in self.takes.athletes]
-        needed = bool(self.method.needs & {"intrinsics", *FROM_JOINTS})
-        bent = self.training_samples.K is not None and any(any(lens) for cameras in lenses for lens in cameras)
-        if not bent or not (needed or self.walk.settings.fuse.enabled):
-            return
-        self.pinhole_samples = self.walk.run(undistort_samples, self.training_samples, lenses, subject="all takes")
-        if not needed:
-            return
-        if "crops" not in self.method.needs:
-            self.training_samples = self.pinhole_samples
-        else:
-            self.walk.warn(
-                "the cameras have lens distortion, which networks of pictures do not undo in their pictures"
-            )
+    Args:
+        moving: by take, whether any of its cameras moves.
+    """
+    for name, moves in moving.items():
+        log.info("take %s: cameras count as %s", name, "moving" if moves else "static")
+    takes = [athlete.take for athlete in athletes]
+    samples = run.run(
+        build_samples,
+        [[tracks[view] for view in athlete.views] for athlete in athletes],
+        [timelines[take.name] for take in takes],
+        [[camera_model(camera) for camera in take.cameras] for take in takes],
+        [moving[take.name] for take in takes],
+        [athlete.name for athlete in athletes],
+        [athlete.rig for athlete in athletes],
+        settings=run.settings.samples,
+        subject=EVERYTHING,
+    )
+    if warning := two_view_warning(samples, method.needs):
+        run.warn(warning)
+    return _undistorted(run, method, samples, takes)
 
-    def moves(self, take: Take) -> bool:
-        """Whether any camera moves: as the settings say, else posepipe.toml, else as measured.
 
-        A camera of which nothing is known counts as moving: that costs a little accuracy, the opposite mistake much.
-        """
-        if self.walk.settings.samples.static_cameras is not None:
-            return not self.walk.settings.samples.static_cameras
-        measured = [
-            tracks[0].camera_moves is not False for tracks in self.walk.of(take, self.takes.cameras.everybody)
-        ]
+def _undistorted(run: FitRun, method: Prepared, samples: Samples, takes: Sequence[Take]) -> TakeSamples:
+    """The samples that geometry sees, and methods that use intrinsics: as pinhole cameras would show them."""
+    lenses = [[lens_of(camera) for camera in take.cameras] for take in takes]
+    needed = bool(method.needs & CAMERA_NEEDS)
+    bent = samples.K is not None and any(any(lens) for cameras in lenses for lens in cameras)
+    if not bent or not (needed or run.settings.fuse.enabled):
+        return TakeSamples(samples, samples)
+    pinhole = run.run(undistort_samples, samples, lenses, subject=EVERYTHING)
+    if needed and "crops" not in method.needs:
+        return TakeSamples(pinhole, pinhole)
+    if needed:
+        run.warn("the cameras have lens distortion, which networks of pictures do not undo in their pictures")
+    return TakeSamples(samples, pinhole)
+
+
+def moving_takes(run: FitRun, everybody: Mapping[str, list[Track]]) -> dict[str, bool]:
+    """Whether any camera of a take moves: as the settings say, else posepipe.toml, else as measured.
+
+    A camera of which nothing is known counts as moving: that costs a little accuracy, the opposite mistake much.
+    """
+    static = run.settings.samples.static_cameras
+    if static is not None:
+        return {take.name: not static for take in run.takes}
+    moving = {}
+    for take in run.takes:
+        measured = [tracks[0].camera_moves is not False for tracks in run.of(take, everybody)]
         stated = [camera.moving for camera in take.cameras]
-        return any(seen if said is None else said for said, seen in zip(stated, measured, strict=True))
+        moving[take.name] = any(seen if said is None else said for said, seen in zip(stated, measured, strict=True))
+    return moving
 
-    def calibrate(self) -> None:
-        """Where the cameras stand, as given or from joints, if the method needs to know."""
-        assumed = "intrinsics" in self.method.needs and self.training_samples.K is None
-        if not (assumed or self.method.needs & FROM_JOINTS):
-            return
-        inputs = self.pinhole_samples, self.image_sizes()
-        self.rig = self.walk.run(calibrate, *inputs, settings=self.walk.settings.calibrate, subject="all takes")
-        report = log.info if self.rig.intrinsics == "given" else self.walk.warn
-        report(describe_rig(self.rig))
 
-    def image_sizes(self) -> list[list[list[int]]]:
-        """Width and height (px) of the cameras of every athlete's take."""
-        return [
-            [frames.image_size.tolist() for frames in self.walk.of(athlete.take, self.takes.cameras.frame_sets)]
-            for athlete in self.takes.athletes
-        ]
+def image_sizes(run: FitRun, athletes: Sequence[Athlete], clips: Mapping[str, Opened]) -> list[list[list[int]]]:
+    """Width and height (px) of the cameras of every athlete's take."""
+    return [[clip.frames.image_size.tolist() for clip in run.of(athlete.take, clips)] for athlete in athletes]
 
-    def label(self) -> None:
-        """3D poses from all views, if the method trains on them."""
-        if "labels" in self.method.needs:
-            inputs = self.pinhole_samples, self.rig
-            self.labels = self.walk.run(label_poses, *inputs, settings=self.walk.settings.label, subject="all takes")
-        if "reconstruction" in self.method.needs:
-            sizes, settings = self.image_sizes(), self.walk.settings
-            place, samples = self.walk.place, self.training_samples
-            self.lesson, self.labels = reconstruct(place, samples, sizes, settings, subject="all takes")
 
-    def train(self) -> None:
-        """The trained model, as ``model.pt``."""
-        from ..stages.train import train_model
+def calibrate_takes(run: FitRun, method: Prepared, samples: TakeSamples, sizes: list[list[list[int]]]) -> Rig | None:
+    """Where the cameras stand, as given or from joints, if the method needs to know."""
+    assumed = "intrinsics" in method.needs and samples.training.K is None
+    if not (assumed or method.needs & FROM_JOINTS):
+        return None
+    inputs = samples.pinhole, sizes
+    rig: Rig = run.run(calibrate, *inputs, settings=run.settings.calibrate, subject=EVERYTHING)
+    report = log.info if rig.intrinsics == "given" else run.warn
+    report(describe_rig(rig))
+    return rig
 
-        samples = self.training_samples
-        log.info("method: %s, %d instants", self.method.training.method, len(samples.instant))
-        crops = [self.takes.crops_of(athlete) for athlete in self.takes.athletes] if self.takes.crops else None
-        inputs = self.lesson or samples, self.rig, self.labels, crops, self.labelled, self.method.backbone
-        trained = self.walk.run(train_model, *inputs, settings=self.method.training, subject="all takes")
-        if self.walk.place.rank > 0:
-            return
-        trained = of_footage(trained, samples)
-        repeated = (*REPEATED, *AFTER_LIFTING, *(("crop",) if self.takes.crops else ()))
-        recipe = {name: getattr(self.walk.settings, name).model_dump(mode="json") for name in repeated}
-        found_by = sorted({found.detector for found in self.takes.cameras.found.values()})
-        recipe |= {"detector": "; ".join(found_by), "samples": samples.key}
-        self.model = replace(trained, recipe=recipe).with_morph(self.method.morph)
-        verdict, sentence = (trained.handedness[name] for name in ("verdict", "sentence"))
-        if verdict == "clear":
-            log.info("handedness: clear. %s", sentence)
-        else:
-            self.walk.warn(f"handedness is {verdict}: {sentence}")
-        folder = self.walk.place.folder
-        write_model(self.model, folder, to_toml(self.walk.settings, self.method.training.options))
 
-    def refine(self) -> None:
-        """The model with a refinement unit in its place, if there are true poses to train one on."""
-        if self.walk.settings.refine.reference:
-            folder = self.walk.place.folder
-            self.model = refined_model(folder / "model.pt", self.walk.place, self.walk.settings, self.method.needs)
-            self.walk.warn(supervision_warning(self.model))
-            write_model(self.model, folder, to_toml(self.walk.settings, self.method.training.options))
+def label_takes(
+    run: FitRun, method: Prepared, samples: TakeSamples, rig: Rig | None, sizes: list[list[list[int]]]
+) -> tuple[Samples, Labels | None]:
+    """What the method is trained on, and 3D poses from all views if it trains on such."""
+    if "reconstruction" in method.needs:
+        return reconstruct(run.place, samples.training, sizes, run.settings, subject=EVERYTHING)
+    labels = None
+    if "labels" in method.needs:
+        labels = run.run(label_poses, samples.pinhole, rig, settings=run.settings.label, subject=EVERYTHING)
+    return samples.training, labels
 
-    def intrinsics(self, athlete: Athlete, camera: int) -> list[list[float]] | None:
-        """K of a camera as it was trained with, if the method knows the cameras."""
-        cameras = self.training_samples if self.rig is None else self.rig
-        if cameras.K is None or not self.method.needs & CAMERA_NEEDS:
-            return None
-        trained = np.flatnonzero(self.training_samples.take == self.takes.athletes.index(athlete))
-        return cameras.K[trained[0], camera].tolist() if len(trained) else None
+
+def train(
+    run: FitRun,
+    method: Prepared,
+    training_set: Samples,
+    rig: Rig | None,
+    labels: Labels | None,
+    pictures: Pictures,
+    athletes: Sequence[Athlete],
+) -> Model:
+    """The trained model as it leaves the training stage."""
+    from ..stages.train import train_model
+
+    log.info("method: %s, %d instants", method.training.method, len(training_set.instant))
+    crops = [pictures.of(athlete) for athlete in athletes] if pictures.crops else None
+    inputs = training_set, rig, labels, crops, pictures.labelled, method.backbone
+    return run.run(train_model, *inputs, settings=method.training, subject=EVERYTHING)
+
+
+def publish_model(run: FitRun, method: Prepared, trained: Model, samples: Samples, detectors: Sequence[str]) -> Model:
+    """``model.pt``: the trained model and what ``infer`` repeats with it.
+
+    Args:
+        samples: of the footage.
+        detectors: what found the 2D poses.
+    """
+    trained = of_footage(trained, samples)
+    repeated = (*REPEATED, *AFTER_LIFTING, *(("crop",) if "crops" in method.needs else ()))
+    recipe = {name: getattr(run.settings, name).model_dump(mode="json") for name in repeated}
+    recipe |= {"detector": "; ".join(sorted(set(detectors))), "samples": samples.key}
+    model = replace(trained, recipe=recipe).with_morph(method.morph)
+    verdict, sentence = (trained.handedness[name] for name in ("verdict", "sentence"))
+    if verdict == "clear":
+        log.info("handedness: clear. %s", sentence)
+    else:
+        run.warn(f"handedness is {verdict}: {sentence}")
+    write_model(model, run.place.folder, to_toml(run.settings, method.training.options))
+    return model
+
+
+def refine(run: FitRun, method: Prepared, model: Model) -> Model:
+    """The model with a refinement unit in its place, if there are true poses to train one on."""
+    if not run.settings.refine.reference:
+        return model
+    folder = run.place.folder
+    refined = refined_model(folder / "model.pt", run.place, run.settings, method.needs)
+    run.warn(supervision_warning(refined))
+    write_model(refined, folder, to_toml(run.settings, method.training.options))
+    return refined
+
+
+def trained_intrinsics(
+    method: Prepared, samples: Samples, rig: Rig | None, athlete: int, camera: int
+) -> list[list[float]] | None:
+    """K of a camera as it was trained with, if the method knows the cameras.
+
+    Args:
+        athlete: number among the athletes, which is that of the samples' take.
+    """
+    K = samples.K if rig is None else rig.K
+    if K is None or not method.needs & CAMERA_NEEDS:
+        return None
+    trained = np.flatnonzero(samples.take == athlete)
+    return K[trained[0], camera].tolist() if len(trained) else None

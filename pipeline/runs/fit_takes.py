@@ -1,163 +1,196 @@
-"""What a fit does with every take: its cameras on one timeline, and the athletes that they show."""
+"""The stages of a fit before its samples: every camera by itself, then the cameras of every take together."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
-from ..arrays import Athletes, Crops, Swaps, Timeline, Track
+from ..arrays import Athletes, Detections, Identities, Swaps, Timeline, Track
+from ..detectors.choose import choose_detector
 from ..errors import PosepipeError
 from ..footage.recording import Take
-from ..stages.crop import crop_people
 from ..stages.match import SAME, match_people
 from ..stages.sides import find_swaps, mend_sides, swapped_share
 from ..stages.synchronize.agree import agree_on_person
 from ..stages.synchronize.stage import synchronize
 from ..stages.track import choose, shares, without_anybody
-from .athlete import Athlete
-from .clip_chain import Cameras
+from .clip_chain import ClipChain, Opened, missing_end
+from .fit_run import FitRun
 from .results import about
-from .walk import Walk
 
 OFTEN = 0.05
 """Share of a clip's frames with swapped sides that is worth a warning."""
 
 
-class Takes:
-    """The results of all takes, athletes and views, by their names; filled by one method per stage, in order."""
+@dataclass(frozen=True)
+class Athlete:
+    """One person in a take, and who that is in each of its cameras."""
 
-    def __init__(self, walk: Walk, cameras: Cameras) -> None:
-        self.walk, self.cameras = walk, cameras
-        self.timelines: dict[str, Timeline] = {}
-        self.athletes: list[Athlete] = []
-        self.tracks: dict[str, Track] = {}
-        self.crops: dict[str, Crops] = {}
-        self.swaps: dict[str, Swaps] = {}
+    take: Take
+    number: int
+    people: tuple[int, ...]
+    """The person's number in each camera; -1 where a camera does not show them."""
+    only: bool
+    """Whether nobody else of the take is wanted."""
 
-    def views(self) -> list[tuple[str, str, Athlete, int]]:
-        """Names of the views in which athletes are shown, and of their cameras; the athlete, the camera's number."""
-        return [
-            (subject, camera, athlete, number)
-            for athlete in self.athletes
-            for number, subject in enumerate(athlete.subjects)
-            for camera in [f"{athlete.take.name}/{athlete.take.cameras[number].name}"]
-            if athlete.people[number] >= 0
-        ]
+    @property
+    def name(self) -> str:
+        """For people: the take, and who of it if several are wanted."""
+        return self.take.name if self.only else f"{self.take.name} {self.person}"
 
-    def synchronize(self) -> None:
-        """Each take's cameras on one timeline, by the motion of a person whom all of them show."""
-        settings = self.walk.settings.synchronize
-        for take in self.walk.recording.takes:
-            names = [camera.name for camera in take.cameras]
-            offsets = [camera.offset_s for camera in take.cameras]
-            followed = self.followed(take, offsets)
-            inputs = self.walk.of(take, self.cameras.frame_sets), followed, names, offsets
-            with about(take.cameras[0].video.parent):
-                timeline = self.walk.run(synchronize, *inputs, settings=settings, subject=take.name)
-            self.timelines[take.name] = timeline
-            for warning in timeline.warnings:
-                self.walk.warn(f"take {take.name}: {warning}")
+    @property
+    def person(self) -> str:
+        """The name in result files."""
+        return f"person{self.number}"
 
-    def followed(self, take: Take, offsets: list[float | None]) -> list[Track]:
-        """Each camera's track of the person by whom a take is synchronised."""
-        everybody = self.walk.of(take, self.cameras.everybody)
-        if all(len(tracks) == 1 for tracks in everybody):
-            return [tracks[0] for tracks in everybody]
-        settings = self.walk.settings.synchronize
-        agreed = self.walk.run(agree_on_person, everybody, offsets, settings=settings, subject=take.name)
-        return self.tracks_of(take, agreed.person.tolist())
+    @property
+    def rig(self) -> str:
+        """A label of takes and people that the same unmoved cameras filmed."""
+        if not self.take.rig:
+            return "" if self.only else f"of {self.take.name}"
+        return f"{self.take.rig}: {', '.join(camera.name for camera in self.take.cameras)}"
 
-    def match(self) -> None:
-        """Who is who across each take's cameras, and whose poses are wanted."""
-        for take in self.walk.recording.takes:
-            matched = self.matched(take)
-            only = not self.walk.settings.people.everybody
-            for number in self.wanted(take, matched):
-                people = tuple(matched.person[number].tolist())
-                self.athletes.append(Athlete(take, number, people, only))
-                self.check_match(take, matched, number)
-        for athlete in self.athletes:
-            self.tracks |= zip(athlete.subjects, self.tracks_of(athlete.take, athlete.people), strict=True)
+    @property
+    def views(self) -> list[str]:
+        """Names of the views, one for each camera."""
+        who = "" if self.only else f"/{self.person}"
+        return [f"{self.take.name}/{camera.name}{who}" for camera in self.take.cameras]
 
-    def matched(self, take: Take) -> Athletes:
-        """Who is who across a take's cameras."""
-        inputs = (
-            self.walk.of(take, self.cameras.everybody),
-            self.walk.of(take, self.cameras.people),
-            self.timelines[take.name],
-        )
-        return self.walk.run(match_people, *inputs, subject=take.name)
+    def shown(self) -> list[tuple[str, str, int]]:
+        """View, name and number of each camera that shows the person."""
+        cameras = [f"{self.take.name}/{camera.name}" for camera in self.take.cameras]
+        numbered = enumerate(zip(self.views, cameras, self.people, strict=True))
+        return [(view, camera, number) for number, (view, camera, person) in numbered if person >= 0]
 
-    def wanted(self, take: Take, matched: Athletes) -> list[int]:
-        """Numbers of the people of a take whose poses are wanted."""
-        settings = self.walk.settings.people
-        if settings.everybody:
-            shared = [number for number, people in enumerate(matched.person) if (people >= 0).sum() > 1]
-            if not shared:
-                raise PosepipeError(f"take {take.name}: nobody is seen by two cameras, so far as can be told")
-            return shared
-        merit = np.zeros(matched.person.shape)
-        for camera, people in enumerate(self.walk.of(take, self.cameras.people)):
-            here = matched.person[:, camera]
-            merit[:, camera] = np.where(here >= 0, shares(people, settings.person)[here], 0)
-        with about(Path(take.name)):
-            return [choose(merit.sum(1), settings.person)]
 
-    def tracks_of(self, take: Take, people: Sequence[int]) -> list[Track]:
-        """Tracks of a person by their number in each camera, empty where it is -1."""
-        everybody = self.walk.of(take, self.cameras.everybody)
-        return [
-            tracks[one] if one >= 0 else without_anybody(tracks[0])
-            for tracks, one in zip(everybody, people, strict=True)
-        ]
+def open_clips(run: FitRun, chain: ClipChain) -> dict[str, Opened]:
+    """Timestamps of all videos; of files of 2D poses the people as well."""
+    clips = {name: chain.open(camera, run.place.source(camera.video), name) for name, camera in run.cameras}
+    for clip in clips.values():
+        if sentence := missing_end(clip):
+            run.warn(sentence)
+    return clips
 
-    def check_match(self, take: Take, matched: Athletes, number: int) -> None:
-        """Say which cameras do not show an athlete, or may show somebody else."""
-        for camera, one, agreement in zip(
-            take.cameras, matched.person[number], matched.agreement[number], strict=True
-        ):
-            if one < 0:
-                self.walk.warn(
-                    f"{camera.video} does not show person {number} of take {take.name}, so far as can be told"
-                )
-            elif agreement < 1 - SAME:
-                self.walk.warn(
-                    f"{camera.video} agrees with the other cameras of take {take.name} on person {number} by "
-                    f"{max(agreement, 0):.2f} of 1 only; does it show somebody else?"
-                )
 
-    def crop(self) -> None:
-        """Pictures of the athletes in all videos."""
-        for subject, camera, _, _ in self.views():
-            inputs = self.cameras.videos[camera], self.tracks[subject]
-            with about(self.cameras.videos[camera].path):
-                self.crops[subject] = self.walk.run(
-                    crop_people, *inputs, settings=self.walk.settings.crop, subject=subject
-                )
+def detect_people(run: FitRun, chain: ClipChain, clips: Mapping[str, Opened]) -> dict[str, Detections]:
+    """People in all videos; those that were given in files of 2D poses stand beside them."""
+    found = {name: clip.given for name, clip in clips.items() if clip.given is not None}
+    if len(found) < len(clips):
+        detector = choose_detector(run.settings.detect, run.settings.device)
+        found |= {name: chain.detect(clip, detector, name) for name, clip in clips.items() if clip.given is None}
+    return {name: found[name] for name in clips}
 
-    def crops_of(self, athlete: Athlete) -> list[Crops]:
-        """Pictures of an athlete in all cameras; those of another camera, never looked at, where one has none."""
-        shown = [self.crops[subject] for subject in athlete.subjects if subject in self.crops]
-        return [self.crops.get(subject, shown[0]) for subject in athlete.subjects]
 
-    def sides(self) -> None:
-        """Left and right put right where time and the other cameras say so."""
-        settings = self.walk.settings.sides
-        for athlete in self.athletes:
-            tracks = [self.tracks[subject] for subject in athlete.subjects]
-            inputs = tracks, self.timelines[athlete.take.name]
-            swaps = self.swaps[athlete.name] = self.walk.run(
-                find_swaps, *inputs, settings=settings, subject=athlete.name
+def identify_people(
+    chain: ClipChain, clips: Mapping[str, Opened], found: Mapping[str, Detections]
+) -> tuple[dict[str, Identities], dict[str, list[Track]]]:
+    """Who is who in each clip, and everybody's track."""
+    people, tracks = {}, {}
+    for name, clip in clips.items():
+        one = people[name] = chain.identify(clip, found[name], name)
+        tracks[name] = [chain.follow(clip, found[name], one, number, name) for number in range(len(one.score))]
+    return people, tracks
+
+
+def map_people(chain: ClipChain, everybody: Mapping[str, list[Track]]) -> dict[str, list[Track]]:
+    """Everybody's track on the skeleton of the results."""
+    return {name: [chain.map_joints(track, name) for track in tracks] for name, tracks in everybody.items()}
+
+
+def synchronize_takes(
+    run: FitRun, clips: Mapping[str, Opened], everybody: Mapping[str, list[Track]]
+) -> dict[str, Timeline]:
+    """Each take's cameras on one timeline, by the motion of a person whom all of them show."""
+    timelines, settings = {}, run.settings.synchronize
+    for take in run.takes:
+        names = [camera.name for camera in take.cameras]
+        offsets = [camera.offset_s for camera in take.cameras]
+        frames = [clip.frames for clip in run.of(take, clips)]
+        tracks = run.of(take, everybody)
+        people = [0] * len(tracks)
+        if any(len(each) > 1 for each in tracks):
+            agreed = run.run(agree_on_person, tracks, offsets, settings=settings, subject=take.name)
+            people = agreed.person.tolist()
+        followed = [_track_of(each, number) for each, number in zip(tracks, people, strict=True)]
+        with about(take.cameras[0].video.parent):
+            inputs = frames, followed, names, offsets
+            timeline = run.run(synchronize, *inputs, settings=settings, subject=take.name)
+        timelines[take.name] = timeline
+        for warning in timeline.warnings:
+            run.warn(f"take {take.name}: {warning}")
+    return timelines
+
+
+def match_athletes(
+    run: FitRun,
+    people: Mapping[str, Identities],
+    everybody: Mapping[str, list[Track]],
+    timelines: Mapping[str, Timeline],
+) -> tuple[list[Athlete], dict[str, Track]]:
+    """Who is who across each take's cameras, whose poses are wanted, and their tracks by view."""
+    athletes: list[Athlete] = []
+    tracks: dict[str, Track] = {}
+    for take in run.takes:
+        here, identities = run.of(take, everybody), run.of(take, people)
+        matched = run.run(match_people, here, identities, timelines[take.name], subject=take.name)
+        for number in _wanted(run, take, matched, identities):
+            persons = tuple(matched.person[number].tolist())
+            athletes.append(Athlete(take, number, persons, not run.settings.people.everybody))
+            _check_match(run, take, matched, number)
+            tracks |= zip(athletes[-1].views, map(_track_of, here, persons), strict=True)
+    return athletes, tracks
+
+
+def _wanted(run: FitRun, take: Take, matched: Athletes, people: Sequence[Identities]) -> list[int]:
+    """Numbers of the people of a take whose poses are wanted."""
+    settings = run.settings.people
+    if settings.everybody:
+        shared = [number for number, persons in enumerate(matched.person) if (persons >= 0).sum() > 1]
+        if not shared:
+            raise PosepipeError(f"take {take.name}: nobody is seen by two cameras, so far as can be told")
+        return shared
+    merit = np.zeros(matched.person.shape)
+    for camera, each in enumerate(people):
+        here = matched.person[:, camera]
+        merit[:, camera] = np.where(here >= 0, shares(each, settings.person)[here], 0)
+    with about(Path(take.name)):
+        return [choose(merit.sum(1), settings.person)]
+
+
+def _track_of(tracks: Sequence[Track], person: int) -> Track:
+    """The track of a person by their number in a camera, empty if that is -1."""
+    return tracks[person] if person >= 0 else without_anybody(tracks[0])
+
+
+def _check_match(run: FitRun, take: Take, matched: Athletes, number: int) -> None:
+    """Say which cameras do not show an athlete, or may show somebody else."""
+    agreements = zip(take.cameras, matched.person[number], matched.agreement[number], strict=True)
+    for camera, one, agreement in agreements:
+        if one < 0:
+            run.warn(f"{camera.video} does not show person {number} of take {take.name}, so far as can be told")
+        elif agreement < 1 - SAME:
+            run.warn(
+                f"{camera.video} agrees with the other cameras of take {take.name} on person {number} by "
+                f"{max(agreement, 0):.2f} of 1 only; does it show somebody else?"
             )
-            for number, (subject, track) in enumerate(zip(athlete.subjects, tracks, strict=True)):
-                self.tracks[subject] = self.walk.run(
-                    mend_sides, track, swaps, number, settings=settings, subject=subject
-                )
-                share = swapped_share(swaps, number, len(track.time))
-                if share > OFTEN:
-                    done = "put right" if settings.repair else "left as it is"
-                    self.walk.warn(
-                        f"{subject}: left and right are swapped in {share:.0%} of the frames, which is {done}"
-                    )
+
+
+def mend_takes(
+    run: FitRun, athletes: Sequence[Athlete], tracks: Mapping[str, Track], timelines: Mapping[str, Timeline]
+) -> tuple[dict[str, Track], dict[str, Swaps]]:
+    """Left and right put right where time and the other cameras say so: tracks by view, swaps by athlete."""
+    mended, swaps, settings = {}, {}, run.settings.sides
+    for athlete in athletes:
+        seen = [tracks[view] for view in athlete.views]
+        timeline = timelines[athlete.take.name]
+        found = swaps[athlete.name] = run.run(find_swaps, seen, timeline, settings=settings, subject=athlete.name)
+        for number, (view, track) in enumerate(zip(athlete.views, seen, strict=True)):
+            mended[view] = run.run(mend_sides, track, found, number, settings=settings, subject=view)
+            share = swapped_share(found, number, len(track.time))
+            if share > OFTEN:
+                done = "put right" if settings.repair else "left as it is"
+                run.warn(f"{view}: left and right are swapped in {share:.0%} of the frames, which is {done}")
+    return mended, swaps

@@ -4,51 +4,36 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from pydantic import BaseModel
 
-from ..arrays import Crops, Detections, Frames, Identities, Pose3D, Track
+from ..arrays import Crops, Detections, Identities, Pose3D
 from ..detectors.choose import choose_detector
 from ..errors import PosepipeError
 from ..exporters import DEFAULT_EXPORTS, EXPORTERS, FROM_VIDEO
 from ..exporters.clip import Clip, Person
-from ..footage.camera import Optics, find_optics
-from ..footage.description import DESCRIPTION, read_description, stated_focal
+from ..footage.camera import Optics, find_optics, given_optics
 from ..footage.keypoint_file import is_keypoint_file
-from ..footage.lenses import assumed_intrinsics
+from ..footage.known_cameras import lens_of
 from ..footage.readers import format_of
 from ..footage.recording import results_folder
 from ..footage.video import VIDEO_SUFFIXES
-from ..runtime.cache import Cache, SourceFile
+from ..runtime.cache import SourceFile
 from ..runtime.device import check_device
 from ..runtime.workplace import open_workplace
-from ..settings import (
-    AFTER_LIFTING,
-    REPEATED,
-    KeypointSettings,
-    LiftSettings,
-    Settings,
-    check_name,
-    parse,
-    settings_from,
-)
+from ..settings import AFTER_LIFTING, REPEATED, LiftSettings, Settings, check_name, settings_from
 from ..stages.crop import crop_people
-from ..stages.frames import extract_frames
-from ..stages.import_poses import frames_of, read_people
 from ..stages.lift import check_intrinsics, lift_poses
-from ..stages.morph import morph_skeleton
-from ..stages.move import move_joints
-from ..stages.place_root import place_root
-from ..stages.sides import describe_swaps, find_swaps, mend_sides
-from ..stages.smooth import make_motion
-from ..stages.track import choose, shares, track_athlete, track_people
+from ..stages.sides import find_swaps, mend_sides
+from ..stages.track import choose, shares
 from ..training.model_file import Model
-from .fit_arrays import infer_arrays
-from .results import Inferred, about, infer_request, provenance, write_results
-from .seeing import people_in
+from .clip_chain import ClipChain, Opened, missing_end
+from .infer_arrays import infer_arrays
+from .results import Inferred, about, provenance, write_results
+from .up_to_date import InferRequest, digest_of, infer_request
 
 log = logging.getLogger("posepipe")
 
@@ -93,33 +78,26 @@ def infer(
     path = Path(model) if model else find_model(clip)
     trained = Model.read(path)
     settings = recipe_settings(trained, overrides or {}, path)
-    lifting = parse(LiftSettings, lifting_options(height_m, segments_m) | {"device": device}, "infer")
+    asked = infer_request(clip, path, height_m, segments_m, focal_px, overrides)
     check_device(device)
     target = Path(out) if out else results_folder(clip)
     if is_keypoint_file(clip) and not poses_given:
-        return infer_arrays(clip, path, target, settings, lifting, focal_px)
-    check_intrinsics(trained, focal_px is not None)
+        return infer_arrays(asked, target, settings, tuple(exports), device)
     with open_workplace(target, borrowed=(path.parent / "cache",)) as place, about(clip):
+        request = digest_of(asked, place.digests)
         place.journal.begin()
-        source, video = place.source(path), place.source(clip)
-        chain = _Chain(place.cache, video, trained, settings)
-        if poses_given:
-            frames, found = chain.read()
+        one = _OneClip(ClipChain(place.cache, settings, trained.morph), trained, place.source(path), asked, device)
+        opened, found = one.detect(place.source(clip))
+        if not opened.frames.filmed:
             exports = [export for export in exports if export not in FROM_VIDEO]
-        else:
-            frames, found = chain.detect(device)
         if found.detector not in trained.recipe["detector"]:
             log.warning("the model was trained with another detector: %s", trained.recipe["detector"])
-        if focal_px is not None:
-            width, height = frames.image_size.tolist()
-            K = assumed_intrinsics(width, height, focal_px)
-            lifting = lifting.model_copy(update={"intrinsics": K.tolist()})
-        poses = chain.lift(frames, found, source, lifting, focal_px)
+        poses = one.lift(opened, found)
         shown = tuple(Person(who, pose) for who, pose in poses.items())
-        origin = provenance(video, source, trained, found.detector, *chain.used, lifting)
-        files = write_results(Clip.of_people(shown, frames, clip, origin), place.folder, exports)
-        asked = lifting_options(height_m, segments_m) | {"focal_px": focal_px, "overrides": overrides}
-        place.journal.end(infer_request(video.key, source.key, asked))
+        used = *one.used, one.lifting(one.optics(opened))
+        origin = provenance(opened.source, one.model_file, trained, found.detector, *used)
+        files = write_results(Clip.of_people(shown, opened.frames, clip, origin), place.folder, exports)
+        place.journal.end(request)
         return Inferred(clip, place.folder, shown[0].pose, tuple(files), poses)
 
 
@@ -134,103 +112,86 @@ def _holds_poses(clip: Path) -> bool:
 
 
 @dataclass(frozen=True)
-class _Chain:
-    """The stages that a clip goes through, as those did that the model was trained on."""
+class _OneClip:
+    """A clip on its way through the stages, as those went that the model was trained on."""
 
-    cache: Cache
-    clip: SourceFile
+    chain: ClipChain
     model: Model
-    settings: Settings
+    model_file: SourceFile
+    asked: InferRequest
+    device: str
 
     @property
     def name(self) -> str:
         """The clip, for people."""
-        return self.clip.path.stem
+        return self.asked.clip.video.stem
 
     @property
     def used(self) -> tuple[BaseModel, ...]:
         """Settings that the poses depend on."""
-        of = self.settings
-        return of.detect, of.track, of.people, of.morph, of.sides, of.root, of.motion
+        of = self.chain.settings
+        return of.detect, self.chain.tracking(self.asked.clip), of.people, of.morph, of.sides, of.root, of.motion
 
-    @property
-    def keypoints(self) -> KeypointSettings:
-        """What is said of a file of 2D poses."""
-        description = self.clip.path.parent / DESCRIPTION
-        own = read_description(description, {}).get("keypoints", {})
-        return parse(KeypointSettings, self.settings.keypoints.model_dump() | own, str(description))
+    def detect(self, source: SourceFile) -> tuple[Opened, Detections]:
+        """The people in the clip, as given or as found in its pictures."""
+        opened = self.chain.open(self.asked.clip, source, self.name)
+        if opened.given is not None:
+            if "crop" in self.model.recipe:
+                raise PosepipeError(
+                    f"models of method {self.model.method!r} look at pictures, and {source.path} has none"
+                )
+            return opened, opened.given
+        if sentence := missing_end(opened):
+            log.warning(sentence)
+        detector = choose_detector(self.chain.settings.detect, self.device)
+        return opened, self.chain.detect(opened, detector, self.name)
 
-    def read(self) -> tuple[Frames, Detections]:
-        """The people of a clip whose 2D poses were detected elsewhere."""
-        path, settings = self.clip.path, self.keypoints
-        if "crop" in self.model.recipe:
-            raise PosepipeError(f"models of method {self.model.method!r} look at pictures, and {path} has none")
-        found = self.cache.run(read_people, self.clip, settings=settings, subject=self.name)
-        return self.cache.run(frames_of, found, settings=settings, subject=self.name), found
-
-    def detect(self, device: str) -> tuple[Frames, Detections]:
-        """The people in a video."""
-        settings = self.settings.detect
-        frames = self.cache.run(extract_frames, self.clip, subject=self.name)
-        if frames.missing_s:
-            log.warning(
-                "%s breaks off: its last %.1f s are missing; the rest is used", self.clip.path, frames.missing_s
-            )
-        detector = choose_detector(settings, device)
-        return frames, people_in(self.cache, self.clip, frames, detector, settings, self.name)
-
-    def lift(
-        self,
-        frames: Frames,
-        found: Detections,
-        model_file: SourceFile,
-        lifting: LiftSettings,
-        focal_px: float | None,
-    ) -> dict[str, Pose3D]:
+    def lift(self, opened: Opened, found: Detections) -> dict[str, Pose3D]:
         """3D poses of the people that are wanted, by their names in result files."""
-        poses, optics = {}, self.optics(frames, focal_px)
-        people = self.cache.run(track_people, frames, found, settings=self.settings.track, subject=self.name)
+        run, settings, name = self.chain.cache.run, self.chain.settings, self.name
+        optics = self.optics(opened)
+        lifting = self.lifting(optics)
+        poses, people = {}, self.chain.identify(opened, found, name)
         for number in self.wanted(people):
-            track, crops, sides = self.follow(found, people, number)
-            pose = self.cache.run(lift_poses, track, crops, model_file, settings=lifting, subject=self.name)
-            if optics is not None:
-                camera = optics.K, optics.distortion, optics.source
-                pose = self.cache.run(place_root, pose, *camera, subject=self.name)
-            pose = self.cache.run(make_motion, pose, settings=self.settings.motion, subject=self.name)
-            poses[f"person{number}"] = replace(pose, steps=[sides, *pose.steps])
+            track = self.chain.map_joints(self.chain.follow(opened, found, people, number, name), name)
+            crops: Crops | None = None
+            if "crop" in self.model.recipe:
+                crops = run(crop_people, opened.source, track, settings=settings.crop, subject=name)
+            swaps = run(find_swaps, [track], None, settings=settings.sides, subject=name)
+            track = run(mend_sides, track, swaps, 0, settings=settings.sides, subject=name)
+            pose = run(lift_poses, track, crops, self.model_file, settings=lifting, subject=name)
+            poses[f"person{number}"] = self.chain.finish(pose, optics, swaps, 0, name)
         return poses
 
-    def optics(self, frames: Frames, focal_px: float | None) -> Optics | None:
+    def optics(self, opened: Opened) -> Optics | None:
         """What is known or assumed of the camera; nothing where nobody says how large its pictures are."""
-        if not frames.filmed and self.keypoints.image_size_px is None:
+        camera, focal_px = self.asked.clip, self.asked.focal_px
+        if focal_px is None and camera.calibration is not None:
+            return given_optics(camera.calibration.K.tolist(), lens_of(camera) if any(lens_of(camera)) else None)
+        if not opened.sized:
             return None
-        stated = stated_focal(self.clip.path) if focal_px is None else focal_px
-        return find_optics(frames, self.clip.path, stated, self.settings.root)
+        stated = camera.focal_px if focal_px is None else focal_px
+        return find_optics(opened.frames, camera.video, stated, self.chain.settings.root)
+
+    def lifting(self, optics: Optics | None) -> LiftSettings:
+        """Settings of the stage lift, with the camera's intrinsics if the model takes them and they are known.
+
+        Raises:
+            PosepipeError: the model cannot do without intrinsics, and they are not known.
+        """
+        settings, camera = self.asked.lifting.model_copy(update={"device": self.device}), self.asked.clip
+        stated = self.asked.focal_px or camera.focal_px
+        known = optics if stated is not None or camera.calibration is not None else None
+        check_intrinsics(self.model, known is not None)
+        if known is None or not self.model.lifts_with_intrinsics:
+            return settings
+        return settings.model_copy(update={"intrinsics": known.K, "distortion": known.distortion})
 
     def wanted(self, people: Identities) -> list[int]:
         """Numbers of the people whose poses are wanted."""
-        settings = self.settings.people
+        settings = self.chain.settings.people
         one = choose(shares(people, settings.person), settings.person)
         return list(range(len(people.score))) if settings.everybody else [one]
-
-    def follow(self, found: Detections, people: Identities, number: int) -> tuple[Track, Crops | None, str]:
-        """One person's track as the model takes it, pictures if it looks at them, and what became of the sides."""
-        run, settings, name = self.cache.run, self.settings, self.name
-        track = run(track_athlete, found, people, number, settings=settings.track, subject=name)
-        crops = None
-        if "crop" in self.model.recipe:
-            crops = run(crop_people, self.clip, track, settings=settings.crop, subject=name)
-        track = run(morph_skeleton, track, settings=settings.morph, subject=name)
-        if self.model.morph:
-            track = run(move_joints, track, self.model.morph, subject=name)
-        swaps = run(find_swaps, [track], None, settings=settings.sides, subject=name)
-        track = run(mend_sides, track, swaps, 0, settings=settings.sides, subject=name)
-        return track, crops, describe_swaps(swaps, 0, settings.sides)
-
-
-def lifting_options(height_m: float | None, segments_m: Mapping[str, float] | None) -> dict[str, Any]:
-    """What ``LiftSettings`` are to say of the athlete's size."""
-    return {"height_m": height_m, "segments_m": dict(segments_m or {})}
 
 
 def find_model(clip: Path) -> Path:

@@ -19,7 +19,6 @@ from ..errors import PosepipeError
 from ..exporters import EXPORTERS, exporter
 from ..exporters.clip import CAMERA_AXES, Clip
 from ..runtime.cache import SourceFile, unkeyed_fields, write_atomically, writing_to
-from ..runtime.workplace import JOURNAL, Journal, request_digest
 
 if TYPE_CHECKING:
     from ..training.model_file import Model
@@ -96,19 +95,6 @@ def write_results(clip: Clip, folder: Path, exports: Sequence[str]) -> list[Path
 def about_results(folder: Path) -> dict[str, Any]:
     """What the record of a results folder says: what its files were made ``from``, ``about`` them, ``files``."""
     return json.loads((folder / RECORD).read_text(encoding="utf-8"))
-
-
-def infer_request(clip: str, model: str, wanted: dict[str, Any]) -> str:
-    """Digest of what ``infer`` is asked to do: digests of clip and model, and its other arguments."""
-    names = ("height_m", "segments_m", "focal_px", "overrides")
-    return request_digest(clip, model, [wanted.get(name) or None for name in names])
-
-
-def is_finished(folder: Path, request: str, exports: Sequence[str]) -> bool:
-    """Whether ``infer`` has ended in a folder with this request, and all wanted files are there."""
-    if not (folder / RECORD).exists() or Journal.read(folder / JOURNAL).request != request:
-        return False
-    return are_written(folder, exports)
 
 
 def are_written(folder: Path, exports: Sequence[str]) -> bool:

@@ -1,63 +1,162 @@
-"""What a fit is asked for: all that it reads, by content, and all the files that it has to write."""
+"""What a run is asked for: one record that the run takes everything from, and whose digest says if it is done.
+
+Whatever a run reads stands in its record: settings, descriptions, videos, and the files that settings name. The
+digest is that of the whole record, so that nothing can count in the run and not in the digest.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, fields, is_dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+from pydantic import BaseModel
+
 from ..exporters import FROM_VIDEO
-from ..footage.known_cameras import camera_model, lens_of
-from ..footage.recording import Camera, Recording
-from ..runtime.workplace import Workplace
-from ..settings import Settings
-from .results import are_written
+from ..footage.recording import CameraClip, Recording, Take, describe_clip
+from ..runtime.cache import Digests
+from ..runtime.workplace import JOURNAL, Journal, request_digest
+from ..settings import LiftSettings, Settings, parse
+from .results import RECORD, are_written
 
 
-def content_of(recording: Recording, place: Workplace) -> list[Any]:
-    """All that a fit reads, by content."""
-    return [
-        [take.name, take.rig, [[_facts(camera), place.digests.of(camera.video)] for camera in take.cameras]]
-        for take in recording.takes
-    ]
+@dataclass(frozen=True)
+class FitRequest:
+    """What a fit of videos, or of files of their 2D poses, is asked for."""
 
+    takes: tuple[Take, ...]
+    settings: Settings
+    files: tuple[Any, ...]
+    """Those that the settings name (``named_files``)."""
+    until: str | None
+    exports: tuple[str, ...]
 
-def _facts(camera: Camera) -> list[Any]:
-    known = [camera_model(camera), lens_of(camera), camera.focal_px]
-    return [camera.name, camera.video.name, camera.offset_s, camera.moving, camera.slow_motion, *known]
+    @staticmethod
+    def of(recording: Recording, settings: Settings, until: str | None, exports: Sequence[str]) -> FitRequest:
+        """The request for a recording."""
+        return FitRequest(recording.takes, settings, named_files(settings), until, tuple(exports))
 
+    @property
+    def cameras(self) -> list[tuple[str, CameraClip]]:
+        """All cameras of all takes, by name: ``take/camera``."""
+        return [(f"{take.name}/{camera.name}", camera) for take in self.takes for camera in take.cameras]
 
-def exports_of(camera: Camera, exports: Sequence[str]) -> list[str]:
-    """Those of the formats that a camera can have: nothing is drawn on a video that is not there."""
-    return [name for name in exports if camera.keypoints is None or name not in FROM_VIDEO]
+    def exports_of(self, camera: CameraClip) -> list[str]:
+        """Those of the formats that a camera can have: nothing is drawn on a video that is not there."""
+        return [name for name in self.exports if camera.keypoints is None or name not in FROM_VIDEO]
 
+    @property
+    def fused_exports(self) -> list[str]:
+        """Those of the formats that poses of all views together can have, and what they can be exported from."""
+        return ["npz", *(name for name in self.exports if name not in {"npz", *FROM_VIDEO})]
 
-def fused_exports(exports: Sequence[str]) -> list[str]:
-    """Those of the formats that poses of all views together can have, and what they can be exported from."""
-    return ["npz", *(name for name in exports if name not in {"npz", *FROM_VIDEO})]
-
-
-def result_folders(recording: Recording, target: Path) -> tuple[Path, ...]:
-    """One folder per camera, in order."""
-    return tuple(target / "takes" / take.name / camera.name for take in recording.takes for camera in take.cameras)
-
-
-def is_complete(
-    recording: Recording, target: Path, until: str | None, exports: Sequence[str], settings: Settings
-) -> bool:
-    """Whether all files that a fit writes are there."""
-    if until is not None:
-        return True
-    main = all((target / name).exists() for name in ("model.pt", "settings.toml", "report.html"))
-    fused = not settings.fuse.enabled or all(
-        are_written(target / "takes" / take.name, fused_exports(exports)) for take in recording.takes
-    )
-    cameras = [camera for take in recording.takes for camera in take.cameras]
-    folders = result_folders(recording, target)
-    return (
-        main
-        and fused
-        and all(
-            are_written(folder, exports_of(camera, exports)) for folder, camera in zip(folders, cameras, strict=True)
+    def is_complete(self, target: Path) -> bool:
+        """Whether all files that the fit writes are there."""
+        if self.until is not None:
+            return True
+        takes, fused = target / "takes", self.settings.fuse.enabled
+        return (
+            all((target / name).exists() for name in ("model.pt", "settings.toml", "report.html"))
+            and all(are_written(takes / name, self.exports_of(camera)) for name, camera in self.cameras)
+            and (not fused or all(are_written(takes / take.name, self.fused_exports) for take in self.takes))
         )
-    )
+
+
+@dataclass(frozen=True)
+class ArraysRequest:
+    """What a fit of a keypoint file is asked for."""
+
+    clip: CameraClip
+    """The file, and what ``posepipe.toml`` says of it."""
+    settings: Settings
+    files: tuple[Any, ...]
+    until: str | None
+    exports: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class InferRequest:
+    """What ``infer`` is asked for; where its networks run is no part of it."""
+
+    clip: CameraClip
+    """The clip, and what ``posepipe.toml`` says of it."""
+    model: Path
+    lifting: LiftSettings
+    focal_px: float | None
+    overrides: Mapping[str, Any]
+    files: tuple[Any, ...] = ()
+    """Those that the overrides name."""
+
+
+def infer_request(
+    clip: Path,
+    model: Path,
+    height_m: float | None = None,
+    segments_m: Mapping[str, float] | None = None,
+    focal_px: float | None = None,
+    overrides: Mapping[str, Any] | None = None,
+) -> InferRequest:
+    """What ``infer`` is asked for, and what the clip's ``posepipe.toml`` adds.
+
+    Raises:
+        PosepipeError: a size that nobody has, or a wrong ``posepipe.toml``.
+    """
+    size = {"height_m": height_m, "segments_m": dict(segments_m or {})}
+    lifting: LiftSettings = parse(LiftSettings, size, "infer")
+    return InferRequest(describe_clip(clip), model, lifting, focal_px, overrides or {}, named_files(overrides or {}))
+
+
+def named_files(settings: Any) -> tuple[Any, ...]:
+    """What settings, or nested plain values, name: files, and of folders the names and sizes of the files in them.
+
+    A word that happens to be the name of a file in the current folder counts as well: then a run is done again for
+    nothing, which is the lesser fault.
+    """
+    paths = dict.fromkeys(path for text in _texts(settings) if (path := Path(text).expanduser()).exists())
+    return tuple(path if path.is_file() else tuple(_listing(path)) for path in paths)
+
+
+def _listing(folder: Path) -> Iterator[tuple[str, int]]:
+    return ((path.name, path.stat().st_size) for path in sorted(folder.iterdir()) if path.is_file())
+
+
+def _texts(value: Any) -> Iterator[str]:
+    if isinstance(value, BaseModel):
+        value = value.model_dump(mode="json")
+    if isinstance(value, str) and value and "\0" not in value:
+        yield value
+    elif isinstance(value, Mapping):
+        yield from (text for inner in value.values() for text in _texts(inner))
+    elif isinstance(value, list | tuple):
+        yield from (text for inner in value for text in _texts(inner))
+
+
+def digest_of(request: Any, digests: Digests) -> str:
+    """Digest of a request: all its fields, and the contents of the files that it names."""
+    return request_digest(type(request).__name__, _plain(request, digests))
+
+
+def _plain(value: Any, digests: Digests) -> Any:
+    """A record as plain values, files by name and content."""
+    if isinstance(value, Path):
+        return [value.name, digests.of(value)]
+    if isinstance(value, BaseModel):
+        return _plain(value.model_dump(mode="json", exclude={"device"}), digests)
+    if is_dataclass(value):
+        return {field.name: _plain(getattr(value, field.name), digests) for field in fields(value)}
+    if isinstance(value, np.ndarray):
+        return value.tolist()
+    if isinstance(value, Mapping):
+        return {str(name): _plain(inner, digests) for name, inner in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(inner, digests) for inner in value]
+    return value
+
+
+def is_finished(folder: Path, request: str, exports: Sequence[str]) -> bool:
+    """Whether a run has ended in a folder with the request of this digest, and all wanted files are there."""
+    if not (folder / RECORD).exists() or Journal.read(folder / JOURNAL).request != request:
+        return False
+    return are_written(folder, exports)

@@ -88,8 +88,11 @@ def lift_samples(samples: Samples, model_file: SourceFile, settings: LiftSetting
     sample, view = np.nonzero(usable)
     clip = samples.take[sample] * usable.shape[1] + view
     K = None if samples.K is None else samples.K[usable]
-    seen = Seen(samples.keypoint[usable], samples.confidence[usable], samples.instant[sample], clip, K)
-    lifted = _predict(model, seen, None, settings)
+    time, step = samples.instant, None
+    if samples.time is not None:
+        time, step = samples.time, model.window_step_s
+    seen = Seen(samples.keypoint[usable], samples.confidence[usable], np.asarray(time)[sample], clip, K)
+    lifted = _predict(model, seen, step, settings)
     scale = np.empty(len(clip), np.float32)
     for label in np.unique(clip):
         scale[clip == label] = _scale(lifted.canonical[clip == label], skeleton, settings)
@@ -101,6 +104,7 @@ def lift_samples(samples: Samples, model_file: SourceFile, settings: LiftSetting
         skeleton=samples.skeleton,
         unit=settings.unit,
         takes=samples.takes,
+        time=None if samples.time is None else np.array(samples.time),
     )
 
 

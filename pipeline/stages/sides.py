@@ -12,12 +12,15 @@ changes.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from dataclasses import replace
+
 import numpy as np
 
 from ...models.body.side_labels import DECIDED, JOINT_SHARE, LABELS, SMALLEST_SCALE, SideLabels, permutations, runs_of
 from ...models.geometry.weak_perspective import rank_residual
 from ...models.skeleton import SKELETONS
-from ..arrays import Swaps, Timeline, Track
+from ..arrays import Samples, Swaps, Timeline, Track
 from ..runtime.cache import stage
 from ..settings import SideSettings
 
@@ -73,6 +76,81 @@ def mend_sides(track: Track, swaps: Swaps, camera: int, settings: SideSettings) 
         skeleton=track.skeleton,
         camera_moves=track.camera_moves,
         dropped=track.dropped,
+    )
+
+
+@stage(version=1)
+def find_swaps_in_samples(samples: Samples, alone: bool, settings: SideSettings) -> Swaps:
+    """``find_swaps`` in the takes of a keypoint file; frames are counted in samples.
+
+    Args:
+        samples: with their times.
+        alone: whether each view is to be judged without the others.
+
+    Returns:
+        Swaps whose ``camera`` is the number of the view, and whose frames are those of the take (``take_members``).
+        Of take n, ``camera`` is n times the number of views higher.
+    """
+    found, views = [], samples.confidence.shape[1]
+    for number, members in take_members(samples):
+        tracks = [_track_of(samples, members, view) for view in range(views)]
+        if alone:
+            each = [find_swaps(tracks[view : view + 1], None, settings) for view in range(views)]
+            found += [replace(swaps, camera=swaps.camera + number * views + view) for view, swaps in enumerate(each)]
+        else:
+            swaps = find_swaps(tracks, _own_timeline(samples, members), settings)
+            found.append(replace(swaps, camera=swaps.camera + number * views))
+    names = ("camera", "start", "end", "part", "doubtful")
+    joined = {name: np.concatenate([getattr(swaps, name) for swaps in found]) for name in names}
+    return Swaps(**{name: array.astype(getattr(found[0], name).dtype) for name, array in joined.items()})
+
+
+@stage(version=1)
+def mend_samples(samples: Samples, swaps: Swaps, settings: SideSettings) -> Samples:
+    """The samples of a keypoint file with their swaps undone, as by ``mend_sides``."""
+    views = samples.confidence.shape[1]
+    keypoint, confidence = np.array(samples.keypoint), np.array(samples.confidence)
+    for number, members in take_members(samples):
+        for view in range(views):
+            track = mend_sides(_track_of(samples, members, view), swaps, number * views + view, settings)
+            keypoint[members, view], confidence[members, view] = np.nan_to_num(track.keypoint), track.confidence
+    return replace(samples, keypoint=keypoint, confidence=confidence)
+
+
+def take_members(samples: Samples) -> Iterator[tuple[int, np.ndarray]]:
+    """Number of each take, and its samples (N) in the order of their times."""
+    time = samples.instant if samples.time is None else samples.time
+    for number in np.unique(samples.take):
+        members = np.flatnonzero(samples.take == number)
+        yield int(number), members[np.argsort(np.asarray(time)[members], kind="stable")]
+
+
+def _track_of(samples: Samples, members: np.ndarray, view: int) -> Track:
+    """One view of a take as the track of a video."""
+    confidence = np.array(samples.confidence[members, view])
+    keypoint = np.where(confidence[..., None] > 0, samples.keypoint[members, view], np.float32("nan"))
+    return Track(
+        time=np.asarray(samples.time)[members],
+        keypoint=keypoint,
+        confidence=confidence,
+        box=np.full((len(members), 4), np.nan, np.float32),
+        skeleton=samples.skeleton,
+        camera_moves=None,
+        dropped=0,
+    )
+
+
+def _own_timeline(samples: Samples, members: np.ndarray) -> Timeline:
+    """The timeline of a take whose views all show each of its instants."""
+    count, views = len(members), samples.confidence.shape[1]
+    return Timeline(
+        time=np.asarray(samples.time)[members],
+        offset=np.zeros(views),
+        rate=np.ones(views),
+        frame=np.repeat(np.arange(count, dtype=float)[:, None], views, 1),
+        lag=np.full(views, np.nan),
+        score=np.zeros(views, np.float32),
+        warnings=[],
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
@@ -11,7 +12,7 @@ from scipy.interpolate import PchipInterpolator
 from ...models.body.body import body_size
 from ...models.body.smoothing import SMOOTHERS, outliers
 from ...models.skeleton import SKELETONS
-from ..arrays import Pose3D
+from ..arrays import Pose3D, ViewPoses
 from ..runtime.cache import stage
 from ..settings import MotionSettings
 
@@ -52,6 +53,30 @@ def make_motion(pose: Pose3D, settings: MotionSettings) -> Pose3D:
         filled=filled,
         steps=_steps(settings, there, rejected, filled, pose, joint),
     )
+
+
+@stage(version=1)
+def make_motion_of_views(pose: ViewPoses, settings: MotionSettings) -> ViewPoses:
+    """``make_motion`` for every view of every take of a keypoint file that says its times.
+
+    Raises:
+        ValueError: poses without times.
+    """
+    if settings.filter == "none":
+        return pose
+    made: dict[str, Any] = {"joint": np.array(pose.joint), "canonical": np.array(pose.canonical)}
+    made |= {"joint_raw": np.array(pose.joint), "filled": np.zeros(pose.confidence.shape, bool)}
+    if pose.root_trajectory is not None:
+        made |= {name: np.array(pose.root_trajectory) for name in ("root_trajectory", "root_trajectory_raw")}
+    for number in np.unique(pose.take):
+        members = np.flatnonzero(pose.take == number)
+        members = members[np.argsort(np.asarray(pose.time)[members], kind="stable")]
+        for view in range(pose.confidence.shape[1]):
+            unseen = np.full((*pose.confidence[members, view].shape, 2), np.nan, np.float32)
+            motion = make_motion(pose.of_view(members, view, unseen), settings)
+            for name, array in made.items():
+                array[members, view] = getattr(motion, name)
+    return replace(pose, **made)
 
 
 def _weight(pose: Pose3D) -> np.ndarray:

@@ -14,8 +14,8 @@ from posepipe.models.skeleton import COCO17, H36M17, recognise
 from posepipe.pipeline.arrays import Samples
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.footage.keypoint_file import read_keypoints
-from posepipe.pipeline.runs.array_course import STAGES
 from posepipe.pipeline.runs.fit import fit
+from posepipe.pipeline.runs.fit_arrays import STAGES
 from posepipe.pipeline.runs.infer import infer
 from posepipe.pipeline.runtime.cache import SourceFile
 from posepipe.pipeline.settings import SampleSettings, load_settings

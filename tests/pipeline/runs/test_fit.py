@@ -23,7 +23,8 @@ from footage import FakeDetector, empty_picture, film, film_nobody, film_take, s
 from posepipe.models.geometry.lens import distort
 from posepipe.pipeline.arrays import Detections
 from posepipe.pipeline.errors import PosepipeError
-from posepipe.pipeline.runs import fit as fitting
+from posepipe.pipeline.runs import fit as fit_module
+from posepipe.pipeline.runs import fit_takes
 from posepipe.pipeline.runs import infer as inference
 from posepipe.pipeline.runs.fit import Fit, fit
 from posepipe.pipeline.runs.infer import find_model, infer
@@ -235,7 +236,7 @@ def test_clean_removes_what_no_present_settings_reach(fitted: Fitted) -> None:
 
 def test_clean_keeps_what_an_interrupted_run_began_from(fitted: Fitted, monkeypatch: pytest.MonkeyPatch) -> None:
     with monkeypatch.context() as patch:
-        patch.setattr(fitting._Run, "samples", lambda run: (_ for _ in ()).throw(KeyboardInterrupt))
+        patch.setattr(fit_module, "sample_takes", lambda *given: (_ for _ in ()).throw(KeyboardInterrupt))
         with pytest.raises(KeyboardInterrupt):
             again(fitted, "train.epochs=3")
     assert unreached(fitted.out) == []
@@ -447,7 +448,7 @@ def fit_in_child(footage: Path, out: Path, at_sync: Callable[[int], None], kill_
             sync(handle)
 
         os.fsync = counted
-        for module in (fitting, inference):
+        for module in (fit_takes, inference):
             module.choose_detector = lambda settings, device: FakeDetector()
         fit(footage, out=out, settings=settings(), exports=["npz"])
 

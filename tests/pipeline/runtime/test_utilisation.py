@@ -12,11 +12,11 @@ import pytest
 from footage import FakeDetector, film, some_frames
 from posepipe.pipeline.detectors import People
 from posepipe.pipeline.footage.video import probe, read_frames
-from posepipe.pipeline.runs.seeing import busy_detecting
+from posepipe.pipeline.runs.clip_chain import ClipChain
 from posepipe.pipeline.runtime import utilisation as busy
 from posepipe.pipeline.runtime.cache import Cache, SourceFile
 from posepipe.pipeline.runtime.utilisation import Busy, awaited, measured, network
-from posepipe.pipeline.settings import DetectSettings
+from posepipe.pipeline.settings import DetectSettings, Settings
 from posepipe.pipeline.stages import detect
 from posepipe.pipeline.stages.detect import detect_poses
 
@@ -43,7 +43,7 @@ def look(clip: Path, folder: Path, detector: FakeDetector) -> Busy:
     """What is stored of how busy the network was."""
     cache, source, frames = Cache(folder), SourceFile(clip, "clip"), some_frames(probe(clip).time)
     found = cache.run(detect_poses, source, frames, detector, settings=DetectSettings(chunk_frames=5))
-    stored = busy_detecting(cache, found)
+    stored = ClipChain(cache, Settings(), None).busy_detecting(found)
     assert stored is not None
     return stored
 

@@ -15,8 +15,8 @@ from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.footage.recording import Recording
 from posepipe.pipeline.pages import consistency
 from posepipe.pipeline.pages.consistency import disagreement_in_3d
-from posepipe.pipeline.runs.athlete import Athlete
 from posepipe.pipeline.runs.fit import fit
+from posepipe.pipeline.runs.fit_takes import Athlete
 from posepipe.pipeline.runs.infer import infer
 from posepipe.pipeline.settings import Settings, SynchronizeSettings, load_settings
 from posepipe.pipeline.stages.synchronize.stage import synchronize

@@ -11,7 +11,7 @@ from footage import RATE, FakeDetector, athlete, film, film_take, people_at, sce
 from posepipe.pipeline.cli.options import everybody
 from posepipe.pipeline.detectors import People
 from posepipe.pipeline.errors import PosepipeError
-from posepipe.pipeline.runs import fit as fitting
+from posepipe.pipeline.runs import fit_takes
 from posepipe.pipeline.runs import infer as inference
 from posepipe.pipeline.runs.fit import fit
 from posepipe.pipeline.runs.infer import infer
@@ -37,7 +37,7 @@ class CrowdDetector(FakeDetector):
 
 @pytest.fixture
 def crowd(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Path:
-    for module in (fitting, inference):
+    for module in (fit_takes, inference):
         monkeypatch.setattr(module, "choose_detector", lambda settings, device: CrowdDetector())
     return film_take(tmp_path / "crossing", 3, range(len(TIME)))
 

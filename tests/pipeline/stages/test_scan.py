@@ -13,12 +13,13 @@ import pytest
 from footage import RATE, FakeDetector, empty_picture, picture
 from hypothesis import given
 from hypothesis import strategies as st
+from posepipe.pipeline.arrays import Detections
+from posepipe.pipeline.footage.recording import describe_clip
 from posepipe.pipeline.footage.video import read_frames, read_key_frames, write_video
+from posepipe.pipeline.runs.clip_chain import ClipChain
 from posepipe.pipeline.runs.infer import infer
-from posepipe.pipeline.runs.seeing import people_in
 from posepipe.pipeline.runtime.cache import Cache, SourceFile
-from posepipe.pipeline.settings import DetectSettings
-from posepipe.pipeline.stages.frames import extract_frames
+from posepipe.pipeline.settings import DetectSettings, Settings
 from posepipe.pipeline.stages.scan import BLIND_S, LOOK_S, MARGIN, parts_from
 from quick_fit import Fitted
 
@@ -79,9 +80,14 @@ def test_key_frames_are_where_they_were_put(clip: Path) -> None:
 
 def test_only_where_somebody_is_there_is_looked_at_in_full(clip: Path, tmp_path: Path) -> None:
     cache, source = Cache(tmp_path), SourceFile(clip, "the long clip")
-    frames, full, brief = extract_frames(source), FakeDetector(), FakeDetector()
-    everything = people_in(cache, source, frames, full, DetectSettings(chunk_frames=40), "clip")
-    found = people_in(cache, source, frames, brief, DetectSettings(chunk_frames=40, first_look_s=30), "clip")
+    full, brief = FakeDetector(), FakeDetector()
+
+    def people_in(detector: FakeDetector, **said: float) -> Detections:
+        chain = ClipChain(cache, Settings(detect=DetectSettings(chunk_frames=40, **said)), None)
+        return chain.detect(chain.open(describe_clip(clip), source, "clip"), detector, "clip")
+
+    everything = people_in(full)
+    found = people_in(brief, first_look_s=30)
     assert full.looked_at == SECONDS * RATE
     looks = SECONDS / LOOK_S
     assert brief.looked_at <= looks + (2 * MARGIN * LOOK_S + SHOWN[1] - SHOWN[0] + LOOK_S) * RATE
@@ -90,7 +96,7 @@ def test_only_where_somebody_is_there_is_looked_at_in_full(clip: Path, tmp_path:
         np.testing.assert_array_equal(getattr(found, field), getattr(everything, field))
     assert (found.frame.min(), found.frame.max()) == (SHOWN[0] * RATE, SHOWN[1] * RATE - 1)
     again = FakeDetector()
-    people_in(cache, source, frames, again, DetectSettings(chunk_frames=40, first_look_s=30), "clip")
+    people_in(again, first_look_s=30)
     assert again.looked_at == 0
 
 

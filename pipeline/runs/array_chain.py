@@ -1,0 +1,173 @@
+"""What fit and infer do with the samples of a keypoint file: the same two halves that a clip goes through.
+
+Samples are tracks already, so that they enter where those of a video leave ``track``.
+"""
+
+from __future__ import annotations
+
+import logging
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from ..arrays import POSES_ONLY, Frames, Pose3D, Samples, Swaps, ViewPoses
+from ..exporters import FROM_VIDEO
+from ..exporters.clip import ONLY_PERSON, Clip, Person
+from ..footage.keypoint_file import open_keypoints, read_keypoints
+from ..footage.recording import CameraClip
+from ..runtime.cache import Cache, SourceFile
+from ..settings import KeypointSettings, Settings, parse
+from ..stages.move import move_joints_of_samples
+from ..stages.place_root import place_views
+from ..stages.sides import describe_swaps, find_swaps_in_samples, mend_samples, take_members
+from ..stages.smooth import make_motion_of_views
+from ..training.morph_file import MorphNetwork
+from .results import write_results
+
+log = logging.getLogger("posepipe")
+
+NO_TIMES = (
+    "it does not say when its samples were filmed, so that sides are not checked, poses not smoothed and no files "
+    "but poses.npz written: add the array time (samples) in s, or say --set keypoints.rate_hz=60"
+)
+
+
+@dataclass(frozen=True)
+class ArrayChain:
+    """A keypoint file on its way through the stages."""
+
+    cache: Cache
+    source: SourceFile
+    settings: Settings
+    morph: MorphNetwork | None
+    rate_hz: float | None
+
+    @staticmethod
+    def of(
+        cache: Cache, source: SourceFile, clip: CameraClip, settings: Settings, morph: MorphNetwork | None
+    ) -> ArrayChain:
+        """The chain of a file, with what ``posepipe.toml`` says of it."""
+        own = settings.keypoints.model_dump() | dict(clip.keypoints or {})
+        keypoints: KeypointSettings = parse(KeypointSettings, own, "posepipe.toml", section="keypoints")
+        return ArrayChain(cache, source, settings, morph, keypoints.rate_hz)
+
+    @property
+    def name(self) -> str:
+        """The file, for people."""
+        return self.source.path.stem
+
+    def read(self, cameras: str, static: bool | None) -> Samples:
+        """All samples, their joints moved if there is a network that does so.
+
+        Args:
+            cameras: which of the arrays K, R and t to read.
+            static: whether cameras stand still (``read_keypoints``).
+        """
+        inputs = self.source, self.settings.morph.skeleton, static, cameras, self.rate_hz
+        samples: Samples = self.cache.run(read_keypoints, *inputs, subject=self.name)
+        if self.morph is None:
+            return samples
+        return self.cache.run(move_joints_of_samples, samples, self.morph, subject=self.name)
+
+    def mend(self, samples: Samples, alone: bool) -> tuple[Samples, Swaps | None]:
+        """Left and right put right where time says so, and unless each is to be judged ``alone`` the other views."""
+        if samples.time is None:
+            return samples, None
+        run, settings = self.cache.run, self.settings.sides
+        swaps = run(find_swaps_in_samples, samples, alone, settings=settings, subject=self.name)
+        return run(mend_samples, samples, swaps, settings=settings, subject=self.name), swaps
+
+    def finish(self, pose: ViewPoses, seen: tuple[Samples, str] | None) -> ViewPoses:
+        """Lifted 3D poses as a motion, and where their root is if anything is known of the cameras.
+
+        Args:
+            seen: the samples with K, and where K comes from.
+        """
+        if seen is not None:
+            pose = self.cache.run(place_views, pose, *seen, subject=self.name)
+        if pose.time is None:
+            return pose
+        return self.cache.run(make_motion_of_views, pose, settings=self.settings.motion, subject=self.name)
+
+
+def write_views(
+    chain: ArrayChain,
+    pose: ViewPoses,
+    samples: Samples,
+    swaps: Swaps | None,
+    origin: dict[str, Any],
+    out: Path,
+    exports: Sequence[str],
+) -> tuple[Path, ...]:
+    """Result files of every view of every take, if the file says its times; their folders.
+
+    Args:
+        samples: what was lifted.
+    """
+    wanted = [name for name in exports if name not in FROM_VIDEO]
+    if pose.time is None or not wanted:
+        return ()
+    folders, sizes = [], picture_sizes(chain.source.path, samples)
+    names = take_folders(samples)
+    for number, members in take_members(samples):
+        for view in range(samples.confidence.shape[1]):
+            if not np.isfinite(pose.joint[members, view]).any():
+                continue
+            confidence = samples.confidence[members, view]
+            keypoint = np.where(confidence[..., None] > 0, samples.keypoint[members, view], np.float32("nan"))
+            motion = pose.of_view(members, view, keypoint)
+            folder = out / "takes" / names[number] / f"view{view + 1}"
+            steps = _steps(chain, swaps, number * samples.confidence.shape[1] + view)
+            clip = _clip(motion, steps, sizes[view], f"{names[number]} view {view + 1}", origin)
+            write_results(clip, folder, wanted)
+            folders.append(folder)
+    return tuple(folders)
+
+
+def _steps(chain: ArrayChain, swaps: Swaps | None, camera: int) -> list[str]:
+    """What was done to a view, in sentences."""
+    sides = [] if swaps is None else [describe_swaps(swaps, camera, chain.settings.sides)]
+    motion = chain.settings.motion
+    return sides if motion.filter == "none" else [*sides, f"smoothed: {motion.filter}"]
+
+
+def _clip(pose: Pose3D, steps: list[str], size: list[int], name: str, origin: dict[str, Any]) -> Clip:
+    """A view of a take as a clip that was never filmed."""
+    step = float(np.median(np.diff(pose.time))) if len(pose.time) > 1 else 1.0
+    frames = Frames(
+        time=np.array(pose.time),
+        image_size=np.array(size, np.int32),
+        audio_envelope=None,
+        rate=str(Fraction(1 / step).limit_denominator(1001)),
+        codec=POSES_ONLY,
+        rotation=0,
+        missing_s=0.0,
+    )
+    pose.steps.extend(steps)
+    return Clip.of_people((Person(ONLY_PERSON, pose),), frames, Path(name), {**origin, "clip": name})
+
+
+def picture_sizes(path: Path, samples: Samples) -> list[list[int]]:
+    """Width and height (px) of every view, as the file says, else as far as its 2D poses reach."""
+    views = samples.confidence.shape[1]
+    with open_keypoints(path) as file:
+        if "image_size" in file:
+            return file.array("image_size", views, 2).astype(int).tolist()
+    shown = samples.confidence[..., None] > 0
+    reach = np.where(shown, np.ceil(samples.keypoint), 1).max((0, 2))
+    return reach.astype(int).tolist()
+
+
+def take_folders(samples: Samples) -> list[str]:
+    """What the folder of each take is called: like the take, where that can be a folder and no other is called so."""
+    safe = [re.sub(r'[/\\:*?"<>|\x00-\x1f]', "_", name).strip(". ") for name in samples.takes]
+    folded = [name.casefold() for name in safe]
+    return [
+        name if name and folded.count(name.casefold()) == 1 else f"{name or 'take'} {number}"
+        for number, name in enumerate(safe)
+    ]
