@@ -32,6 +32,7 @@ from ..stages.place_root import place_views
 from ..stages.samples import select_samples, two_view_warning
 from ..training.model_file import Model
 from ..training.morph_file import MorphNetwork
+from ..training.training_set import TrainingSet
 from .array_cameras import image_sizes, says_sizes, with_intrinsics
 from .array_files import FUSED, POSES, provenance, write_poses
 from .morphing import chosen_morph
@@ -134,8 +135,8 @@ class Course:
         """The model; written by the first process alone."""
         from ..stages.train import train_model
 
-        lesson = self.lesson, self.rig, self.labels, None, None, None
-        trained = self.place.cache.run(train_model, *lesson, settings=self.training, subject=self.name)
+        known = TrainingSet(self.lesson, self.rig, self.labels)
+        trained = self.place.cache.run(train_model, known, settings=self.training, subject=self.name)
         if self.place.rank > 0:
             return
         trained = of_footage(trained, self.chosen)

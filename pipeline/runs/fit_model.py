@@ -15,7 +15,8 @@ from ..footage.recording import Take
 from ..settings import AFTER_LIFTING, CAMERA_NEEDS, FROM_JOINTS, REPEATED, to_toml
 from ..stages.calibrate import calibrate, describe_rig
 from ..stages.label import label_poses
-from ..stages.samples import build_samples, two_view_warning, undistort_samples
+from ..stages.samples import TakeOfAthlete, build_samples, two_view_warning, undistort_samples
+from ..training.training_set import TrainingSet
 from .athlete import Athlete
 from .checks import Prepared
 from .fit_takes import Takes
@@ -60,15 +61,19 @@ class Learning:
         moving = {take.name: self.moves(take) for take in self.walk.recording.takes}
         for name, moves in moving.items():
             log.info("take %s: cameras count as %s", name, "moving" if moves else "static")
-        takes = [athlete.take for athlete in self.takes.athletes]
         self.training_samples = self.walk.run(
             build_samples,
-            [[self.takes.tracks[subject] for subject in athlete.subjects] for athlete in self.takes.athletes],
-            [self.takes.timelines[take.name] for take in takes],
-            [[camera_model(camera) for camera in take.cameras] for take in takes],
-            [moving[take.name] for take in takes],
-            [athlete.name for athlete in self.takes.athletes],
-            [athlete.rig for athlete in self.takes.athletes],
+            [
+                TakeOfAthlete(
+                    athlete.name,
+                    [self.takes.tracks[subject] for subject in athlete.subjects],
+                    self.takes.timelines[athlete.take.name],
+                    [camera_model(camera) for camera in athlete.take.cameras],
+                    moving[athlete.take.name],
+                    athlete.rig,
+                )
+                for athlete in self.takes.athletes
+            ],
             settings=self.walk.settings.samples,
             subject="all takes",
         )
@@ -141,8 +146,8 @@ class Learning:
         samples = self.training_samples
         log.info("method: %s, %d instants", self.method.training.method, len(samples.instant))
         crops = [self.takes.crops_of(athlete) for athlete in self.takes.athletes] if self.takes.crops else None
-        inputs = self.lesson or samples, self.rig, self.labels, crops, self.labelled, self.method.backbone
-        trained = self.walk.run(train_model, *inputs, settings=self.method.training, subject="all takes")
+        known = self.lesson or samples, self.rig, self.labels, crops, self.labelled, self.method.backbone
+        trained = self.walk.run(train_model, TrainingSet(*known), settings=self.method.training, subject="all takes")
         if self.walk.place.rank > 0:
             return
         trained = of_footage(trained, samples)

@@ -10,6 +10,7 @@ from ..arrays import Labels, Samples
 from ..runtime.workplace import Workplace
 from ..settings import LiftSettings, Settings, TrainingSettings, method_class, method_settings
 from ..stages.label import label_from_fused
+from ..training.training_set import TrainingSet
 
 if TYPE_CHECKING:
     from ..training.model_file import Model  # imports torch
@@ -46,7 +47,7 @@ def reconstruct(
     training = TrainingSettings(
         method=FIRST_METHOD, seed=settings.train.seed, options=options, device=settings.device
     )
-    model = run(train_model, samples, None, None, None, None, None, settings=training, subject=subject)
+    model = run(train_model, TrainingSet(samples), settings=training, subject=subject)
     path = place.folder / f"{FIRST_METHOD}.pt"
     model.write(path)
     lifting = LiftSettings(device=settings.device)

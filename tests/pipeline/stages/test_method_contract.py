@@ -37,6 +37,7 @@ from posepipe.pipeline.stages.refine import refine_model
 from posepipe.pipeline.stages.train import train_model
 from posepipe.pipeline.training.batches import cut_windows
 from posepipe.pipeline.training.model_file import Model
+from posepipe.pipeline.training.training_set import TrainingSet
 from posepipe.pipeline.training.windows import Windows
 
 VIEWS, TAKE = 3, 40
@@ -132,7 +133,7 @@ class Killed(BaseException):
 
 
 def train(folder: Path, case: Case, *data: Any) -> Model:
-    return Cache(folder).run(train_model, *data, None, None, None, settings=case.training)
+    return Cache(folder).run(train_model, TrainingSet(*data), settings=case.training)
 
 
 def lifted(model: Model, folder: Path, samples: Samples) -> ViewPoses:
