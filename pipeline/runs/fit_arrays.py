@@ -22,7 +22,7 @@ from ..settings import (
     REPEATED,
     LiftSettings,
     Settings,
-    TrainingSettings,
+    TrainModelSettings,
     check_name,
     method_needs,
     to_toml,
@@ -31,6 +31,7 @@ from ..settings import (
 from ..stages.calibrate import calibrate, describe_rig
 from ..stages.label import label_poses
 from ..stages.samples import select_samples, two_view_warning
+from ..training.training_set import TrainingSet
 from .array_cameras import image_sizes, says_sizes, with_intrinsics
 from .array_chain import NO_TIMES, ArrayChain, write_views
 from .array_files import FUSED, POSES, provenance, write_poses
@@ -92,7 +93,7 @@ def fit_arrays(
 class ArraysRun:
     """One run of a fit of a keypoint file, and the warnings of it."""
 
-    def __init__(self, asked: ArraysRequest, place: Workplace, training: TrainingSettings) -> None:
+    def __init__(self, asked: ArraysRequest, place: Workplace, training: TrainModelSettings) -> None:
         self.asked, self.place, self.training = asked, place, training
         self.path, self.settings = asked.clip.video, asked.settings
         self.name, self.run = self.path.stem, place.cache.run
@@ -208,12 +209,11 @@ def _labelled(run: ArraysRun, chosen: Samples, rig: Rig | None) -> tuple[Samples
     return chosen, None
 
 
-def _trained(run: ArraysRun, training_set: Samples, rig: Rig | None, labels: Labels | None) -> Model:
+def _trained(run: ArraysRun, samples: Samples, rig: Rig | None, labels: Labels | None) -> Model:
     """The trained model as it leaves the training stage."""
     from ..stages.train import train_model
 
-    inputs = training_set, rig, labels, None, None, None
-    return run.run(train_model, *inputs, settings=run.training, subject=run.name)
+    return run.run(train_model, TrainingSet(samples, rig, labels), settings=run.training, subject=run.name)
 
 
 def _recipe(run: ArraysRun, chosen: Samples) -> dict[str, Any]:
@@ -256,7 +256,7 @@ def _fused(run: ArraysRun, samples: Samples, lifted: ViewPoses) -> FusedPoses | 
     return fused
 
 
-def _checked_training(path: Path, settings: Settings) -> TrainingSettings:
+def _checked_training(path: Path, settings: Settings) -> TrainModelSettings:
     """Settings of the method, checked before anything long begins, as are the arrays that it needs."""
     with open_keypoints(path) as file:
         sized = "image_size" in file

@@ -15,7 +15,8 @@ from ..footage.recording import Take
 from ..settings import AFTER_LIFTING, CAMERA_NEEDS, FROM_JOINTS, REPEATED, to_toml
 from ..stages.calibrate import calibrate, describe_rig
 from ..stages.label import label_poses
-from ..stages.samples import build_samples, two_view_warning, undistort_samples
+from ..stages.samples import TakeOfAthlete, build_samples, two_view_warning, undistort_samples
+from ..training.training_set import TrainingSet
 from .checks import Prepared
 from .clip_chain import Opened
 from .fit_pictures import Pictures
@@ -59,21 +60,21 @@ def sample_takes(
     """
     for name, moves in moving.items():
         log.info("take %s: cameras count as %s", name, "moving" if moves else "static")
-    takes = [athlete.take for athlete in athletes]
-    samples = run.run(
-        build_samples,
-        [[tracks[view] for view in athlete.views] for athlete in athletes],
-        [timelines[take.name] for take in takes],
-        [[camera_model(camera) for camera in take.cameras] for take in takes],
-        [moving[take.name] for take in takes],
-        [athlete.name for athlete in athletes],
-        [athlete.rig for athlete in athletes],
-        settings=run.settings.samples,
-        subject=EVERYTHING,
-    )
+    takes = [
+        TakeOfAthlete(
+            athlete.name,
+            [tracks[view] for view in athlete.views],
+            timelines[athlete.take.name],
+            [camera_model(camera) for camera in athlete.take.cameras],
+            moving[athlete.take.name],
+            athlete.rig,
+        )
+        for athlete in athletes
+    ]
+    samples = run.run(build_samples, takes, settings=run.settings.samples, subject=EVERYTHING)
     if warning := two_view_warning(samples, method.needs):
         run.warn(warning)
-    return _undistorted(run, method, samples, takes)
+    return _undistorted(run, method, samples, [athlete.take for athlete in athletes])
 
 
 def _undistorted(run: FitRun, method: Prepared, samples: Samples, takes: Sequence[Take]) -> TakeSamples:
@@ -139,7 +140,7 @@ def label_takes(
 def train(
     run: FitRun,
     method: Prepared,
-    training_set: Samples,
+    samples: Samples,
     rig: Rig | None,
     labels: Labels | None,
     pictures: Pictures,
@@ -148,10 +149,10 @@ def train(
     """The trained model as it leaves the training stage."""
     from ..stages.train import train_model
 
-    log.info("method: %s, %d instants", method.training.method, len(training_set.instant))
+    log.info("method: %s, %d instants", method.training.method, len(samples.instant))
     crops = [pictures.of(athlete) for athlete in athletes] if pictures.crops else None
-    inputs = training_set, rig, labels, crops, pictures.labelled, method.backbone
-    return run.run(train_model, *inputs, settings=method.training, subject=EVERYTHING)
+    known = TrainingSet(samples, rig, labels, crops, pictures.labelled, method.backbone)
+    return run.run(train_model, known, settings=method.training, subject=EVERYTHING)
 
 
 def publish_model(run: FitRun, method: Prepared, trained: Model, samples: Samples, detectors: Sequence[str]) -> Model:

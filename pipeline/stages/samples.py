@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import replace
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -20,54 +20,56 @@ CameraModel = list[list[list[float]]]
 """K (3x3), R (3x3) and t (1x3) of a camera as plain nested lists, as many of them as are known."""
 
 
-@stage(version=3)
-def build_samples(
-    tracks: list[list[Track]],
-    timelines: list[Timeline],
-    calibrations: list[list[CameraModel]],
-    moving: list[bool],
-    names: list[str],
-    rigs: list[str],
-    settings: SampleSettings,
-) -> Samples:
-    """Samples of all takes: 2D poses at common instants, interpolated between frames.
+class TakeOfAthlete(NamedTuple):
+    """What the cameras of a take saw of one athlete."""
 
-    Args:
-        tracks, calibrations: of each take's cameras; every list has one item per take.
-        moving: whether any of a take's cameras moves, so that its relative rotations are not constant.
-        names, rigs: takes' names, and labels of takes whose cameras stayed where they were.
+    name: str
+    tracks: list[Track]
+    """Of each camera, as all that follows."""
+    timeline: Timeline
+    cameras: list[CameraModel]
+    moving: bool
+    """Whether any camera moves, so that the relative rotations are not constant."""
+    rig: str = ""
+    """Label of takes whose cameras stayed where they were; without one a take is a rig of its own."""
+
+
+@stage(version=3)
+def build_samples(takes: list[TakeOfAthlete], settings: SampleSettings) -> Samples:
+    """Samples of all takes: 2D poses at common instants, interpolated between frames.
 
     Raises:
         PosepipeError: too few instants that enough cameras see, or takes with different skeletons.
     """
-    skeletons = {track.skeleton for take in tracks for track in take}
+    skeletons = {track.skeleton for take in takes for track in take.tracks}
     if len(skeletons) > 1:
         raise PosepipeError(
             f"the takes have different skeletons ({', '.join(sorted(skeletons))}); use one detector for all"
         )
-    views = max(len(take) for take in tracks)
-    labels = [name if not rig else f"rig {rig}" for name, rig in zip(names, rigs, strict=True)]
-    keypoints, confidences, instants, times, takes, frames = [], [], [], [], [], []
-    for index, (take, timeline) in enumerate(zip(tracks, timelines, strict=True)):
-        keypoint, confidence = _views_of(take, timeline, views)
-        seen = _usable(keypoint, confidence, SKELETONS[take[0].skeleton].landmark("pelvis"), settings.min_joints)
+    views = max(len(take.tracks) for take in takes)
+    (skeleton,) = skeletons
+    labels = [f"rig {take.rig}" if take.rig else take.name for take in takes]
+    keypoints, confidences, instants, times, indices, frames = [], [], [], [], [], []
+    for index, take in enumerate(takes):
+        keypoint, confidence = _views_of(take.tracks, take.timeline, views)
+        seen = _usable(keypoint, confidence, SKELETONS[skeleton].landmark("pelvis"), settings.min_joints)
         confidence = np.where(seen[..., None], confidence, 0)
         keep = seen.sum(1) >= settings.min_views
         keypoints.append(np.where(confidence[..., None] > 0, keypoint, 0)[keep])
         confidences.append(confidence[keep])
         instants.append(np.flatnonzero(keep))
-        times.append(timeline.time[keep])
-        takes.append(np.full(keep.sum(), index))
-        frames.append(nearest_frames(timeline, views)[keep])
-    take_index = np.concatenate(takes).astype(np.int64)
+        times.append(take.timeline.time[keep])
+        indices.append(np.full(keep.sum(), index))
+        frames.append(nearest_frames(take.timeline, views)[keep])
+    take_index = np.concatenate(indices).astype(np.int64)
     if len(take_index) < 2:
         raise PosepipeError(
             f"only {len(take_index)} instants show the athlete in {settings.min_views} or more cameras; "
             "do the videos show the same moments? If they start at different times, "
             "say so with offset_s in posepipe.toml"
         )
-    rig = np.array([-1 if moves else labels.index(label) for moves, label in zip(moving, labels, strict=True)])
-    K, R, t = _cameras(calibrations, views)
+    rig = np.array([-1 if take.moving else labels.index(label) for take, label in zip(takes, labels, strict=True)])
+    K, R, t = _cameras([take.cameras for take in takes], views)
     return Samples(
         keypoint=np.concatenate(keypoints).astype(np.float32),
         confidence=np.concatenate(confidences).astype(np.float32),
@@ -77,8 +79,8 @@ def build_samples(
         K=None if K is None else K[take_index],
         R=None if R is None else R[take_index],
         t=None if t is None else t[take_index],
-        skeleton=tracks[0][0].skeleton,
-        takes=names,
+        skeleton=skeleton,
+        takes=[take.name for take in takes],
         frame=np.concatenate(frames),
         time=np.concatenate(times),
     )
@@ -161,12 +163,12 @@ def nearest_frames(timeline: Timeline, views: int) -> np.ndarray:
     return frame
 
 
-def _views_of(take: list[Track], timeline: Timeline, views: int) -> tuple[np.ndarray, np.ndarray]:
+def _views_of(tracks: list[Track], timeline: Timeline, views: int) -> tuple[np.ndarray, np.ndarray]:
     """Keypoints (T, V, J, 2) and confidences (T, V, J) of a take; cameras that it lacks are missing."""
-    joints = take[0].keypoint.shape[1]
+    joints = tracks[0].keypoint.shape[1]
     keypoint = np.full((len(timeline.time), views, joints, 2), np.nan)
     confidence = np.zeros((len(timeline.time), views, joints))
-    for view, track in enumerate(take):
+    for view, track in enumerate(tracks):
         keypoint[:, view], confidence[:, view] = at_frames(track, timeline.frame[:, view])
     return keypoint, confidence
 

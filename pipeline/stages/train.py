@@ -9,9 +9,9 @@ Under torchrun, Slurm or MPI each process takes its share of every batch.
 from __future__ import annotations
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import torch
@@ -21,17 +21,17 @@ from torch.optim.lr_scheduler import LRScheduler, MultiStepLR, OneCycleLR
 from ...models.body.handedness import Handedness, judge_handedness
 from ...models.method import Batch, Method, Phase
 from ...models.skeleton import SKELETONS
-from ..arrays import Crops, LabelledPictures, Labels, Rig, Samples
 from ..detectors.checkpoint import load_state_dict_safely
 from ..errors import PosepipeError
-from ..runtime.cache import SourceFile, Work, stage
+from ..runtime.cache import Work, stage
 from ..runtime.device import choose_device
 from ..runtime.launcher import ALONE, Launch, together
 from ..runtime.progress import progress
-from ..settings import TrainingSettings, method_class
+from ..settings import TrainModelSettings, method_class
 from ..training.batches import NOTHING, OnDemand, SampleCrops, pick, pick_views, to_batch, windows_of
 from ..training.checkpoint import Checkpoint
 from ..training.model_file import Model
+from ..training.training_set import TrainingSet
 
 JUDGED_VIEWS, JUDGED_CROPS = 4096, 512
 """Training views whose predictions decide on handedness, of 2D poses and of pictures."""
@@ -42,37 +42,24 @@ _BLOCK = 256
 
 
 @stage(version=2, distributed=True)
-def train_model(
-    samples: Samples,
-    rig: Rig | None,
-    labels: Labels | None,
-    crops: list[list[Crops]] | None,
-    labelled: LabelledPictures | None,
-    backbone: SourceFile | None,
-    settings: TrainingSettings,
-    *,
-    work: Work,
-) -> Model:
-    """A method trained on samples, and on the rig, the labels and crops of each take's cameras if it needs them.
-
-    Args:
-        labelled: pictures of other people to learn from as well.
-        backbone: checkpoint to start from.
+def train_model(learnt_from: TrainingSet, settings: TrainModelSettings, *, work: Work) -> Model:
+    """A method trained on samples, and on what else the training set holds for it.
 
     Raises:
         PosepipeError: no such device, a checkpoint that does not fit, a loss that is not finite, or handedness that
             stays undecided.
     """
+    samples = learnt_from.samples
     kind = method_class(settings.method)
     torch.manual_seed(settings.seed)
     method = kind(SKELETONS[samples.skeleton], kind.Settings.model_validate(settings.options))
-    if backbone is not None:
-        _start_from(method, backbone.path)
-    pictures = None if crops is None else SampleCrops(samples, crops)
-    more = OnDemand(pictures, windows_of(samples, method.window), labelled)
+    if learnt_from.backbone is not None:
+        _start_from(method, learnt_from.backbone.path)
+    pictures = None if learnt_from.crops is None else SampleCrops(samples, learnt_from.crops)
+    more = OnDemand(pictures, windows_of(samples, method.window), learnt_from.labelled)
     with together(settings.device) as launch:
         device = choose_device(settings.device)
-        data = to_batch(samples, rig, labels, device)
+        data = to_batch(samples, learnt_from.rig, learnt_from.labels, device)
         losses = fit_method(method.to(device), data, settings.seed, work, launch, more)
     method.eval()
     parity, sample = _parities(method, data, more)
@@ -131,7 +118,7 @@ def fit_method(
 
     Pictures are read from the disk, and windows cut, batch by batch.
     """
-    phases = method.phases()
+    learner, phases = _Learner(method, data, more, launch), method.phases()
     kept = work.parts(Checkpoint)
     history: list[dict[str, Any]] = []
     if kept:
@@ -149,31 +136,55 @@ def fit_method(
                     f"a batch of {phase.batch_size} instants is too small for {launch.processes} processes"
                 )
             steps = phase.steps or max(math.ceil(len(data.rig) / phase.batch_size), phase.min_steps)
-            optimizer, schedule = _optimizer(method, phase, steps)
+            descent = _Descent.of(method, phase, steps)
             if done:
-                optimizer.load_state_dict(kept[-1].optimizer)
-                schedule.load_state_dict(kept[-1].schedule)
+                descent.optimizer.load_state_dict(kept[-1].optimizer)
+                descent.schedule.load_state_dict(kept[-1].schedule)
             for epoch in range(done, phase.epochs):
                 torch.manual_seed(seed * 1_000_003 + len(history))
-                row = _epoch(method, data, more, phase, epoch, steps, optimizer, schedule, launch)
+                row = _epoch(learner, phase, epoch, descent)
                 history.append({"phase": phase.name, "epoch": epoch, **row})
-                work.keep(Checkpoint.of(method, optimizer, schedule, history), instead=True)
+                work.keep(Checkpoint.of(method, descent.optimizer, descent.schedule, history), instead=True)
                 advance(1)
     return history
 
 
-def _epoch(
-    method: Method,
-    data: Batch,
-    more: OnDemand,
-    phase: Phase,
-    epoch: int,
-    steps: int,
-    optimizer: torch.optim.Optimizer,
-    schedule: LRScheduler,
-    launch: Launch,
-) -> dict[str, float]:
+@dataclass(frozen=True)
+class _Learner:
+    """A method, what it learns from, and the processes that train it."""
+
+    method: Method
+    data: Batch
+    more: OnDemand
+    launch: Launch
+
+
+@dataclass(frozen=True)
+class _Descent:
+    """How the steps of a phase are taken, and how many there are in an epoch."""
+
+    optimizer: torch.optim.Optimizer
+    schedule: LRScheduler
+    steps: int
+
+    @classmethod
+    def of(cls, method: Method, phase: Phase, steps: int) -> Self:
+        """Those of a phase."""
+        kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[phase.optimizer]
+        trained = [parameter for parameter in method.parameters() if parameter.requires_grad]
+        optimizer = kind(trained, lr=phase.learning_rate, weight_decay=phase.weight_decay, fused=True)
+        schedule: LRScheduler
+        if phase.schedule == "one_cycle":
+            schedule = OneCycleLR(optimizer, phase.learning_rate, total_steps=phase.epochs * steps)
+        else:
+            schedule = MultiStepLR(optimizer, list(phase.milestones), gamma=0.1)
+        return cls(optimizer, schedule, steps)
+
+
+def _epoch(learner: _Learner, phase: Phase, epoch: int, descent: _Descent) -> dict[str, float]:
     """One pass; mean of each loss term, their weighted total, and the learning rate at its end."""
+    method, data, more, launch = learner.method, learner.data, learner.more, learner.launch
+    optimizer, schedule, steps = descent.optimizer, descent.schedule, descent.steps
     method.train()
     weights = phase.weights_in(epoch)
     sums: dict[str, Tensor] = {}
@@ -200,15 +211,6 @@ def _epoch(
             "lower train.learning_rate, or look for wrong keypoints"
         )
     return {**means, "learning_rate": float(schedule.get_last_lr()[0])}
-
-
-def _optimizer(method: Method, phase: Phase, steps: int) -> tuple[torch.optim.Optimizer, LRScheduler]:
-    kind = {"adam": torch.optim.Adam, "adamw": torch.optim.AdamW}[phase.optimizer]
-    trained = [parameter for parameter in method.parameters() if parameter.requires_grad]
-    optimizer = kind(trained, lr=phase.learning_rate, weight_decay=phase.weight_decay, fused=True)
-    if phase.schedule == "one_cycle":
-        return optimizer, OneCycleLR(optimizer, phase.learning_rate, total_steps=phase.epochs * steps)
-    return optimizer, MultiStepLR(optimizer, list(phase.milestones), gamma=0.1)
 
 
 def _shuffled(count: int, batch_size: int, steps: int) -> list[Tensor]:

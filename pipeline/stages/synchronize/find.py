@@ -10,6 +10,7 @@ import numpy as np
 
 from ...arrays import Frames, Track
 from ...errors import PosepipeError
+from ...settings import SynchronizeSettings
 from .clocks import Clocks, solve_clocks
 from .coarse import Pair, likeliest_starts, total_of, weakest_cut
 from .epipolar import PairOfTracks
@@ -48,24 +49,20 @@ def find_clocks(
     tracks: Sequence[Track],
     names: Sequence[str],
     given: Mapping[int, float],
-    kinds: Sequence[str],
-    max_offset_s: float,
-    sound_path_m: float,
+    settings: SynchronizeSettings,
 ) -> Found:
     """Clocks of a take's cameras.
 
     Args:
         given: offsets (s) of cameras that are known.
-        kinds: cues that may be used: sound, motion, geometry, timecode.
-        max_offset_s: how far apart cameras may have started.
-        sound_path_m: usual difference of the sound's ways to two cameras.
+        settings: which cues may be used, and how far apart cameras may have started and be from the sound.
 
     Raises:
         PosepipeError: the cues are weak or contradict each other.
     """
     cameras = len(tracks)
-    signals = {kind: each for kind, each in _signals(frames, tracks).items() if kind in kinds}
-    cues = {kind: _compare_all(kind, each, round(max_offset_s * RATE)) for kind, each in signals.items()}
+    signals = {kind: each for kind, each in _signals(frames, tracks).items() if kind in settings.cues}
+    cues = {kind: _compare_all(kind, each, round(settings.max_offset_s * RATE)) for kind, each in signals.items()}
     cues = {kind: pairs for kind, pairs in cues.items() if pairs}
     free = [camera for camera in range(cameras) if camera not in (given or {0: 0.0})]
     if not cues:
@@ -73,9 +70,9 @@ def find_clocks(
     total = total_of(list(cues.values()))
     start = likeliest_starts(total, cameras, {camera: round(offset * RATE) for camera, offset in given.items()})
     begun = Clocks(start / RATE, np.ones(cameras), np.zeros(cameras))
-    clocks = refine(begun, tracks, signals, cues, given, sound_path_m / SPEED_OF_SOUND)
+    clocks = refine(begun, tracks, signals, cues, given, settings.sound_path_m / SPEED_OF_SOUND)
     found = findings(cues, start, clocks, free)
-    if "timecode" in kinds:
+    if "timecode" in settings.cues:
         found += _timecodes([each.timecode_s for each in frames], clocks, free)
     ratios = weakest_cut(total, start, set(given) or {0})
     trouble = list(complaints(names, found, ratios))

@@ -82,7 +82,7 @@ def _clocks(
     if settings.offsets == "stated" or len(given) == len(tracks):
         stated = np.array([given.get(camera, 0.0) for camera in range(len(tracks))], np.float64)
         return Found(Clocks(stated, np.ones(len(tracks)), np.zeros(len(tracks))), [], [])
-    return find_clocks(frames, tracks, names, given, settings.cues, settings.max_offset_s, settings.sound_path_m)
+    return find_clocks(frames, tracks, names, given, settings)
 
 
 def common_instants(times: list[np.ndarray]) -> np.ndarray:

@@ -15,11 +15,12 @@ from posepipe.models.method import Method, MethodSettings
 from posepipe.pipeline.arrays import Crops, LabelledPictures, Labels, Pose3D, Rig, Samples
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.runtime.cache import Cache, SourceFile
-from posepipe.pipeline.settings import LabelSettings, LiftSettings, TrainingSettings, method_class
+from posepipe.pipeline.settings import LabelSettings, LiftSettings, TrainModelSettings, method_class
 from posepipe.pipeline.stages.label import label_poses
 from posepipe.pipeline.stages.lift import lift_poses
 from posepipe.pipeline.stages.train import train_model
 from posepipe.pipeline.training.model_file import Model
+from posepipe.pipeline.training.training_set import TrainingSet
 from test_crop import tiny  # noqa: F401 - a fixture
 from test_method_contract import Killed
 
@@ -46,9 +47,9 @@ def settings_of(name: str) -> MethodSettings:
     return method_class(method).Settings.model_validate(NETWORK | SHORT | options)
 
 
-def training(name: str) -> TrainingSettings:
+def training(name: str) -> TrainModelSettings:
     options = settings_of(name).model_dump(mode="json")
-    return TrainingSettings(method=CASES[name][0], options=options, device="cpu")
+    return TrainModelSettings(method=CASES[name][0], options=options, device="cpu")
 
 
 @pytest.fixture(scope="module")
@@ -135,8 +136,8 @@ def test_a_method_of_pictures_keeps_the_contract(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     labelled_too = "labelled_2d" in method_class(CASES[name][0]).needs_with(settings_of(name))
-    data = samples, rig, labels, crops, labelled if labelled_too else None, None
-    whole = Cache(tmp_path / "whole").run(train_model, *data, settings=training(name))
+    data = TrainingSet(samples, rig, labels, crops, labelled if labelled_too else None)
+    whole = Cache(tmp_path / "whole").run(train_model, data, settings=training(name))
     assert all(np.isfinite(row["total"]) for row in whole.losses)
 
     kind, steps = method_class(CASES[name][0]), 0
@@ -154,8 +155,8 @@ def test_a_method_of_pictures_keeps_the_contract(
     with monkeypatch.context() as patch:
         patch.setattr(kind, "losses", mortal)
         with pytest.raises(Killed):
-            Cache(tmp_path / "cut").run(train_model, *data, settings=training(name))
-    resumed = Cache(tmp_path / "cut").run(train_model, *data, settings=training(name))
+            Cache(tmp_path / "cut").run(train_model, data, settings=training(name))
+    resumed = Cache(tmp_path / "cut").run(train_model, data, settings=training(name))
     assert {key: value.numpy().tobytes() for key, value in resumed.state.items()} == {
         key: value.numpy().tobytes() for key, value in whole.state.items()
     }

@@ -12,7 +12,7 @@ from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.arrays import Samples, Timeline, Track
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.settings import SampleSettings
-from posepipe.pipeline.stages.samples import at_frames, build_samples, two_view_warning
+from posepipe.pipeline.stages.samples import TakeOfAthlete, at_frames, build_samples, two_view_warning
 
 FRAMES = 20
 TIME = np.arange(FRAMES) / 25
@@ -37,17 +37,16 @@ def timeline(frame: np.ndarray | None = None, views: int = 3) -> Timeline:
     )
 
 
-def samples_of(takes: list[list[Track]], **given: Any) -> Samples:
-    """Samples of takes whose cameras run in step, unless something else is given."""
-    said = {
-        "timelines": [timeline(views=len(take)) for take in takes],
-        "calibrations": [[[] for _ in take] for take in takes],
-        "moving": [False] * len(takes),
-        "names": [f"take{index}" for index in range(len(takes))],
-        "rigs": [""] * len(takes),
-        "settings": SampleSettings(),
-    } | given
-    return build_samples(takes, *said.values())
+def samples_of(takes: list[list[Track]], settings: SampleSettings | None = None, **given: list[Any]) -> Samples:
+    """Samples of takes whose cameras run in step, unless something else is given, of each take."""
+    made = [
+        TakeOfAthlete(f"take{index}", tracks, timeline(views=len(tracks)), [[] for _ in tracks], False)
+        for index, tracks in enumerate(takes)
+    ]
+    made = [
+        take._replace(**{name: values[index] for name, values in given.items()}) for index, take in enumerate(made)
+    ]
+    return build_samples(made, settings or SampleSettings())
 
 
 def without(track: Track, frames: Any, joints: Any = slice(None)) -> Track:
@@ -129,7 +128,7 @@ def test_instants_need_enough_views() -> None:
 def test_cameras_out_of_step_are_taken_at_the_same_instants() -> None:
     frame = np.arange(FRAMES, dtype=float)[:, None].repeat(3, 1)
     frame[:, 1] = np.where(frame[:, 1] >= 4, frame[:, 1] - 4, np.nan)
-    made = samples_of([tracks()], timelines=[timeline(frame)])
+    made = samples_of([tracks()], timeline=[timeline(frame)])
     np.testing.assert_array_equal(made.keypoint[6, 1], seen(1, 2))
     assert (made.confidence[:4, 1] == 0).all()
 
@@ -159,7 +158,7 @@ def test_two_views_alone_are_warned_of() -> None:
     ],
 )
 def test_takes_of_one_unmoved_rig_share_its_number(moving: list[bool], rigs: list[str], expected: list[int]) -> None:
-    made = samples_of([tracks(2)] * 3, moving=moving, rigs=rigs)
+    made = samples_of([tracks(2)] * 3, moving=moving, rig=rigs)
     assert [int(made.rig[made.take == take][0]) for take in range(3)] == expected
 
 
@@ -167,13 +166,13 @@ def test_calibrations_go_with_their_takes() -> None:
     def camera(number: float) -> list:
         return [(number * np.eye(3)).tolist(), np.eye(3).tolist(), [[number, 0, 0]]]
 
-    made = samples_of([tracks(2), tracks(2)], calibrations=[[camera(1), camera(2)], [camera(3), camera(4)]])
+    made = samples_of([tracks(2), tracks(2)], cameras=[[camera(1), camera(2)], [camera(3), camera(4)]])
     assert made.K is not None and made.t is not None and made.R is not None
     np.testing.assert_array_equal(made.K[0, :, 0, 0], [1, 2])
     np.testing.assert_array_equal(made.K[FRAMES, :, 0, 0], [3, 4])
     np.testing.assert_array_equal(made.t[FRAMES, :, 0], [3, 4])
     assert made.R.shape == (2 * FRAMES, 2, 3, 3)
-    assert samples_of([tracks(2)], calibrations=[[camera(1), []]]).K is None
+    assert samples_of([tracks(2)], cameras=[[camera(1), []]]).K is None
 
 
 def test_takes_that_do_not_fit_are_refused() -> None:

@@ -8,6 +8,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 from posepipe.pipeline.errors import PosepipeError
+from posepipe.pipeline.settings import SynchronizeSettings
 from posepipe.pipeline.stages.synchronize import verdict
 from posepipe.pipeline.stages.synchronize.find import Found, find_clocks
 
@@ -22,7 +23,8 @@ def take() -> Retimed:
 
 
 def find(take: Retimed, given: Mapping[int, float] | None = None, kinds: tuple[str, ...] = KINDS) -> Found:
-    return find_clocks(take.frames, take.tracks, take.names, given or {}, kinds, 60.0, 1.0)
+    settings = SynchronizeSettings(cues=kinds, max_offset_s=60.0, sound_path_m=1.0)
+    return find_clocks(take.frames, take.tracks, take.names, given or {}, settings)
 
 
 def errors(take: Retimed, found: Found) -> np.ndarray:

@@ -1,0 +1,27 @@
+"""What a method is trained on, as one record."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from ..arrays import Crops, LabelledPictures, Labels, Rig, Samples
+from ..runtime.cache import SourceFile
+
+
+class TrainingSet(NamedTuple):
+    """All that training may learn from; a method is given of it what it needs (``Method.needs``).
+
+    Like every tuple of inputs, it counts in the cache's keys by the keys of all its fields, in order.
+    """
+
+    samples: Samples
+    rig: Rig | None = None
+    """Cameras in place of those of the samples."""
+    labels: Labels | None = None
+    """3D poses of the samples."""
+    crops: list[list[Crops]] | None = None
+    """Pictures of each take's cameras."""
+    labelled: LabelledPictures | None = None
+    """Pictures of other people with 2D labels."""
+    backbone: SourceFile | None = None
+    """Checkpoint of weights to start from."""
