@@ -41,7 +41,7 @@ _BLOCK = 256
 """Views in memory at once, with their pictures or windows."""
 
 
-@stage(version=2, distributed=True)
+@stage(version=2, distributed=True, networks=lambda _, settings: [method_class(settings.method).version])
 def train_model(
     samples: Samples,
     rig: Rig | None,
