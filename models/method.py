@@ -150,6 +150,8 @@ class Method(nn.Module, ABC):
     """Network, unweighted losses, phases and prediction of one training method."""
 
     Settings: ClassVar[type[MethodSettings]]
+    version: ClassVar[int] = 1
+    """Raised when training, network or prediction change: models are then trained, and clips lifted, again."""
     needs: ClassVar[frozenset[str]] = frozenset()
     """Among "intrinsics", "extrinsics", "labels", "reconstruction", "crops", "labelled_2d".
 

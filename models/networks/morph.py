@@ -8,6 +8,8 @@ and the norm back to 1, as all that comes after takes both for granted.
 
 from __future__ import annotations
 
+from typing import ClassVar
+
 import torch
 from torch import Tensor, nn
 
@@ -20,6 +22,9 @@ WIDTH = 1024
 
 class Morph(nn.Module):
     """A linear layer, two residual blocks and a linear layer, whose output is added to the pose."""
+
+    version: ClassVar[int] = 1
+    """Raised when the network changes: joints are then moved again."""
 
     root: Tensor
 

@@ -9,6 +9,7 @@ have all joints of the skeleton but its root.
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import ClassVar
 
 import torch
 from torch import Tensor, nn
@@ -29,6 +30,9 @@ class RefinementUnit(nn.Module):
     Poses are relative to the root and measured in their own mean bone length, then standardised coordinate by
     coordinate with the means and deviations of the training poses, lifted and true.
     """
+
+    version: ClassVar[int] = 1
+    """Raised when training or network change: models are then refined, and clips lifted, again."""
 
     root: Tensor
     bones: Tensor

@@ -1,21 +1,19 @@
 """Results on disk, found again by content: what was computed once is never computed twice.
 
 A stage's result lies in ``<folder>/<stage>/<key>/``: one ``.npy`` per array and ``manifest.json``,
-written last. The key is the digest of the stage's name, version and settings and of its inputs'
-keys; files count by content. A result appears under its final name by one rename, so whatever is
-there is whole. Long stages keep finished parts in ``<key>.parts/``; a kill loses at most one part.
+written last. The key is the digest of the stage's name, version and settings, of its inputs' keys,
+and of the versions of networks that it trains or uses; files count by content. A result appears
+under its final name by one rename, so whatever is there is whole. Long stages keep finished parts
+in ``<key>.parts/``; a kill loses at most one part.
 """
 
 from __future__ import annotations
 
-import errno
 import hashlib
 import json
-import os
 import shutil
 import time
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
@@ -26,6 +24,7 @@ from pydantic import BaseModel
 
 from ..arrays import HandOver, durable
 from ..errors import PosepipeError
+from .writing import sync_folder, write_atomically, writing_to
 
 H = TypeVar("H", bound=HandOver)
 P = ParamSpec("P")
@@ -47,6 +46,8 @@ class Stage(Generic[P, H]):
     function: Callable[P, H]
     version: int
     distributed: bool
+    networks: Callable[[tuple[Any, ...], Any], list[int]] | None = None
+    """Versions of the networks that it trains or uses, of its inputs and settings."""
 
     @property
     def name(self) -> str:
@@ -61,13 +62,29 @@ class Stage(Generic[P, H]):
         """Whether the function asks for a place to keep finished parts."""
         return "work" in signature(self.function).parameters
 
+    def versions(self, inputs: tuple[Any, ...], settings: Any) -> list[int]:
+        """Its own version, and behind it those of the networks that it trains or uses."""
+        return [self.version, *(self.networks(inputs, settings) if self.networks else ())]
+
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> H:
         return self.function(*args, **kwargs)
 
 
-def stage(version: int, *, distributed: bool = False) -> Callable[[Callable[P, H]], Stage[P, H]]:
-    """Make a function a stage. A ``distributed`` one is run by all processes of a launcher together."""
-    return lambda function: Stage(function, version, distributed)
+def stage(
+    version: int,
+    *,
+    distributed: bool = False,
+    networks: Callable[[tuple[Any, ...], Any], list[int]] | None = None,
+) -> Callable[[Callable[P, H]], Stage[P, H]]:
+    """Make a function a stage.
+
+    Args:
+        version: raised when the stage's results change.
+        distributed: all processes of a launcher run it together.
+        networks: gives the versions of the networks that it trains or uses, of its inputs and settings; its results
+            are computed again when one of them is raised.
+    """
+    return lambda function: Stage(function, version, distributed, networks)
 
 
 class Work:
@@ -176,6 +193,7 @@ class Cache:
         facts = {
             "stage": stage.name,
             "version": stage.version,
+            "versions": stage.versions(inputs, settings),
             "subject": subject,
             "key": key,
             "settings": None if settings is None else settings.model_dump(mode="json"),
@@ -195,7 +213,7 @@ class Cache:
 def result_key(stage: Stage[..., Any], inputs: tuple[Any, ...], settings: BaseModel | None) -> str:
     """Digest of everything that a stage's result depends on."""
     dump = None if settings is None else settings.model_dump(mode="json", exclude=unkeyed_fields(settings))
-    text = json.dumps([stage.name, stage.version, dump, key_of(inputs)], sort_keys=True)
+    text = json.dumps([stage.name, *stage.versions(inputs, settings), dump, key_of(inputs)], sort_keys=True)
     return hashlib.sha256(text.encode()).hexdigest()[:32]
 
 
@@ -255,49 +273,6 @@ def discard(entry: Path) -> None:
     shutil.rmtree(going, ignore_errors=True)
     entry.rename(going)
     shutil.rmtree(going)
-
-
-def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that its name always holds whole content, the old or the new."""
-    making = path.with_name(f".{path.name}.making")
-    with writing_to(path):
-        try:
-            with durable(making) as file:
-                file.write(content)
-            making.replace(path)
-        except BaseException:
-            making.unlink(missing_ok=True)
-            raise
-        sync_folder(path.parent)
-
-
-@contextmanager
-def writing_to(path: Path) -> Iterator[None]:
-    """Turn a failed write into one sentence.
-
-    Raises:
-        PosepipeError: no permission, a read-only place, a full disk.
-    """
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            advice = "free some space and run the same command again; what is finished is kept"
-        elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
-            advice = "choose a folder that you may write to with --out"
-        else:
-            raise
-        raise PosepipeError(f"cannot write {path}: {os.strerror(error.errno).lower()}; {advice}") from error
-
-
-def sync_folder(folder: Path) -> None:
-    """Make renames in a folder durable, where the system can (Windows has no such call)."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)
 
 
 class Digests:

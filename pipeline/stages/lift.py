@@ -20,7 +20,7 @@ from ..runtime.cache import SourceFile, stage
 from ..runtime.device import choose_device, describe_device
 from ..settings import LiftSettings
 from ..training.batches import cut_windows
-from ..training.model_file import Model
+from ..training.model_file import Model, network_versions
 from ..training.windows import Windows
 
 BLOCK = 4096
@@ -31,7 +31,7 @@ MIN_JOINTS = 0.5
 """Share of joints that a frame must show to be lifted."""
 
 
-@stage(version=2)
+@stage(version=2, networks=network_versions)
 def lift_poses(track: Track, crops: Crops | None, model_file: SourceFile, settings: LiftSettings) -> Pose3D:
     """3D poses of a clip, from its pictures as well if the model needs them; NaN where too little is shown.
 
@@ -72,7 +72,7 @@ def lift_track(model: Model, track: Track, crops: Crops | None, settings: LiftSe
     )
 
 
-@stage(version=1)
+@stage(version=1, networks=network_versions)
 def lift_samples(samples: Samples, model_file: SourceFile, settings: LiftSettings) -> ViewPoses:
     """3D poses of every view of a keypoint file, each from that view alone; NaN where too little is seen.
 

@@ -20,7 +20,7 @@ from ..runtime.device import choose_device
 from ..runtime.progress import progress
 from ..settings import RefineModelSettings
 from ..training.checkpoint import Checkpoint
-from ..training.model_file import Model
+from ..training.model_file import Model, network_versions
 
 BATCH_SIZE = 64
 LEARNING_RATE = 1e-3
@@ -31,7 +31,7 @@ KEEP_S = 30.0
 """Time between two checkpoints at least: each is 100 MB."""
 
 
-@stage(version=1)
+@stage(version=1, networks=lambda *of: [RefinementUnit.version, *network_versions(*of)])
 def refine_model(
     lifted: ViewPoses, true: TruePoses, model_file: SourceFile, settings: RefineModelSettings, *, work: Work
 ) -> Model:

@@ -41,7 +41,7 @@ _BLOCK = 256
 """Views in memory at once, with their pictures or windows."""
 
 
-@stage(version=2, distributed=True)
+@stage(version=2, distributed=True, networks=lambda _, settings: [method_class(settings.method).version])
 def train_model(learnt_from: TrainingSet, settings: TrainModelSettings, *, work: Work) -> Model:
     """A method trained on samples, and on what else the training set holds for it.
 

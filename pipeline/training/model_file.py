@@ -6,6 +6,7 @@ import io
 import json
 import warnings
 from dataclasses import MISSING, dataclass, replace
+from functools import lru_cache
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
@@ -17,7 +18,7 @@ from ...models.networks.refinement import RefinementUnit
 from ...models.skeleton import SKELETONS
 from ..arrays import HandOver
 from ..errors import PosepipeError
-from ..runtime.cache import write_atomically
+from ..runtime.cache import SourceFile, write_atomically
 from ..settings import method_class, parse
 from .morph_file import MorphNetwork
 
@@ -180,3 +181,18 @@ class Model(HandOver):
         except RuntimeError as error:
             raise PosepipeError("the weights of the model's refinement unit do not fit; run fit again") from error
         return unit.eval().requires_grad_(False)
+
+
+def network_versions(inputs: tuple[Any, ...], settings: Any) -> list[int]:
+    """Versions of the networks of the model file among a stage's inputs: the method's, and the refinement unit's.
+
+    Raises:
+        PosepipeError: not a posepipe model, or a method that this version does not know.
+    """
+    return [kind.version for file in inputs if isinstance(file, SourceFile) for kind in _networks(file)]
+
+
+@lru_cache
+def _networks(model_file: SourceFile) -> tuple[type[Method] | type[RefinementUnit], ...]:
+    model = Model.read(model_file.path)
+    return method_class(model.method), *(() if model.refinement is None else (RefinementUnit,))

@@ -114,6 +114,17 @@ def test_settings_inputs_and_version_change_the_key_but_a_device_does_not() -> N
     assert len(set(different)) == len(different)
 
 
+def test_the_version_of_a_network_counts_beside_that_of_the_stage(cache: Cache) -> None:
+    versions = [1]
+    trained = stage(1, networks=lambda inputs, settings: versions)(double.function)
+    first = cache.run(trained, ONE, settings=DoubleSettings())
+    assert first.key != result_key(double, (ONE,), DoubleSettings())
+    assert read_manifest(cache.folder / "double" / first.key)["versions"] == [1, 1]
+    versions[0] = 2
+    assert cache.run(trained, ONE, settings=DoubleSettings()).key != first.key
+    assert CALLS == ["double", "double"]
+
+
 values = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text() | st.floats(allow_nan=False),
     lambda inner: st.lists(inner, max_size=3),
