@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/installed
 FOOTAGE := demo_footage
 
-.PHONY: help install demo test docs lint types clean
+.PHONY: help install demo test docs lint types wheel clean
 
 help:
 	@echo "make install  the environment, in $(VENV)"
@@ -14,6 +14,7 @@ help:
 	@echo "make docs     the documentation, as build/docs/index.html; works offline"
 	@echo "make lint     style of the code"
 	@echo "make types    types of the code"
+	@echo "make wheel    builds the wheel and tries it in an empty environment and folder"
 	@echo "make clean    removes the environment, the demo's footage and what was built"
 
 install: $(READY)
@@ -38,6 +39,9 @@ lint: install
 
 types: install
 	$(BIN)/python tools/check_types.py
+
+wheel: install
+	$(BIN)/python tools/smoke_wheel.py
 
 clean:
 	rm -rf $(VENV) $(FOOTAGE) build
