@@ -4,8 +4,8 @@ METHODS: dict[str, str] = {
     "canonpose": "posepipe.models.methods.canonpose:CanonPose",
     "cvsf": "posepipe.models.methods.cvsf:CVSF",
     "epipolarpose": "posepipe.models.methods.epipolarpose:EpipolarPose",
-    "iqbal": "posepipe.models.methods.iqbal:Multiview25D",
-    "li": "posepipe.models.methods.li:TransformReprojection",
+    "iqbal": "posepipe.models.methods.iqbal:Iqbal",
+    "li": "posepipe.models.methods.li:Li",
     "posepipe": "posepipe.models.methods.posepipe:Posepipe",
 }
 """Training methods by name; the class is imported only when it is used."""

@@ -1,7 +1,7 @@
-"""Bundle adjustment: cameras and joints that together explain all detections best.
+"""Bundle adjustment: the static cameras and joints that together explain all detections best.
 
-A static rig has a handful of unknown cameras and thousands of unknown joints, each seen by few cameras. So the
-joints are eliminated from every step (Schur complement; Triggs et al., Bundle Adjustment, 2000, Sec. 6), and a
+A static rig has a handful of unknown cameras and thousands of unknown joints, each seen by few cameras. The joints
+are therefore eliminated from every step (Schur complement; Triggs et al., Bundle Adjustment, 2000, Sec. 6), and a
 step costs no more than triangulating them.
 """
 
@@ -18,34 +18,44 @@ from .epipolar import project
 Array = NDArray[np.float64]
 
 MOST_STEPS = 100
-ENOUGH = 1e-7
-"""Relative decrease of the cost below which a step was the last."""
+"""Limit on the number of steps."""
+COST_TOLERANCE = 1e-7
+"""Relative decrease of the cost below which the iteration stops."""
 
 
 class Bundle(NamedTuple):
-    """A rig and the joints it has seen. The world's axes are those of camera 0."""
+    """A rig of cameras ``X_camera = R X + t`` and the joints that it has seen, in any unit of length.
+
+    The axes of the world are those of camera 0.
+    """
 
     R: Array  # (V, 3, 3) camera_from_world
     t: Array  # (V, 3)
-    world: Array  # (N, 3)
+    world: Array  # (N, 3) joints
     focal: float
-    """Factor by which all focal lengths are to be multiplied; 1 if they were known."""
+    """Factor by which all focal lengths have to be multiplied; 1 if they were known."""
 
 
 def adjust_bundle(
     points: Array, weight: Array, tolerance: Array, start: Bundle, *, focal_unknown: bool = False
 ) -> Bundle:
-    """The rig and joints with the least Huber cost ``sum_vn w rho(|x - f P(X)| / tolerance)``.
+    """Find the rig and joints with the least Huber cost ``sum_vn w rho(|x - f P(X)| / tolerance)``.
 
-    Levenberg-Marquardt. Camera 0 stays where it is, and so does the length of the longest baseline: the scale
-    is not determined.
+    Levenberg-Marquardt. Camera 0 stays where it is, and the longest distance of a camera from it keeps its length,
+    because images do not determine the scale.
 
     Args:
-        points: (V, N, 2) normalised coordinates.
+        points: (V, N, 2) normalised image coordinates.
         weight: (V, N), 0 where missing.
-        tolerance: (V) error in normalised units from which on cost grows linearly.
-        start: cameras and points to start from.
-        focal_unknown: find one common factor of all focal lengths as well.
+        tolerance: (V) error in normalised units above which the cost grows linearly.
+        start: cameras and joints to start from.
+        focal_unknown: whether to find a factor common to all focal lengths as well.
+
+    Returns:
+        The rig and joints, in the unit of length of the start.
+
+    Raises:
+        numpy.linalg.LinAlgError: the equations of a step are singular.
     """
     longest = np.linalg.norm(_centres(start), axis=-1).max()
     bundle, damping = start, 1e-3
@@ -60,7 +70,7 @@ def adjust_bundle(
             damping *= 10
         else:
             break
-        done = cost - tried_cost < ENOUGH * cost
+        done = cost - tried_cost < COST_TOLERANCE * cost
         bundle, cost, damping = tried, tried_cost, max(damping / 10, 1e-12)
         if done:
             break
@@ -73,7 +83,7 @@ def _centres(bundle: Bundle) -> Array:
 
 
 def _residual(points: Array, bundle: Bundle) -> Array:
-    """Errors (V, N, 2) of the images, in normalised units of the points."""
+    """Errors (V, N, 2) of the images of the joints, in normalised units."""
     return bundle.focal * project(bundle.world, bundle.R, bundle.t)[0] - points
 
 
@@ -88,8 +98,8 @@ def _normal_equations(
 ) -> tuple[Array, Array, Array, Array, Array]:
     """Blocks of the Gauss-Newton system: cameras (P, P), mixed (P, N, 3), joints (N, 3, 3), right-hand sides.
 
-    Unknowns of the rig (P): for every camera a turn and a shift after its (R, t), then the logarithm of the focal
-    factor; those that stay have rows of zeros.
+    The P unknowns of the rig are a rotation and a translation to be applied after the (R, t) of each camera, then the
+    logarithm of the focal factor; rows of unknowns that stay fixed are zero.
     """
     residual = _residual(points, bundle)
     error = np.linalg.norm(residual, axis=-1) / tolerance[:, None]
@@ -112,7 +122,11 @@ def _normal_equations(
 
 
 def _derivatives(bundle: Bundle) -> tuple[Array, Array, Array]:
-    """Of the images by a camera's turn and shift (V, N, 2, 6), by the joint (V, N, 2, 3), by log focal (V, N, 2)."""
+    """Derivatives of the images, by unknowns of the cameras and joints.
+
+    Returns:
+        By rotation and translation of a camera (V, N, 2, 6), by joint (V, N, 2, 3), by log focal factor (V, N, 2).
+    """
     seen = np.einsum("vab,nb->vna", bundle.R, bundle.world) + bundle.t[:, None]
     x, y, z = np.moveaxis(seen, -1, 0)
     zero = np.zeros_like(z)
@@ -124,7 +138,7 @@ def _derivatives(bundle: Bundle) -> tuple[Array, Array, Array]:
 
 
 def _solve(A: Array, M: Array, D: Array, a: Array, d: Array, damping: float) -> tuple[Array, Array]:
-    """Changes of the rig (P) and of the joints (N, 3) under Marquardt's damping."""
+    """Changes of the rig (P) and of the joints (N, 3), with Marquardt's damping."""
     D = D + damping * np.einsum("nab,ab->nab", D, np.eye(3)) + 1e-12 * np.eye(3)
     inverse = np.linalg.inv(D)
     MD = np.einsum("pna,nab->pnb", M, inverse)

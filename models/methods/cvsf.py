@@ -29,7 +29,7 @@ from .losses import camera_consistency, mean_where, reprojection, scale_free_dis
 
 PAPER: dict[str, Any] = PUBLISHED | {
     "epochs": 200,
-    "first_stage": 0.5,
+    "first_stage_share": 0.5,
     "batch_size": 64,
     "camera_weight": 0.0,
     "alignment": "none",
@@ -82,7 +82,7 @@ class CVSFSettings(FusionSettings):
 
     recipe: Literal["ours", "paper", "released"] = Field("ours", description="ours, the paper's or its code's")
     epochs: int = Field(48, ge=1, description="passes over the training instants, both stages together")
-    first_stage: float = Field(
+    first_stage_share: float = Field(
         2 / 3, gt=0, le=1, description="share of the epochs before refined poses take the lead"
     )
     equal_size: bool = Field(True, description="3D poses of two views are compared at equal norm")
@@ -108,7 +108,7 @@ class CVSF(CanonicalMethod):
     def phases(self) -> tuple[Phase, ...]:
         """The two stages, each with a schedule of its own; in hard mode ``refinement`` is a monitor only."""
         settings = self.settings
-        first = max(1, round(settings.first_stage * settings.epochs))
+        first = max(1, round(settings.first_stage_share * settings.epochs))
         camera = {"camera": settings.camera_weight}
         stages = zip(("views", "refined"), (first, settings.epochs - first), _WEIGHTS[settings.recipe], strict=True)
         without_gradient = {"refinement"} if settings.fusion == "hard" else set()

@@ -45,7 +45,7 @@ _FRAMES = 16
 """Pictures in the network at once when predicting."""
 
 
-class Multiview25DSettings(MethodSettings):
+class IqbalSettings(MethodSettings):
     """Settings of the method of Iqbal et al."""
 
     backbone: Backbone = Field("hrnet_w32", description="network under the heads")
@@ -95,17 +95,17 @@ class Multiview25DSettings(MethodSettings):
     rotation_deg: float = Field(30.0, ge=0, description="augmentation: largest rotation")
 
 
-class Multiview25D(Method):
+class Iqbal(Method):
     """Heatmaps and depth maps of one picture, and the 3D pose that they stand for."""
 
-    Settings = Multiview25DSettings
-    settings: Multiview25DSettings
+    Settings = IqbalSettings
+    settings: IqbalSettings
     needs = frozenset({"intrinsics", "crops"})
     torso: Tensor
     bones: Tensor
     lengths: Tensor
 
-    def __init__(self, skeleton: Skeleton, settings: Multiview25DSettings) -> None:
+    def __init__(self, skeleton: Skeleton, settings: IqbalSettings) -> None:
         super().__init__(skeleton, settings)
         self.network = PoseCNN(settings.backbone, 2 * len(skeleton.joints), settings.head_width, settings.precision)
         self.parity = Parity(skeleton)
@@ -117,7 +117,7 @@ class Multiview25D(Method):
     @classmethod
     def needs_with(cls, settings: MethodSettings) -> frozenset[str]:
         """Labels as well if depths are learnt from them, extrinsics if they align the views."""
-        assert isinstance(settings, Multiview25DSettings)  # noqa: S101 - as everywhere with a method's own settings
+        assert isinstance(settings, IqbalSettings)  # noqa: S101 - as everywhere with a method's own settings
         more = {
             "labels": settings.supervision == "labels",
             "extrinsics": settings.supervision == "views" and settings.alignment == "extrinsics",

@@ -50,7 +50,7 @@ RESIDUAL_UNIT = 1e-3
 """Residuals count in thousandths of the focal length."""
 
 
-class TransformReprojectionSettings(MethodSettings):
+class LiSettings(MethodSettings):
     """Settings of Li et al. The defaults are recipe "fast"; "published" replaces those not given."""
 
     recipe: Literal["fast", "published"] = Field("fast", description="ours, or that of the paper")
@@ -135,16 +135,16 @@ class Seen(NamedTuple):
         return middle(self.confidences, -2)
 
 
-class TransformReprojection(Method):
+class Li(Method):
     """Two networks of one view: the pose relative to its root, and where the root is."""
 
-    Settings = TransformReprojectionSettings
-    settings: TransformReprojectionSettings
+    Settings = LiSettings
+    settings: LiSettings
     needs = frozenset({"intrinsics", "extrinsics"})
     mirror_fits = False
     root: Tensor
 
-    def __init__(self, skeleton: Skeleton, settings: TransformReprojectionSettings) -> None:
+    def __init__(self, skeleton: Skeleton, settings: LiSettings) -> None:
         super().__init__(skeleton, settings)
         body = Body(settings.backbone, settings.width, settings.temporal_frames)
         self.network = PlacedLifter(skeleton, body, settings.encoding)
@@ -154,7 +154,7 @@ class TransformReprojection(Method):
     @classmethod
     def needs_with(cls, settings: MethodSettings) -> frozenset[str]:
         """Virtual views show triangulated poses."""
-        virtual = isinstance(settings, TransformReprojectionSettings) and settings.virtual_views
+        virtual = isinstance(settings, LiSettings) and settings.virtual_views
         return cls.needs | ({"labels"} if virtual else set())
 
     @property

@@ -34,7 +34,7 @@ _DROPOUT = 0.25
 _SMALLEST_SIZE = 1e-6
 _BODY_M = 0.35
 """Root mean square of a person's coordinates relative to the root."""
-_CAUTION = 0.1
+_OUTPUT_SCALE = 0.1
 
 
 class Body(NamedTuple):
@@ -88,8 +88,8 @@ class PlacedLifter(nn.Module):
         if self.encoding == "absolute":
             return torch.cat([answer[..., :2], softplus(answer[..., 2:]) + NEAREST_M], -1)
         _, place, size = self._parts(self._filled(middle(images, -3), middle(confidences, -2)))
-        # Small steps from what the size suggests: where depth has once collapsed, nothing brings it back.
-        answer = _CAUTION * answer
+        # Small deviations from the depth that the size suggests: once depth has collapsed, it does not recover.
+        answer = _OUTPUT_SCALE * answer
         depth = _BODY_M / size * softplus(answer[..., 2:]) / softplus(torch.zeros_like(size)) + NEAREST_M
         return torch.cat([depth * (place + size * answer[..., :2]), depth], -1)
 
@@ -120,5 +120,5 @@ class PlacedLifter(nn.Module):
 
 
 def middle(windows: Tensor, dim: int) -> Tensor:
-    """The instants that windows are around."""
+    """The middle (...) of windows (..., W, ...) along a dimension."""
     return windows.select(dim, windows.shape[dim] // 2)

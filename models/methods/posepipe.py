@@ -1,13 +1,13 @@
-"""posepipe: a network of a clip's frames that learns from what all views of a take say together.
+"""posepipe: a network over the frames of a clip, trained on what all views of a take show together.
 
-Ours. CanonPose learns the takes; a bundle adjustment that starts from its poses and rotations finds the cameras, bone
-lengths and joints that explain all views of a take (the reconstruction); this network learns to see those poses in
-the 2D poses of one camera. Needs two or more synchronised views, no calibration and no 3D. It looks at the frames
-around an instant if there are any.
+Ours. CanonPose is trained on the takes first. A bundle adjustment that starts from its poses and rotations finds the
+cameras, bone lengths and joints that explain all views of a take (the reconstruction). This network then learns to
+predict those poses from the 2D poses of one camera. It needs two or more synchronised views, no calibration and no
+3D, and looks at the frames around an instant if there are any.
 
-It says how far off each joint may be, too. A network knows the footage that it learnt from better than any other, and
-what it thinks of its errors there says little. So a second one, the rehearsal, learns from half of the footage,
-shortly; on the other half it is found how much farther off it is than it expects (the caution), joint by joint.
+It also predicts the error of each joint. Errors on footage that a network was trained on are smaller than elsewhere,
+so a second network (``uncertainty``) is trained briefly on half of the footage. On the held-out half its uncertainty
+is calibrated: one factor per joint (``calibration``) says how much larger errors are than it predicts.
 """
 
 from __future__ import annotations
@@ -30,42 +30,43 @@ from .posepipe_window_lifter import WindowLifter
 _WEIGHT_DECAY = 1e-2
 _AXES = 3
 _SMALLEST_SPREAD = 1e-3
-"""Lest what is always right, as the root is, were worth any price (a bone measures 0.25)."""
-_HALF = {"rehearsal": 0, "caution": 1}
-"""Which half of the footage a phase learns from, if not from all of it."""
-_REHEARSED = 1 / 6
-"""Share of the epochs that are enough to learn how hard joints are to see."""
-_CAUTION_RATE = 0.05
+"""Lower bound of spreads: joints without error, such as the root, would otherwise dominate (a bone measures 0.25)."""
+_HALF = {"uncertainty": 0, "calibration": 1}
+"""Which half of the footage a phase is trained on; phases not named here use all of it."""
+_UNCERTAINTY_SHARE = 1 / 6
+"""Share of the student's epochs; it is enough to learn which joints are hard to see."""
+_CALIBRATION_RATE = 0.05
 
 
 class PosepipeSettings(MethodSettings):
     """Settings of posepipe's own method."""
 
-    window: int = Field(27, ge=1, description="frames that are looked at, a power of 3; 1: each frame alone")
-    alone: float = Field(
-        0.2, ge=0, le=1, description="share of training windows that show one frame only, so that this works as well"
+    window: int = Field(27, ge=1, description="frames that the network sees, a power of 3; 1: each frame by itself")
+    single_frame_share: float = Field(
+        0.2, ge=0, le=1, description="share of training windows reduced to one frame, so that single frames work too"
     )
     flip: bool = Field(
-        True, description="learn from mirrored people as well, and average a pose and its mirror image"
+        True,
+        description="train on mirrored people too, and average the predictions of a pose and its mirror image",
     )
-    first_epochs: int = Field(
-        24, ge=1, description="passes of CanonPose over the training instants, for poses to start from"
+    canonpose_epochs: int = Field(
+        24, ge=1, description="epochs of CanonPose, whose poses the reconstruction starts from"
     )
     epochs: int = Field(32, ge=1, description="epochs of training")
-    steps: int = Field(600, ge=1, description="steps of an epoch, however long footage is")
+    steps: int = Field(600, ge=1, description="steps per epoch, however long the footage is")
     instants: int = Field(
         14000,
         ge=0,
-        description="training instants, about: shorter footage is filmed again by turned cameras; 0: never",
+        description="approximate size of the training set in instants: shorter footage is extended by view "
+        "augmentation; 0: never",
     )
-    batch_size: int = Field(16, ge=1, description="synchronised instants in a step")
+    batch_size: int = Field(16, ge=1, description="synchronised instants per step")
     width: int = Field(512, ge=1, description="units of a hidden layer")
     learning_rate: float = Field(2e-3, gt=0, description="largest learning rate")
-    shape_weight: float = Field(
-        20.0, ge=0, description="weight (1/m) of how far joints are off once the pose is turned as it should be"
-    )
+    shape_weight: float = Field(20.0, ge=0, description="weight (1/m) of joint errors after rigid alignment")
     precision: Precision = Field(
-        default_factory=fastest_precision, description="of hidden layers in training; bf16 needs AMX to be faster"
+        default_factory=fastest_precision,
+        description="precision of hidden layers in training; bf16 is faster only with AMX",
     )
 
     @field_validator("window")
@@ -77,7 +78,7 @@ class PosepipeSettings(MethodSettings):
 
 
 class Posepipe(Method):
-    """A student of the reconstruction of its own takes."""
+    """A network of one view (the student) that learns the reconstruction from all views, and predicts its errors."""
 
     Settings = PosepipeSettings
     settings: PosepipeSettings
@@ -91,8 +92,8 @@ class Posepipe(Method):
         super().__init__(skeleton, settings)
         joints = len(skeleton.joints)
         self.lifter = WindowLifter(joints, settings.window, settings.width, settings.precision)
-        self.rehearsal = WindowLifter(joints, settings.window, settings.width, settings.precision)
-        self.caution = nn.Parameter(torch.zeros(joints))
+        self.uncertainty = WindowLifter(joints, settings.window, settings.width, settings.precision)
+        self.calibration = nn.Parameter(torch.zeros(joints))
         self.parity = Parity(skeleton)
         fixed = {
             "root": skeleton.landmark_weights("pelvis")[0],
@@ -104,11 +105,11 @@ class Posepipe(Method):
 
     @property
     def window(self) -> int:
-        """Frames that it looks at."""
+        """Frames that the network sees."""
         return self.settings.window
 
     def phases(self) -> tuple[Phase, ...]:
-        """The student learns from all footage, the rehearsal from half of it, and its caution from the other half."""
+        """Train the student on all footage, the uncertainty on half of it, and the calibration on the other half."""
         settings = self.settings
         student = Phase(
             name="student",
@@ -121,30 +122,34 @@ class Posepipe(Method):
             schedule="one_cycle",
             steps=settings.steps,
         )
-        rehearsal = replace(
+        uncertainty = replace(
             student,
-            name="rehearsal",
-            epochs=math.ceil(_REHEARSED * settings.epochs),
+            name="uncertainty",
+            epochs=math.ceil(_UNCERTAINTY_SHARE * settings.epochs),
             batch_size=2 * settings.batch_size,  # of which half count
         )
-        caution = replace(
-            rehearsal,
-            name="caution",
+        calibration = replace(
+            uncertainty,
+            name="calibration",
             epochs=1,
-            steps=math.ceil(_REHEARSED * settings.steps),
+            steps=math.ceil(_UNCERTAINTY_SHARE * settings.steps),
             weights={"pose": 1.0},
-            learning_rate=_CAUTION_RATE,
+            learning_rate=_CALIBRATION_RATE,
             weight_decay=0.0,
         )
-        return student, rehearsal, caution
+        return student, uncertainty, calibration
 
     def losses(self, batch: Batch, phase: Phase) -> dict[str, Tensor]:
-        """How unlikely the labels are ("pose"), and how far off they are if turned and moved to fit best ("shape").
+        """Scalar losses: negative log-likelihood of the labels ("pose"), errors after rigid alignment ("shape").
 
-        Joints whose distance from the prediction falls off exponentially have, with spread b, ``d / b + 3 log b`` for
-        minus the logarithm of their likelihood, up to a constant, so that b becomes a third of the expected distance.
-        Which way a person faces is harder to see than how limbs lie to each other; "shape" keeps the one from hiding
-        the other. Means over joints, which count by the confidence of their labels. "distance" is shown beside them.
+        Distances d (B, V, J) of joints are taken to be exponentially distributed with spread b. The negative
+        log-likelihood is then ``d / b + 3 log b`` up to a constant, and b becomes a third of the expected distance.
+        Which way a person faces is harder to see than the pose itself; "shape" keeps its errors from hiding those of
+        the pose. All are means over joints, weighted by the confidence of their labels. "distance", the mean of d in
+        the unit of ``targets``, is only monitored.
+
+        Raises:
+            ValueError: the batch has no reconstruction, or no windows or halves where they are needed.
         """
         label, trust = given(batch.label, "a reconstruction"), given(batch.label_confidence, "a reconstruction")
         parts = [*self._frames(batch), label, trust]
@@ -153,14 +158,14 @@ class Posepipe(Method):
             parts = [part[mine] for part in parts]
         images, confidences, target, trust = (part.flatten(0, 1) for part in parts)
         target, trust = self.targets(target, trust)
-        if phase.name == "caution":
+        if phase.name == "calibration":
             with torch.no_grad():
-                pose, spread, seen = self._with_its_mirror_image(self.rehearsal, images, confidences)
-            spread = spread * self._caution()
+                pose, spread, seen = self._with_its_mirror_image(self.uncertainty, images, confidences)
+            spread = spread * self._calibration()
         else:
             if self.training:
                 images, confidences, target, trust = self._varied(images, confidences, target, trust)
-            lifter = self.rehearsal if phase.name == "rehearsal" else self.lifter
+            lifter = self.uncertainty if phase.name == "uncertainty" else self.lifter
             pose, spread, seen = self._lift(lifter, images, confidences)
         trust = trust * seen[:, None]
         distance = (pose - target).norm(dim=-1)
@@ -173,9 +178,13 @@ class Posepipe(Method):
         return {name: (term * trust).sum() / total for name, term in terms.items()}
 
     def targets(self, label: Tensor, trust: Tensor) -> tuple[Tensor, Tensor]:
-        """Labels (N, J, 3) relative to the root, of bones 0.25 m long on average, and how sure (N, J) they are.
+        """Labels (N, J, 3) relative to the root, scaled to a mean bone length of 0.25 m, and confidences (N, J).
 
-        A single view cannot tell the size of a person, so none is taught.
+        A single view does not show the size of a person, so the network is not trained on sizes.
+
+        Args:
+            label: (N, J, 3) poses in camera axes, in any unit; zeros where missing.
+            trust: (N, J) confidences of the labels, 0 where missing.
         """
         start, end = self.bones.unbind(-1)
         length = (label[:, start] - label[:, end]).norm(dim=-1).mean(-1)
@@ -188,9 +197,11 @@ class Posepipe(Method):
     def _varied(
         self, images: Tensor, confidences: Tensor, target: Tensor, trust: Tensor
     ) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        """Some windows reduced to their middle frame, and half of the people mirrored (``flip``)."""
+        """Reduce some windows to their middle frame, and mirror half of the people (``flip``)."""
         count, middle = len(images), self.window // 2
-        alone = (torch.rand(count) < self.settings.alone).to(images.device)  # drawn on the CPU, whatever the device
+        alone = (torch.rand(count) < self.settings.single_frame_share).to(
+            images.device
+        )  # drawn on the CPU, whatever the device
         images = where_rows(alone, images[:, middle, None].expand_as(images), images)
         confidences = where_rows(alone, confidences[:, middle, None].expand_as(confidences), confidences)
         if not self.settings.flip:
@@ -204,7 +215,7 @@ class Posepipe(Method):
         )
 
     def _frames(self, shown: Batch | View) -> tuple[Tensor, Tensor]:
-        """Keypoints (..., W, J, 2) px and confidences (..., W, J) of what the network looks at."""
+        """Keypoints (..., W, J, 2) in px and confidences (..., W, J) that the network sees."""
         if self.window > 1:
             window = given(shown.window, "windows")
             return window.keypoint, window.confidence
@@ -220,26 +231,30 @@ class Posepipe(Method):
     def _with_its_mirror_image(
         self, lifter: WindowLifter, images: Tensor, confidences: Tensor
     ) -> tuple[Tensor, Tensor, Tensor]:
-        """The same, as the mean of people and of their mirror images (``flip``)."""
+        """As ``_lift``, averaged over people and their mirror images (``flip``)."""
         pose, spread, seen = self._lift(lifter, images, confidences)
         if self.settings.flip:
             twin, twin_spread, _ = self._lift(lifter, mirrored(images, self.mirror), confidences[..., self.mirror])
             pose, spread = (pose + mirrored(twin, self.mirror)) / 2, (spread + twin_spread[:, self.mirror]) / 2
         return pose, spread, seen
 
-    def _caution(self) -> Tensor:
-        """How many times (J) as far off as the rehearsal expects joints are in footage that it does not know."""
-        return ((self.caution + self.caution[self.mirror]) / 2).exp()
+    def _calibration(self) -> Tensor:
+        """Factors (J) by which errors on held-out footage exceed those that the uncertainty network predicts."""
+        return ((self.calibration + self.calibration[self.mirror]) / 2).exp()
 
     @torch.no_grad()
     def predict(self, view: View) -> Prediction:
-        """Poses of one camera's frames in camera axes and the errors that they are expected to have."""
+        """Poses (N, J, 3) of one camera's frames in camera axes, and their expected errors (N, J).
+
+        Raises:
+            ValueError: the view has no windows, and the network needs them.
+        """
         pose, error, seen = in_chunks(self._predict, *self._frames(view))
         pose, error = pose.masked_fill(~seen[:, None, None], torch.nan), error.masked_fill(~seen[:, None], torch.nan)
         return Prediction.in_camera_axes(pose, self.parity(pose), error)
 
     def _predict(self, images: Tensor, confidences: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """Poses, expected distances of their joints from the truth, and which frames show a person."""
+        """Poses (N, J, 3), expected errors (N, J) of their joints, and which frames (N) show a person."""
         pose, _, seen = self._with_its_mirror_image(self.lifter, images, confidences)
-        _, spread, _ = self._with_its_mirror_image(self.rehearsal, images, confidences)
-        return pose, _AXES * self._caution() * spread, seen
+        _, spread, _ = self._with_its_mirror_image(self.uncertainty, images, confidences)
+        return pose, _AXES * self._calibration() * spread, seen

@@ -1,4 +1,4 @@
-"""A network that lifts the 2D poses of a window of frames to one 3D pose, and says how far off each joint may be."""
+"""A network that lifts the 2D poses of a window of frames to one 3D pose, and predicts the error of each joint."""
 
 from __future__ import annotations
 
@@ -15,12 +15,13 @@ _JOINED = 3
 
 
 class WindowLifter(nn.Module):
-    """The pose in the middle of a window, told by all of its frames.
+    """Predicts the pose in the middle of a window from all of its frames.
 
-    Layers join three neighbours at a time, as in Pavllo et al. (CVPR 2019, Fig. 3) and beside the middle one, with
-    residual blocks that layer norm keeps quick to train; a window of one frame is lifted by residual blocks alone.
+    Layers join three neighbours at a time, as in Pavllo et al. (CVPR 2019, Fig. 3), and add the result to the middle
+    one; residual blocks have layer norm. A window of one frame is lifted by residual blocks alone.
 
     Args:
+        joints: number of joints J.
         window: frames, a power of 3.
         width: units of a hidden layer.
         precision: of the hidden layers in training.

@@ -1,14 +1,15 @@
 """Bundle adjustment of one athlete: the skeletons and cameras that together explain all views of a take best.
 
-Unknown are the joints of every instant, the cameras (one per view, or where they move one per instant and view),
-their focal lengths, and the lengths of the bones. Least are the sum of
+The joints of every instant, the cameras (one per view or, where they move, one per instant and view), their focal
+lengths and the lengths of the bones are unknown. The solution minimises the sum of
 
-* the reprojection errors, in deviations that the detector is believed to have, under a Huber loss;
-* deviations of bones from lengths that are constant in time and equal on both sides;
+* reprojection errors, in standard deviations of the detector, under a Huber loss;
+* squared differences of bone lengths from lengths that are constant in time and equal on both sides;
 * accelerations of joints, under a Huber loss, so that impacts stay;
-* of moving cameras, second differences of turn, zoom and nearness.
+* for moving cameras, squared second differences of rotation, zoom and inverse depth.
 
-Gauss-Newton steps under Marquardt's damping; all instants are solved for at once (``arrowhead``).
+Each of the last three is in units of its prior sigma (``PriorSigma``). Gauss-Newton steps with Marquardt's damping
+(Triggs et al., Bundle Adjustment, 2000); all instants are solved for at once (``arrowhead``).
 """
 
 from __future__ import annotations
@@ -20,54 +21,58 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .arrowhead import Arrowhead
-from .near_camera import LOG_SCALE, NEARNESS, PARAMETERS, NearCameras, turn_of
+from .near_camera import INVERSE_DEPTH, LOG_SCALE, PARAMETERS, NearCameras, turn_of
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
 Known = Literal["nothing", "focal", "all"]
-"""What of the cameras is known and stays."""
+"""What is known of the cameras, and is not changed."""
 
 HUBER = 1.345
-"""Deviations from which on cost grows linearly: 95 % as efficient as least squares on Gaussian errors."""
+"""Error in standard deviations above which the cost grows linearly: 95 % efficient on Gaussian errors."""
 MOST_STEPS = 40
-ENOUGH = 3e-5
-"""Relative decrease of the cost below which a step was the last."""
+"""Limit on the number of Gauss-Newton steps."""
+COST_TOLERANCE = 3e-5
+"""Relative decrease of the cost below which the iteration stops."""
 _HARD = 1e-3
-"""Deviation of what is held by definition: the root of a person seen by moving cameras, and the body's scale."""
+"""Sigma of what is fixed by definition: the root of a person seen by moving cameras, and the scale of the body."""
 
 
 class Observed(NamedTuple):
-    """What the views show."""
+    """The detections of T instants, V views and J joints."""
 
-    points: Array  # (T, V, J, 2) image coordinates from the principal point; finite also where missing
-    weight: Array  # (T, V, J) inverse squared deviation of the detections, 0 where missing
-    regular: Mask  # (T - 2) whether instants t, t + 1, t + 2 follow each other in equal steps
+    points: Array  # (T, V, J, 2) image coordinates relative to the principal point; finite even where missing
+    weight: Array  # (T, V, J) inverse variance of the detections, 0 where missing
+    regular: Mask  # (T - 2) whether instants t, t + 1 and t + 2 are equally spaced
 
 
 class Body(NamedTuple):
-    """What is known of bodies."""
+    """What is known of the body before anything is seen."""
 
-    bones: NDArray[np.int64]  # (B, 2) joints
-    kind: NDArray[np.int64]  # (B) bones of one kind are equally long
-    root: Array  # (J) weights whose mean of joints is the root
+    bones: NDArray[np.int64]  # (B, 2) indices of the two joints of each bone
+    kind: NDArray[np.int64]  # (B) bones of one kind have equal lengths
+    root: Array  # (J) weights of the joints in the root, their weighted mean
 
 
-class Believed(NamedTuple):
-    """Deviations that are believed, in the unit of lengths, radians, and per step of time."""
+class PriorSigma(NamedTuple):
+    """Prior standard deviations of what is small in any plausible scene. Lengths are in the scene's unit."""
 
-    bone: float
-    acceleration: Array  # (J)
-    turn: float
-    zoom: float
-    nearness: float
+    bone: float  # of a bone's length at an instant from its constant length
+    acceleration: Array  # (J) of a joint's acceleration, in lengths per squared step of time
+    turn: float  # of a camera's angular acceleration, in rad per squared step
+    zoom: float  # of the second difference of the logarithm of a camera's scale
+    inverse_depth: float  # of the second difference of a camera's inverse depth, in inverse lengths
 
 
 class Scene(NamedTuple):
-    """A solution. Of moving cameras the root is the origin at every instant, and the axes are those of the rig."""
+    """Joints, cameras and bone lengths in the axes of the rig, in any unit of length.
+
+    If the cameras move, the root of the body is the origin at every instant.
+    """
 
     joint: Array  # (T, J, 3)
-    cameras: NearCameras  # (V), or (T, V) where they move
-    length: Array  # (kinds)
+    cameras: NearCameras  # arranged (V), or (T, V) where they move
+    length: Array  # (kinds) of the bones of each kind
 
     @property
     def moving(self) -> bool:
@@ -75,53 +80,62 @@ class Scene(NamedTuple):
         return self.cameras.scale.ndim == 2
 
     def see(self) -> Array:
-        """Images (T, V, J, 2)."""
+        """Images (T, V, J, 2) of the joints, in image units relative to the principal point."""
         return self.cameras.see(self.joint[:, None])
 
 
 def adjust(
     observed: Observed,
     body: Body,
-    believed: Believed,
+    sigma: PriorSigma,
     start: Scene,
     known: Known = "nothing",
     steps: int = MOST_STEPS,
 ) -> tuple[Scene, float]:
-    """The scene of least cost near the start, and its cost.
+    """Find the scene of least cost near a start.
 
-    Its unit of length stays that of the start, unless the cameras are known.
+    Args:
+        observed: the detections.
+        body: the bones and the root.
+        sigma: prior standard deviations, in the unit of length of the start.
+        start: the scene to start from.
+        known: what is known of the cameras and stays as in the start: nothing, focal lengths, or everything.
+        steps: limit on the number of Gauss-Newton steps.
+
+    Returns:
+        The scene, in the start's unit of length (in that of the cameras if they are known), and its cost.
     """
-    size = None if known == "all" else float(start.length.sum())  # known cameras tell it
+    size = None if known == "all" else float(start.length.sum())  # known cameras determine it
     if known == "focal":
-        believed = believed._replace(zoom=np.inf)  # follows from distance
+        sigma = sigma._replace(zoom=np.inf)  # it follows from the distance
     scene, damping = start, 1e-3
-    cost = _cost(observed, body, believed, scene, size)
+    cost = _cost(observed, body, sigma, scene, size)
     for _ in range(steps):
-        system = _system(observed, body, believed, scene, size, known)
+        system = _system(observed, body, sigma, scene, size, known)
         for _ in range(8):
             with suppress(np.linalg.LinAlgError):  # then more damping as well
                 tried = _moved(scene, *system.solve(damping), known)
-                tried_cost = _cost(observed, body, believed, tried, size)
+                tried_cost = _cost(observed, body, sigma, tried, size)
                 if tried_cost < cost:
                     break
             damping *= 10
         else:
             break
-        done = cost - tried_cost < ENOUGH * cost
+        done = cost - tried_cost < COST_TOLERANCE * cost
         scene, cost, damping = tried, tried_cost, max(damping / 10, 1e-7)
         if done:
             break
     return scene, cost
 
 
-def covariance(observed: Observed, body: Body, believed: Believed, scene: Scene) -> Array:
-    """Covariances (T, J, 3, 3) of the joints relative to the root, for cameras and bone lengths as found.
+def covariance(observed: Observed, body: Body, sigma: PriorSigma, scene: Scene) -> Array:
+    """Covariances (T, J, 3, 3) of the joints relative to the root, in squared lengths of the scene.
 
-    Inverse Gauss-Newton blocks of the instants, each by itself: neighbours in time are left out, so that
-    errors of the detector that last do not make it look surer than it is.
+    Cameras and bone lengths are taken as exact. Each is the inverse of an instant's Gauss-Newton block alone:
+    neighbours in time are left out, because errors of the detector that last would make it look too certain.
     """
     instants, joints = scene.joint.shape[:2]
-    block = _block_diagonal(_views(observed, scene, "all").joint) + _bones(body, believed, scene).joint
+    block = _block_diagonal(_views(observed, scene, "all").joint) + _bones(body, sigma, scene).joint
     block += 1e-6 * np.trace(block, axis1=1, axis2=2)[:, None, None] / len(block[0]) * np.eye(3 * joints)
     relative = np.kron(np.eye(joints) - body.root, np.eye(3))
     inverse = relative @ np.linalg.inv(block) @ relative.T
@@ -129,7 +143,7 @@ def covariance(observed: Observed, body: Body, believed: Believed, scene: Scene)
 
 
 def reprojection(observed: Observed, scene: Scene) -> Array:
-    """Distances (T, V, J) of the detections from the joints' images, in image units."""
+    """Distances (T, V, J) of the detections from the images of the joints, in image units."""
     return np.linalg.norm(scene.see() - observed.points, axis=-1)
 
 
@@ -137,19 +151,22 @@ def reprojection(observed: Observed, scene: Scene) -> Array:
 
 
 def huber(error: Array, threshold: float = HUBER) -> Array:
-    """Huber's loss of errors in deviations, half their square where they are small."""
+    """Huber's loss (...) of errors (...) >= 0 in standard deviations: half their square up to a threshold.
+
+    Huber, Robust Estimation of a Location Parameter, 1964.
+    """
     return np.where(error < threshold, error**2 / 2, threshold * (error - threshold / 2))
 
 
 def _huber_weight(error: Array) -> Array:
-    """Weights under which squares have the gradient of Huber's loss."""
+    """Weights with which weighted squares have the gradient of Huber's loss."""
     return HUBER / np.maximum(error, HUBER)
 
 
-def _cost(observed: Observed, body: Body, believed: Believed, scene: Scene, size: float | None) -> float:
+def _cost(observed: Observed, body: Body, sigma: PriorSigma, scene: Scene, size: float | None) -> float:
     error = reprojection(observed, scene) * np.sqrt(observed.weight)
-    stretch = _stretch(body, scene)[0] / believed.bone
-    acceleration, of_cameras = _second_differences(observed, believed, scene)
+    stretch = _stretch(body, scene)[0] / sigma.bone
+    acceleration, of_cameras = _second_differences(observed, sigma, scene)
     total = huber(error).sum() + np.square(stretch).sum() / 2 + np.square(of_cameras).sum() / 2
     total += huber(np.linalg.norm(acceleration, axis=-1)).sum()
     if size is not None:
@@ -160,45 +177,45 @@ def _cost(observed: Observed, body: Body, believed: Believed, scene: Scene, size
 
 
 def _stretch(body: Body, scene: Scene) -> tuple[Array, Array]:
-    """How much longer bones are than those of their kind (T, B), and their directions (T, B, 3)."""
+    """How much longer bones are than the length of their kind (T, B), and their directions (T, B, 3)."""
     along = scene.joint[:, body.bones[:, 0]] - scene.joint[:, body.bones[:, 1]]
     length = np.linalg.norm(along, axis=-1)
     return length - scene.length[body.kind], along / np.maximum(length, 1e-9)[..., None]
 
 
-def _second_differences(observed: Observed, believed: Believed, scene: Scene) -> tuple[Array, Array]:
-    """Second differences in deviations: of joints (T - 2, J, 3), and of moving cameras (T - 2, V, 7)."""
+def _second_differences(observed: Observed, sigma: PriorSigma, scene: Scene) -> tuple[Array, Array]:
+    """Second differences in prior sigmas: of joints (T - 2, J, 3), and of moving cameras (T - 2, V, 7)."""
     regular = observed.regular[:, None, None]
-    joint = np.diff(scene.joint, 2, axis=0) / believed.acceleration[:, None] * regular
+    joint = np.diff(scene.joint, 2, axis=0) / sigma.acceleration[:, None] * regular
     if not scene.moving:
         return joint, np.zeros((0, 0, PARAMETERS))
     R, cameras = scene.cameras.R, scene.cameras
     step = turn_of(R[1:] @ np.swapaxes(R[:-1], -1, -2))
     changes = np.zeros((*joint.shape[:1], R.shape[1], PARAMETERS))
-    changes[..., :3] = np.diff(step, axis=0) / believed.turn
-    changes[..., LOG_SCALE] = np.diff(np.log(cameras.scale), 2, axis=0) / believed.zoom
-    changes[..., NEARNESS] = np.diff(cameras.nearness, 2, axis=0) / believed.nearness
+    changes[..., :3] = np.diff(step, axis=0) / sigma.turn
+    changes[..., LOG_SCALE] = np.diff(np.log(cameras.scale), 2, axis=0) / sigma.zoom
+    changes[..., INVERSE_DEPTH] = np.diff(cameras.inverse_depth, 2, axis=0) / sigma.inverse_depth
     return joint, changes * regular
 
 
-# The Gauss-Newton system. Unknowns of an instant are its joints (3J), then moving cameras (V F); common ones are
-# static cameras (V F), then lengths. F is the number of a camera's free parameters.
+# The Gauss-Newton system. The unknowns of an instant are its joints (3J), then its cameras if they move (V F); the
+# common unknowns are static cameras (V F), then bone lengths. F is the number of free parameters of a camera.
 
 
 class _Part(NamedTuple):
-    """What some of the errors add to the system: products of derivatives, and right-hand sides."""
+    """The contribution of one kind of error to the system: products of derivatives, and right-hand sides."""
 
     joint: Array
     mixed: Array
-    other: Array  # of cameras, or lengths
+    other: Array  # for cameras, or for lengths
     right: Array
     right_other: Array
 
 
 def _system(
-    observed: Observed, body: Body, believed: Believed, scene: Scene, size: float | None, known: Known
+    observed: Observed, body: Body, sigma: PriorSigma, scene: Scene, size: float | None, known: Known
 ) -> Arrowhead:
-    views, bones = _views(observed, scene, known), _bones(body, believed, scene)
+    views, bones = _views(observed, scene, known), _bones(body, sigma, scene)
     instants, joints = scene.joint.shape[:2]
     joint, right = _block_diagonal(views.joint) + bones.joint, views.right + bones.right
     mixed = views.mixed.reshape(instants, 3 * joints, int(np.prod(views.mixed.shape[3:])))
@@ -206,7 +223,7 @@ def _system(
     if size is not None:
         lengths = lengths + 1 / _HARD**2
         right_lengths = right_lengths - (scene.length.sum() - size) / _HARD**2
-    if scene.moving and size is not None:  # else the cameras tell the place
+    if scene.moving and size is not None:  # otherwise the cameras determine where it is
         held = np.kron(np.outer(body.root, body.root), np.eye(3)) / _HARD**2
         joint, right = joint + held, right - scene.joint.reshape(instants, -1) @ held
     if scene.moving:
@@ -223,12 +240,12 @@ def _system(
         )
         right_common = np.concatenate([views.right_other.sum(0).ravel(), right_lengths])
     return _with_time(
-        Arrowhead(block, right, right, border, common, right, right_common), observed, believed, scene, known
+        Arrowhead(block, right, right, border, common, right, right_common), observed, sigma, scene, known
     )
 
 
 def _views(observed: Observed, scene: Scene, known: Known) -> _Part:
-    """Of the reprojection errors: (T, J, 3, 3), (T, J, 3, V, F), (T, V, F, F), (T, 3J), (T, V, F)."""
+    """The part of reprojection errors: (T, J, 3, 3), (T, J, 3, V, F), (T, V, F, F), (T, 3J), (T, V, F)."""
     image, of_joint, of_camera = scene.cameras.derivatives(scene.joint[:, None])
     residual = observed.points - image
     error = np.linalg.norm(residual, axis=-1) * np.sqrt(observed.weight)
@@ -246,40 +263,40 @@ def _views(observed: Observed, scene: Scene, known: Known) -> _Part:
 
 
 def _free(cameras: NearCameras, known: Known) -> Array:
-    """From changes of the free parameters of cameras (...) to changes of all: (..., 7, F)."""
+    """Matrices (..., 7, F) that turn changes of the cameras' free parameters into changes of all seven."""
     free = np.broadcast_to(np.eye(PARAMETERS), (*cameras.scale.shape, PARAMETERS, PARAMETERS))
     if known == "nothing":
         return free
     if known == "all":
         return free[..., :0]
-    # A known focal length s / q: the logarithm of the scale changes by 1 / q with the nearness.
+    # With a known focal length s / q, the logarithm of the scale changes by 1 / q with the inverse depth q.
     free = np.delete(free, LOG_SCALE, -1)
-    free[..., LOG_SCALE, -1] = 1 / cameras.nearness
+    free[..., LOG_SCALE, -1] = 1 / cameras.inverse_depth
     return free
 
 
-def _bones(body: Body, believed: Believed, scene: Scene) -> _Part:
-    """Of the bones' errors: (T, 3J, 3J), (T, 3J, kinds), (kinds, kinds), (T, 3J), (kinds)."""
+def _bones(body: Body, sigma: PriorSigma, scene: Scene) -> _Part:
+    """The part of bone lengths: (T, 3J, 3J), (T, 3J, kinds), (kinds, kinds), (T, 3J), (kinds)."""
     instants, joints = scene.joint.shape[:2]
     stretch, direction = _stretch(body, scene)
     ends = np.zeros((len(body.bones), joints))
     np.put_along_axis(ends, body.bones, [[1.0, -1.0]], 1)
-    P = (ends[..., None] * direction[..., None, :]).reshape(instants, len(ends), -1) / believed.bone
-    L = -np.eye(len(scene.length))[body.kind] / believed.bone
-    transposed, r = np.swapaxes(P, 1, 2), -stretch / believed.bone
+    P = (ends[..., None] * direction[..., None, :]).reshape(instants, len(ends), -1) / sigma.bone
+    L = -np.eye(len(scene.length))[body.kind] / sigma.bone
+    transposed, r = np.swapaxes(P, 1, 2), -stretch / sigma.bone
     return _Part(
         transposed @ P, transposed @ L, instants * L.T @ L, (transposed @ r[..., None])[..., 0], L.T @ r.sum(0)
     )
 
 
-def _with_time(system: Arrowhead, observed: Observed, believed: Believed, scene: Scene, known: Known) -> Arrowhead:
-    """The system with what second differences in time add to it."""
-    acceleration, of_cameras = _second_differences(observed, believed, scene)
+def _with_time(system: Arrowhead, observed: Observed, sigma: PriorSigma, scene: Scene, known: Known) -> Arrowhead:
+    """The system after the contribution of second differences in time is added."""
+    acceleration, of_cameras = _second_differences(observed, sigma, scene)
     weight = _huber_weight(np.linalg.norm(acceleration, axis=-1, keepdims=True))
-    weights = [np.repeat(weight * (1 / believed.acceleration**2)[:, None], 3, -1)]
-    rights = [weight * acceleration / believed.acceleration[:, None]]
+    weights = [np.repeat(weight * (1 / sigma.acceleration**2)[:, None], 3, -1)]
+    rights = [weight * acceleration / sigma.acceleration[:, None]]
     if scene.moving:
-        deviation = np.array([*[believed.turn] * 3, np.inf, np.inf, believed.zoom, believed.nearness])
+        deviation = np.array([*[sigma.turn] * 3, np.inf, np.inf, sigma.zoom, sigma.inverse_depth])
         ours = {"nothing": np.arange(7), "focal": np.delete(np.arange(7), LOG_SCALE), "all": np.arange(0)}[known]
         weights.append(np.broadcast_to(1 / deviation[ours] ** 2, (*of_cameras.shape[:2], len(ours))))
         rights.append((of_cameras / deviation)[..., ours])
@@ -303,14 +320,14 @@ def _with_time(system: Arrowhead, observed: Observed, believed: Believed, scene:
 
 
 def _moved(scene: Scene, changes: Array, common: Array, known: Known) -> Scene:
-    """The scene after changes of the instants' unknowns (T, N) and of the common ones (M)."""
+    """The scene after changes of the unknowns of instants (T, N) and of the common unknowns (M)."""
     instants, joints = scene.joint.shape[:2]
     free = _free(scene.cameras, known)
     of_cameras = changes[:, 3 * joints :] if scene.moving else common[: len(common) - len(scene.length)]
     change = (free @ of_cameras.reshape(*free.shape[:-2], free.shape[-1], 1))[..., 0]
     cameras = scene.cameras.moved(change)
     if known == "focal":  # exactly, not to first order only
-        cameras = cameras._replace(scale=scene.cameras.focal * cameras.nearness)
+        cameras = cameras._replace(scale=scene.cameras.focal * cameras.inverse_depth)
     return Scene(
         scene.joint + changes[:, : 3 * joints].reshape(instants, joints, 3),
         cameras,
@@ -319,7 +336,7 @@ def _moved(scene: Scene, changes: Array, common: Array, known: Known) -> Scene:
 
 
 def _block_diagonal(blocks: Array) -> Array:
-    """Matrices (..., K F, K F) with blocks (..., K, F, F) on their diagonals."""
+    """Matrices (..., K F, K F) with the blocks (..., K, F, F) on their diagonals."""
     *before, count, size, _ = blocks.shape
     spread = np.zeros((*before, count, size, count, size))
     place = np.arange(count)

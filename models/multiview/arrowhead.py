@@ -1,9 +1,9 @@
 """Least squares over time: linear systems that are banded along the instants, with a few unknowns common to all.
 
-    [ A   W ] [ x ]   [ a ]        A (T blocks): dense within an instant; to the next two instants diagonal
+    [ A   W ] [ x ]   [ a ]        A (T blocks): dense within an instant, diagonal to the next two instants
     [ W'  C ] [ y ] = [ c ]        W, C: what the instants share
 
-A has a banded Cholesky factor, so that a system of T instants costs a time proportional to T, and the common
+A has a banded Cholesky factor, so that the cost of a system is proportional to its number of instants T. The common
 unknowns follow from the Schur complement ``C - W' A^-1 W`` (Triggs et al., Bundle Adjustment, 2000, Sec. 6).
 """
 
@@ -18,11 +18,11 @@ from scipy.linalg import cho_solve_banded, cholesky_banded
 Array = NDArray[np.float64]
 
 _LEAST = 1e-9
-"""Added to the diagonal in shares of its mean, for unknowns of which nothing is known."""
+"""Added to the diagonal, as a share of its mean, for unknowns that nothing determines."""
 
 
 class Arrowhead(NamedTuple):
-    """A symmetric system and its right-hand side."""
+    """A symmetric system of T instants with N unknowns each and M common ones, and its right-hand side."""
 
     block: Array  # (T, N, N) within instants
     next: Array  # (T, N) diagonals that couple an instant to the next one; the last row is not used
@@ -33,7 +33,7 @@ class Arrowhead(NamedTuple):
     right_common: Array  # (M)
 
     def solve(self, damping: float) -> tuple[Array, Array]:
-        """Unknowns (T, N) of the instants and (M) common ones, under Marquardt's damping.
+        """Solve for the unknowns (T, N) of the instants and the common ones (M), with Marquardt's damping.
 
         Raises:
             numpy.linalg.LinAlgError: the damped system is not positive definite.

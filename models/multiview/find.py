@@ -1,7 +1,7 @@
-"""An athlete from all views of a take: one skeleton per instant, the cameras, and how sure each joint is.
+"""An athlete from all views of a take: one skeleton per instant, the cameras, and the uncertainty of each joint.
 
-Nothing need be known of the cameras. Weak perspective cannot tell the athlete from the mirror image with all depths
-negated; here the twin is a camera with negative nearness, so that it costs nothing to exchange the two.
+Nothing needs to be known about the cameras. Weak perspective cannot tell the athlete from the mirror image with all
+depths negated; here the mirror image is seen by cameras of negative inverse depth, so that it is easy to switch.
 """
 
 from __future__ import annotations
@@ -16,34 +16,35 @@ from ..body.body import body_size
 from ..body.handedness import Parity
 from ..geometry.epipolar import triangulate_robustly
 from ..skeleton import Skeleton
-from .adjust import Array, Believed, Body, Known, Mask, Observed, Scene, adjust, covariance, reprojection
+from .adjust import Array, Body, Known, Mask, Observed, PriorSigma, Scene, adjust, covariance, reprojection
 from .near_camera import NearCameras
 from .start import bone_lengths, common_poses, person_in_image, placed
 
 NOISE = 0.01
-"""Deviation of a detection of confidence 1, in body heights; its square grows as the confidence falls."""
-BELIEVED = Believed(bone=0.01, acceleration=np.array(0.03), turn=0.005, zoom=0.01, nearness=0.0005)
-"""In body heights and radians, the last four per squared step; chosen on some takes of the benchmark's training."""
+"""Standard deviation of a detection of confidence 1, in body heights; its square is inverse to the confidence."""
+PRIOR_SIGMA = PriorSigma(bone=0.01, acceleration=np.array(0.03), turn=0.005, zoom=0.01, inverse_depth=0.0005)
+"""In body heights and radians, the last four per squared step; chosen on some training takes of the benchmark."""
 STEP_S = 1 / 14
-"""Step for which the last four are meant: joints of a person then accelerate by about 1 g."""
+"""Time step for which the last four are meant: a sigma of acceleration is then about 1 g."""
 FOCAL = {False: 1.2, True: 2.0}
-"""Focal length that static and moving cameras start from, in larger sides of the picture."""
+"""Initial focal length of static (False) and moving (True) cameras, in larger sides of the picture."""
 AGREEING = 3.0
-"""Deviations that a detection may be off a joint that it confirms."""
+"""Largest distance, in standard deviations, of a detection from a joint that it confirms."""
 _SMOOTH = 3.0
-"""Instants over which an athlete's path is smoothed, where it only serves as an origin."""
+"""Sigma in instants with which an athlete's path is smoothed where it only serves as an origin."""
 SURE = 0.05
-"""Deviation in space, in body heights, of joints that are trusted."""
+"""Largest standard deviation in space, in body heights, of joints that are trusted."""
 
 
 class Seen(NamedTuple):
-    """What is known of an athlete before."""
+    """The input: what T instants and V views show of an athlete with J joints."""
 
-    keypoint: Array  # (T, V, J, 2) image units from the principal point; finite also where missing
+    keypoint: Array  # (T, V, J, 2) image units relative to the principal point; finite even where missing
     confidence: Array  # (T, V, J), 0 where missing
-    lifted: Array  # (T, V, J, 3) root-relative, camera axes, body heights; NaN where missing
-    regular: Mask  # (T - 2) whether instants t, t + 1, t + 2 follow each other in equal steps
+    lifted: Array  # (T, V, J, 3) root-relative poses in camera axes, in body heights; NaN where missing
+    regular: Mask  # (T - 2) whether instants t, t + 1 and t + 2 are equally spaced
     moving: bool
+    """Whether the cameras move."""
     picture: float
     """Larger side of the pictures in image units."""
     step_s: float = STEP_S
@@ -53,19 +54,24 @@ class Seen(NamedTuple):
 
 
 class Found(NamedTuple):
-    """An athlete whose stature is 1, and the cameras."""
+    """The output: an athlete whose stature is 1, and the cameras."""
 
     scene: Scene
-    covariance: Array  # (T, J, 3, 3) relative to the root
+    covariance: Array  # (T, J, 3, 3) of joints relative to the root, in squared statures
     trusted: Mask  # (T, J)
-    residual: Array  # (T, V, J) image units; NaN where missing
+    residual: Array  # (T, V, J) distances of detections from images of joints, in image units; NaN where missing
     height: float
-    """The stature in the unit of given cameras; else 1."""
+    """The stature in the unit of the given cameras; 1 if none were given."""
 
 
 def find_athlete(seen: Seen, skeleton: Skeleton) -> Found:
-    """The skeletons and cameras that explain all views of a take best (``athlete_bundle``)."""
-    body, believed = body_of(skeleton), _believed(seen, skeleton)
+    """Find the skeletons and cameras that explain all views of a take best (``adjust``).
+
+    Args:
+        seen: what the views show; of the cameras, nothing or only the focal length may be known.
+        skeleton: names and bones of the J joints.
+    """
+    body, sigma = body_of(skeleton), _prior_sigma(seen, skeleton)
     there = np.isfinite(seen.lifted).all((-1, -2))
     weight = np.where(there, seen.confidence.mean(-1), 0)
     pose, R = common_poses(np.where(there[..., None, None], seen.lifted, 0), weight, seen.moving)
@@ -73,22 +79,28 @@ def find_athlete(seen: Seen, skeleton: Skeleton) -> Found:
     height, _ = person_in_image(pose, R, raw)
     observed = raw._replace(weight=seen.confidence / (NOISE * height[..., None]) ** 2)
     focal = 1.0 if seen.known == "focal" else FOCAL[seen.moving] * seen.picture
-    scene, _ = adjust(observed, body, believed, placed(pose, R, observed, body, focal), seen.known)
+    scene, _ = adjust(observed, body, sigma, placed(pose, R, observed, body, focal), seen.known)
     if is_mirrored(scene, skeleton):
         scene = mirrored(scene)
-        if seen.known == "focal":  # the other twin is no camera of that focal length
+        if seen.known == "focal":  # mirrored cameras do not have that focal length
             R = scene.cameras.R
             start = placed(scene.joint - (body.root @ scene.joint)[:, None], R, observed, body, focal)
-            scene, _ = adjust(observed, body, believed, start, seen.known)
-    return _judged(scene, observed, body, believed, skeleton)._replace(height=1.0)
+            scene, _ = adjust(observed, body, sigma, start, seen.known)
+    return _judged(scene, observed, body, sigma, skeleton)._replace(height=1.0)
 
 
 def find_in_known_cameras(seen: Seen, R: Array, t: Array, skeleton: Skeleton) -> Found:
-    """The skeletons in cameras ``X_camera = R X + t`` of focal length 1; R is (T, V, 3, 3), t (T, V, 3).
+    """Find the skeletons in known cameras ``X_camera = R X + t`` of focal length 1.
 
     Every instant has its own origin, on a smooth path near the athlete, so that cameras may stand anywhere.
+
+    Args:
+        seen: what the views show; image units are such that focal lengths are 1.
+        R: (T, V, 3, 3) camera_from_world.
+        t: (T, V, 3), in any unit of length.
+        skeleton: names and bones of the J joints.
     """
-    body, believed = body_of(skeleton), _believed(seen, skeleton)
+    body, sigma = body_of(skeleton), _prior_sigma(seen, skeleton)
     height = _height_in_image(seen)
     world = triangulate_robustly(seen.keypoint, R, t, seen.confidence, 3 * NOISE * height)
     path = gaussian_filter1d(np.median(world, 1), _SMOOTH, axis=0)
@@ -97,13 +109,13 @@ def find_in_known_cameras(seen: Seen, R: Array, t: Array, skeleton: Skeleton) ->
     cameras = NearCameras.from_pinhole(R, t, np.ones(t.shape[:2]))
     pose = (world - path[:, None]) / size
     observed = Observed(seen.keypoint, seen.confidence / (NOISE * height[..., None]) ** 2, seen.regular)
-    scene, _ = adjust(observed, body, believed, Scene(pose, cameras, bone_lengths(pose, body)), "all")
-    found = _judged(scene, observed, body, believed, skeleton)
+    scene, _ = adjust(observed, body, sigma, Scene(pose, cameras, bone_lengths(pose, body)), "all")
+    found = _judged(scene, observed, body, sigma, skeleton)
     return found._replace(height=size * found.height)
 
 
 def _height_in_image(seen: Seen) -> Array:
-    """About how many image units the athlete's stature takes up (T, V): the diagonal of the box around the joints."""
+    """Approximate size (T, V) of the athlete in image units: the diagonal of the box around the joints."""
     visible = (seen.confidence > 0)[..., None]
     low = np.where(visible, seen.keypoint, np.inf).min(-2)
     high = np.where(visible, seen.keypoint, -np.inf).max(-2)
@@ -111,20 +123,20 @@ def _height_in_image(seen: Seen) -> Array:
     return np.where(visible.any((-2, -1)), diagonal, 1.0)
 
 
-def _believed(seen: Seen, skeleton: Skeleton) -> Believed:
-    """What is believed of second differences in the steps of time that there are."""
+def _prior_sigma(seen: Seen, skeleton: Skeleton) -> PriorSigma:
+    """Prior sigmas for this take's step of time."""
     shorter = (seen.step_s / STEP_S) ** 2
-    return Believed(
-        bone=BELIEVED.bone,
-        acceleration=np.full(len(skeleton.joints), BELIEVED.acceleration * shorter),
-        turn=BELIEVED.turn * shorter,
-        zoom=BELIEVED.zoom * shorter,
-        nearness=BELIEVED.nearness * shorter,
+    return PriorSigma(
+        bone=PRIOR_SIGMA.bone,
+        acceleration=np.full(len(skeleton.joints), PRIOR_SIGMA.acceleration * shorter),
+        turn=PRIOR_SIGMA.turn * shorter,
+        zoom=PRIOR_SIGMA.zoom * shorter,
+        inverse_depth=PRIOR_SIGMA.inverse_depth * shorter,
     )
 
 
 def body_of(skeleton: Skeleton) -> Body:
-    """Bones of a skeleton, those of both sides of one kind."""
+    """Bones of a skeleton; a bone and its counterpart on the other side are of one kind."""
     bones = skeleton.bone_indices
     first = np.minimum(np.arange(len(bones)), skeleton.mirror_bones)
     kind = np.unique(first, return_inverse=True)[1]
@@ -132,39 +144,41 @@ def body_of(skeleton: Skeleton) -> Body:
 
 
 def mirrored(scene: Scene) -> Scene:
-    """The twin with all depths negated, which looks the same from all cameras."""
+    """The mirror image of a scene, with all depths negated, whose images are the same in all cameras."""
     S = np.diag([1.0, 1.0, -1.0])
     cameras = scene.cameras
-    return Scene(scene.joint @ S, cameras._replace(R=S @ cameras.R @ S, nearness=-cameras.nearness), scene.length)
+    return Scene(
+        scene.joint @ S, cameras._replace(R=S @ cameras.R @ S, inverse_depth=-cameras.inverse_depth), scene.length
+    )
 
 
 def is_mirrored(scene: Scene, skeleton: Skeleton) -> bool:
-    """Whether knees bend and noses point backwards; if they do not tell, whether cameras see far things larger."""
+    """Whether knees bend and noses point backwards or, if that is unclear, cameras see distant things larger."""
     parity = Parity(skeleton)(torch.from_numpy(scene.joint)).numpy()
     backwards = float((parity < 0).mean())
     if 0.25 < backwards < 0.75:
-        return float(np.median(scene.cameras.nearness)) < 0
+        return float(np.median(scene.cameras.inverse_depth)) < 0
     return backwards > 0.5
 
 
-def _judged(scene: Scene, observed: Observed, body: Body, believed: Believed, skeleton: Skeleton) -> Found:
-    """The scene in statures, with what is to be thought of each joint."""
+def _judged(scene: Scene, observed: Observed, body: Body, sigma: PriorSigma, skeleton: Skeleton) -> Found:
+    """The scene in statures, with the uncertainty of each joint."""
     size = float(np.median(body_size(scene.joint, skeleton)))
-    scene, believed = scaled(scene, 1 / size), believed._replace(bone=believed.bone / size)
+    scene, sigma = scaled(scene, 1 / size), sigma._replace(bone=sigma.bone / size)
     there = observed.weight > 0
     error = reprojection(observed, scene)
     deviations = error * np.sqrt(observed.weight)
-    # As large as each joint's are, not as they were believed to be: half of two coordinates' errors lie within 1.18.
+    # The noise of each joint as measured, not as assumed: half of the errors in two coordinates are below 1.18 sigma.
     of_joint = [deviations[..., joint][there[..., joint]] for joint in range(there.shape[-1])]
     noise = np.array([max(float(np.median(one)) / 1.18, 1e-3) if one.size else 1.0 for one in of_joint])
-    spread = covariance(observed, body, believed, scene) * np.square(noise)[:, None, None]
+    spread = covariance(observed, body, sigma, scene) * np.square(noise)[:, None, None]
     agreeing = ((deviations < AGREEING * np.maximum(noise, 1.0)) & there).sum(1) >= 2
     sure = np.sqrt(np.trace(spread, axis1=-2, axis2=-1)) < SURE
     return Found(scene, spread, agreeing & sure, np.where(there, error, np.nan), size)
 
 
 def scaled(scene: Scene, factor: float) -> Scene:
-    """The scene in another unit of length; it looks the same."""
+    """The scene with all lengths multiplied by a factor, whose images are the same in all cameras."""
     cameras = scene.cameras
-    cameras = NearCameras(cameras.R, cameras.shift * factor, cameras.scale / factor, cameras.nearness / factor)
+    cameras = NearCameras(cameras.R, cameras.shift * factor, cameras.scale / factor, cameras.inverse_depth / factor)
     return Scene(scene.joint * factor, cameras, scene.length * factor)

@@ -1,8 +1,8 @@
-"""Where the adjustment of an athlete starts: skeletons and cameras from poses that were lifted view by view.
+"""The start of the adjustment of an athlete: skeletons and cameras from poses that were lifted view by view.
 
-Each view's pose is right up to a rotation, the camera's, so that averaging rotations and poses in turn (generalised
-Procrustes analysis) gives both; the sizes and places of the person in the pictures then give where the cameras stand,
-for a focal length that is guessed.
+Each view's pose is right up to a rotation, that of its camera. Averaging rotations and poses alternately
+(generalised Procrustes analysis; Gower, 1975) gives both. Where the cameras stand then follows from the size and
+place of the person in the pictures, for an assumed focal length.
 """
 
 from __future__ import annotations
@@ -17,18 +17,22 @@ Array = NDArray[np.float64]
 
 _ROUNDS, _ROUNDS_OF_PLACES = 12, 50
 _FAR_OFF = 0.15
-"""Mean distance of a lifted pose from the others', in body heights, at which it counts half."""
+"""Mean distance of a lifted pose from the others, in body heights, at which its weight is halved."""
 
 
 def common_poses(lifted: Array, weight: Array, moving: bool) -> tuple[Array, Array]:
-    """Poses (T, J, 3) and camera rotations (V, 3, 3), or (T, V, 3, 3), whose products are nearest to lifted poses.
+    """Find the poses and camera rotations whose products are closest to the lifted poses.
 
-    Poses far from what the other views say, as mirrored ones are, count little. The axes are those of the camera
-    that sees most; of moving cameras those in which all cameras together turn least from instant to instant.
+    Poses far from those of the other views, as mirrored ones are, get a low weight. The axes are those of the camera
+    that sees most or, if cameras move, those in which all of them together turn least from instant to instant.
 
     Args:
-        lifted: (T, V, J, 3) root-relative, camera axes; finite also where missing.
-        weight: (T, V), 0 where missing. Instants without any view take after the nearest that has one.
+        lifted: (T, V, J, 3) root-relative poses in camera axes; finite even where missing.
+        weight: (T, V), 0 where missing. Instants without any view copy the nearest that has one.
+        moving: whether the cameras move.
+
+    Returns:
+        Poses (T, J, 3) in the unit of the lifted ones, and camera rotations (V, 3, 3), (T, V, 3, 3) if they move.
     """
     instants = len(weight)
     if moving:
@@ -50,10 +54,14 @@ def common_poses(lifted: Array, weight: Array, moving: bool) -> tuple[Array, Arr
 
 
 def placed(pose: Array, R: Array, observed: Observed, body: Body, focal: float) -> Scene:
-    """The scene of root-relative poses (T, J, 3) and camera rotations, for a focal length in image units.
+    """Place poses and cameras in a scene, for an assumed focal length.
 
     Args:
-        R: (V, 3, 3) of static cameras, (T, V, 3, 3) of moving ones.
+        pose: (T, J, 3) root-relative, in body heights.
+        R: (V, 3, 3) rotations of static cameras, (T, V, 3, 3) of moving ones.
+        observed: the detections.
+        body: the bones.
+        focal: focal length of all cameras in image units.
     """
     moving = R.ndim == 4
     scale, root = person_in_image(pose, R, observed)
@@ -65,15 +73,23 @@ def placed(pose: Array, R: Array, observed: Observed, body: Body, focal: float) 
     way, t = _static_places(seen, R, (observed.weight > 0).any(-1))
     middle = np.median(way, 0)
     t = t + R @ middle
-    t[:, 2] = np.maximum(t[:, 2], 0.5)  # a camera that would see the athlete from within
+    t[:, 2] = np.maximum(t[:, 2], 0.5)  # no camera stands within the athlete
     cameras = NearCameras.from_pinhole(R, t, np.full(len(R), focal))
     return Scene(pose + (way - middle)[:, None], cameras, bone_lengths(pose, body))
 
 
 def person_in_image(pose: Array, R: Array, observed: Observed) -> tuple[Array, Array]:
-    """Image units that a body height takes up (T, V), and where the root is (T, V, 2), under weak perspective.
+    """Size and place of the person in the pictures under weak perspective, from weighted means and spreads.
 
-    Where a view shows nobody they are those of its median instant.
+    Where a view shows fewer than three joints they are the view's medians.
+
+    Args:
+        pose: (T, J, 3) root-relative, in body heights.
+        R: (V, 3, 3) rotations of static cameras, (T, V, 3, 3) of moving ones.
+        observed: the detections.
+
+    Returns:
+        Sizes (T, V) of a body height in image units, and images (T, V, 2) of the root.
     """
     flat = (pose[:, None] @ np.swapaxes(R, -1, -2))[..., :2]
     share = observed.weight / np.maximum(observed.weight.sum(-1, keepdims=True), 1e-12)
@@ -91,15 +107,15 @@ def person_in_image(pose: Array, R: Array, observed: Observed) -> tuple[Array, A
 
 
 def bone_lengths(pose: Array, body: Body) -> Array:
-    """Median lengths (kinds) of the bones of poses (T, J, 3)."""
+    """Median lengths (kinds) of the bones of poses (T, J, 3), in the unit of the poses."""
     length = np.linalg.norm(pose[:, body.bones[:, 0]] - pose[:, body.bones[:, 1]], axis=-1)
     return np.array([np.median(length[:, body.kind == kind]) for kind in range(body.kind.max() + 1)])
 
 
 def _static_places(seen: Array, R: Array, shown: NDArray[np.bool_]) -> tuple[Array, Array]:
-    """Places of the root (T, 3) and t (V, 3) of cameras that see it at (T, V, 3) where it is shown (T, V).
+    """Places of the root (T, 3), and t (V, 3) of the cameras, which see it at (T, V, 3) where it is shown (T, V).
 
-    Both in turn: each place as the mean of what the cameras say, each camera as the median of what the places say.
+    Alternates between the two: a place is the mean over cameras, a camera's t the median over places.
     """
     offset = np.where(shown[..., None], seen, np.nan)
     for _ in range(_ROUNDS_OF_PLACES):

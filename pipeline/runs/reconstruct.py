@@ -42,7 +42,7 @@ def reconstruct(
 
     run, own = place.cache.run, method_settings(settings).model_dump(mode="json")
     log.info("%s finds poses to start from", FIRST_METHOD)
-    chosen = {"epochs": own["first_epochs"], "width": own["width"]}
+    chosen = {"epochs": own["canonpose_epochs"], "width": own["width"]}
     options = method_class(FIRST_METHOD).Settings(**chosen).model_dump(mode="json")
     training = TrainModelSettings(
         method=FIRST_METHOD, seed=settings.train.seed, options=options, device=settings.device

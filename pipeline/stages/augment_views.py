@@ -1,9 +1,9 @@
-"""Turned footage: what cameras turned about the athlete would have shown, for methods that learn from little footage.
+"""View augmentation: what cameras rotated about the athlete would have shown, for training on little footage.
 
-A network that sees one athlete from four sides for some seconds knows these sides and these movements only. The
-reconstruction of the footage is filmed again by the same cameras, moved round the athlete, and their detector makes
-the same errors, joint by joint and frame by frame. The shorter the footage, the more of its copies are needed; behind
-the first ones they show other movements, made of those that were seen (``models.other_movements``).
+A network that sees one athlete from four sides for some seconds knows only these sides and these movements. The
+reconstruction of the footage is therefore projected into the same cameras moved round the athlete, with the errors
+that the detector made joint by joint and frame by frame. The shorter the footage, the more copies are needed; after
+the first ones they show other movements, composed of those that were seen (``models.body.limb_exchange``).
 """
 
 from __future__ import annotations
@@ -21,20 +21,25 @@ from ..arrays import FusedPoses, Samples, array_fields
 from ..runtime.cache import stage
 
 LARGEST_PITCH_DEG = 10.0
-"""How far a turned camera may look up or down compared with the real one."""
+"""Largest pitch of an augmented camera relative to the real one, up or down."""
 PLAIN_COPIES = 9
-"""Copies whose movements stay as they were. They keep what belongs together, such as an arm and the other leg."""
+"""Copies whose movements stay unchanged. They keep limbs that move together, such as an arm and the opposite leg."""
 _NEAREST = 1e-3
-"""Depth, in the unit of the joints, below which nothing is imaged."""
+"""Depth, in the unit of the joints, below which nothing is projected."""
 
 
 @stage(version=2)
 def turn_cameras(fused: FusedPoses, copies: int, seed: int) -> FusedPoses:
-    """The fused poses, and behind them copies as takes of their own, whose cameras are turned about the athlete.
+    """The fused poses, followed by copies as further takes, whose cameras are rotated about the athlete.
 
-    Every camera of a take is turned by an angle of its own about the mean direction of the athlete's trunk, from copy
-    to copy round the circle, and pitched a little. The root stays where it is in a camera's axes. Copies behind the
-    first ``PLAIN_COPIES`` have a limb from other moments, as sure as it was then.
+    Every camera of a take is rotated about the mean direction of the athlete's trunk by its own angle, from copy
+    to copy round the circle, and pitched a little. The root stays where it is in camera axes. Copies after the first
+    ``PLAIN_COPIES`` take a limb from other moments, with the covariance it had then.
+
+    Args:
+        fused: poses of N instants in V views.
+        copies: number of copies; the result has N * (1 + copies) instants.
+        seed: of the angles and of the moments that limbs are taken from.
     """
     skeleton = SKELETONS[fused.skeleton]
     filmed, takes = len(fused.instant), len(fused.takes)
@@ -76,10 +81,11 @@ def _rotations(angle: np.ndarray, axis: np.ndarray) -> np.ndarray:
 
 @stage(version=1)
 def film(samples: Samples, turned: FusedPoses) -> Samples:
-    """The samples, and behind them what turned cameras show: images of the joints, and the detector's errors.
+    """The samples, followed by what rotated cameras show: projections of the joints plus the detector's errors.
 
     Args:
-        turned: poses of the samples, and copies of them (``turn_cameras``).
+        samples: N instants.
+        turned: poses of the N samples, followed by copies of them (``turn_cameras``).
     """
     filmed = len(samples.instant)
     copies = len(turned.instant) // filmed - 1

@@ -477,7 +477,9 @@ def test_it_trains_and_refines_better_for_it() -> None:
     _, _, batch = exact_scene(count=120)
     data = Batch(batch.keypoint.float(), 0.7 * batch.confidence.float(), batch.rig)
     torch.manual_seed(0)
-    method = small_method(width=128, epochs=3, first_stage=1 / 3, min_steps=30, batch_size=32, learning_rate=3e-3)
+    method = small_method(
+        width=128, epochs=3, first_stage_share=1 / 3, min_steps=30, batch_size=32, learning_rate=3e-3
+    )
     history = fit_method(method, data, seed=0, work=Nowhere())
     assert [row["phase"] for row in history] == ["views", "refined", "refined"]
     assert history[1]["reprojection"] < 0.8 * history[0]["reprojection"]

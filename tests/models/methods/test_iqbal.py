@@ -14,7 +14,7 @@ from posepipe.models.body.handedness import Parity
 from posepipe.models.body.metrics import evaluate
 from posepipe.models.geometry.geometry import rigid_alignment
 from posepipe.models.method import Batch, Labelled2D, View
-from posepipe.models.methods.iqbal import Multiview25D, Multiview25DSettings
+from posepipe.models.methods.iqbal import Iqbal, IqbalSettings
 from posepipe.models.methods.iqbal_losses import (
     SIGMA,
     consistency_loss,
@@ -33,10 +33,10 @@ COUNT, VIEWS, SIZE = 5, 3, 64
 TORSO = torch.from_numpy(H36M17.landmark_weights("pelvis", "thorax")).double()
 
 
-def small_method(**options: Any) -> Multiview25D:
+def small_method(**options: Any) -> Iqbal:
     torch.manual_seed(0)
     settings: dict[str, Any] = {"backbone": "resnet18", "head_width": 8} | options
-    return Multiview25D(H36M17, Multiview25DSettings(**settings))
+    return Iqbal(H36M17, IqbalSettings(**settings))
 
 
 def scene() -> tuple[Tensor, Tensor, Tensor]:
@@ -278,7 +278,7 @@ def test_labelled_depths_are_those_of_the_poses() -> None:
 
 def test_the_supervised_variant_learns_depths_from_labels() -> None:
     method, data = small_method(supervision="labels"), batch()
-    assert Multiview25D.needs_with(method.settings) == {"intrinsics", "crops", "labels"}
+    assert Iqbal.needs_with(method.settings) == {"intrinsics", "crops", "labels"}
     assert not method.settles_handedness
     phase = method.phases()[1]
     assert phase.weights == {"heatmap": 1.0, "depth": 5.0}
@@ -293,7 +293,7 @@ def test_the_supervised_variant_learns_depths_from_labels() -> None:
 
 def test_labelled_pictures_share_a_step() -> None:
     method = small_method(labelled_images="pictures", labelled_annotations="labels.json", batch_size=32)
-    assert "labelled_2d" in Multiview25D.needs_with(method.settings)
+    assert "labelled_2d" in Iqbal.needs_with(method.settings)
     assert {phase.labelled for phase in method.phases()} == {128}, "the paper's 128 beside 32 x 4"
     assert small_method(labelled_images="p", labelled_share=0.2, batch_size=8).phases()[0].labelled == 8
     assert small_method().phases()[0].labelled == 0
@@ -504,8 +504,8 @@ def test_prediction_is_scaled_root_centred_and_does_not_depend_on_the_batch() ->
 
 
 def test_needs_extrinsics_only_to_align_with() -> None:
-    assert Multiview25D.needs_with(Multiview25DSettings()) == {"intrinsics", "crops"}
-    assert "extrinsics" in Multiview25D.needs_with(Multiview25DSettings(alignment="extrinsics"))
+    assert Iqbal.needs_with(IqbalSettings()) == {"intrinsics", "crops"}
+    assert "extrinsics" in Iqbal.needs_with(IqbalSettings(alignment="extrinsics"))
     data = batch()
     data = Batch(**(vars(data) | {"K": None}))
     method = small_method()

@@ -9,8 +9,8 @@ from known_scene import cameras, people
 from posepipe.models.geometry.geometry import normalise_by_intrinsics
 from posepipe.models.method import Batch, View
 from posepipe.models.methods.li import (
-    TransformReprojection,
-    TransformReprojectionSettings,
+    Li,
+    LiSettings,
     project,
     to_other_cameras,
     two_views,
@@ -33,8 +33,8 @@ class KnownAnswer(nn.Module):
         return self.answer[: len(numbers)]
 
 
-def small_method(**settings: object) -> TransformReprojection:
-    return TransformReprojection(H36M17, TransformReprojectionSettings(**({"width": 32} | settings)))
+def small_method(**settings: object) -> Li:
+    return Li(H36M17, LiSettings(**({"width": 32} | settings)))
 
 
 def scene(count: int = 6, views: int = 3) -> tuple[Tensor, Batch]:
@@ -61,7 +61,7 @@ def scene(count: int = 6, views: int = 3) -> tuple[Tensor, Batch]:
     return torch.from_numpy(seen), batch
 
 
-def answering(placed: Tensor, **settings: object) -> TransformReprojection:
+def answering(placed: Tensor, **settings: object) -> Li:
     """A method whose networks say that the joints are at (B, V, J, 3)."""
     method = small_method(**({"encoding": "absolute"} | settings)).double()
     method.network.lifting = KnownAnswer((placed - placed[..., :1, :]).flatten(0, 1).flatten(1))
@@ -71,7 +71,7 @@ def answering(placed: Tensor, **settings: object) -> TransformReprojection:
     return method
 
 
-def losses_of(method: TransformReprojection, batch: Batch) -> dict[str, float]:
+def losses_of(method: Li, batch: Batch) -> dict[str, float]:
     return {name: term.item() for name, term in method.losses(batch, method.phases()[1]).items()}
 
 
@@ -263,7 +263,7 @@ def test_virtual_views_of_the_truth_have_no_loss() -> None:
     assert everywhere.shape[1] == 12
     assert max(losses_of(method, batch).values()) < 1e-6
     assert small_method(virtual_views=2).needs_with(method.settings) == {"intrinsics", "extrinsics", "labels"}
-    assert "labels" not in TransformReprojection.needs_with(small_method().settings)
+    assert "labels" not in Li.needs_with(small_method().settings)
 
 
 def test_virtual_cameras_stand_between_real_ones_and_look_where_they_look() -> None:
@@ -288,15 +288,15 @@ def test_virtual_cameras_stand_between_real_ones_and_look_where_they_look() -> N
 
 
 def test_the_published_recipe_is_the_paper() -> None:
-    settings = TransformReprojectionSettings(recipe="published")
-    method = TransformReprojection(H36M17, settings)
+    settings = LiSettings(recipe="published")
+    method = Li(H36M17, settings)
     first, second = method.phases()
     assert (first.epochs, first.learning_rate, dict(first.weights)) == (20, 1e-3, {"pretraining": 1.0})
     assert (second.epochs, second.milestones, second.batch_size) == (300, (100, 200), 1024)
     assert second.weights == {"reprojection": 1.0, "transform": 1.0, "turn": 0.0}
     assert (settings.width, settings.backbone, settings.pairs) == (1024, "four_blocks", "random")
     assert settings.encoding == "absolute"
-    assert TransformReprojectionSettings(**settings.model_dump()) == settings
+    assert LiSettings(**settings.model_dump()) == settings
     linear = [layer for layer in method.network.lifting.modules() if isinstance(layer, nn.Linear)]
     assert len(linear) == 1 + 4 * 2 + 1
     assert not set(map(id, method.network.lifting.parameters())) & set(map(id, method.network.placing.parameters()))
@@ -304,7 +304,7 @@ def test_the_published_recipe_is_the_paper() -> None:
 
 @pytest.mark.parametrize(("backbone", "layers"), [("reslinear", 6), ("four_blocks", 10), ("temporal", 10)])
 def test_one_setting_chooses_a_backbone_of_the_paper(backbone: str, layers: int) -> None:
-    method = TransformReprojection(H36M17, TransformReprojectionSettings(backbone=backbone))
+    method = Li(H36M17, LiSettings(backbone=backbone))
     for network in (method.network.lifting, method.network.placing):
         found = [layer for layer in network.modules() if isinstance(layer, nn.Linear | nn.Conv1d)]
         assert len(found) == layers

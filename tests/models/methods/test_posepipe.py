@@ -50,7 +50,7 @@ def test_the_losses_are_those_of_their_equations(phase: int, instants: list[int]
     method, batch = small_method(window=1).eval(), scene(5)
     batch.label_confidence[2, 1] = 0
     batch.half[[1, 4]] = 1
-    lifter = (method.lifter, method.rehearsal)[phase]
+    lifter = (method.lifter, method.uncertainty)[phase]
     terms = method.losses(batch, method.phases()[phase])
     likelihood = shape = weight = 0.0
     for instant in instants:
@@ -164,7 +164,7 @@ def learnt(method: Posepipe, batch: Batch, steps: int) -> None:
 def test_it_learns_how_far_off_joints_are_in_footage_that_it_does_not_know() -> None:
     """Joints that are seen with little confidence are noisy; errors that are expected follow those that are made.
 
-    So little footage is learnt by heart: what the rehearsal expects of its errors alone is far too little.
+    So little footage is learnt by heart: what the uncalibrated network expects of its errors is far too little.
     """
     torch.manual_seed(0)
     exact = scene(600, 1)
@@ -184,7 +184,7 @@ def test_it_learns_how_far_off_joints_are_in_footage_that_it_does_not_know() -> 
     )
     method = small_method(window=1, width=128)
     learnt(method, known, 200)
-    assert method.caution.detach().exp()[1:].mean() > 1.2
+    assert method.calibration.detach().exp()[1:].mean() > 1.2
     found = method.predict(View(unknown.keypoint[:, 0], unknown.confidence[:, 0]))
     true, _ = method.targets(unknown.label[:, 0], unknown.label_confidence[:, 0])
     error = (found.joint - true).norm(dim=-1)
@@ -193,34 +193,34 @@ def test_it_learns_how_far_off_joints_are_in_footage_that_it_does_not_know() -> 
     assert 0.8 < found.expected_error.mean() / error.mean() < 1.6
 
 
-def test_caution_is_how_many_times_too_small_the_expected_errors_are() -> None:
+def test_calibration_is_how_many_times_too_small_the_expected_errors_are() -> None:
     """It is least unlikely at the mean of the distances of a joint, and of its mirror image, over those expected."""
     method, batch = small_method(window=1), scene(40, 1)
     batch.half[10:] = 1
     phase = method.phases()[2]
-    optimizer = torch.optim.Adam([method.caution], 0.05)
+    optimizer = torch.optim.Adam([method.calibration], 0.05)
     for _ in range(300):
         optimizer.zero_grad()
         method.losses(batch, phase)["pose"].backward()
         optimizer.step()
     assert all(parameter.grad is None for parameter in method.lifter.parameters())
-    assert all(parameter.grad is None for parameter in method.rehearsal.parameters())
+    assert all(parameter.grad is None for parameter in method.uncertainty.parameters())
     true, _ = method.targets(batch.label[10:, 0], batch.label_confidence[10:, 0])
     with torch.no_grad():
         pose, spread, _ = method._with_its_mirror_image(
-            method.rehearsal, batch.keypoint[10:], batch.confidence[10:, 0][:, None]
+            method.uncertainty, batch.keypoint[10:], batch.confidence[10:, 0][:, None]
         )
     ratio = (batch.label_confidence[10:, 0] * (pose - true).norm(dim=-1) / (3 * spread)).sum(0)
     weight = batch.label_confidence[10:, 0].sum(0)
     ratio, weight = ratio + ratio[MIRROR], weight + weight[MIRROR]
-    found = ((method.caution + method.caution[MIRROR]) / 2).exp().detach()
+    found = ((method.calibration + method.calibration[MIRROR]) / 2).exp().detach()
     torch.testing.assert_close(found[1:], (ratio / weight)[1:], rtol=0.01, atol=0)
 
 
 def test_a_batch_of_the_other_half_alone_teaches_nothing() -> None:
     method, batch = small_method(window=1), scene(3)
-    rehearsal, caution = method.phases()[1:]
-    for phase, half in ((rehearsal, 1), (caution, 0)):
+    uncertainty, calibration = method.phases()[1:]
+    for phase, half in ((uncertainty, 1), (calibration, 0)):
         method.losses(replace(batch, half=torch.full((3,), half)), phase)["pose"].backward()
         grads = [parameter.grad for parameter in method.parameters() if parameter.grad is not None]
         assert grads and all((grad == 0).all() for grad in grads)

@@ -8,8 +8,8 @@ import torch
 from known_scene import cameras, people
 from posepipe.models.body.body import body_size
 from posepipe.models.geometry.geometry import procrustes
-from posepipe.models.multiview import adjust as athlete_bundle
-from posepipe.models.multiview.adjust import Array, Believed, Observed, Scene, adjust
+from posepipe.models.multiview import adjust as bundle_adjustment
+from posepipe.models.multiview.adjust import Array, Observed, PriorSigma, Scene, adjust
 from posepipe.models.multiview.find import Found, Seen, body_of, find_athlete, is_mirrored, mirrored
 from posepipe.models.multiview.near_camera import PARAMETERS, NearCameras, rotation_by
 from posepipe.models.skeleton import H36M17
@@ -137,12 +137,12 @@ def test_constant_bones_tell_two_cameras_what_images_do_not() -> None:
     film = film._replace(keypoint=flat)
     found = find_athlete(seen_in(film), H36M17)
     observed = Observed(film.keypoint, np.full(film.keypoint.shape[:-1], 1e-1), np.ones(58, bool))
-    anyhow = Believed(bone=10, acceleration=np.full(17, 10.0), turn=1, zoom=1, nearness=1)
+    anyhow = PriorSigma(bone=10, acceleration=np.full(17, 10.0), turn=1, zoom=1, inverse_depth=1)
     # Two cameras are known up to one parameter; start elsewhere in the family.
     rig = found.scene.cameras
     turned = rig._replace(R=rig.R @ rotation_by(np.array([[0, 0, 0], [0.3, 0.3, 0]])))
     loose, _ = adjust(observed, body_of(H36M17), anyhow, found.scene._replace(cameras=turned), steps=15)
-    assert np.median(athlete_bundle.reprojection(observed, loose)) < 2
+    assert np.median(bundle_adjustment.reprojection(observed, loose)) < 2
     assert 2 * error_mm(found, film) < error_mm(found._replace(scene=loose), film)
 
 
@@ -156,7 +156,7 @@ def test_the_twin_looks_the_same_and_is_told_apart() -> None:
 
 @pytest.mark.parametrize("moving", [False, True])
 @pytest.mark.parametrize("known", ["nothing", "focal", "all"])
-def test_the_right_hand_side_is_the_slope_of_the_cost(moving: bool, known: athlete_bundle.Known) -> None:
+def test_the_right_hand_side_is_the_slope_of_the_cost(moving: bool, known: bundle_adjustment.Known) -> None:
     rng, body = np.random.default_rng(0), body_of(H36M17)
     shape = (6, 3) if moving else (3,)
     turns = rng.normal(size=3) + (0.01 if moving else 0.3) * rng.normal(size=(*shape, 3))
@@ -170,13 +170,13 @@ def test_the_right_hand_side_is_the_slope_of_the_cost(moving: bool, known: athle
     points = scene.see() + 0.02 * rng.normal(size=(6, 3, 17, 2))
     observed = Observed(points, 1e4 * rng.uniform(0.5, 1, (6, 3, 17)), np.array([True, True, False, True]))
     zoom = 0.2 if known == "nothing" else np.inf
-    believed = Believed(0.05, np.full(17, 0.05), 0.3, zoom, 0.1)
+    sigma = PriorSigma(0.05, np.full(17, 0.05), 0.3, zoom, 0.1)
     size = None if known == "all" else float(scene.length.sum()) - 1e-4
-    system = athlete_bundle._system(observed, body, believed, scene, size, known)
+    system = bundle_adjustment._system(observed, body, sigma, scene, size, known)
 
     def cost(change: Array, common: Array) -> float:
-        tried = athlete_bundle._moved(scene, change, common, known)
-        return athlete_bundle._cost(observed, body, believed, tried, size)
+        tried = bundle_adjustment._moved(scene, change, common, known)
+        return bundle_adjustment._cost(observed, body, sigma, tried, size)
 
     assert system.right.shape[1] == 51 + (PARAMETERS - {"nothing": 0, "focal": 1, "all": 7}[known]) * 3 * moving
     none, step = (np.zeros_like(system.right), np.zeros_like(system.right_common)), 1e-6

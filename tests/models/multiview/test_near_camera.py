@@ -25,16 +25,16 @@ def test_focal_length_and_place_come_back() -> None:
     assert near_cameras().translation == pytest.approx(rig.t)
 
 
-def test_without_nearness_it_is_weak_perspective() -> None:
-    far = near_cameras()._replace(nearness=np.zeros(3))
+def test_at_inverse_depth_zero_it_is_weak_perspective() -> None:
+    far = near_cameras()._replace(inverse_depth=np.zeros(3))
     pose = people(2)
     turned = np.einsum("vab,tjb->tvja", far.R, pose)[..., :2] + far.shift[:, None]
     assert far.see(pose[:, None]) == pytest.approx(far.scale[:, None, None] * turned)
 
 
-def test_the_mirrored_camera_has_negative_nearness_and_sees_the_same() -> None:
+def test_the_mirrored_camera_has_negative_inverse_depth_and_sees_the_same() -> None:
     S, rig, pose = np.diag([1.0, 1.0, -1.0]), near_cameras(), people(3)
-    twin = rig._replace(R=S @ rig.R @ S, nearness=-rig.nearness)
+    twin = rig._replace(R=S @ rig.R @ S, inverse_depth=-rig.inverse_depth)
     assert twin.see((pose @ S)[:, None]) == pytest.approx(rig.see(pose[:, None]), abs=1e-9)
 
 

@@ -51,15 +51,15 @@ def scene() -> tuple[Samples, FusedPoses, np.ndarray]:
 def test_turned_cameras_show_images_of_their_labels_with_the_errors_of_the_real_ones() -> None:
     samples, fused, error = scene()
     turned = turn_cameras(fused, COPIES, 0)
-    lesson, labels = film(samples, turned), label_from_fused(turned)
-    assert lesson.keypoint.shape == (COUNT * (1 + COPIES), VIEWS, 17, 2) == (*labels.joint.shape[:-1], 2)
-    np.testing.assert_array_equal(lesson.keypoint[:COUNT], samples.keypoint)
+    training_set, labels = film(samples, turned), label_from_fused(turned)
+    assert training_set.keypoint.shape == (COUNT * (1 + COPIES), VIEWS, 17, 2) == (*labels.joint.shape[:-1], 2)
+    np.testing.assert_array_equal(training_set.keypoint[:COUNT], samples.keypoint)
     image = CENTRE + FOCAL * labels.joint[..., :2] / labels.joint[..., 2:]
     expected = image + np.concatenate([error] * (1 + COPIES))
-    shown = lesson.confidence > 0
+    shown = training_set.confidence > 0
     np.testing.assert_array_equal(shown, np.concatenate([samples.confidence > 0] * (1 + COPIES)))
-    np.testing.assert_allclose(lesson.keypoint[shown], expected[shown], atol=2e-2)
-    assert (lesson.keypoint[~shown] == 0).all()
+    np.testing.assert_allclose(training_set.keypoint[shown], expected[shown], atol=2e-2)
+    assert (training_set.keypoint[~shown] == 0).all()
 
 
 def test_people_are_the_same_from_another_side() -> None:
@@ -97,11 +97,11 @@ def test_the_last_copies_show_other_movements_as_sure_as_they_were() -> None:
 def test_copies_are_takes_of_their_own_and_the_seed_decides() -> None:
     samples, fused, _ = scene()
     turned = turn_cameras(fused, COPIES, 0)
-    lesson = film(samples, turned)
-    assert len(lesson.takes) == len(set(lesson.takes)) == TAKES * (1 + COPIES)
-    assert len(np.unique(lesson.take)) == len(lesson.takes)
-    assert lesson.time is not None and len(lesson.time) == len(lesson.take)
-    for take in np.unique(lesson.take):
+    training_set = film(samples, turned)
+    assert len(training_set.takes) == len(set(training_set.takes)) == TAKES * (1 + COPIES)
+    assert len(np.unique(training_set.take)) == len(training_set.takes)
+    assert training_set.time is not None and len(training_set.time) == len(training_set.take)
+    for take in np.unique(training_set.take):
         still = turned.camera_from_rig[turned.take == take]
         np.testing.assert_allclose(still, np.broadcast_to(still[0], still.shape), atol=1e-6)
     np.testing.assert_array_equal(turned.camera_from_rig, turn_cameras(fused, COPIES, 0).camera_from_rig)
@@ -122,7 +122,7 @@ def test_views_that_a_take_does_not_have_stay_missing() -> None:
         samples, confidence=samples.confidence * there[..., None], keypoint=samples.keypoint * there[..., None, None]
     )
     turned = turn_cameras(replace(fused, **gone), 2, 0)
-    lesson, labels = film(samples, turned), label_from_fused(turned)
-    assert np.isfinite(lesson.keypoint).all() and np.isfinite(labels.joint).all()
+    training_set, labels = film(samples, turned), label_from_fused(turned)
+    assert np.isfinite(training_set.keypoint).all() and np.isfinite(labels.joint).all()
     missing = np.concatenate([~there] * 3)
-    assert (lesson.confidence[missing] == 0).all() and (labels.confidence[missing] == 0).all()
+    assert (training_set.confidence[missing] == 0).all() and (labels.confidence[missing] == 0).all()

@@ -13,7 +13,7 @@ from footage import RATE, FakeDetector, a_track, film, film_take, scene_cameras,
 from posepipe.models import METHODS
 from posepipe.models.method import Prediction, View
 from posepipe.models.methods.epipolarpose import EpipolarPose
-from posepipe.models.methods.iqbal import Multiview25D
+from posepipe.models.methods.iqbal import Iqbal
 from posepipe.models.networks import pose_cnn
 from posepipe.models.networks.pose_cnn import Pose25D, PoseCNN
 from posepipe.pipeline.arrays import Crops, Pieces, Samples, Track
@@ -32,7 +32,7 @@ FRAMES = 24
 SMALL = CropSettings(size_px=64, chunk_frames=10)
 
 
-class SurePictures(Multiview25D):
+class SurePictures(Iqbal):
     """The method of Iqbal et al. for trainings of a few steps: joints apart, depths small, sure of its handedness."""
 
     def lift(self, read: Pose25D, K: torch.Tensor, crop_from_image: torch.Tensor) -> Any:

@@ -65,7 +65,7 @@ CASES = [
     Case("canonpose"),
     Case("canonpose", (("recipe", "published"), ("handedness", "both"))),
     Case("cvsf"),
-    Case("cvsf", (("fusion", "soft"), ("first_stage", 0.5))),
+    Case("cvsf", (("fusion", "soft"), ("first_stage_share", 0.5))),
     Case("epipolarpose"),
     Case("li"),
     Case("li", (("backbone", "four_blocks"), ("encoding", "absolute"), ("pairs", "random"))),
