@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import signal
+import time
 from collections import Counter, deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
@@ -16,6 +17,9 @@ R = TypeVar("R")
 
 _SPAWN = get_context("spawn")
 """A fresh interpreter per process: forked ones would share locks of threads that they do not have."""
+
+PATIENCE_S = 10.0
+"""How long a process that was asked to end may take for it before it is killed."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +42,8 @@ class Workers(Generic[T, R]):
     """``count`` processes that run ``function``, a module-level function that raises nothing; started when needed.
 
     A process ends after ``renewed_after`` tasks and another takes its place, so that what libraries keep of each task
-    does not add up. A context: on leaving it, the processes end, even in the middle of a task.
+    does not add up. A context: on leaving it, the processes end, even in the middle of a task; one that does not end
+    within ``PATIENCE_S`` is killed.
     """
 
     def __init__(self, function: Callable[[T], R], count: int, renewed_after: int = 50) -> None:
@@ -54,9 +59,10 @@ class Workers(Generic[T, R]):
         processes = [process for process, _ in self._idle] + [process for process, _ in self._busy.values()]
         for process in processes:
             process.terminate()
-        for process in processes:
-            process.join()
+        for pipe in [pipe for _, pipe in self._idle] + list(self._busy):
+            pipe.close()  # which ends a process that waits for a task, if it did not hear the signal
         self._idle, self._busy = [], {}
+        _wait_or_kill(processes)
 
     def run(self, tasks: Iterable[T]) -> Iterator[Begun[T] | Ended[T, R]]:
         """Work through tasks, and tell of each when it begins and when it has ended."""
@@ -74,7 +80,7 @@ class Workers(Generic[T, R]):
                 try:
                     result = pipe.recv()
                 except (EOFError, ConnectionResetError):
-                    process.join()
+                    _wait_or_kill([process])
                     yield Ended(task, None, process.exitcode)
                     continue
                 self._tasks[process] += 1
@@ -82,7 +88,7 @@ class Workers(Generic[T, R]):
                     self._idle.append((process, pipe))
                 else:
                     pipe.close()  # which ends the process
-                    process.join()
+                    _wait_or_kill([process])
                 yield Ended(task, result)
 
     def _start(self) -> tuple[BaseProcess, Connection]:
@@ -93,16 +99,33 @@ class Workers(Generic[T, R]):
         return process, ours
 
 
+def _wait_or_kill(processes: Sequence[BaseProcess]) -> None:
+    """Wait for processes that were asked to end, and kill those that do not.
+
+    They may never end of themselves: an exception raised by a signal handler is lost where exceptions are swallowed,
+    compiled code that hangs does not let handlers run, and threads of libraries can hold up an interpreter's end.
+    """
+    deadline = time.monotonic() + PATIENCE_S
+    try:
+        for process in processes:
+            process.join(max(0.0, deadline - time.monotonic()))
+    finally:  # even if Ctrl-C is pressed again
+        for process in processes:
+            process.kill()
+            process.join()
+
+
 def _work(function: Callable[[Any], Any], pipe: Connection) -> None:
     """What a process does until the other end of its pipe closes; Ctrl-C is for the parent to act upon."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
-    while True:
-        try:
-            task = pipe.recv()
-        except EOFError:
-            return
-        pipe.send(function(task))
+    with pipe:  # closed on the way out, so that the parent hears of it even if the process does not end
+        while True:
+            try:
+                task = pipe.recv()
+            except EOFError:
+                return
+            pipe.send(function(task))
 
 
 def _leave(number: int, frame: object) -> None:

@@ -4,20 +4,37 @@ from __future__ import annotations
 
 import os
 import signal
+import sys
+import threading
 import time
 from pathlib import Path
 
+import pytest
+from posepipe.pipeline.runtime import workers as module
 from posepipe.pipeline.runtime.workers import Begun, Ended, Workers
 
 
 def work(task: str) -> str:
-    """``die``: as if the memory were full; ``sleep``: for ever; else the task itself, and who did it."""
+    """``die``: as if the memory were full; ``sleep``: for ever; else the task itself, and who did it.
+
+    ``deaf FILE``: for ever, whatever is asked; ``linger`` and ``exit``: a thread holds up the end of the process.
+    """
     if task == "die":
         os.kill(os.getpid(), signal.SIGKILL)
     if task == "leave":
         os._exit(3)
     if task == "sleep":
         time.sleep(1000)
+    if task.startswith("deaf "):
+        try:
+            Path(task.removeprefix("deaf ")).touch()
+            time.sleep(1000)
+        except SystemExit:  # swallowed, as where no exception can be raised
+            time.sleep(1000)
+    if task in ("linger", "exit"):
+        threading.Thread(target=time.sleep, args=(1000,)).start()
+    if task == "exit":
+        sys.exit(3)
     return f"{task} by {os.getpid()}"
 
 
@@ -51,3 +68,27 @@ def test_a_process_is_renewed_after_some_tasks() -> None:
     by = [event.result.split(" by ")[1] for event in events if isinstance(event, Ended)]
     assert by[0] == by[1] != by[2] == by[3] != by[4]
     assert not any(Path(f"/proc/{process}").exists() for process in by)
+
+
+def test_a_process_that_does_not_hear_is_killed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE_S", 0.5)
+    busy = tmp_path / "busy"
+    with Workers(work, 2) as workers:
+        assert [event.result for event in workers.run(["a"]) if isinstance(event, Ended)]
+        events = workers.run([f"deaf {busy}"])
+        assert isinstance(next(events), Begun)
+        ((process, _),) = workers._busy.values()
+        while not busy.exists():
+            time.sleep(0.01)
+        began = time.monotonic()
+    assert time.monotonic() - began < 30
+    assert process.exitcode == -signal.SIGKILL
+
+
+def test_a_process_that_cannot_end_is_killed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(module, "PATIENCE_S", 0.5)
+    with Workers(work, 1, renewed_after=1) as workers:
+        ended = {event.task: event for event in workers.run(["linger", "exit", "a"]) if isinstance(event, Ended)}
+    assert ended["linger"].result.startswith("linger by ")
+    assert (ended["exit"].result, ended["exit"].exit_code) == (None, -signal.SIGKILL)
+    assert ended["a"].result.startswith("a by ")
