@@ -64,6 +64,6 @@ def _mediapipe() -> str:
 
 
 def _mmpose() -> str:
-    from .detectors import model_zoo
+    from ..detectors import model_zoo
 
     return model_zoo.status()
