@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from ..detectors.choose import choose_detector
+from ..detectors.choose import checked_options, choose_detector
 from ..exporters import DEFAULT_EXPORTS, EXPORTERS
 from ..footage.keypoint_file import is_keypoint_file
 from ..footage.recording import Recording, results_folder
@@ -56,6 +56,7 @@ def fit(
         PosepipeError: a mistake in the input, said in one sentence.
     """
     settings = settings or Settings()
+    settings = settings.model_copy(update={"detect": checked_options(settings.detect)})
     if until is not None:
         check_name("stage", until, STAGES)
     for name in exports:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..arrays import Crops, Detections, Frames, Identities, Pose3D, Track
-from ..detectors.choose import choose_detector
+from ..detectors.choose import checked_options, choose_detector
 from ..errors import PosepipeError
 from ..exporters import DEFAULT_EXPORTS, EXPORTERS, FROM_VIDEO
 from ..exporters.clip import Clip, Person
@@ -31,6 +31,7 @@ from ..settings import (
     KeypointSettings,
     LiftSettings,
     Settings,
+    changed_detection,
     check_name,
     parse,
     settings_from,
@@ -285,8 +286,9 @@ def recipe_settings(model: Model, overrides: dict[str, Any], path: Path) -> Sett
             raise PosepipeError(
                 f"{section} = {values!r}: {section} is a group of settings, e.g. {section}.NAME=VALUE"
             )
-        tree[section] |= values
+        tree[section] = changed_detection(tree[section], values) if section == "detect" else tree[section] | values
     settings = settings_from(tree, f"settings for {path}")
+    settings = settings.model_copy(update={"detect": checked_options(settings.detect, f"settings for {path}")})
     if settings.morph.network:
         raise PosepipeError(
             f"a skeleton morph belongs to the model that was trained with it: {path} has its own or none"
