@@ -1,7 +1,7 @@
 """Directives that print what the code knows of itself: settings, commands.
 
-``{posepipe-settings}`` has tables of the stages' settings, ``{posepipe-methods}`` those of all training methods, and
-``{posepipe-commands}`` the commands and their options.
+``{posepipe-settings}`` has tables of the stages' settings, ``{posepipe-methods}`` and ``{posepipe-detectors}`` those
+of all training methods and detectors, and ``{posepipe-commands}`` the commands and their options.
 """
 
 from __future__ import annotations
@@ -14,6 +14,8 @@ from typing import Any
 from docutils import nodes
 from posepipe.models import METHODS
 from posepipe.pipeline.cli import app as command_line
+from posepipe.pipeline.detectors import DETECTORS
+from posepipe.pipeline.detectors.choose import settings_class
 from posepipe.pipeline.settings import Settings, method_class
 from pydantic import BaseModel
 from pydantic_core import PydanticUndefined
@@ -26,6 +28,7 @@ def setup(app: Sphinx) -> dict[str, bool]:
     """Register the directives."""
     app.add_directive("posepipe-settings", StageSettingsTable)
     app.add_directive("posepipe-methods", MethodSettingsTables)
+    app.add_directive("posepipe-detectors", DetectorSettingsTables)
     app.add_directive("posepipe-commands", Commands)
     return {"parallel_read_safe": True, "parallel_write_safe": True}
 
@@ -62,6 +65,16 @@ class MethodSettingsTables(_Printed):
             kind = method_class(name)
             yield from (f"**`--method {name}`** {_words(kind.Settings.__doc__)}", "")
             yield from _table(kind.Settings, "train.")
+
+
+class DetectorSettingsTables(_Printed):
+    """Options of every detector."""
+
+    def printed(self) -> Iterable[str]:
+        for name in DETECTORS:
+            kind = settings_class(name)
+            yield from (f"**`--detector {name}`** {_words(kind.__doc__)}", "")
+            yield from _table(kind, "detect.")
 
 
 class Commands(_Printed):

@@ -1,20 +1,25 @@
-"""2D pose detectors: what a detector is, and the ones there are."""
+"""2D pose detectors: what a detector is, and the ones there are.
+
+A detector is chosen by its settings: a pydantic class, named in ``DETECTORS``, whose ``build`` makes it. What users
+say under ``[detect]`` beyond the settings of the stage are fields of that class.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Any, Protocol, Self
+from typing import Protocol
 
 import numpy as np
 
 from ...models.skeleton import Skeleton
+from ..settings.base import StageSettings
 
 DETECTORS: dict[str, str] = {
-    "mediapipe": "posepipe.pipeline.detectors.mediapipe:MediapipeDetector",
-    "mmpose": "posepipe.pipeline.detectors.mmpose:MMPoseDetector",
+    "mediapipe": "posepipe.pipeline.detectors.mediapipe:MediapipeSettings",
+    "mmpose": "posepipe.pipeline.detectors.mmpose_settings:MMPoseSettings",
 }
-"""Detectors by name; the class is imported only when it is used, and made by its ``from_settings``."""
+"""Settings classes of detectors by the detectors' names; a class is imported only when it is used."""
 
 
 @dataclass(frozen=True)
@@ -41,15 +46,6 @@ class Detector(Protocol):
     key: str
     """Content digest of everything that its output depends on: model, weights, settings, library version."""
 
-    @classmethod
-    def from_settings(cls, settings: Any, device: str) -> Self:
-        """The detector that ``DetectSettings`` describe.
-
-        Raises:
-            PosepipeError: something that it needs is missing here.
-        """
-        ...
-
     def detect(self, images: Iterable[np.ndarray]) -> Iterator[People]:
         """People in consecutive images of one video, each (H, W, 3) uint8 BGR.
 
@@ -60,3 +56,22 @@ class Detector(Protocol):
     def anybody(self, images: Iterable[np.ndarray]) -> Iterator[bool]:
         """Whether there is anybody in images of one video that are too far apart to follow people through them."""
         ...
+
+
+class DetectorSettings(StageSettings):
+    """Options of one detector; a detector adds its own fields, which users set as ``detect.NAME``.
+
+    They do not count in the keys of the cache: what people are found depends on ``Detector.key`` alone. A class is
+    imported to check what users say, so its file imports heavy packages only in ``build``.
+    """
+
+    def build(self, device: str) -> Detector:
+        """The detector that these options describe.
+
+        Args:
+            device: where networks run: "auto", "cpu", "cuda:1".
+
+        Raises:
+            PosepipeError: something that it needs is missing here.
+        """
+        raise NotImplementedError

@@ -11,16 +11,13 @@ import os
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, nullcontext
 from importlib.metadata import version
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any
 
 import numpy as np
 
 from ...models.skeleton import BLAZEPOSE33
 from ..runtime.utilisation import network
-from . import People
-
-if TYPE_CHECKING:
-    from ..settings import DetectSettings
+from . import DetectorSettings, People
 
 
 @contextmanager
@@ -36,6 +33,14 @@ def _quiet() -> Iterator[None]:
         os.close(nowhere)
 
 
+class MediapipeSettings(DetectorSettings):
+    """MediaPipe's BlazePose has nothing to choose."""
+
+    def build(self, device: str) -> MediapipeDetector:
+        """The embedded detector; it runs on the processor."""
+        return MediapipeDetector()
+
+
 class MediapipeDetector:
     """BlazePose full, 33 landmarks of one person per image."""
 
@@ -46,11 +51,6 @@ class MediapipeDetector:
         release = version("mediapipe")
         self.description = f"MediaPipe {release} BlazePose full (embedded weights, one person, finds its own box)"
         self.key = hashlib.sha256(f"mediapipe {release} blazepose-full unsmoothed".encode()).hexdigest()
-
-    @classmethod
-    def from_settings(cls, settings: DetectSettings, device: str) -> Self:
-        """There is nothing to choose."""
-        return cls()
 
     def detect(self, images: Iterable[np.ndarray]) -> Iterator[People]:
         """The person that BlazePose follows through consecutive images, from a fresh start."""

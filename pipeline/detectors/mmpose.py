@@ -11,7 +11,7 @@ import logging
 from collections.abc import Iterable, Iterator
 from itertools import islice
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import Any
 
 import numpy as np
 import torch
@@ -21,19 +21,13 @@ from ...models.networks.precision import Precision
 from ...models.skeleton import COCO17, H36M17, HALPE26, MPII16, Skeleton
 from ..errors import PosepipeError
 from ..footage.joints import declared_mapping
-from ..runtime.device import choose_device
 from ..runtime.utilisation import network
 from . import People
 from .boxes import BoxSource, mediapipe_boxes
 from .checkpoint import file_digest, load_weights
 from .following import follow
 from .frozen import CannotCompileError, CompiledBackbone, FrozenBackbone
-from .model_zoo import find_checkpoint, find_config, find_config_of, has_openvino, models_folder, why_not
-from .ready_models import NAMES as READY_NAMES
-from .ready_models import path_of
-
-if TYPE_CHECKING:
-    from ..settings import DetectSettings
+from .model_zoo import find_config, find_config_of, has_openvino, why_not
 
 if reason := why_not():
     raise PosepipeError(f"mmpose cannot run, because {reason}; or set detect.detector = mediapipe")
@@ -122,39 +116,6 @@ class MMPoseDetector:
             parts.append(self.runtime)
         self.key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
-    @classmethod
-    def from_settings(cls, settings: DetectSettings, device: str) -> Self:
-        """The configured checkpoint, or the one found on disk.
-
-        Raises:
-            PosepipeError: there is none.
-        """
-        found = find_checkpoint()
-        if settings.mmpose_checkpoint:
-            config, checkpoint = settings.mmpose_config, Path(settings.mmpose_checkpoint).expanduser()
-        elif settings.mmpose_config in READY_NAMES:
-            config, checkpoint = settings.mmpose_config, path_of(settings.mmpose_config)
-        elif found and not settings.mmpose_config:
-            config, checkpoint = str(found.config), found.checkpoint
-        else:
-            raise PosepipeError(
-                f"mmpose needs a checkpoint: posepipe models pull rtmpose-m, put one into {models_folder()}, "
-                "or name it with --set detect.mmpose_checkpoint=FILE (and its config with detect.mmpose_config)"
-            )
-        if not checkpoint.is_file():
-            raise PosepipeError(f"detect.mmpose_checkpoint: there is no file {checkpoint}")
-        return cls(
-            config,
-            checkpoint,
-            device=choose_device(device),
-            batch_size=settings.batch_size,
-            precision=settings.precision,
-            box_every=settings.box_every,
-            follow_poses=settings.follow_poses,
-            h36m17=settings.h36m17,
-            boxes=_chosen_boxes(settings, device),
-        )
-
     def detect(self, images: Iterable[np.ndarray]) -> Iterator[People]:
         """People in consecutive images (H, W, 3) uint8 BGR of one video."""
         if self._look_every is None:
@@ -203,29 +164,6 @@ class MMPoseDetector:
         if poses and self._declared is not None:
             keypoint, confidence = self._declared.apply(keypoint, confidence)
         return People(np.asarray(box, np.float32).reshape(-1, 4), keypoint, confidence)
-
-
-def _chosen_boxes(settings: DetectSettings, device: str) -> BoxSource | None:
-    """The model of people's boxes that the settings name, if they do.
-
-    Raises:
-        PosepipeError: a config without checkpoint or the other way round, or an unusable one.
-    """
-    if not (settings.boxes_config or settings.boxes_checkpoint):
-        return None
-    every = 1 if settings.follow_poses else settings.box_every
-    checkpoint = Path(settings.boxes_checkpoint).expanduser()
-    if checkpoint.suffix == ".onnx":
-        if settings.boxes_config:
-            raise PosepipeError(f"detect.boxes_config: an ONNX file such as {checkpoint} needs none; leave it out")
-        from .onnx_boxes import BoxesFromOnnx
-
-        return BoxesFromOnnx(checkpoint, every=every)
-    if not (settings.boxes_config and settings.boxes_checkpoint):
-        raise PosepipeError("detect.boxes_config and detect.boxes_checkpoint belong together: give both")
-    from .person_boxes import BoxesFromModel
-
-    return BoxesFromModel(settings.boxes_config, checkpoint, device=choose_device(device), every=every)
 
 
 def read_config(path: Path) -> Config:

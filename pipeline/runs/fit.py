@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+from ..detectors.choose import checked_options
 from ..exporters import DEFAULT_EXPORTS, EXPORTERS
 from ..footage.keypoint_file import is_keypoint_file
 from ..footage.recording import Recording, results_folder
@@ -72,6 +73,7 @@ def fit(
     """
     folder, settings = Path(folder), settings or Settings()
     target = Path(out) if out else results_folder(folder)
+    settings = settings.model_copy(update={"detect": checked_options(settings.detect)})
     if until is not None:
         check_name("stage", until, STAGES)
     for name in exports:

@@ -11,7 +11,7 @@ from typing import Any
 from pydantic import BaseModel
 
 from ..arrays import Crops, Detections, Identities, Pose3D
-from ..detectors.choose import choose_detector
+from ..detectors.choose import checked_options, choose_detector
 from ..errors import PosepipeError
 from ..exporters import DEFAULT_EXPORTS, EXPORTERS, FROM_VIDEO
 from ..exporters.clip import Clip, Person
@@ -24,7 +24,15 @@ from ..footage.video import VIDEO_SUFFIXES
 from ..runtime.cache import SourceFile
 from ..runtime.device import check_device
 from ..runtime.workplace import open_workplace
-from ..settings import AFTER_LIFTING, REPEATED, LiftSettings, Settings, check_name, settings_from
+from ..settings import (
+    AFTER_LIFTING,
+    REPEATED,
+    LiftSettings,
+    Settings,
+    changed_detection,
+    check_name,
+    settings_from,
+)
 from ..stages.crop import crop_people
 from ..stages.lift import check_intrinsics, lift_poses
 from ..stages.sides import find_swaps, mend_sides
@@ -246,8 +254,9 @@ def recipe_settings(model: Model, overrides: dict[str, Any], path: Path) -> Sett
             raise PosepipeError(
                 f"{section} = {values!r}: {section} is a group of settings, e.g. {section}.NAME=VALUE"
             )
-        tree[section] |= values
+        tree[section] = changed_detection(tree[section], values) if section == "detect" else tree[section] | values
     settings = settings_from(tree, f"settings for {path}")
+    settings = settings.model_copy(update={"detect": checked_options(settings.detect, f"settings for {path}")})
     if settings.morph.network:
         raise PosepipeError(
             f"a skeleton morph belongs to the model that was trained with it: {path} has its own or none"

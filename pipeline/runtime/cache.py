@@ -218,9 +218,13 @@ def result_key(stage: Stage[..., Any], inputs: tuple[Any, ...], settings: BaseMo
 
 
 def unkeyed_fields(settings: BaseModel) -> set[str]:
-    """Settings that say how to compute, not what (a device), and so do not count in keys."""
+    """Settings that say how to compute, not what (a device), and so do not count in keys.
+
+    Those beyond the fields of the class are options of what is given to the stage, which has a key of its own.
+    """
     fields = type(settings).model_fields
-    return {name for name, field in fields.items() if (field.json_schema_extra or {}) == {"keyed": False}}
+    unkeyed = {name for name, field in fields.items() if (field.json_schema_extra or {}) == {"keyed": False}}
+    return unkeyed | set(settings.model_extra or {})
 
 
 def key_of(value: Any) -> Any:

@@ -5,7 +5,16 @@ beside those that all methods share.
 """
 
 from .base import UNKEYED, StageSettings
-from .clip import CropSettings, DetectSettings, KeypointSettings, MorphSettings, PeopleSettings, TrackSettings
+from .clip import (
+    CropSettings,
+    DetectSettings,
+    KeypointSettings,
+    MorphSettings,
+    PeopleSettings,
+    TrackSettings,
+    changed_detection,
+)
+from .extensions import check_extension, find_extension, forget_extensions, load_place, names_of
 from .learning import RefineModelSettings, RefineSettings, TrainModelSettings, TrainSettings
 from .method import (
     CAMERA_NEEDS,
@@ -17,7 +26,7 @@ from .method import (
     training_settings,
 )
 from .motion import LiftSettings, MotionSettings, RootSettings, Segment
-from .parsing import check_name, nested, parse, put, read_toml, setting_names
+from .parsing import check_name, nested, parse, put, read_toml, setting_names, unknown_setting
 from .takes import (
     CalibrateSettings,
     FuseSettings,
@@ -34,6 +43,7 @@ __all__ = [
     "LiftSettings", "MorphSettings", "MotionSettings", "PeopleSettings", "RefineModelSettings", "RefineSettings",
     "RootSettings", "SampleSettings", "Segment", "Settings", "SideSettings", "StageSettings", "SynchronizeSettings",
     "TrackSettings", "TrainModelSettings", "TrainSettings",
-    "check_name", "load_settings", "method_class", "method_needs", "method_settings", "nested", "parse", "put",
-    "read_toml", "setting_names", "settings_from", "to_toml", "training_settings",
+    "changed_detection", "check_extension", "check_name", "find_extension", "forget_extensions", "load_place",
+    "load_settings", "method_class", "method_needs", "method_settings", "names_of", "nested", "parse", "put",
+    "read_toml", "setting_names", "settings_from", "to_toml", "training_settings", "unknown_setting",
 ]  # fmt: skip

@@ -2,56 +2,27 @@
 
 from __future__ import annotations
 
-from typing import Literal
+from collections.abc import Mapping
+from typing import Any, Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from ...models.skeleton import SKELETONS
 from .base import UNKEYED, StageSettings
 
 
 class DetectSettings(StageSettings):
-    """2D detection. What identifies the detector counts in keys by the detector's own digest."""
+    """2D detection. What identifies the detector counts in keys by the detector's own digest.
+
+    Beside these stand the options of the detector itself, as plain values; its own class of settings checks them
+    (``pipeline/detectors/choose.py``).
+    """
+
+    model_config = ConfigDict(extra="allow")
 
     detector: str = Field(
         "auto",
         description="auto: mmpose if a checkpoint is configured or on disk, else mediapipe",
-        json_schema_extra=UNKEYED,
-    )
-    mmpose_config: str = Field(
-        "",
-        description="MMPose top-down config: a file, a name that MMPose knows, or one of posepipe models list",
-        json_schema_extra=UNKEYED,
-    )
-    mmpose_checkpoint: str = Field("", description="local MMPose checkpoint file", json_schema_extra=UNKEYED)
-    box_every: int = Field(
-        5, ge=1, description="mmpose: look for people's boxes in every n-th frame", json_schema_extra=UNKEYED
-    )
-    boxes_config: str = Field(
-        "",
-        description="mmpose: config of a model that finds the boxes of several people: a file of MMDetection's, or a "
-        "one-stage model of MMPose's such as RTMO; without one boxes come from mediapipe",
-        json_schema_extra=UNKEYED,
-    )
-    boxes_checkpoint: str = Field(
-        "",
-        description="mmpose: its local checkpoint file; or an ONNX file of such a model, which needs no config",
-        json_schema_extra=UNKEYED,
-    )
-    h36m17: dict[str, list[str]] = Field(
-        {},
-        description="mmpose, for a model of joints of your own: of which a joint of h36m17 is the middle",
-        json_schema_extra=UNKEYED,
-    )
-    follow_poses: bool = Field(
-        False,
-        description="mmpose: look for people where they were in the frame before, and for boxes when they are lost",
-        json_schema_extra=UNKEYED,
-    )
-    batch_size: int = Field(16, ge=1, description="mmpose: crops in one network pass", json_schema_extra=UNKEYED)
-    precision: Literal["fp32", "bf16"] = Field(
-        "fp32",
-        description="mmpose: sums of the backbone; bf16 is faster on processors that have it, and rounds more",
         json_schema_extra=UNKEYED,
     )
     first_look_s: float = Field(
@@ -63,6 +34,22 @@ class DetectSettings(StageSettings):
     chunk_frames: int = Field(
         120, ge=1, description="frames in a stored chunk, which a kill can lose; the detector starts afresh at each"
     )
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """Options of the detector, by name."""
+        return dict(self.model_extra or {})
+
+
+def changed_detection(before: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """Settings of detection as plain values, some of them changed.
+
+    Where the changes name another detector, the options of the one before are left out.
+    """
+    default = DetectSettings.model_fields["detector"].default
+    same = changes.get("detector", before.get("detector", default)) == before.get("detector", default)
+    kept = {name: value for name, value in before.items() if same or name in DetectSettings.model_fields}
+    return kept | dict(changes)
 
 
 class KeypointSettings(StageSettings):

@@ -94,12 +94,22 @@ def parse(kind: type[Any], tree: Any, where: str, section: str = "") -> Any:
         name = ".".join([section, *place] if section else place)
         if first["type"] == "extra_forbidden":
             valid = [".".join(filter(None, [section, path])) for path in setting_names(kind)]
-            near = difflib.get_close_matches(name, valid, 1, 0.4)
-            raise PosepipeError(
-                f"{where}: unknown setting {name!r}; "
-                + (f"did you mean {near[0]!r}?" if near else f"valid: {', '.join(valid)}")
-            ) from error
+            raise unknown_setting(where, name, valid) from error
         raise PosepipeError(f"{where}: {name} = {first['input']!r}: {first['msg'].lower()}") from error
+
+
+def unknown_setting(where: str, name: str, valid: Iterable[str]) -> PosepipeError:
+    """What to say of a setting that does not exist: the nearest valid one, or all where none is near.
+
+    Args:
+        where: the file, or what else the setting stands in.
+        name: its dotted name.
+        valid: dotted names of all settings that could be meant.
+    """
+    names = list(valid)
+    near = difflib.get_close_matches(name, names, 1, 0.4)
+    hint = f"did you mean {near[0]!r}?" if near else f"valid: {', '.join(names)}"
+    return PosepipeError(f"{where}: unknown setting {name!r}; {hint}")
 
 
 def setting_names(kind: type[BaseModel], prefix: str = "") -> list[str]:

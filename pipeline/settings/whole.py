@@ -13,7 +13,6 @@ import tomli_w
 from pydantic import Field
 
 from ...models import METHODS
-from ..detectors import DETECTORS
 from .base import StageSettings
 from .clip import CropSettings, DetectSettings, KeypointSettings, MorphSettings, PeopleSettings, TrackSettings
 from .learning import RefineSettings, TrainSettings
@@ -86,8 +85,6 @@ def settings_from(tree: dict[str, Any], where: str) -> Settings:
         shared = {name: train.pop(name) for name in list(train) if name in TrainSettings.model_fields}
         tree["train"], tree["method"] = shared, train
         check_name("method", shared.get("method", TrainSettings().method), METHODS)
-    if isinstance(detect := tree.get("detect", {}), dict):
-        check_name("detector", detect.get("detector", "auto"), ["auto", *DETECTORS])
     return parse(Settings, tree, where)
 
 

@@ -8,10 +8,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from onnx_file import FLOAT, INT64, constant, node, value, write_onnx
-from posepipe.pipeline.detectors.mmpose import MMPoseDetector
+from posepipe.pipeline.detectors.mmpose_settings import MMPoseSettings
 from posepipe.pipeline.detectors.onnx_boxes import BoxesFromOnnx
 from posepipe.pipeline.errors import PosepipeError
-from posepipe.pipeline.settings import DetectSettings
 
 SIDE = 64
 
@@ -84,7 +83,7 @@ def test_a_config_beside_an_onnx_file_is_refused(tmp_path: Path) -> None:
     settings = {"mmpose_config": "rtmpose-t", "mmpose_checkpoint": str(tmp_path / "a.pth")}
     settings |= {"boxes_config": "rtmpose-t", "boxes_checkpoint": str(tmp_path / "b.onnx")}
     with pytest.raises(PosepipeError, match=r"detect.boxes_config: an ONNX file such as .*b.onnx needs none"):
-        MMPoseDetector.from_settings(DetectSettings(**settings), "cpu")
+        MMPoseSettings(**settings).build("cpu")
 
 
 def test_without_onnxruntime_it_says_what_to_install(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -93,4 +92,4 @@ def test_without_onnxruntime_it_says_what_to_install(monkeypatch: pytest.MonkeyP
     monkeypatch.delitem(sys.modules, "posepipe.pipeline.detectors.onnx_boxes")
     settings = {"mmpose_config": "rtmpose-t", "mmpose_checkpoint": str(tmp_path / "a.pth")}
     with pytest.raises(PosepipeError, match=r"an ONNX file needs onnxruntime .*pip install 'posepipe\[onnx\]'"):
-        MMPoseDetector.from_settings(DetectSettings(**settings, boxes_checkpoint=str(tmp_path / "b.onnx")), "cpu")
+        MMPoseSettings(**settings, boxes_checkpoint=str(tmp_path / "b.onnx")).build("cpu")

@@ -12,11 +12,10 @@ from hypothesis import strategies as st
 from posepipe.models.networks.openmmlab import nms
 from posepipe.pipeline.detectors import person_boxes as backend
 from posepipe.pipeline.detectors.carried import LEAST_SCORE, between
-from posepipe.pipeline.detectors.mmpose import MMPoseDetector
+from posepipe.pipeline.detectors.mmpose_settings import MMPoseSettings
 from posepipe.pipeline.detectors.model_zoo import find_config
 from posepipe.pipeline.detectors.person_boxes import BoxesFromModel
 from posepipe.pipeline.errors import PosepipeError
-from posepipe.pipeline.settings import DetectSettings
 
 from mmdet.apis import inference_detector, init_detector  # isort: skip  (importable only after ours)
 from mmpose.apis import inference_bottomup, init_model  # isort: skip
@@ -106,6 +105,6 @@ def test_what_finds_no_people_is_refused(tmp_path: Path) -> None:
     (tmp_path / "empty.py").write_text("a = 1")
     with pytest.raises(PosepipeError, match=r"the model of .*empty.py cannot be built"):
         BoxesFromModel(tmp_path / "empty.py", tmp_path / "a.pth")
-    settings = DetectSettings(mmpose_config="rtmpose-t", mmpose_checkpoint=str(tmp_path / "a.pth"), boxes_config=RTMO)
+    settings = MMPoseSettings(mmpose_config="rtmpose-t", mmpose_checkpoint=str(tmp_path / "a.pth"), boxes_config=RTMO)
     with pytest.raises(PosepipeError, match=r"detect.boxes_config and detect.boxes_checkpoint belong together"):
-        MMPoseDetector.from_settings(settings, "cpu")
+        settings.build("cpu")

@@ -76,10 +76,6 @@ def test_any_value_comes_back_from_toml(text: str, gap: float, tmp_path_factory:
         ("track.gap=1", r"unknown setting 'track.gap'; did you mean 'track.gap_s'\?"),
         ("trak.gap_s=1", r"unknown setting 'trak'; did you mean 'track.gap_s'\?"),
         ("train.method=canonpse", r"unknown method 'canonpse'; did you mean 'canonpose'\? valid: canonpose"),
-        (
-            "detect.detector=mmpos",
-            r"unknown detector 'mmpos'; did you mean 'mmpose'\? valid: auto, mediapipe, mmpose",
-        ),
         ("track.gap_s=-1", r"track.gap_s = -1: input should be greater than 0"),
         ("track.gap_s=soon", r"track.gap_s = 'soon': input should be a valid number"),
         ("train.seed=1.5", r"train.seed = 1.5"),
