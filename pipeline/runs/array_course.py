@@ -20,7 +20,7 @@ from ..settings import (
     LiftSettings,
     MorphSettings,
     Settings,
-    TrainingSettings,
+    TrainModelSettings,
     method_needs,
     to_toml,
 )
@@ -56,7 +56,7 @@ class Course:
     """Those that the method is given: the same, or turned by a reconstruction."""
     model: Model
 
-    def __init__(self, path: Path, place: Workplace, settings: Settings, training: TrainingSettings) -> None:
+    def __init__(self, path: Path, place: Workplace, settings: Settings, training: TrainModelSettings) -> None:
         self.path, self.place, self.settings, self.training = path, place, settings, training
         self.name, self.source, self.needs = path.stem, place.source(path), method_needs(settings)
         self.network = chosen_morph(settings, {path: self.source.key})

@@ -10,7 +10,7 @@ from ..detectors.model_zoo import why_not
 from ..errors import PosepipeError
 from ..footage.annotations import PictureFolder, find_pictures
 from ..runtime.cache import SourceFile
-from ..settings import FROM_JOINTS, TrainingSettings, method_needs, training_settings
+from ..settings import FROM_JOINTS, TrainModelSettings, method_needs, training_settings
 from ..stages.calibrate import HOW_TO_GIVE_EXTRINSICS, HOW_TO_GIVE_INTRINSICS
 from .morphing import chosen_morph
 from .refinement import check_reference
@@ -26,7 +26,7 @@ class Prepared:
 
     needs: frozenset[str]
     """What the method needs beside 2D poses (``Method.needs``)."""
-    training: TrainingSettings
+    training: TrainModelSettings
     backbone: SourceFile | None
     """The file that training starts from."""
     labelled: tuple[SourceFile, PictureFolder] | None
@@ -49,7 +49,7 @@ def prepare(walk: Walk) -> Prepared:
     return Prepared(needs, training, backbone, labelled, chosen_morph(walk.settings, sources))
 
 
-def _training(walk: Walk, needs: frozenset[str]) -> TrainingSettings:
+def _training(walk: Walk, needs: frozenset[str]) -> TrainModelSettings:
     """Settings of the method, checked, as are the data that it needs."""
     check_reference(walk.settings, needs)
     known = walk.settings.calibrate.assumes_focal or all(camera.calibration for _, camera in walk.cameras)
@@ -96,7 +96,7 @@ def _checkpoint(walk: Walk, name: str | None) -> SourceFile | None:
     return walk.place.source(path)
 
 
-def _labelled_source(walk: Walk, training: TrainingSettings) -> tuple[SourceFile, PictureFolder]:
+def _labelled_source(walk: Walk, training: TrainModelSettings) -> tuple[SourceFile, PictureFolder]:
     """The annotations and the pictures with 2D labels that the settings name."""
     folder, annotations = (training.options[f"labelled_{name}"] for name in ("images", "annotations"))
     if not folder or not annotations:

@@ -13,7 +13,7 @@ from ..settings import (
     CAMERA_NEEDS,
     LiftSettings,
     Settings,
-    TrainingSettings,
+    TrainModelSettings,
     check_name,
     method_needs,
     training_settings,
@@ -96,7 +96,7 @@ def infer_arrays(
         return Inferred(path, out, pose, (out / POSES,))
 
 
-def _checked_training(path: Path, settings: Settings) -> TrainingSettings:
+def _checked_training(path: Path, settings: Settings) -> TrainModelSettings:
     """Settings of the method, checked before anything long begins, as are the arrays that it needs."""
     with open_keypoints(path) as file:
         sized = "image_size" in file

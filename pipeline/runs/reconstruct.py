@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ..arrays import Labels, Samples
 from ..runtime.workplace import Workplace
-from ..settings import LiftSettings, Settings, TrainingSettings, method_class, method_settings
+from ..settings import LiftSettings, Settings, TrainModelSettings, method_class, method_settings
 from ..stages.label import label_from_fused
 from ..training.training_set import TrainingSet
 
@@ -44,7 +44,7 @@ def reconstruct(
     log.info("%s finds poses to start from", FIRST_METHOD)
     chosen = {"epochs": own["first_epochs"], "width": own["width"]}
     options = method_class(FIRST_METHOD).Settings(**chosen).model_dump(mode="json")
-    training = TrainingSettings(
+    training = TrainModelSettings(
         method=FIRST_METHOD, seed=settings.train.seed, options=options, device=settings.device
     )
     model = run(train_model, TrainingSet(samples), settings=training, subject=subject)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from ..errors import PosepipeError
 from ..footage.keypoint_file import open_keypoints, read_keypoints, read_true_poses
 from ..runtime.workplace import Workplace
-from ..settings import CAMERA_NEEDS, LiftSettings, RefiningSettings, Settings
+from ..settings import CAMERA_NEEDS, LiftSettings, RefineModelSettings, Settings
 
 if TYPE_CHECKING:
     from ..training.model_file import Model
@@ -72,7 +72,7 @@ def refined_model(model_path: Path, place: Workplace, settings: Settings, needs:
         samples = run(move_joints_of_samples, samples, morph, subject=name)
     true = run(read_true_poses, source, skeleton, subject=name)
     lifted = run(lift_samples, samples, model_file, settings=LiftSettings(device=device), subject=name)
-    refining = RefiningSettings(epochs=settings.refine.epochs, seed=settings.train.seed, device=device)
+    refining = RefineModelSettings(epochs=settings.refine.epochs, seed=settings.train.seed, device=device)
     return run(refine_model, lifted, true, model_file, settings=refining, subject=name)
 
 

@@ -6,7 +6,7 @@ beside those that all methods share.
 
 from .base import UNKEYED, StageSettings
 from .clip import CropSettings, DetectSettings, KeypointSettings, MorphSettings, PeopleSettings, TrackSettings
-from .learning import RefineSettings, RefiningSettings, TrainingSettings, TrainSettings
+from .learning import RefineModelSettings, RefineSettings, TrainModelSettings, TrainSettings
 from .method import (
     CAMERA_NEEDS,
     FROM_JOINTS,
@@ -31,9 +31,9 @@ from .whole import AFTER_LIFTING, REPEATED, Settings, load_settings, settings_fr
 __all__ = [
     "AFTER_LIFTING", "CAMERA_NEEDS", "FROM_JOINTS", "FROM_VIEWS", "REPEATED", "UNKEYED",
     "CalibrateSettings", "CropSettings", "DetectSettings", "FuseSettings", "KeypointSettings", "LabelSettings",
-    "LiftSettings", "MorphSettings", "MotionSettings", "PeopleSettings", "RefineSettings", "RefiningSettings",
+    "LiftSettings", "MorphSettings", "MotionSettings", "PeopleSettings", "RefineModelSettings", "RefineSettings",
     "RootSettings", "SampleSettings", "Segment", "Settings", "SideSettings", "StageSettings", "SynchronizeSettings",
-    "TrackSettings", "TrainSettings", "TrainingSettings",
+    "TrackSettings", "TrainModelSettings", "TrainSettings",
     "check_name", "load_settings", "method_class", "method_needs", "method_settings", "nested", "parse", "put",
     "read_toml", "setting_names", "settings_from", "to_toml", "training_settings",
 ]  # fmt: skip

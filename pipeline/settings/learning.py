@@ -10,21 +10,21 @@ from .base import UNKEYED, StageSettings
 
 
 class TrainSettings(StageSettings):
-    """What all training methods share."""
+    """The group ``[train]``: what all training methods share."""
 
     method: str = Field("canonpose", description="training method")
     seed: int = Field(0, ge=0, description="seed of all random draws")
 
 
-class TrainingSettings(TrainSettings):
-    """What the training stage is given: the shared settings, and the method's own as plain values."""
+class TrainModelSettings(TrainSettings):
+    """What the stage ``train_model`` is given: the shared settings, and the method's own as plain values."""
 
     options: dict[str, Any]
     device: str = Field("auto", json_schema_extra=UNKEYED)
 
 
 class RefineSettings(StageSettings):
-    """Refinement unit of EpipolarPose, for any method that lifts 2D poses: it learns from true 3D poses."""
+    """The group ``[refine]``: EpipolarPose's refinement unit, which learns from true 3D poses."""
 
     reference: str = Field(
         "",
@@ -34,8 +34,8 @@ class RefineSettings(StageSettings):
     epochs: int = Field(200, ge=1, description="passes over the pairs of lifted and true poses")
 
 
-class RefiningSettings(StageSettings):
-    """What the stage that trains the refinement unit is given."""
+class RefineModelSettings(StageSettings):
+    """What the stage ``refine_model`` is given."""
 
     epochs: int
     seed: int

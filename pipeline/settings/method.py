@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from ...models import METHODS
 from ..errors import PosepipeError
-from .learning import TrainingSettings
+from .learning import TrainModelSettings
 from .parsing import check_name, parse
 from .whole import Settings
 
@@ -50,7 +50,7 @@ def method_needs(settings: Settings) -> frozenset[str]:
     return method_class(settings.train.method).needs_with(method_settings(settings))
 
 
-def training_settings(settings: Settings, offered: Collection[str], advice: str) -> TrainingSettings:
+def training_settings(settings: Settings, offered: Collection[str], advice: str) -> TrainModelSettings:
     """Settings of the training stage, checked, as are the data that the method needs.
 
     Args:
@@ -68,4 +68,4 @@ def training_settings(settings: Settings, offered: Collection[str], advice: str)
         raise PosepipeError(
             f"method {name!r} needs {' and '.join(missing)}: {advice}, or use --method canonpose with its defaults"
         )
-    return TrainingSettings(**settings.train.model_dump(), options=options, device=settings.device)
+    return TrainModelSettings(**settings.train.model_dump(), options=options, device=settings.device)

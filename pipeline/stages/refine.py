@@ -18,7 +18,7 @@ from ..errors import PosepipeError
 from ..runtime.cache import SourceFile, Work, stage
 from ..runtime.device import choose_device
 from ..runtime.progress import progress
-from ..settings import RefiningSettings
+from ..settings import RefineModelSettings
 from ..training.checkpoint import Checkpoint
 from ..training.model_file import Model
 
@@ -33,7 +33,7 @@ KEEP_S = 30.0
 
 @stage(version=1)
 def refine_model(
-    lifted: ViewPoses, true: TruePoses, model_file: SourceFile, settings: RefiningSettings, *, work: Work
+    lifted: ViewPoses, true: TruePoses, model_file: SourceFile, settings: RefineModelSettings, *, work: Work
 ) -> Model:
     """The model with a refinement unit that turns the poses it lifts into the true ones.
 
@@ -68,7 +68,7 @@ def refine_model(
 
 
 def train_unit(
-    unit: RefinementUnit, lifted: Tensor, true: Tensor, settings: RefiningSettings, work: Work
+    unit: RefinementUnit, lifted: Tensor, true: Tensor, settings: RefineModelSettings, work: Work
 ) -> list[dict[str, Any]]:
     """Train on pairs of poses (N, J, 3), from the last kept epoch on; one row of losses per epoch."""
     optimizer = torch.optim.Adam(unit.parameters(), LEARNING_RATE)

@@ -27,7 +27,7 @@ from ..runtime.cache import Work, stage
 from ..runtime.device import choose_device
 from ..runtime.launcher import ALONE, Launch, together
 from ..runtime.progress import progress
-from ..settings import TrainingSettings, method_class
+from ..settings import TrainModelSettings, method_class
 from ..training.batches import NOTHING, OnDemand, SampleCrops, pick, pick_views, to_batch, windows_of
 from ..training.checkpoint import Checkpoint
 from ..training.model_file import Model
@@ -42,7 +42,7 @@ _BLOCK = 256
 
 
 @stage(version=2, distributed=True)
-def train_model(learnt_from: TrainingSet, settings: TrainingSettings, *, work: Work) -> Model:
+def train_model(learnt_from: TrainingSet, settings: TrainModelSettings, *, work: Work) -> Model:
     """A method trained on samples, and on what else the training set holds for it.
 
     Raises:

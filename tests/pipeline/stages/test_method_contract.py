@@ -25,8 +25,8 @@ from posepipe.pipeline.runtime.cache import Cache, SourceFile
 from posepipe.pipeline.settings import (
     LabelSettings,
     LiftSettings,
-    RefiningSettings,
-    TrainingSettings,
+    RefineModelSettings,
+    TrainModelSettings,
     load_settings,
     method_class,
 )
@@ -54,11 +54,11 @@ class Case:
         return "-".join([self.method, *(str(value) for _, value in self.options)])
 
     @property
-    def training(self) -> TrainingSettings:
+    def training(self) -> TrainModelSettings:
         steps = "steps" if self.method == "posepipe" else "min_steps"
         options = {"epochs": 2, steps: 5, "batch_size": 16, "width": 32, **dict(self.options)}
         settings = method_class(self.method).Settings.model_validate(options)
-        return TrainingSettings(method=self.method, options=settings.model_dump(mode="json"), device="cpu")
+        return TrainModelSettings(method=self.method, options=settings.model_dump(mode="json"), device="cpu")
 
 
 CASES = [
@@ -210,7 +210,7 @@ def test_a_model_with_a_refinement_unit_keeps_the_contract(
     without = train(tmp_path, CASES[4], samples, rig, labels)
     found = lifted(without, tmp_path, samples)
     true = TruePoses(np.array(found.joint[..., ::-1]), "h36m17", "true.npz")
-    settings = RefiningSettings(epochs=1, seed=0, device="cpu")
+    settings = RefineModelSettings(epochs=1, seed=0, device="cpu")
     made = Cache(tmp_path).run(refine_model, found, true, SourceFile(tmp_path / "model.pt", "key"), settings=settings)
     poses = lifted(made, tmp_path, samples)
     assert not np.allclose(poses.joint, found.joint, atol=0.01, equal_nan=True)

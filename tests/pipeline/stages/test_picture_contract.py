@@ -15,7 +15,7 @@ from posepipe.models.method import Method, MethodSettings
 from posepipe.pipeline.arrays import Crops, LabelledPictures, Labels, Pose3D, Rig, Samples
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.runtime.cache import Cache, SourceFile
-from posepipe.pipeline.settings import LabelSettings, LiftSettings, TrainingSettings, method_class
+from posepipe.pipeline.settings import LabelSettings, LiftSettings, TrainModelSettings, method_class
 from posepipe.pipeline.stages.label import label_poses
 from posepipe.pipeline.stages.lift import lift_poses
 from posepipe.pipeline.stages.train import train_model
@@ -47,9 +47,9 @@ def settings_of(name: str) -> MethodSettings:
     return method_class(method).Settings.model_validate(NETWORK | SHORT | options)
 
 
-def training(name: str) -> TrainingSettings:
+def training(name: str) -> TrainModelSettings:
     options = settings_of(name).model_dump(mode="json")
-    return TrainingSettings(method=CASES[name][0], options=options, device="cpu")
+    return TrainModelSettings(method=CASES[name][0], options=options, device="cpu")
 
 
 @pytest.fixture(scope="module")

@@ -27,7 +27,7 @@ from posepipe.pipeline.runs.refinement import check_reference
 from posepipe.pipeline.runs.results import about_results
 from posepipe.pipeline.runtime.cache import Cache, SourceFile, Work
 from posepipe.pipeline.runtime.workplace import status
-from posepipe.pipeline.settings import RefiningSettings, Settings, load_settings
+from posepipe.pipeline.settings import RefineModelSettings, Settings, load_settings
 from posepipe.pipeline.stages import refine
 from posepipe.pipeline.stages.refine import refine_model
 from posepipe.pipeline.training.model_file import REFINED_VERSION, Model
@@ -100,7 +100,7 @@ def model_file(tmp_path: Path) -> SourceFile:
 
 
 def trained(folder: Path, lifted: ViewPoses, true: TruePoses, model_file: SourceFile, epochs: int) -> Model:
-    settings = RefiningSettings(epochs=epochs, seed=0, device="cpu")
+    settings = RefineModelSettings(epochs=epochs, seed=0, device="cpu")
     return Cache(folder).run(refine_model, lifted, true, model_file, settings=settings)
 
 

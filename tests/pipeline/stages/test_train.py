@@ -20,7 +20,7 @@ from posepipe.pipeline.arrays import Samples
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.runtime.cache import Cache
 from posepipe.pipeline.runtime.launcher import ALONE, Launch, this_launch, together
-from posepipe.pipeline.settings import TrainingSettings, method_class
+from posepipe.pipeline.settings import TrainModelSettings, method_class
 from posepipe.pipeline.stages.train import train_model
 from posepipe.pipeline.training.model_file import Model
 from posepipe.pipeline.training.training_set import TrainingSet
@@ -97,7 +97,7 @@ def fake_method(monkeypatch: pytest.MonkeyPatch) -> type[FakeMethod]:
 
 def train(folder: Path, method: str = "fake", seed: int = 0, **options: Any) -> Model:
     options = {**(CANONPOSE if method == "sure" else {"epochs": 3}), **options}
-    settings = TrainingSettings(method=method, seed=seed, options=options)
+    settings = TrainModelSettings(method=method, seed=seed, options=options)
     return Cache(folder).run(train_model, TrainingSet(samples()), settings=settings)
 
 
@@ -222,7 +222,7 @@ def test_methods_that_know_perspective_do_not_fear_the_mirror(method: str, fits:
 
 
 def test_a_device_that_is_not_there_is_said(tmp_path: Path) -> None:
-    settings = TrainingSettings(method="fake", options={}, device="cuda:99")
+    settings = TrainModelSettings(method="fake", options={}, device="cuda:99")
     with pytest.raises(PosepipeError, match="device 'cuda:99' is not available here"):
         Cache(tmp_path).run(train_model, TrainingSet(samples()), settings=settings)
 
@@ -232,7 +232,7 @@ def test_missing_views_are_trained_around(tmp_path: Path) -> None:
     confidence, keypoint = whole.confidence.copy(), whole.keypoint.copy()
     confidence[::3, 1], keypoint[::3, 1] = 0, 0
     gappy = replace(whole, confidence=confidence, keypoint=keypoint)
-    settings = TrainingSettings(method="sure", options=CANONPOSE)
+    settings = TrainModelSettings(method="sure", options=CANONPOSE)
     model = Cache(tmp_path).run(train_model, TrainingSet(gappy), settings=settings)
     assert all(np.isfinite(row["total"]) for row in model.losses)
 
@@ -280,14 +280,14 @@ import torch
 from test_train import CANONPOSE, samples
 from posepipe.pipeline.runtime.cache import Cache
 from posepipe.pipeline.runtime.launcher import this_launch
-from posepipe.pipeline.settings import TrainingSettings, method_class
+from posepipe.pipeline.settings import TrainModelSettings, method_class
 from posepipe.pipeline.stages.train import train_model
 from posepipe.pipeline.training.training_set import TrainingSet
 
 torch.set_num_threads(1)
 launch, out = this_launch(), Path(sys.argv[3])
 cache = Cache(out / "cache", processes=launch.processes, rank=launch.rank)
-settings = TrainingSettings(method="sure", options=CANONPOSE, device="cpu")
+settings = TrainModelSettings(method="sure", options=CANONPOSE, device="cpu")
 model = cache.run(train_model, TrainingSet(samples()), settings=settings)
 torch.save({"state": model.state, "losses": model.losses}, out / f"{launch.rank}.pt")
 """
