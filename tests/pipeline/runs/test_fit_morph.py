@@ -198,7 +198,7 @@ def test_what_cannot_be_learnt_from_is_one_sentence(made: tuple[FittedMorph, Pat
     with pytest.raises(PosepipeError, match="there is no file"):
         fit_morph(folder / "found.npz", tmp_path / "nowhere.npz")
     (tmp_path / "text.pt").write_text("no tensors")
-    with pytest.raises(PosepipeError, match="is no skeleton morph"):
+    with pytest.raises(PosepipeError, match="is not a skeleton morph"):
         MorphNetwork.read(tmp_path / "text.pt")
     with pytest.raises(PosepipeError, match="there is no file"):
         MorphNetwork.read(tmp_path / "nowhere.pt")
