@@ -27,7 +27,7 @@ from ..settings import (
 from ..stages.calibrate import calibrate, describe_rig
 from ..stages.label import label_poses
 from ..stages.lift import lift_samples
-from ..stages.move import move_joints_of_samples
+from ..stages.morph import move_joints_of_samples
 from ..stages.place_root import place_views
 from ..stages.samples import select_samples, two_view_warning
 from ..training.model_file import Model

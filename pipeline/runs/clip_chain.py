@@ -11,7 +11,7 @@ from ..runtime.cache import SourceFile
 from ..settings import KeypointSettings, TrackSettings, parse
 from ..stages.frames import extract_frames
 from ..stages.import_poses import frames_of, read_people
-from ..stages.morph import morph_skeleton
+from ..stages.morph import morph_skeleton, move_joints
 from ..stages.track import track_athlete, track_people
 from .results import about
 from .seeing import people_in
@@ -96,8 +96,6 @@ class Cameras:
                 self.walk.run(morph_skeleton, track, settings=settings, subject=subject) for track in tracks
             ]
             if self.network:
-                from ..stages.move import move_joints
-
                 self.everybody[subject] = [
                     self.walk.run(move_joints, track, self.network, subject=subject)
                     for track in self.everybody[subject]

@@ -39,8 +39,7 @@ from ..stages.crop import crop_people
 from ..stages.frames import extract_frames
 from ..stages.import_poses import frames_of, read_people
 from ..stages.lift import check_intrinsics, lift_poses
-from ..stages.morph import morph_skeleton
-from ..stages.move import move_joints
+from ..stages.morph import morph_skeleton, move_joints
 from ..stages.place_root import place_root
 from ..stages.sides import describe_swaps, find_swaps, mend_sides
 from ..stages.smooth import make_motion

@@ -58,7 +58,7 @@ def reference_digest(settings: Settings, place: Workplace) -> str:
 def refined_model(model_path: Path, place: Workplace, settings: Settings, needs: Collection[str]) -> Model:
     """A model with a refinement unit, trained on what the model finds in the file of true poses."""
     from ..stages.lift import lift_samples  # import torch
-    from ..stages.move import move_joints_of_samples
+    from ..stages.morph import move_joints_of_samples
     from ..stages.refine import refine_model
     from ..training.model_file import Model
 

@@ -20,7 +20,7 @@ from posepipe.pipeline.runs.fit import fit
 from posepipe.pipeline.runs.fit_morph import FittedMorph, fit_morph
 from posepipe.pipeline.runs.infer import infer
 from posepipe.pipeline.settings import load_settings
-from posepipe.pipeline.stages.move import move_joints
+from posepipe.pipeline.stages.morph import move_joints
 from posepipe.pipeline.training.model_file import FORMAT_VERSION, PLAIN_VERSION, Model
 from posepipe.pipeline.training.morph_file import MorphNetwork
 from quick_fit import QUICK
