@@ -90,7 +90,7 @@ def _format() -> TorchFormat:
     return TorchFormat(
         "posepipe morph",
         FORMAT_VERSION,
-        file="morph.network file",
+        file="file of a skeleton morph (morph.network):",
         noun="a skeleton morph",
         origin="give the file that `posepipe morph fit` wrote",
         again="run `posepipe morph fit` again",
