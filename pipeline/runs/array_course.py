@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ..arrays import Labels, Rig, Samples, ViewPoses
-from ..footage.keypoint_file import open_keypoints, read_keypoints
+from ..footage.keypoint_file import open_keypoints
 from ..runtime.cache import Cache, SourceFile
 from ..runtime.workplace import Workplace
 from ..settings import (
@@ -25,6 +25,7 @@ from ..settings import (
     to_toml,
 )
 from ..stages.calibrate import calibrate, describe_rig
+from ..stages.import_arrays import read_keypoints
 from ..stages.label import label_poses
 from ..stages.lift import lift_samples
 from ..stages.morph import move_joints_of_samples

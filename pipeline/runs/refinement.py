@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import PosepipeError
-from ..footage.keypoint_file import open_keypoints, read_keypoints, read_true_poses
+from ..footage.keypoint_file import open_keypoints
 from ..runtime.workplace import Workplace
 from ..settings import CAMERA_NEEDS, LiftSettings, RefineModelSettings, Settings
+from ..stages.import_arrays import read_keypoints, read_true_poses
 
 if TYPE_CHECKING:
     from ..training.model_file import Model
