@@ -23,8 +23,8 @@ from posepipe.models.body.metrics import joint_errors
 from posepipe.models.method import Batch, Phase, View
 from posepipe.models.methods.canonpose import CanonPose, CanonPoseSettings
 from posepipe.models.skeleton import H36M17
-from posepipe.pipeline.footage.keypoint_file import read_keypoints
 from posepipe.pipeline.runtime.cache import SourceFile, Work
+from posepipe.pipeline.stages.import_arrays import read_keypoints
 from posepipe.pipeline.stages.train import fit_method
 from posepipe.pipeline.training.batches import to_batch
 

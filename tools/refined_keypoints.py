@@ -18,8 +18,9 @@ import torch
 from posepipe.models.body.metrics import jdr
 from posepipe.models.methods.cvsf import CVSF
 from posepipe.models.skeleton import H36M17
-from posepipe.pipeline.footage.keypoint_file import open_keypoints, read_keypoints
+from posepipe.pipeline.footage.keypoint_file import open_keypoints
 from posepipe.pipeline.runtime.cache import SourceFile
+from posepipe.pipeline.stages.import_arrays import read_keypoints
 from posepipe.pipeline.training.batches import pick, to_batch
 from posepipe.pipeline.training.model_file import Model
 

@@ -17,8 +17,9 @@ from posepipe.models.method import Batch, Phase, View, given
 from posepipe.models.methods.canonpose import CanonPose
 from posepipe.models.methods.losses import mean_where
 from posepipe.models.skeleton import H36M17
-from posepipe.pipeline.footage.keypoint_file import open_keypoints, read_keypoints
+from posepipe.pipeline.footage.keypoint_file import open_keypoints
 from posepipe.pipeline.runtime.cache import SourceFile, Work
+from posepipe.pipeline.stages.import_arrays import read_keypoints
 from posepipe.pipeline.stages.train import fit_method
 from posepipe.pipeline.training.batches import to_batch
 from torch import Tensor

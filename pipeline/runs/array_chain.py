@@ -18,11 +18,12 @@ import numpy as np
 from ..arrays import POSES_ONLY, Frames, Pose3D, Samples, Swaps, ViewPoses
 from ..exporters import FROM_VIDEO
 from ..exporters.clip import ONLY_PERSON, Clip, Person
-from ..footage.keypoint_file import open_keypoints, read_keypoints
+from ..footage.keypoint_file import open_keypoints
 from ..footage.recording import CameraClip
 from ..runtime.cache import Cache, SourceFile
 from ..settings import KeypointSettings, Settings, parse
-from ..stages.move import move_joints_of_samples
+from ..stages.import_arrays import read_keypoints
+from ..stages.morph import move_joints_of_samples
 from ..stages.place_root import place_views
 from ..stages.sides import describe_swaps, find_swaps_in_samples, mend_samples, take_members
 from ..stages.smooth import make_motion_of_views

@@ -22,8 +22,7 @@ from ..settings import KeypointSettings, Settings, TrackSettings, parse
 from ..stages.detect import detect_in_parts, detect_poses
 from ..stages.frames import extract_frames
 from ..stages.import_poses import frames_of, read_people
-from ..stages.morph import morph_skeleton
-from ..stages.move import move_joints
+from ..stages.morph import morph_skeleton, move_joints
 from ..stages.place_root import place_root
 from ..stages.scan import find_parts
 from ..stages.sides import describe_swaps

@@ -19,11 +19,12 @@ from ...models.geometry.geometry import normalise_keypoints
 from ...models.networks.morph import Morph
 from ...models.skeleton import H36M17, SKELETONS, mapping_to_h36m17
 from ..errors import PosepipeError
-from ..footage.keypoint_file import KEYPOINT_SUFFIX, open_keypoints, read_keypoints
+from ..footage.keypoint_file import KEYPOINT_SUFFIX, open_keypoints
 from ..footage.readers import format_of
 from ..runtime.cache import Digests, SourceFile
 from ..runtime.progress import progress
 from ..settings import KeypointSettings
+from ..stages.import_arrays import read_keypoints
 from ..stages.import_poses import read_people
 from ..training.morph_file import MorphNetwork
 

@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ..errors import PosepipeError
-from ..footage.keypoint_file import open_keypoints, read_keypoints, read_true_poses
+from ..footage.keypoint_file import open_keypoints
 from ..runtime.workplace import Workplace
 from ..settings import CAMERA_NEEDS, LiftSettings, RefineModelSettings, Settings
+from ..stages.import_arrays import read_keypoints, read_true_poses
 
 if TYPE_CHECKING:
     from ..training.model_file import Model
@@ -58,7 +59,7 @@ def reference_digest(settings: Settings, place: Workplace) -> str:
 def refined_model(model_path: Path, place: Workplace, settings: Settings, needs: Collection[str]) -> Model:
     """A model with a refinement unit, trained on what the model finds in the file of true poses."""
     from ..stages.lift import lift_samples  # import torch
-    from ..stages.move import move_joints_of_samples
+    from ..stages.morph import move_joints_of_samples
     from ..stages.refine import refine_model
     from ..training.model_file import Model
 

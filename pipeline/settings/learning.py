@@ -24,7 +24,7 @@ class TrainModelSettings(TrainSettings):
 
 
 class RefineSettings(StageSettings):
-    """The group ``[refine]``: refinement unit of EpipolarPose, for any method that lifts 2D poses: it learns from true 3D poses."""
+    """The group ``[refine]``: EpipolarPose's refinement unit, which learns from true 3D poses."""
 
     reference: str = Field(
         "",

@@ -1,14 +1,17 @@
-"""Skeleton morphing: from the detector's joints to those of the results."""
+"""Skeleton morphing: from the detector's joints to those of the results, by an exact map and by a learnt morph."""
 
 from __future__ import annotations
+
+from dataclasses import replace
 
 import numpy as np
 
 from ...models.blocks import frame_blocks
 from ...models.skeleton import SKELETONS, mapping_to_h36m17
-from ..arrays import Track
+from ..arrays import Samples, Track
 from ..runtime.cache import stage
 from ..settings import MorphSettings
+from ..training.morph_file import MorphNetwork
 
 
 @stage(version=1)
@@ -30,3 +33,26 @@ def morph_skeleton(track: Track, settings: MorphSettings) -> Track:
         camera_moves=track.camera_moves,
         dropped=track.dropped,
     )
+
+
+@stage(version=1)
+def move_joints(track: Track, network: MorphNetwork) -> Track:
+    """A track on Human3.6M-17 with its joints moved; missing ones stay missing."""
+    return replace(track, keypoint=_moved(track.keypoint, track.confidence, network))
+
+
+@stage(version=1)
+def move_joints_of_samples(samples: Samples, network: MorphNetwork) -> Samples:
+    """Samples on Human3.6M-17 with their joints moved; missing ones stay missing."""
+    return replace(samples, keypoint=_moved(samples.keypoint, samples.confidence, network))
+
+
+def _moved(keypoint: np.ndarray, confidence: np.ndarray, network: MorphNetwork) -> np.ndarray:
+    """Joints (..., J, 2) px moved where their confidence (..., J) is above 0."""
+    import torch  # here: a fit with nothing to do can do without
+
+    missing = np.asarray(confidence) <= 0
+    known = torch.from_numpy(np.where(missing[..., None], 0, keypoint).astype(np.float32)).flatten(0, -3)
+    surety = torch.from_numpy(np.array(confidence, np.float32)).flatten(0, -2)
+    moved = network.build().morph(known, surety).numpy().reshape(keypoint.shape)
+    return np.where(missing[..., None], keypoint, moved).astype(np.float32)

@@ -11,6 +11,17 @@ from torch import Tensor, nn
 from torch.optim.lr_scheduler import LRScheduler
 
 from ..arrays import HandOver, durable
+from .torch_file import TorchFormat
+
+FORMAT = TorchFormat(
+    "posepipe checkpoint",
+    1,
+    file="checkpoint",
+    noun="a checkpoint of a training",
+    origin="remove the folder that it lies in, and run fit again",
+    again="remove the folder that it lies in, and run fit again",
+)
+_KINDS = {"method": dict, "optimizer": dict, "schedule": dict, "losses": list}
 
 
 @dataclass(frozen=True)
@@ -42,9 +53,13 @@ class Checkpoint(HandOver):
     def save(self, folder: Path) -> None:
         """Write ``checkpoint.pt``."""
         with durable(folder / "checkpoint.pt") as file:
-            torch.save({name: getattr(self, name) for name in self.__dataclass_fields__}, file)
+            file.write(FORMAT.pack({name: getattr(self, name) for name in self.__dataclass_fields__}))
 
     @classmethod
     def load(cls, folder: Path, notes: dict[str, Any]) -> Self:
-        """Read ``checkpoint.pt``."""
-        return cls(**torch.load(folder / "checkpoint.pt", map_location="cpu", weights_only=True))
+        """Read ``checkpoint.pt``.
+
+        Raises:
+            PosepipeError: it is damaged.
+        """
+        return cls(**FORMAT.read(folder / "checkpoint.pt", _KINDS))

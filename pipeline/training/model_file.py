@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import io
 import json
-import warnings
-from dataclasses import MISSING, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import lru_cache
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Self
 
@@ -20,15 +17,30 @@ from ..arrays import HandOver
 from ..errors import PosepipeError
 from ..runtime.cache import SourceFile, write_atomically
 from ..settings import method_class, parse
-from .morph_file import MorphNetwork
+from .morph_file import MORPH_KINDS, MorphNetwork
+from .torch_file import TorchFormat
 
-FORMAT = "posepipe model"
 FORMAT_VERSION = 3
 """Of models with a skeleton morph, which a posepipe that knows older versions only would leave out and not say so."""
 REFINED_VERSION = 2
 """Of other models with a refinement unit, likewise."""
 PLAIN_VERSION = 1
 """Of all other models."""
+FORMAT = TorchFormat(
+    "posepipe model",
+    FORMAT_VERSION,
+    file="model file",
+    noun="a posepipe model",
+    origin="give the model.pt that `posepipe fit` wrote",
+    again="run fit again",
+)
+_KINDS = {
+    "method": str, "options": dict, "skeleton": str, "state": dict, "losses": list, "handedness": dict,
+    "instants": int, "recipe": dict,
+}  # fmt: skip
+_OPTIONAL = {
+    "window_step_s": float | int | None, "refinement": dict | None, "supervision": str, "morph": dict,
+}  # fmt: skip
 NO_SUPERVISION = "no 3D poses"
 
 
@@ -80,16 +92,8 @@ class Model(HandOver):
         names = [name for name in self.__dataclass_fields__ if name not in ("state", "refinement", "morph")]
         plain = {name: getattr(self, name) for name in names}
         refined = PLAIN_VERSION if self.refinement is None else REFINED_VERSION
-        content = {
-            "format": FORMAT,
-            "format_version": refined if self.morph is None else FORMAT_VERSION,
-            "posepipe": version("posepipe"),
-            **json.loads(json.dumps(plain)),  # pickle tells a word that stands twice from two equal words
-            **weights,
-        }
-        buffer = io.BytesIO()  # a path would put its own name into the file
-        torch.save(content, buffer)
-        write_atomically(path, buffer.getvalue())
+        plain = json.loads(json.dumps(plain))  # pickle tells a word that stands twice from two equal words
+        write_atomically(path, FORMAT.pack(plain | weights, refined if self.morph is None else FORMAT_VERSION))
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -98,33 +102,10 @@ class Model(HandOver):
         Raises:
             PosepipeError: missing, not a posepipe model, of a newer version, or damaged.
         """
-        try:
-            with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # what torch thinks of a file that is refused below
-                content = torch.load(path, map_location="cpu", weights_only=True)
-        except FileNotFoundError as error:
-            raise PosepipeError(f"there is no model file {path}") from error
-        except Exception as error:
-            raise PosepipeError(
-                f"{path} is not a posepipe model (it cannot be read as plain tensors, so nothing in it was run); "
-                "give the model.pt that `posepipe fit` wrote"
-            ) from error
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise PosepipeError(f"{path} is not a posepipe model; give the model.pt that `posepipe fit` wrote")
-        if not isinstance(written := content.get("format_version"), int):
-            raise PosepipeError(f"{path} is damaged: it does not say its format; run fit again")
-        if written > FORMAT_VERSION:
-            raise PosepipeError(
-                f"{path} was written by posepipe {content.get('posepipe')}, "
-                f"which is newer than this one ({version('posepipe')}); "
-                "update posepipe, or run fit again"
-            )
-        fields = cls.__dataclass_fields__.values()
-        if lost := [field.name for field in fields if field.default is MISSING and field.name not in content]:
-            raise PosepipeError(f"{path} is damaged: it lacks {lost[0]!r}; run fit again")
+        content = FORMAT.read(path, _KINDS, _OPTIONAL)
         if "morph" in content:
-            content["morph"] = MorphNetwork(**content["morph"])
-        return cls(**{field.name: content[field.name] for field in fields if field.name in content})
+            content["morph"] = MorphNetwork(**FORMAT.checked(path, content["morph"], MORPH_KINDS))
+        return cls(**content)
 
     def with_morph(self, network: MorphNetwork | None) -> Self:
         """The same model, which says that a skeleton morph belongs before it."""

@@ -3,23 +3,25 @@
 from __future__ import annotations
 
 import hashlib
-import io
 import json
 from dataclasses import dataclass
 from functools import cached_property
-from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Self
+from typing import TYPE_CHECKING, Any, Self
 
-import torch
-
-from ...models.networks.morph import Morph
 from ...models.skeleton import H36M17
 from ..errors import PosepipeError
 from ..runtime.cache import write_atomically
 
-FORMAT = "posepipe morph"
+if TYPE_CHECKING:  # torch is imported only where a network is at work
+    import torch
+
+    from ...models.networks.morph import Morph
+    from .torch_file import TorchFormat
+
 FORMAT_VERSION = 1
+MORPH_KINDS = {"state": dict, "source": str, "learnt_from": list}
+"""What the file holds."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +58,8 @@ class MorphNetwork:
         Raises:
             PosepipeError: weights that do not fit.
         """
+        from ...models.networks.morph import Morph
+
         network = Morph(H36M17)
         try:
             network.load_state_dict(self.state)
@@ -67,29 +71,27 @@ class MorphNetwork:
 
     def write(self, path: Path) -> None:
         """Write the file."""
-        buffer = io.BytesIO()
-        about = {"format": FORMAT, "format_version": FORMAT_VERSION, "posepipe": version("posepipe")}
-        torch.save(about | self.content(), buffer)
         path.parent.mkdir(parents=True, exist_ok=True)
-        write_atomically(path, buffer.getvalue())
+        write_atomically(path, _format().pack(self.content()))
 
     @classmethod
     def read(cls, path: Path) -> Self:
         """Read a file; nothing in it is executed.
 
         Raises:
-            PosepipeError: missing, no skeleton morph, or of a newer version.
+            PosepipeError: missing, no skeleton morph, of a newer version, or damaged.
         """
-        try:
-            content = torch.load(path, map_location="cpu", weights_only=True)
-        except FileNotFoundError as error:
-            raise PosepipeError(f"there is no file {path} of a skeleton morph (morph.network)") from error
-        except Exception as error:
-            raise PosepipeError(
-                f"{path} is no skeleton morph; give the file that `posepipe morph fit` wrote"
-            ) from error
-        if not isinstance(content, dict) or content.get("format") != FORMAT:
-            raise PosepipeError(f"{path} is no skeleton morph; give the file that `posepipe morph fit` wrote")
-        if content["format_version"] > FORMAT_VERSION:
-            raise PosepipeError(f"{path} was written by a newer posepipe ({content['posepipe']}); update posepipe")
-        return cls(content["state"], content["source"], content["learnt_from"])
+        return cls(**_format().read(path, MORPH_KINDS))
+
+
+def _format() -> TorchFormat:
+    from .torch_file import TorchFormat
+
+    return TorchFormat(
+        "posepipe morph",
+        FORMAT_VERSION,
+        file="file of a skeleton morph (morph.network):",
+        noun="a skeleton morph",
+        origin="give the file that `posepipe morph fit` wrote",
+        again="run `posepipe morph fit` again",
+    )

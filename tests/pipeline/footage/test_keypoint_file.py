@@ -13,12 +13,12 @@ from posepipe.models.geometry.lens import distort
 from posepipe.models.skeleton import COCO17, H36M17, recognise
 from posepipe.pipeline.arrays import Samples
 from posepipe.pipeline.errors import PosepipeError
-from posepipe.pipeline.footage.keypoint_file import read_keypoints
 from posepipe.pipeline.runs.fit import fit
 from posepipe.pipeline.runs.fit_arrays import STAGES
 from posepipe.pipeline.runs.infer import infer
 from posepipe.pipeline.runtime.cache import SourceFile
 from posepipe.pipeline.settings import SampleSettings, load_settings
+from posepipe.pipeline.stages.import_arrays import read_keypoints
 from posepipe.pipeline.stages.samples import select_samples
 
 SAMPLES, VIEWS = 60, 3

@@ -20,7 +20,7 @@ from posepipe.pipeline.runs.fit import fit
 from posepipe.pipeline.runs.fit_morph import FittedMorph, fit_morph
 from posepipe.pipeline.runs.infer import infer
 from posepipe.pipeline.settings import load_settings
-from posepipe.pipeline.stages.move import move_joints
+from posepipe.pipeline.stages.morph import move_joints
 from posepipe.pipeline.training.model_file import FORMAT_VERSION, PLAIN_VERSION, Model
 from posepipe.pipeline.training.morph_file import MorphNetwork
 from quick_fit import QUICK
@@ -198,7 +198,7 @@ def test_what_cannot_be_learnt_from_is_one_sentence(made: tuple[FittedMorph, Pat
     with pytest.raises(PosepipeError, match="there is no file"):
         fit_morph(folder / "found.npz", tmp_path / "nowhere.npz")
     (tmp_path / "text.pt").write_text("no tensors")
-    with pytest.raises(PosepipeError, match="is no skeleton morph"):
+    with pytest.raises(PosepipeError, match="is not a skeleton morph"):
         MorphNetwork.read(tmp_path / "text.pt")
     with pytest.raises(PosepipeError, match="there is no file"):
         MorphNetwork.read(tmp_path / "nowhere.pt")

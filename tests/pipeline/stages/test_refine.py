@@ -18,7 +18,6 @@ from posepipe.models.skeleton import COCO17, H36M17
 from posepipe.pipeline.arrays import TruePoses, ViewPoses
 from posepipe.pipeline.cli import app
 from posepipe.pipeline.errors import PosepipeError
-from posepipe.pipeline.footage.keypoint_file import read_true_poses
 from posepipe.pipeline.runs.evaluate import evaluate
 from posepipe.pipeline.runs.evaluation_files import as_text
 from posepipe.pipeline.runs.fit import fit
@@ -29,6 +28,7 @@ from posepipe.pipeline.runtime.cache import Cache, SourceFile, Work
 from posepipe.pipeline.runtime.workplace import status
 from posepipe.pipeline.settings import RefineModelSettings, Settings, load_settings
 from posepipe.pipeline.stages import refine
+from posepipe.pipeline.stages.import_arrays import read_true_poses
 from posepipe.pipeline.stages.refine import refine_model
 from posepipe.pipeline.training.model_file import REFINED_VERSION, Model
 from quick_fit import QUICK

@@ -115,6 +115,10 @@ def test_a_payload_is_refused_and_not_executed(form: str, path: Path, tmp_path: 
         ({"format_version": None}, "damaged"),
         ({"format_version": "new"}, "damaged"),
         ({"state": None}, "damaged: it lacks 'state'"),
+        ({"options": [1]}, "damaged: its 'options' is of type list"),
+        ({"refinement": "none"}, "damaged: its 'refinement' is of type str"),
+        ({"morph": {"state": {}, "source": "a"}}, "damaged: it lacks 'learnt_from'"),
+        ({"morph": [1]}, "damaged: its 'morph' is of type list"),
     ],
 )
 def test_what_we_did_not_write_is_refused(values: dict[str, Any], sentence: str, path: Path) -> None:
