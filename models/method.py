@@ -48,14 +48,14 @@ class MethodSettings(BaseModel):
 
 @dataclass(frozen=True)
 class Phase:
-    """One stretch of training: schedules are data, not code."""
+    """One phase of training: schedules are data, not code."""
 
     name: str
     epochs: int
     weights: Mapping[str, float]
     """Loss term -> weight; terms not named here are monitored, not minimised."""
     batch_size: int
-    """Synchronised instants in a step."""
+    """Synchronised instants per step."""
     learning_rate: float
     optimizer: Literal["adam", "adamw"] = "adam"
     weight_decay: float = 0.0
@@ -63,13 +63,13 @@ class Phase:
     milestones: tuple[int, ...] = ()
     """Epochs of this phase after which the learning rate falls tenfold (schedule ``steps``)."""
     min_steps: int = 1
-    """Steps of an epoch at least: short footage is passed over several times."""
+    """Least number of steps per epoch: an epoch passes over short footage several times."""
     steps: int | None = None
-    """Steps of an epoch, however long footage is; None: as many as a pass over it takes."""
+    """Steps per epoch, however long the footage is; None: one pass over it."""
     ramps: Mapping[str, float] = field(default_factory=dict)
-    """Loss term -> share of the phase's epochs in which its weight grows in equal steps to what ``weights`` says."""
+    """Loss term -> share of the phase's epochs over which its weight grows linearly to its value in ``weights``."""
     labelled: int = 0
-    """Pictures with 2D labels in a step, for a method that needs them."""
+    """Pictures with 2D labels per step, for a method that needs them."""
 
     def weights_in(self, epoch: int) -> dict[str, float]:
         """Weights in an epoch (0 ... epochs - 1) of this phase."""
@@ -79,7 +79,7 @@ class Phase:
 
 @dataclass(frozen=True)
 class Labelled2D:
-    """Pictures (M) of any people with 2D labels, for methods that learn from such too."""
+    """Pictures (M) of any people with 2D labels, for methods that are trained on those as well."""
 
     crop: Tensor  # (M, H, W, 3) uint8 RGB, the person in the middle
     keypoint: Tensor  # (M, J, 2) px of the crop, 0 where missing
@@ -88,14 +88,14 @@ class Labelled2D:
 
 @dataclass(frozen=True)
 class Window:
-    """What a camera showed around an instant: frames (W, odd) in order of time, that of the instant in the middle.
+    """What a camera showed around an instant: W frames in order of time, W odd, with the instant in the middle.
 
-    Beyond the ends of a clip its first and last frames are repeated.
+    Before the start and after the end of a clip, its first and last frames are repeated.
     """
 
     keypoint: Tensor  # (..., W, J, 2) px, 0 where missing
-    confidence: Tensor  # (..., W, J) in 0..1, 0 where missing, which all joints of a missing frame are
-    K: Tensor | None = None  # (..., W, 3, 3) px, of no meaning where the frame is missing
+    confidence: Tensor  # (..., W, J) in 0..1, 0 where missing, and for all joints of a missing frame
+    K: Tensor | None = None  # (..., W, 3, 3) px, undefined where the frame is missing
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Batch:
 
     keypoint: Tensor  # (B, V, J, 2) px, 0 where missing
     confidence: Tensor  # (B, V, J) in 0..1, 0 where missing
-    rig: Tensor  # (B) int64: instants of one rig were filmed by cameras that did not move between them; -1: they did
+    rig: Tensor  # (B) int64: cameras did not move between instants with the same number; -1: they move
     K: Tensor | None = None  # (B, V, 3, 3) px
     R: Tensor | None = None  # (B, V, 3, 3) camera_from_world
     t: Tensor | None = None  # (B, V, 3) m
@@ -114,7 +114,7 @@ class Batch:
     crop_from_image: Tensor | None = None  # (B, V, 2, 3) affine map from the camera's pixels to the crop's
     window: Window | None = None  # (B, V, W, ...)
     labelled: Labelled2D | None = None  # drawn anew for every step
-    half: Tensor | None = None  # (B) int64: quarters of a take are of half 0 and 1 by turns, copies like the original
+    half: Tensor | None = None  # (B) int64: quarters of a take alternate between 0 and 1, copies as the original
 
 
 @dataclass(frozen=True)
@@ -136,12 +136,18 @@ class Prediction:
     joint: Tensor  # (N, J, 3) camera axes
     canonical: Tensor  # (N, J, 3) axes of the person
     camera_from_canonical: Tensor  # (N, 3, 3)
-    parity: Tensor  # (N) evidence of right-handedness that the network itself shows, before any mirroring
-    expected_error: Tensor | None = None  # (N, J) distances from the truth, in the unit of joint, if it can tell
+    parity: Tensor  # (N) evidence that the network's own pose, before any mirroring, is right-handed
+    expected_error: Tensor | None = None  # (N, J) expected distances from the truth, in the unit of joint, if known
 
     @staticmethod
     def in_camera_axes(joint: Tensor, parity: Tensor, expected_error: Tensor | None = None) -> Prediction:
-        """Of a method that has no axes of the person: they are those of the camera."""
+        """The prediction of a method without axes of the person, for which those of the camera are used.
+
+        Args:
+            joint: (N, J, 3) root-relative, camera axes.
+            parity: (N).
+            expected_error: (N, J), in the unit of joint.
+        """
         identity = torch.eye(3, dtype=joint.dtype, device=joint.device).repeat(len(joint), 1, 1)
         return Prediction(joint, joint, identity, parity, expected_error)
 
@@ -163,28 +169,28 @@ class Method(nn.Module, ABC):
 
     @classmethod
     def needs_with(cls, settings: MethodSettings) -> frozenset[str]:
-        """What it needs under these settings; ``needs`` unless a method says otherwise."""
+        """The data that the method needs under these settings; ``needs`` unless a method says otherwise."""
         return cls.needs
 
     @classmethod
     def lifts_with_intrinsics(cls, settings: MethodSettings) -> bool:
-        """Whether ``predict`` cannot do without K under these settings."""
+        """Whether ``predict`` needs K under these settings."""
         return "intrinsics" in cls.needs
 
     mirror_fits: ClassVar[bool] = True
-    """Whether the world mirrored in depth explains the images as well: not if perspective cameras settle it.
+    """Whether the world mirrored in depth explains the images equally well, which perspective cameras rule out.
 
-    If it does, training that leaves handedness undecided is refused; if not, anatomy is but a check of the cameras.
+    If so, training that leaves handedness undecided is refused; otherwise anatomy only serves to check the cameras.
     """
 
     @property
     def settles_handedness(self) -> bool:
-        """Whether every prediction is turned right-handed by its own parity, so that only its size matters."""
+        """Whether predictions are made right-handed by their own parity, so that only the size of parity matters."""
         return False
 
     @property
     def window(self) -> int:
-        """Frames of the windows that batches and views carry, odd; 1: none, it looks at the instant alone."""
+        """Frames in the windows of batches and views, odd; 1: no windows, the method sees single frames."""
         return 1
 
     def __init__(self, skeleton: Skeleton, settings: MethodSettings) -> None:
@@ -193,10 +199,13 @@ class Method(nn.Module, ABC):
         self.settings = settings
 
     def start_from(self, weights: Mapping[str, Tensor]) -> None:
-        """Take over what others have trained (setting ``backbone_weights``), before the first phase.
+        """Take over a pre-trained backbone (setting ``backbone_weights``) before the first phase.
+
+        Args:
+            weights: tensors (...) of a checkpoint by name.
 
         Raises:
-            ValueError: the weights are those of another network.
+            ValueError: the method has no backbone, or the weights belong to another network.
         """
         raise ValueError("this method has no backbone")
 
@@ -206,21 +215,29 @@ class Method(nn.Module, ABC):
 
     @abstractmethod
     def losses(self, batch: Batch, phase: Phase) -> dict[str, Tensor]:
-        """Unweighted scalar loss terms of a batch."""
+        """Unweighted scalar losses () of a batch by name.
+
+        Raises:
+            ValueError: the batch lacks what the method ``needs``.
+        """
 
     @abstractmethod
     def predict(self, view: View) -> Prediction:
-        """3D poses of one camera's frames from that camera alone."""
+        """3D poses (N, J, 3) of one camera's frames from that camera alone.
+
+        Raises:
+            ValueError: the view lacks what the method needs for prediction.
+        """
 
 
 T = TypeVar("T", Tensor, Window)
 
 
 def given(array: T | None, name: str) -> T:
-    """What a method needs.
+    """The array (...), which must be there because the method needs it.
 
     Raises:
-        ValueError: it is not there; the pipeline gives what ``needs`` asks for, and tells users what they must give.
+        ValueError: it is None. The pipeline provides what ``needs`` lists, or tells users what they must provide.
     """
     if array is None:
         raise ValueError(f"this method needs {name}")
@@ -228,13 +245,18 @@ def given(array: T | None, name: str) -> T:
 
 
 _CHUNK = 64
-"""Frames of a chunk; every frame goes through the network in the company of as many others."""
+"""Frames per chunk; every chunk has the same size."""
 
 
 def in_chunks(function: Callable[..., tuple[Tensor, ...]], *inputs: Tensor, size: int = _CHUNK) -> tuple[Tensor, ...]:
-    """What a function gives for all frames (N), computed for always as many of them at once.
+    """Apply a function to inputs (N, ...) in chunks of fixed size, and join its results (N, ...).
 
-    So rounding does not depend on how frames are batched; the last chunk is filled up with the last frame.
+    Rounding then does not depend on how frames are batched. The last chunk is padded with the last frame.
+
+    Args:
+        function: takes and gives tensors with frames first.
+        inputs: (N, ...) each.
+        size: frames per chunk.
     """
     count = len(inputs[0])
     padding = -count % size

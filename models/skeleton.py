@@ -45,16 +45,24 @@ class Skeleton:
         return self.joints.index(joint)
 
     def landmark(self, name: str) -> tuple[int, ...]:
-        """Joints whose mean is the landmark, as indices: itself, or its stand-ins."""
+        """Indices of the joints whose mean is the landmark: the joint of that name, or its stand-ins.
+
+        Raises:
+            ValueError: the skeleton has neither.
+        """
         stand_ins = dict(self.stand_ins)
         if name in stand_ins:
             return tuple(self.index(joint) for joint in stand_ins[name])
         if name in self.joints:
             return (self.index(name),)
-        raise ValueError(f"skeleton {self.name!r} says nothing of the landmark {name!r}")
+        raise ValueError(f"skeleton {self.name!r} does not say where the landmark {name!r} is")
 
     def landmark_weights(self, *names: str) -> np.ndarray:
-        """Rows (landmark, joint) of float32 weights: ``weights @ joints`` gives the landmarks."""
+        """Weights (landmark, joint) float32: ``weights @ joints`` gives the landmarks.
+
+        Raises:
+            ValueError: the skeleton does not say where one of the landmarks is.
+        """
         weights = np.zeros((len(names), len(self.joints)), np.float32)
         for row, name in zip(weights, names, strict=True):
             joints = self.landmark(name)

@@ -21,7 +21,7 @@ class AgreeingViewsSettings(MethodSettings):
     """Settings of agreeing views; on the command line ``--set train.width=256``."""
 
     epochs: int = Field(24, ge=1, description="passes over the training instants")
-    min_steps: int = Field(25, ge=1, description="steps of an epoch at least, for short footage")
+    min_steps: int = Field(25, ge=1, description="least number of steps per epoch, for short footage")
     batch_size: int = Field(64, ge=1, description="synchronised instants in a step")
     width: int = Field(512, ge=1, description="units of a hidden layer")
     learning_rate: float = Field(1e-3, gt=0, description="largest learning rate")

@@ -95,7 +95,7 @@ def _angles_shown(joint: np.ndarray, skeleton: Skeleton) -> dict[str, np.ndarray
 
 
 def by_joint(angles: dict[str, np.ndarray]) -> dict[str, dict[str, np.ndarray]]:
-    """Angles by their name without the side, and then by side; of the trunk's, which have none, that is empty."""
+    """Angles (frame) in degrees by name without the side, then by side; the side of trunk angles is ``""``."""
     found: dict[str, dict[str, np.ndarray]] = {}
     for name, angle in angles.items():
         side, _, rest = name.partition("_")

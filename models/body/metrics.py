@@ -92,19 +92,25 @@ def complete(pose: Array) -> NDArray[np.bool_]:
 
 
 def pck(errors: Array, threshold: float = PCK_THRESHOLD) -> float:
-    """Percentage of correct keypoints: share of joints closer than the threshold in mm."""
+    """Percentage of correct keypoints: share in per cent of errors (frame, joint) in mm below the threshold in mm."""
     return float((errors < threshold).mean() * 100)
 
 
 def auc(errors: Array) -> float:
-    """Mean PCK in per cent over thresholds 0, 5, ..., 150 mm; 96.77 at best, as nothing is closer than 0."""
+    """Mean PCK in per cent of errors (frame, joint) in mm over thresholds 0, 5, ..., 150 mm.
+
+    At best it is 96.77, because no error is below the first threshold, 0.
+    """
     return float(np.mean([pck(errors, threshold) for threshold in AUC_THRESHOLDS]))
 
 
 def cps(errors: Array) -> float:
-    """Correct poses score (CanonPose, Eq. 9): area under the share of poses whose joints are all closer than theta.
+    """Correct poses score in mm (CanonPose, Eq. 9): area under the share of poses whose errors are all below theta.
 
-    The exact integral over theta = 0..300 mm, for errors after Procrustes alignment; 0 to 300, more is better.
+    The exact integral over theta = 0..300 mm, from 0 to 300; more is better.
+
+    Args:
+        errors: (frame, joint) in mm after Procrustes alignment.
     """
     return float(np.maximum(0, CPS_LIMIT - errors.max(1)).mean())
 

@@ -51,27 +51,29 @@ class CanonicalSettings(MethodSettings):
     """Network, optimiser and handedness. The defaults are ours, not those of a paper."""
 
     handedness: Literal["quotient", "hinge", "both", "none"] = Field(
-        "quotient", description="none: chance decides whether the world is learnt mirrored, as in the paper"
+        "quotient",
+        description="how the mirror ambiguity is resolved; none: at random, as in the paper",
     )
     flip: bool = Field(
         True,
-        description="learn from mirrored people as well, and average what is seen in a pose and its mirror image",
+        description="train on mirrored people too, and average the predictions of a pose and its mirror image",
     )
-    confidence_input: bool = Field(True, description="show the network confidences beside keypoints")
+    confidence_input: bool = Field(True, description="give the network confidences as well as keypoints")
     bone_prior: Literal["two_views", "always", "never"] = Field(
         "two_views",
-        description="bones of left and right and of all instants alike; by default where two views are all",
+        description="prior that bones are equal on both sides and at all instants; two_views: only at instants that "
+        "two cameras see",
     )
-    camera_weight: float = Field(0.5, ge=0, description="weight of the consistency of unmoved cameras")
+    camera_weight: float = Field(0.5, ge=0, description="weight of the consistency of static cameras")
     camera_ramp: float = Field(
         0.5,
         ge=0,
         le=1,
-        description="share of the epochs in which that weight grows: cameras say little of flat poses",
+        description="share of the epochs over which camera_weight grows, because cameras of flat poses mean little",
     )
     epochs: int = Field(32, ge=1, description="passes over the training instants")
-    min_steps: int = Field(25, ge=1, description="steps of an epoch at least, for short footage")
-    batch_size: int = Field(128, ge=1, description="synchronised instants in a step")
+    min_steps: int = Field(25, ge=1, description="least number of steps per epoch, for short footage")
+    batch_size: int = Field(128, ge=1, description="synchronised instants per step")
     width: int = Field(512, ge=1, description="units of a hidden layer")
     layer_norm: bool = Field(True, description="residual blocks with layer norm")
     rotation: Rotation = Field("two_columns", description="form in which the network predicts a rotation")
@@ -81,7 +83,8 @@ class CanonicalSettings(MethodSettings):
         "one_cycle", description="steps: tenfold drops after 30, 60 and 90 % of the epochs"
     )
     precision: Precision = Field(
-        default_factory=fastest_precision, description="of hidden layers in training; bf16 needs AMX to be faster"
+        default_factory=fastest_precision,
+        description="precision of hidden layers in training; bf16 is faster only with AMX",
     )
 
 

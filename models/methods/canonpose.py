@@ -60,12 +60,20 @@ class CanonPose(CanonicalMethod):
         return isinstance(settings, CanonPoseSettings) and settings.ray_correction
 
     def phases(self) -> tuple[Phase, ...]:
+        """One phase in which all losses are minimised."""
         settings = self.settings
         weights = {"reprojection": 1.0, "view": 1.0, "camera": settings.camera_weight}
         return (self.phase("lifter", settings.epochs, weights),)
 
     def losses(self, batch: Batch, phase: Phase) -> dict[str, Tensor]:
-        """Reprojection into the own view, other views and, by way of other instants, unmoved cameras."""
+        """Scalar losses: reprojection into the same view ("reprojection"), into other views ("view"), and "camera".
+
+        "camera" reprojects with rotations between cameras that other instants predict, where cameras have not moved
+        (CanonPose, Eq. 8). Images are (B, V, J, 2).
+
+        Raises:
+            ValueError: ``ray_correction`` is on and the batch has no intrinsics.
+        """
         turn = None
         if self.settings.ray_correction:
             batch = replace(batch, keypoint=normalise_by_intrinsics(batch.keypoint, given(batch.K, "intrinsics")))

@@ -46,7 +46,7 @@ class EpipolarPoseSettings(MethodSettings):
         "lifter", description="lifter: a network that lifts 2D poses; volumetric: one that sees pictures"
     )
     epochs: int = Field(20, ge=1, description="passes over the training instants")
-    min_steps: int = Field(25, ge=1, description="steps of an epoch at least, for short footage")
+    min_steps: int = Field(25, ge=1, description="least number of steps per epoch, for short footage")
     batch_size: int = Field(128, ge=1, description="synchronised instants in a step")
     learning_rate: float = Field(1e-3, gt=0, description="largest learning rate")
     width: int = Field(512, ge=1, description="lifter: units of a hidden layer")
@@ -123,13 +123,18 @@ class EpipolarPose(Method):
         return cls.needs | {"crops", "intrinsics"} if pictures else cls.needs
 
     def start_from(self, weights: Mapping[str, Tensor]) -> None:
-        """Take over a backbone, if the student has one."""
+        """Take over the tensors of a backbone, in their own shapes (...), if the student has one.
+
+        Raises:
+            ValueError: the student has no backbone, or another one.
+        """
         if isinstance(self.student, VolumetricStudent):
             self.student.start_from(weights)
         else:
             super().start_from(weights)
 
     def phases(self) -> tuple[Phase, ...]:
+        """One phase, with the optimiser that suits the student."""
         settings = self.settings
         lifter = settings.student == "lifter"
         phase = Phase(
@@ -147,7 +152,11 @@ class EpipolarPose(Method):
         return (phase,)
 
     def losses(self, batch: Batch, phase: Phase) -> dict[str, Tensor]:
-        """Smooth L1 distance to the labels, summed over visible joints and axes, mean over poses (Eq. 2)."""
+        """Smooth L1 distance to labels (B, V, J, 3), summed over visible joints and axes, mean over poses (Eq. 2).
+
+        Raises:
+            ValueError: the batch has no labels, or no crops where the student needs them.
+        """
         if isinstance(self.student, VolumetricStudent):
             return {"label": self.student.loss(batch)}
         label, confidence = given(batch.label, "labels"), given(batch.label_confidence, "labels")

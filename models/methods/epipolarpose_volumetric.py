@@ -38,7 +38,11 @@ class VolumetricStudent(nn.Module):
         self.register_buffer("root", torch.from_numpy(skeleton.landmark_weights("pelvis")[0]), persistent=False)
 
     def start_from(self, weights: Mapping[str, Tensor]) -> None:
-        """Take over a backbone."""
+        """Take over the tensors of a backbone, in their own shapes (...).
+
+        Raises:
+            ValueError: they belong to another backbone.
+        """
         self.head.network.start_from(weights)
 
     def forward(self, view: View) -> tuple[Tensor, Tensor]:

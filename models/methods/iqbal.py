@@ -54,24 +54,25 @@ class IqbalSettings(MethodSettings):
     precision: Precision = Field(
         default_factory=fastest_precision, description="of the network in training; bf16 needs AMX to be faster"
     )
-    epochs: int = Field(60, ge=1, description="passes over the training instants, after those on heatmaps alone")
-    heatmap_epochs: int = Field(10, ge=1, description="passes that learn heatmaps alone, before all losses are on")
-    min_steps: int = Field(25, ge=1, description="steps of an epoch at least, for short footage")
-    batch_size: int = Field(32, ge=1, description="synchronised instants in a step")
-    views: int = Field(4, ge=2, description="views of an instant at most; if there are more, chance draws")
+    epochs: int = Field(60, ge=1, description="passes over the training instants with all losses")
+    heatmap_epochs: int = Field(10, ge=1, description="passes that train heatmaps only, before those with all losses")
+    min_steps: int = Field(25, ge=1, description="least number of steps per epoch, for short footage")
+    batch_size: int = Field(32, ge=1, description="synchronised instants per step")
+    views: int = Field(4, ge=2, description="largest number of views per step; of more, some are drawn at random")
     learning_rate: float = Field(5e-4, gt=0, description="learning rate")
     pseudo_confidence: float = Field(
         0.45,
         ge=0,
         le=1,
-        description="detected joints above this are 2D labels; paper: 0.5, never reached by heads told from ears",
+        description="confidence above which detected joints serve as 2D labels; paper: 0.5, which a head estimated "
+        "from the ears never reaches",
     )
-    labelled_images: str = Field("", description="folder of pictures with 2D labels to learn heatmaps from as well")
-    labelled_annotations: str = Field("", description="their labels: a JSON file of COCO keypoints or of MPII")
-    labelled_share: float = Field(0.5, ge=0, lt=1, description="share of them among the pictures of a step")
+    labelled_images: str = Field("", description="folder of additional pictures with 2D labels, to train heatmaps on")
+    labelled_annotations: str = Field("", description="labels of labelled_images: JSON, as of COCO keypoints or MPII")
+    labelled_share: float = Field(0.5, ge=0, lt=1, description="share of labelled pictures in a step")
     supervision: Literal["views", "labels"] = Field(
         "views",
-        description="what depths are learnt from. views: their agreement; labels (fully supervised in the paper): "
+        description="supervision of depths; views: consistency of the views; labels (fully supervised in the paper): "
         "3D poses, here triangulated from all views",
     )
     alignment: Literal["joints", "extrinsics"] = Field(
@@ -80,7 +81,7 @@ class IqbalSettings(MethodSettings):
     limb_lengths: Literal["anthropometric"] = Field(
         "anthropometric", description="source of mean limb lengths; the paper took them from 3D labels"
     )
-    consistency_weight: float = Field(10.0, ge=0, description="weight of the agreement of views")
+    consistency_weight: float = Field(10.0, ge=0, description="weight of the consistency of views")
     limb_weight: float = Field(100.0, ge=0, description="weight of the limb lengths")
     torso_weight: float = Field(
         5.0,
@@ -89,7 +90,7 @@ class IqbalSettings(MethodSettings):
     )
     depth_weight: float = Field(5.0, ge=0, description="weight of labelled depths")
     handedness: Literal["quotient", "none"] = Field(
-        "quotient", description="quotient: depths of left-handed poses change their sign; none: as in the paper"
+        "quotient", description="quotient: depths of left-handed poses are negated; none: as in the paper"
     )
     scale: float = Field(0.2, ge=0, lt=1, description="augmentation: largest change of size")
     rotation_deg: float = Field(30.0, ge=0, description="augmentation: largest rotation")
@@ -131,10 +132,15 @@ class Iqbal(Method):
         return self.settings.handedness == "quotient" and self.settings.supervision == "views"
 
     def start_from(self, weights: Mapping[str, Tensor]) -> None:
-        """Take over a backbone."""
+        """Take over the tensors of a backbone, in their own shapes (...).
+
+        Raises:
+            ValueError: they belong to another backbone.
+        """
         self.network.start_from(weights)
 
     def phases(self) -> tuple[Phase, ...]:
+        """Heatmaps first, then all losses together."""
         settings = self.settings
         weights = {
             "consistency": settings.consistency_weight,

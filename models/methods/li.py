@@ -65,29 +65,29 @@ class LiSettings(MethodSettings):
         description="temporal: frames that each layer joins, odd; their product is seen",
     )
     epochs: int = Field(20, ge=1, description="passes over the training instants after pre-training")
-    pretraining_epochs: int = Field(1, ge=1, description="passes that only bring poses to where the cameras look")
-    min_steps: int = Field(25, ge=1, description="steps of an epoch at least, for short footage")
-    batch_size: int = Field(64, ge=1, description="synchronised instants in a step")
-    pairs: Literal["random", "all"] = Field("all", description="pairs of views of an instant in a step: one, or all")
-    transform_weight: float = Field(4.0, ge=0, description="weight of projections into the other views (lambda)")
+    pretraining_epochs: int = Field(1, ge=1, description="passes that only move poses to where the cameras look")
+    min_steps: int = Field(25, ge=1, description="least number of steps per epoch, for short footage")
+    batch_size: int = Field(64, ge=1, description="synchronised instants per step")
+    pairs: Literal["random", "all"] = Field("all", description="pairs of views per instant: one at random, or all")
+    transform_weight: float = Field(4.0, ge=0, description="weight of reprojection into other views (lambda)")
     turn_weight: float = Field(
         4.0,
         ge=0,
-        description="weight of the same where each view itself says where the person is; 0 in the paper",
+        description="weight of reprojection with the root as each target view predicts it; 0 in the paper",
     )
     weighting: Literal["source", "both"] = Field(
-        "source", description="confidences that weigh residuals: of the source view, or root of both views' product"
+        "source", description="weight of residuals: confidence of the source view, or geometric mean of both views'"
     )
     virtual_views: int = Field(
         0,
         ge=0,
-        description="virtual cameras between each two neighbours, which see triangulated poses; the paper has 2",
+        description="virtual cameras between neighbouring cameras, which see triangulated poses; paper: 2",
     )
     width: int = Field(512, ge=1, description="units of a hidden layer; 1024 by default in the paper's backbones")
     encoding: Encoding = Field(
         "parts",
-        description="absolute: as in the paper; parts: networks see shape, place and size one by one, and say where "
-        "the root is in proportion to them",
+        description="absolute: as in the paper; parts: networks see shape, place and size of the 2D pose separately, "
+        "and predict the root relative to place and size",
     )
     optimizer: Literal["adam", "adamw"] = Field("adamw", description="optimiser")
     learning_rate: float = Field(2e-3, gt=0, description="largest learning rate")
@@ -194,10 +194,13 @@ class Li(Method):
         )
 
     def losses(self, batch: Batch, phase: Phase) -> dict[str, Tensor]:
-        """Terms of Eqs. 2, 5 and 6, and ``turn``: sums over joints and both directions of a pair, means over pairs.
+        """Scalar losses of Eqs. 2, 5 and 6, and ``turn``: sums over joints (J) and both directions, means over pairs.
 
-        ``turn`` compares, as ``transform`` does, what one view lifts with what another sees, but puts it where that
-        other view says the person is.
+        ``transform`` moves the pose lifted from one view into another camera and compares it with the keypoints
+        (B, V, J, 2) there. ``turn`` only rotates the pose, and places it at the root that the other view predicts.
+
+        Raises:
+            ValueError: the batch lacks intrinsics or extrinsics, or windows or labels where settings need them.
         """
         seen = self._seen(batch)
         if self.settings.pairs == "random":

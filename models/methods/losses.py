@@ -41,7 +41,7 @@ def scale_free_distance(observed: Tensor, projected: Tensor, confidence: Tensor)
 
 
 def mean_where(values: Tensor, mask: Tensor, dim: tuple[int, ...]) -> Tensor:
-    """Mean over the given dimensions of the values whose mask is true; 0 where none is."""
+    """Mean over the given dimensions of values (...) whose mask (...) is true; 0 where none is."""
     return (values * mask).sum(dim) / mask.sum(dim).clamp_min(1)
 
 

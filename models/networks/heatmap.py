@@ -32,11 +32,11 @@ class Ridges(NamedTuple):
     sigma: Tensor  # (..., S) of the Gaussian across
 
     def pick(self, index: Tensor | slice) -> Ridges:
-        """Some of the maps."""
+        """The ridges of some of the maps (...), by an index into their first dimension."""
         return Ridges(*(part[index] for part in self))
 
     def detach(self) -> Ridges:
-        """The same without gradients."""
+        """The same ridges without gradients."""
         return Ridges(*(part.detach() for part in self))
 
 

@@ -25,13 +25,14 @@ class PublishedBlock(nn.Module):
         self.layers = nn.Sequential(nn.Linear(width, width), rectifier, nn.Linear(width, width), rectifier)
 
     def forward(self, features: Tensor) -> Tensor:
+        """Features (..., width) from features (..., width)."""
         return nn.functional.leaky_relu(features + self.layers(features), _SLOPE)
 
 
 class NormalisedBlock(nn.Module):
-    """Two linear layers beside an identity that nothing interrupts, each after layer norm and rectifier.
+    """A residual block of pre-activation type: layer norm, rectifier and linear layer, twice, added to the input.
 
-    With the identity left alone (He et al., ECCV 2016) training leaves the flat start several times sooner.
+    With pre-activation (He et al., ECCV 2016) training overcomes the flat initial poses several times sooner.
     """
 
     def __init__(self, width: int) -> None:
@@ -42,6 +43,7 @@ class NormalisedBlock(nn.Module):
         self.layers = nn.Sequential(*layers)
 
     def forward(self, features: Tensor) -> Tensor:
+        """Features (..., width) from features (..., width)."""
         return features + self.layers(features)
 
 
@@ -91,6 +93,7 @@ class DropoutBlock(nn.Module):
         self.layers = nn.Sequential(*dropout_layer(width, width, dropout), *dropout_layer(width, width, dropout))
 
     def forward(self, features: Tensor) -> Tensor:
+        """Features (N, width) from features (N, width)."""
         return features + self.layers(features)
 
 

@@ -89,16 +89,20 @@ class PoseCNN(nn.Module):
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # convolutions are faster so
 
     def forward(self, picture: Tensor) -> Tensor:
+        """Maps (N, channels, H/4, W/4) of pictures (N, 3, H, W)."""
         picture = picture.contiguous(memory_format=torch.channels_last)
         with hidden_layers(self.precision, self.training, picture.device):
             maps = self.final(self.deconv_layers(self.backbone(picture)[0]))
         return maps.to(picture.dtype)
 
     def start_from(self, weights: Mapping[str, Tensor]) -> None:
-        """Take over a backbone, and transposed convolutions if they fit, from a checkpoint's weights by name.
+        """Take over the backbone of a checkpoint, and its transposed convolutions if they fit.
+
+        Args:
+            weights: tensors (...) of the checkpoint by name.
 
         Raises:
-            ValueError: they are those of another backbone.
+            ValueError: tensors of this backbone are missing, or have other shapes.
         """
         own = self.state_dict()
         renamed = {_renamed(name): tensor for name, tensor in weights.items()}

@@ -31,7 +31,10 @@ def render_page(template: str, **content: Any) -> str:
 
 
 def packed(values: np.ndarray, finest: float) -> dict[str, Any]:
-    """Numbers as little-endian 16-bit steps in base64; steps are ``finest``, or coarser if the numbers are large."""
+    """Numbers (...) as little-endian 16-bit multiples of a step, in base64; NaN is ``MISSING``.
+
+    The step is ``finest``, in the unit of the values, or coarser if they are too large for that.
+    """
     largest = float(np.max(np.abs(values), where=np.isfinite(values), initial=0.0))
     step = max(finest, largest / 32767)
     steps = np.where(np.isfinite(values), np.rint(np.nan_to_num(values) / step), MISSING).astype("<i2")
