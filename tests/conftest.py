@@ -17,6 +17,21 @@ from quick_fit import QUICK, Fitted
 torch.set_num_threads(1)
 
 
+def pytest_addoption(parser: pytest.Parser) -> None:
+    """``--other-precision``, so that trainings are tried as they would be on another processor."""
+    parser.addoption(
+        "--other-precision", action="store_true", help="train with bf16 where fp32 is the default here, and back"
+    )
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Let the processor say the contrary of what it can, if this is wanted."""
+    if config.getoption("--other-precision"):
+        found = torch.cpu.get_capabilities()
+        swapped = {**found, "amx_bf16": not found.get("amx_bf16", False)}
+        torch.cpu.get_capabilities = lambda: swapped
+
+
 @pytest.fixture(scope="session")
 def quick() -> Settings:
     """Settings of a fit that takes a second."""

@@ -222,7 +222,7 @@ def test_files_that_are_none(tmp_path: Path) -> None:
 
 
 SMALL = ("train.epochs=2", "train.min_steps=10", "train.width=32", "train.learning_rate=0.01")
-QUICK = ("train.method=canonpose", *SMALL)
+QUICK = ("train.method=sure", *SMALL)
 
 
 @pytest.fixture(scope="module")
@@ -242,7 +242,7 @@ def test_fit_writes_model_and_poses(fitted: Path) -> None:
         assert list(poses["joint_names"]) == list(H36M17.joints)
         turned = poses["canonical"] @ poses["camera_from_canonical"].swapaxes(-1, -2)
         np.testing.assert_allclose(turned, poses["joint"], atol=1e-5)
-        assert json.loads(str(poses["provenance"]))["method"] == "canonpose"
+        assert json.loads(str(poses["provenance"]))["method"] == "sure"
     settings = load_settings(overrides=[*QUICK, "samples.static_cameras=true"])
     assert fit(fitted, settings=settings).nothing_to_do
 

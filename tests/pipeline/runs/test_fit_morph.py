@@ -74,7 +74,7 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> tuple[FittedMorph, Path]:
     folder, true = tmp_path_factory.mktemp("subject"), seen_by_all(400, 0)
     noise = np.random.default_rng(0).normal(0, 1.0, true.shape)
     found = save(folder / "found.npz", detected(true) + noise)
-    fitted = fit_morph(found, save(folder / "reference.npz", true), epochs=60)
+    fitted = fit_morph(found, save(folder / "reference.npz", true), epochs=100)
     fitted.network.write(folder / "morph.pt")
     return fitted, folder
 
