@@ -27,7 +27,7 @@ from pathlib import Path
 REPOSITORY = Path(__file__).resolve().parents[1]
 PACKAGES = {"models": "posepipe/models", "pipeline": "posepipe/pipeline"}
 """Folders of the repository, and where the wheel has them."""
-BUILT_FROM = ("pyproject.toml", "setup.py", "README.md", "LICENSE", *PACKAGES)
+BUILT_FROM = ("pyproject.toml", "setup.py", "MANIFEST.in", "README.md", "LICENSE", *PACKAGES)
 NOT_CODE = ("__pycache__", "*.pyc", "*.egg-info")
 
 BUILD = """
