@@ -81,7 +81,7 @@ _HINGE_SLOPE = 40.0
 
 
 def parity_hinge(parity: Tensor) -> Tensor:
-    """Smooth hinge ``softplus(-40 k)`` (...) on parities k (...): small from about 0.1 on, linear below 0.
+    """Smooth hinge ``softplus(-40 k)`` (...) on parities k (...): small above about 0.1, linear below 0.
 
     The other way to settle the handedness: it pulls the network's own poses to the right-handed side. Where legs
     are nearly straight it bends bodies rather than turning them (*measured* on a clip of 100 instants: PMPJPE 125
@@ -120,11 +120,11 @@ class Handedness:
 
 
 def judge_handedness(parity: np.ndarray, quotient: bool = True) -> Handedness:
-    """Judges the handedness of poses by the network's own parities (sample).
+    """Judge the handedness of poses by the network's own parities (sample).
 
-    Under the quotient both signs are welcome, as each pose is turned by its own: a network may well lift half
-    of the views into the mirror world and be right (*measured*: ``static4``). What matters is that parities
-    keep away from zero, where the sign is noise. Without the quotient they must also be positive.
+    With the quotient both signs are equally good, because each pose is made right-handed by its own sign: a network
+    may lift half of the views into the mirror world and still be right (*measured*: ``static4``). Parities only have
+    to stay away from zero, where the sign is noise. Without the quotient they must also be positive.
 
     Args:
         parity: (sample), NaN where there was no pose.

@@ -1,7 +1,7 @@
-"""Other movements, made of those that were seen: an arm or a leg from another moment.
+"""View augmentation with other movements, composed of those that were seen: an arm or a leg from another moment.
 
-A network that learns from seconds of one athlete otherwise knows a moment by any of its limbs, and fails where arms
-and legs meet in another way.
+A network trained on seconds of one athlete otherwise recognises a moment by any of its limbs, and fails on new
+combinations of arms and legs.
 """
 
 from __future__ import annotations

@@ -80,7 +80,7 @@ def gcv_spline(time: Array, value: Array, weight: Array, cutoff_hz: float) -> Ar
     """Smoothing splines, each as smooth as generalised cross-validation says (Woltring, 1986); no lag.
 
     In the discrete form of Garcia (Robust smoothing of gridded data, 2010), whose splines are low-passes of cosine
-    transforms. Finds the cutoff of each coordinate by itself; ``cutoff_hz`` does not count.
+    transforms. Finds the cutoff of each coordinate itself; ``cutoff_hz`` has no effect.
     """
     if len(value) < 4:
         return value

@@ -157,7 +157,7 @@ def triangulate(points: Array, R: Array, t: Array, weight: Array | None = None) 
 def triangulate_robustly(
     points: Array, R: Array, t: Array, confidence: Array, tolerance: Array, rounds: int = 4
 ) -> Array:
-    """World points (..., J, 3) from all views, those views counting little that contradict the others.
+    """World points (..., J, 3) from all views, with low weights for views that contradict the others.
 
     Repeats the linear method with weights ``c / (1 + (e / tolerance)^2)`` of the reprojection errors e, each
     divided by its depth, which makes algebraic errors geometric.
@@ -198,7 +198,7 @@ def vector_median(candidates: Array, exists: Mask) -> Array:
 
 
 class Link(NamedTuple):
-    """What one pair of cameras says: where the second stands, and how long it sees the torso."""
+    """The result of one pair of cameras: the pose of the second, and the torso's length in units of the baseline."""
 
     first: int
     second: int
@@ -208,7 +208,7 @@ class Link(NamedTuple):
 
 
 def ring(views: int) -> list[tuple[int, int]]:
-    """Pairs of neighbours, the last with the first: as many as views, but one for two."""
+    """Pairs of neighbouring views, the last with the first: as many as views, but only one for two views."""
     return [(view, (view + 1) % views) for view in range(views if views > 2 else 1)]
 
 

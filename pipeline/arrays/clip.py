@@ -26,7 +26,7 @@ class Frames(HandOver):
     """Average frames per second as an exact fraction."""
     codec: str
     rotation: int
-    """Clockwise degrees by which the stored pictures are turned for display."""
+    """Clockwise rotation in degrees of the stored pictures for display."""
     missing_s: float
     """Seconds that the container promises but the file does not hold (a truncated file)."""
     timecode_s: float | None = None
@@ -54,7 +54,7 @@ class Detections(HandOver):
 
     time: Annotated[np.ndarray, Dims("frame", "float64", "s")]
     camera_motion: Annotated[np.ndarray, Dims("frame", "float32", "1")]
-    """Displacement of the background per second in image widths; NaN where it was not looked at."""
+    """Displacement of the background per second in image widths; NaN where it was not measured."""
     frame: Annotated[np.ndarray, Dims("person", "int32", "frame index")]
     box: Annotated[np.ndarray, Dims("person corner", "float32", "px")]
     keypoint: Annotated[np.ndarray, Dims("person joint xy", "float32", "px")]
@@ -71,7 +71,7 @@ class Identities(HandOver):
     person: Annotated[np.ndarray, Dims("person", "int32", "identity")]
     """The identity of each detection; -1 for people who are hardly ever seen."""
     score: Annotated[np.ndarray, Dims("identity", "float64", "1")]
-    """How much each is the main person (``track``)."""
+    """Evidence that each is the main person (``track``)."""
     height: Annotated[np.ndarray, Dims("identity", "float32", "px")]
     """Median size in the picture."""
     frames: Annotated[np.ndarray, Dims("identity", "int32", "1")]
@@ -88,7 +88,7 @@ class Track(HandOver):
     box: Annotated[np.ndarray, Dims("frame corner", "float32", "px")]
     skeleton: str
     camera_moves: bool | None
-    """Whether the background moves in the picture; None if it could not be told."""
+    """Whether the background moves in the picture; None if that is unknown."""
     dropped: int
     """Detections of other people that were left out."""
 
@@ -100,7 +100,7 @@ class Crops(HandOver):
     picture: Annotated[Any, Dims("crop row column rgb", "uint8", "0..255")]
     """Black where the crop reaches beyond the image."""
     crop_from_image: Annotated[np.ndarray, Dims("crop xy xyz", "float32", "px")]
-    """Affine map of (x, y, 1) in pixels of the image, whose first has its middle at (0, 0), to those of the crop."""
+    """Affine map from (x, y, 1) px of the image, whose first pixel is centred at (0, 0), to pixels of the crop."""
     frame: Annotated[np.ndarray, Dims("crop", "int32", "frame index")]
     """In rising order; frames that do not show the athlete have no crop."""
 
@@ -115,7 +115,7 @@ class Crops(HandOver):
 
 @dataclass(frozen=True)
 class LabelledPictures(HandOver):
-    """Crops of people with 2D labels, for methods that learn from such too; a missing joint is NaN."""
+    """Crops of people with 2D labels, for methods that are also trained on those; a missing joint is NaN."""
 
     picture: Annotated[Any, Dims("crop row column rgb", "uint8", "0..255")]
     keypoint: Annotated[np.ndarray, Dims("crop joint xy", "float32", "px")]

@@ -73,7 +73,7 @@ class HandOver:
         return digest.hexdigest()
 
     def with_key(self, key: str) -> Self:
-        """The same hand-over, standing in keys for the run that made it."""
+        """The same hand-over, with the key of the run that made it."""
         self.__dict__["key"] = key
         return self
 
@@ -96,7 +96,7 @@ class HandOver:
                 resting(array)
 
     def rest(self) -> None:
-        """Let go of the memory of arrays that are memory-mapped: what is used again is read again."""
+        """Release the memory of memory-mapped arrays; whatever is used again is read again."""
         for field in array_fields(type(self)):
             resting(getattr(self, field))
 
@@ -112,7 +112,7 @@ class HandOver:
 
 
 def resting(array: Any) -> None:
-    """Let go of an array's memory if it only mirrors a file, where the system can (Windows has no such call)."""
+    """Release the memory of an array (...) if it is memory-mapped and the system can (Windows has no such call)."""
     if isinstance(array, np.memmap) and isinstance(array.base, mmap.mmap) and hasattr(mmap, "MADV_DONTNEED"):
         array.base.madvise(mmap.MADV_DONTNEED)
 

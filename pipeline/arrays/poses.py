@@ -30,7 +30,7 @@ class Pose3D(HandOver):
     joint_raw: Annotated[np.ndarray | None, Dims("frame joint xyz", "float32", "body heights, or m")] = None
     """``joint`` as it was lifted, each frame by itself, if ``joint`` has been filtered."""
     expected_error: Annotated[np.ndarray | None, Dims("frame joint", "float32", "body heights, or m")] = None
-    """How far from the truth ``joint`` as it was lifted may be, if the method can tell."""
+    """Expected distance of ``joint``, as it was lifted, from the truth, if the method predicts it."""
     filled: Annotated[np.ndarray | None, Dims("frame joint", "bool", "1")] = None
     """Where ``joint`` was missing or rejected, and comes from its neighbours in time."""
     root_trajectory: Annotated[np.ndarray | None, Dims("frame xyz", "float32", "body heights, or m")] = None
@@ -40,7 +40,7 @@ class Pose3D(HandOver):
     root_camera: str = ""
     """What ``root_trajectory`` knows or assumes of the camera, in words."""
     device: str = ""
-    """What the network that lifted them ran on; empty of poses that come from several views."""
+    """Device on which the network lifted them; empty for poses from several views."""
     steps: list[str] = dataclasses.field(default_factory=list)
     """What was done to the motion, in sentences."""
 
@@ -66,7 +66,7 @@ class ViewPoses(HandOver):
     joint_raw: Annotated[np.ndarray | None, Dims("sample view joint xyz", "float32", "body heights, or m")] = None
     """``joint`` as it was lifted, each sample by itself, if ``joint`` has been filtered."""
     expected_error: Annotated[np.ndarray | None, Dims("sample view joint", "float32", "body heights, or m")] = None
-    """How far from the truth ``joint`` as it was lifted may be, if the method can tell."""
+    """Expected distance of ``joint`` as it was lifted from the truth, if the method predicts it."""
     filled: Annotated[np.ndarray | None, Dims("sample view joint", "bool", "1")] = None
     """Where ``joint`` was missing or rejected, and comes from its neighbours in time."""
     root_trajectory: Annotated[np.ndarray | None, Dims("sample view xyz", "float32", "body heights, or m")] = None
@@ -107,19 +107,19 @@ class ViewPoses(HandOver):
 class FusedPoses(HandOver):
     """One 3D skeleton per instant from all views of a take together, and where the cameras stand.
 
-    The rig's axes are those of a take's first camera, where cameras move those of its first instant. A joint of
-    camera v is at ``camera_from_rig[v] @ joint + root[v]`` in that camera's axes, and its image at
-    ``focal[v] * (x, y) / z`` from the principal point.
+    The rig's axes are those of a take's first camera or, if cameras move, those of that camera at the first instant.
+    In the axes of camera v a joint is at ``camera_from_rig[v] @ joint + root[v]``, and its image at
+    ``focal[v] * (x, y) / z`` relative to the principal point.
     """
 
     joint: Annotated[np.ndarray, Dims("sample joint xyz", "float32", "body heights, or m")]
     """Root-relative, axes of the rig. Joints that no view shows come from bone lengths and neighbours in time."""
     covariance: Annotated[np.ndarray, Dims("sample joint xyz xyz", "float32", "squares of the unit of joint")]
-    """Of ``joint``, axes of the rig, for cameras as found; zero for the root."""
+    """Covariance of ``joint`` in axes of the rig, if the cameras are exact; zero for the root."""
     trusted: Annotated[np.ndarray, Dims("sample joint", "bool", "1")]
     """Whether two or more views agree on the joint, and it is known to a twentieth of the body height."""
     camera_from_rig: Annotated[np.ndarray, Dims("sample view xyz xyz", "float32", "1")]
-    """NaN of views that a take does not have."""
+    """NaN for views that a take does not have."""
     root: Annotated[np.ndarray, Dims("sample view xyz", "float32", "body heights, or m")]
     """Where the root is in each camera's axes. Its distance is only as sure as the focal length."""
     focal: Annotated[np.ndarray, Dims("sample view", "float32", "px")]
@@ -141,5 +141,5 @@ class FusedPoses(HandOver):
 
     @property
     def joint_in_camera(self) -> np.ndarray:
-        """Root-relative poses in the axes of every camera (sample, view, joint, xyz); NaN of views that are not."""
+        """Root-relative poses (sample, view, joint, xyz) in the axes of each camera; NaN for missing views."""
         return np.einsum("svab,sjb->svja", self.camera_from_rig, self.joint)

@@ -13,7 +13,7 @@ from .hand_over import Dims, HandOver
 
 @dataclass(frozen=True)
 class Followed(HandOver):
-    """By whom a take's cameras are synchronised."""
+    """The person whose motion synchronises the cameras of a take."""
 
     person: Annotated[np.ndarray, Dims("camera", "int32", "identity")]
     """The same human's number among the people of each camera."""
@@ -31,14 +31,14 @@ class Timeline(HandOver):
     frame: Annotated[np.ndarray, Dims("instant camera", "float64", "frame index")]
     """Fractional frame index; NaN where the camera shows nothing."""
     lag: Annotated[np.ndarray, Dims("camera", "float64", "s")]
-    """Remaining lag that the motion of the 2D poses suggests; NaN if it could not be told."""
+    """Remaining lag that the motion of the 2D poses suggests; NaN if unknown."""
     score: Annotated[np.ndarray, Dims("camera", "float32", "0..1")]
     """Correlation of the motion with that of the other cameras at that lag."""
     warnings: list[str]
     verdict: str = "stated"
     """"ok" if found and sure, "unsure" if found with a warning, "stated" if all offsets were given."""
     cues: list[dict[str, Any]] = dataclasses.field(default_factory=list)
-    """What each cue says of each camera: fields of ``alignment.verdict.Finding``."""
+    """The result of each cue for each camera: fields of ``stages.synchronize.verdict.Finding``."""
 
 
 @dataclass(frozen=True)
@@ -90,7 +90,7 @@ class Rig(HandOver):
     K: Annotated[np.ndarray, Dims("sample view xyz xyz", "float32", "px")]
     R: Annotated[np.ndarray, Dims("sample view xyz xyz", "float32", "1")]
     t: Annotated[np.ndarray, Dims("sample view xyz", "float32", "m")]
-    """If found from joints, in the axes of the first camera, in units of which bones measure 0.25 on average."""
+    """If found from joints, in the axes of the first camera, and scaled to a mean bone length of 0.25."""
     residual: Annotated[np.ndarray, Dims("sample view", "float32", "px")]
     """Median distance of the detections from the images of the joints triangulated from all views; NaN if missing."""
     source: str
@@ -106,14 +106,14 @@ class Labels(HandOver):
     joint: Annotated[np.ndarray, Dims("sample view joint xyz", "float32", "m")]
     """In each camera's axes and in the rig's unit of length, seen from the camera (not root-relative)."""
     confidence: Annotated[np.ndarray, Dims("sample view joint", "float32", "0..1")]
-    """Of a triangulated joint, the mean of its views; of a fused one, how sure it is. 0 where there is no label."""
+    """Mean confidence of the views for a triangulated joint, certainty for a fused one; 0 where there is no label."""
     residual: Annotated[np.ndarray, Dims("sample view joint", "float32", "px")]
     """Distance of the detection from the label's image; NaN where either is missing."""
 
 
 @dataclass(frozen=True)
 class TruePoses(HandOver):
-    """True 3D poses of a keypoint file, which only the refinement unit learns from."""
+    """True 3D poses of a keypoint file, which only the refinement unit is trained on."""
 
     joint: Annotated[np.ndarray, Dims("sample view joint xyz", "float32", "m")]
     """Root-relative, axes of each camera; NaN where unknown."""

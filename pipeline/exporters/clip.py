@@ -88,11 +88,11 @@ class Clip:
         return Fraction(self.rate) * slow_motion
 
     def file(self, name: str) -> str:
-        """What a file of a format's usual name is called."""
+        """Name of this clip's file, given a format's usual name."""
         return marked(name, self.variant) if self.variant else name
 
     def facts(self, axes: str) -> dict[str, str]:
-        """What every file says of itself, as texts; ``provenance`` is JSON."""
+        """Metadata of every file, as texts; ``provenance`` is JSON."""
         return {
             "skeleton": self.skeleton.name,
             "unit": self.unit,

@@ -1,4 +1,4 @@
-"""Poses for formats that cannot say that something is missing: trimmed, and bridged, which is said aloud."""
+"""Poses for formats without missing values: trimmed and interpolated, with a warning."""
 
 from __future__ import annotations
 

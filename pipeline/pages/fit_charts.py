@@ -119,7 +119,7 @@ def _mean_axes(canonical: np.ndarray, skeleton: Skeleton) -> np.ndarray:
 
 
 def draw_parities(parity: np.ndarray) -> str:
-    """How many of the lifted poses (pose) have which parity; between -1 and 1 it says nothing."""
+    """A histogram of the parities (pose) of lifted poses; those between -1 and 1 are undecided."""
     limit = max(2.0, float(np.abs(parity).max(initial=0.0)) * 1.05)
     count, edges = np.histogram(parity, BINS, (-limit, limit))
     height, tallest = 150, max(int(count.max(initial=1)), 1)

@@ -1,4 +1,4 @@
-"""A picture of a take's signals on its timeline: if the cameras are aligned, their peaks lie below each other."""
+"""A take's signals on its timeline as a picture: if cameras are synchronised, peaks are below each other."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
 """Whether the model of a fit can be trusted, in words, and what to film next time.
 
-The limits are rules of thumb: fits that were accurate against a reference (docs/accuracy.md) are well on their good
-side. They judge what a fit can see without a reference: it may still be wrong in a way that all its cameras share.
+The limits are rules of thumb: fits that were accurate against a reference (docs/accuracy.md) are well within them.
+They judge only what a fit shows without a reference: it may still be wrong in a way that all its cameras share.
 """
 
 from __future__ import annotations
