@@ -10,7 +10,7 @@ from ..detectors.model_zoo import why_not
 from ..errors import PosepipeError
 from ..footage.annotations import PictureFolder, find_pictures
 from ..runtime.cache import SourceFile
-from ..settings import FROM_JOINTS, TrainingSettings, method_needs, training_settings
+from ..settings import FROM_JOINTS, TrainingSettings, method_class, method_needs, method_settings, training_settings
 from ..stages.calibrate import HOW_TO_GIVE_EXTRINSICS, HOW_TO_GIVE_INTRINSICS
 from .morphing import chosen_morph
 from .refinement import check_reference
@@ -44,7 +44,7 @@ def prepare(walk: Walk) -> Prepared:
     needs = method_needs(walk.settings)
     training = _training(walk, needs)
     backbone = _checkpoint(walk, training.options.get("backbone_weights"))
-    labelled = _labelled_source(walk, training) if "labelled_2d" in needs else None
+    labelled = _labelled_source(walk) if "labelled_2d" in needs else None
     sources = {camera.video: walk.place.digests.of(camera.video) for _, camera in walk.cameras}
     return Prepared(needs, training, backbone, labelled, chosen_morph(walk.settings, sources))
 
@@ -96,13 +96,13 @@ def _checkpoint(walk: Walk, name: str | None) -> SourceFile | None:
     return walk.place.source(path)
 
 
-def _labelled_source(walk: Walk, training: TrainingSettings) -> tuple[SourceFile, PictureFolder]:
+def _labelled_source(walk: Walk) -> tuple[SourceFile, PictureFolder]:
     """The annotations and the pictures with 2D labels that the settings name."""
-    folder, annotations = (training.options[f"labelled_{name}"] for name in ("images", "annotations"))
-    if not folder or not annotations:
+    files = method_class(walk.settings.train.method).labelled_files(method_settings(walk.settings))
+    if not files.images or not files.annotations:
         raise PosepipeError("train.labelled_images and train.labelled_annotations belong together: give both")
     if walk.settings.morph.skeleton == "native":
         raise PosepipeError("pictures with 2D labels are on the joints of h36m17; use --skeleton h36m17")
-    labels = Path(annotations).expanduser()
-    pictures = find_pictures(Path(folder).expanduser(), labels)
+    labels = Path(files.annotations).expanduser()
+    pictures = find_pictures(Path(files.images).expanduser(), labels)
     return walk.place.source(labels), pictures

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from ..arrays import Crops, Detections, Frames, Identities, Pose3D, Track
 from ..detectors.choose import checked_options, choose_detector
 from ..errors import PosepipeError
-from ..exporters import DEFAULT_EXPORTS, EXPORTERS, FROM_VIDEO
+from ..exporters import DEFAULT_EXPORTS, FROM_VIDEO, find_format
 from ..exporters.clip import Clip, Person
 from ..footage.camera import Optics, find_optics
 from ..footage.description import DESCRIPTION, read_description, stated_focal
@@ -32,7 +32,6 @@ from ..settings import (
     LiftSettings,
     Settings,
     changed_detection,
-    check_name,
     parse,
     settings_from,
 )
@@ -89,7 +88,7 @@ def infer(
     """
     clip = Path(clip)
     for name in exports:
-        check_name("export", name, EXPORTERS)
+        find_format(name)
     poses_given = _holds_poses(clip)
     path = Path(model) if model else find_model(clip)
     trained = Model.read(path)
