@@ -8,4 +8,4 @@ METHODS: dict[str, str] = {
     "li": "posepipe.models.methods.li:Li",
     "posepipe": "posepipe.models.methods.posepipe:Posepipe",
 }
-"""Training methods by name; the class is imported only when it is used."""
+"""Our training methods by name; the class is imported only when it is used."""

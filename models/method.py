@@ -10,6 +10,15 @@ A method is one ``nn.Module`` in one file, named by one line in ``posepipe.model
         def losses(self, batch, phase): ...  # unweighted terms by name
         def predict(self, view): ...         # one camera in, nothing else
 
+What it needs beyond 2D poses stands in ``needs`` (or, where settings decide, ``needs_with``), in the words of
+``NEEDS``. Two needs ask for more, which a method says by a hook of its class that takes its settings, so that nobody
+else has to know their names:
+
+* "reconstruction": ``first_training`` says what is trained to find poses to start from (``FirstTraining``).
+* "labelled_2d": ``labelled_files`` says where the pictures and their annotations are (``LabelledFiles``).
+
+A class that needs what nobody can give, or that leaves out a hook, is refused (``checked_needs``).
+
 It is constructed as ``MyMethod(skeleton, settings)`` under a fixed seed, so that building it draws the
 initial weights. The training loop moves it to a device, minimises ``sum(weights[k] * losses[k])``
 over batches of synchronised instants, phase after phase, and stores ``state_dict()``. ``predict`` is
@@ -29,13 +38,16 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar, Literal, TypeVar
+from typing import Any, ClassVar, Literal, TypeVar
 
 import torch
 from pydantic import BaseModel, ConfigDict, Field
 from torch import Tensor, nn
 
 from .skeleton import Skeleton
+
+NEEDS = frozenset({"intrinsics", "extrinsics", "labels", "reconstruction", "crops", "labelled_2d"})
+"""All that a method may need beside 2D poses; ``Method.needs`` says what each gives."""
 
 
 class MethodSettings(BaseModel):
@@ -75,6 +87,31 @@ class Phase:
         """Weights in an epoch (0 ... epochs - 1) of this phase."""
         grown = {name: min((epoch + 1) / (share * self.epochs), 1.0) for name, share in self.ramps.items() if share}
         return {name: weight * grown.get(name, 1.0) for name, weight in self.weights.items()}
+
+
+@dataclass(frozen=True)
+class FirstTraining:
+    """What finds the poses that a method with the need "reconstruction" learns from.
+
+    CanonPose learns the samples in so many epochs, and its views are fused; its other settings are its defaults.
+    """
+
+    epochs: int
+    """Passes over the training instants."""
+    width: int
+    """Units of a hidden layer."""
+    instants: int = 0
+    """Training instants wanted, about: shorter footage is filmed again by turned cameras; 0: never."""
+
+
+@dataclass(frozen=True)
+class LabelledFiles:
+    """Where the pictures of other people are that a method with the need "labelled_2d" learns from."""
+
+    images: str
+    """Folder of the pictures; empty where the user names none."""
+    annotations: str
+    """Annotation file; empty where the user names none."""
 
 
 @dataclass(frozen=True)
@@ -159,18 +196,37 @@ class Method(nn.Module, ABC):
     version: ClassVar[int] = 1
     """Raised when training, network or prediction change: models are then trained, and clips lifted, again."""
     needs: ClassVar[frozenset[str]] = frozenset()
-    """Among "intrinsics", "extrinsics", "labels", "reconstruction", "crops", "labelled_2d".
+    """Among ``NEEDS``: "intrinsics", "extrinsics", "labels", "reconstruction", "crops", "labelled_2d".
 
     "intrinsics" gives K to batches and to views, "extrinsics" K, R and t to batches (if they are unknown they come
     from joints), "labels" all of these and triangulated poses, "reconstruction" poses that need no calibration, as
-    labels; "crops" pictures of the person to batches and to views, "labelled_2d" pictures of other people with 2D
-    labels to batches.
+    labels (``first_training``); "crops" pictures of the person to batches and to views, "labelled_2d" pictures of
+    other people with 2D labels to batches (``labelled_files``).
     """
 
     @classmethod
     def needs_with(cls, settings: MethodSettings) -> frozenset[str]:
         """The data that the method needs under these settings; ``needs`` unless a method says otherwise."""
         return cls.needs
+
+    @classmethod
+    def first_training(cls, settings: MethodSettings) -> FirstTraining:
+        """What is trained first, where the method needs a reconstruction."""
+        raise NotImplementedError
+
+    @classmethod
+    def labelled_files(cls, settings: MethodSettings) -> LabelledFiles:
+        """Where pictures with 2D labels are, where the method needs them."""
+        raise NotImplementedError
+
+    def __init_subclass__(cls, **options: Any) -> None:
+        """Check that the class says what it needs.
+
+        Raises:
+            TypeError: it does not.
+        """
+        super().__init_subclass__(**options)
+        checked_needs(cls, cls.needs)
 
     @classmethod
     def lifts_with_intrinsics(cls, settings: MethodSettings) -> bool:
@@ -228,6 +284,27 @@ class Method(nn.Module, ABC):
         Raises:
             ValueError: the view lacks what the method needs for prediction.
         """
+
+
+HOOKS = {"reconstruction": "first_training", "labelled_2d": "labelled_files"}
+"""Class methods that a need asks for."""
+
+
+def checked_needs(kind: type[Method], needs: frozenset[str]) -> frozenset[str]:
+    """What a method says that it needs, if the class says all that belongs to it.
+
+    Raises:
+        TypeError: a need that nobody can give, or one whose hook (``HOOKS``) the class does not define.
+    """
+    if unknown := sorted(set(needs) - NEEDS):
+        raise TypeError(
+            f"{kind.__name__} needs {unknown[0]!r}, which nobody gives; known: {', '.join(sorted(NEEDS))}"
+        )
+    for need in sorted(set(needs) & set(HOOKS)):
+        hook = HOOKS[need]
+        if getattr(kind, hook).__func__ is getattr(Method, hook).__func__:
+            raise TypeError(f"{kind.__name__} needs {need!r}, so it must define {hook}")
+    return needs
 
 
 T = TypeVar("T", Tensor, Window)

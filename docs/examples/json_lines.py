@@ -6,7 +6,11 @@ import json
 from pathlib import Path
 
 import numpy as np
+from posepipe.pipeline.exporters import Format
 from posepipe.pipeline.exporters.clip import CAMERA_AXES, Clip
+
+FORMAT = Format("poses.jsonl", "json_lines:write")
+"""What a package registers: the name of the file, and the place of the function."""
 
 
 def write(clip: Clip, path: Path) -> None:

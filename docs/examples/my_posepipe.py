@@ -9,7 +9,7 @@ from posepipe.pipeline.detectors import DETECTORS
 from posepipe.pipeline.exporters import EXPORTERS, Format
 
 METHODS["agreeing_views"] = "agreeing_views:AgreeingViews"
-DETECTORS["patches"] = "patches:PatchDetector"
+DETECTORS["patches"] = "patches:PatchSettings"
 EXPORTERS["jsonl"] = Format("poses.jsonl", "json_lines:write")
 
 if __name__ == "__main__":  # the processes of a batch read this file as well

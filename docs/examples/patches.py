@@ -4,19 +4,27 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from typing import Any, Self
 
 import cv2
 import numpy as np
 from posepipe.models.skeleton import H36M17
-from posepipe.pipeline.detectors import People
+from posepipe.pipeline.detectors import DetectorSettings, People
+from pydantic import Field
 
 HUES = np.arange(len(H36M17.joints)) * 180 / len(H36M17.joints)
 """Of the patches, joint by joint, in OpenCV's halves of a degree."""
 COLOURED = 120
 """Saturation and brightness (0 to 255) that tell a patch from the rest."""
-WHOLE_PX = 20
-"""Area of a patch that is surely seen."""
+
+
+class PatchSettings(DetectorSettings):
+    """Options of the detector; on the command line ``--set detect.whole_px=30``."""
+
+    whole_px: float = Field(20, gt=0, description="area of a patch that is surely seen")
+
+    def build(self, device: str) -> PatchDetector:
+        """Nothing could be missing, and no network needs a device."""
+        return PatchDetector(self.whole_px)
 
 
 class PatchDetector:
@@ -25,12 +33,11 @@ class PatchDetector:
     skeleton = H36M17
     confidence_kind = "area of the patch"
     description = "coloured patches"
-    key = hashlib.sha256(f"coloured patches 1 {HUES.tolist()} {COLOURED} {WHOLE_PX}".encode()).hexdigest()
 
-    @classmethod
-    def from_settings(cls, settings: Any, device: str) -> Self:
-        """There is nothing to choose, and nothing that could be missing."""
-        return cls()
+    def __init__(self, whole_px: float) -> None:
+        self.whole_px = whole_px
+        text = f"coloured patches 1 {HUES.tolist()} {COLOURED} {whole_px}"
+        self.key = hashlib.sha256(text.encode()).hexdigest()
 
     def detect(self, images: Iterable[np.ndarray]) -> Iterator[People]:
         """The person in each picture (H, W, 3) uint8 BGR; none where fewer than half of the patches are seen."""
@@ -54,5 +61,5 @@ class PatchDetector:
         return People(
             box=np.concatenate([seen.min(0), seen.max(0)])[None].astype(np.float32),
             keypoint=centre[None].astype(np.float32),
-            confidence=np.clip(area / WHOLE_PX, 0, 1)[None].astype(np.float32),
+            confidence=np.clip(area / self.whole_px, 0, 1)[None].astype(np.float32),
         )

@@ -28,7 +28,7 @@ from torch import Tensor
 
 from ..body.body import limb_lengths
 from ..body.handedness import Parity
-from ..method import Batch, Method, MethodSettings, Phase, Prediction, View, given, in_chunks
+from ..method import Batch, LabelledFiles, Method, MethodSettings, Phase, Prediction, View, given, in_chunks
 from ..networks.crops import Augmentation, augment, chain, moved, rays, standardise, unpack
 from ..networks.pose_cnn import STRIDE, Backbone, Pose25D, PoseCNN, read_25d
 from ..networks.precision import Precision, fastest_precision
@@ -125,6 +125,12 @@ class Iqbal(Method):
             "labelled_2d": bool(settings.labelled_images or settings.labelled_annotations),
         }
         return cls.needs | {name for name, needed in more.items() if needed}
+
+    @classmethod
+    def labelled_files(cls, settings: MethodSettings) -> LabelledFiles:
+        """Pictures and labels as the settings name them."""
+        assert isinstance(settings, Multiview25DSettings)  # noqa: S101 - as everywhere with a method's own settings
+        return LabelledFiles(settings.labelled_images, settings.labelled_annotations)
 
     @property
     def settles_handedness(self) -> bool:

@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from ..body.body import MEAN_BONE_M
 from ..body.handedness import Parity
 from ..geometry.geometry import mirrored, normalise_keypoints, rigid_alignment, where_rows
-from ..method import Batch, Method, MethodSettings, Phase, Prediction, View, given, in_chunks
+from ..method import Batch, FirstTraining, Method, MethodSettings, Phase, Prediction, View, given, in_chunks
 from ..networks.precision import Precision, fastest_precision
 from ..skeleton import Skeleton
 from .posepipe_window_lifter import WindowLifter
@@ -102,6 +102,12 @@ class Posepipe(Method):
         }
         for name, array in fixed.items():
             self.register_buffer(name, torch.from_numpy(array), persistent=False)
+
+    @classmethod
+    def first_training(cls, settings: MethodSettings) -> FirstTraining:
+        """CanonPose of the same width, for poses and rotations to start from."""
+        assert isinstance(settings, PosepipeSettings)  # noqa: S101 - as everywhere with a method's own settings
+        return FirstTraining(epochs=settings.first_epochs, width=settings.width, instants=settings.instants)
 
     @property
     def window(self) -> int:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
+
+from ..settings.extensions import check_extension, find_extension, load_place
 
 if TYPE_CHECKING:
     from .clip import Clip
@@ -44,7 +45,7 @@ EXPORTERS: dict[str, Format] = {
     "view": Format("view.html", "posepipe.pipeline.exporters.view:write"),
     "overlay": Format("overlay.mp4", "posepipe.pipeline.exporters.overlay:write"),
 }
-"""Formats by name; the module is imported only when it is used."""
+"""Our formats by name; the module is imported only when it is used."""
 
 DEFAULT_EXPORTS = ("npz", "csv", "trc", "angles", "view", "overlay")
 """Result files if none are named."""
@@ -53,7 +54,24 @@ FROM_VIDEO = frozenset({"overlay"})
 """Formats that need the video itself, not only its poses."""
 
 
+def find_format(name: str) -> Format:
+    """A format by name: one of ours, or of a package that registers one (``posepipe.exporters``).
+
+    Raises:
+        PosepipeError: unknown format (with the nearest valid name), or one of another package that cannot be used.
+    """
+    place = find_extension("export", name, EXPORTERS)
+    if isinstance(place, Format):
+        return place
+    found = load_place(place)
+    check_extension(place, isinstance(found, Format), "a posepipe.pipeline.exporters.Format")
+    return found
+
+
 def exporter(name: str) -> Exporter:
-    """The function of a format."""
-    module, _, attribute = EXPORTERS[name].function.partition(":")
-    return getattr(import_module(module), attribute)
+    """The function of a format.
+
+    Raises:
+        PosepipeError: unknown format, or one of another package that cannot be used.
+    """
+    return load_place(find_format(name).function)

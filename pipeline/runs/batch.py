@@ -22,12 +22,11 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import PosepipeError
-from ..exporters import DEFAULT_EXPORTS, EXPORTERS
+from ..exporters import DEFAULT_EXPORTS, find_format
 from ..footage.video import VIDEO_SUFFIXES
 from ..runtime.cache import Digests, write_atomically
 from ..runtime.workers import Begun, Ended, Workers
 from ..runtime.workplace import JOURNAL
-from ..settings import check_name
 from .results import about_results
 from .up_to_date import digest_of, infer_request, is_finished
 
@@ -94,7 +93,7 @@ def batch(
         PosepipeError: no clips, or a model or options that no clip could be lifted with.
     """
     for name in exports:
-        check_name("export", name, EXPORTERS)
+        find_format(name)
     wanted = {"model": Path(model), "exports": tuple(exports), **options}
     target = Path(out) if out else default_folder(sources)
     run = _Batch(target, wanted, show)

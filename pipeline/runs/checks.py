@@ -10,7 +10,7 @@ from ..detectors.model_zoo import why_not
 from ..errors import PosepipeError
 from ..footage.annotations import PictureFolder, find_pictures
 from ..runtime.cache import SourceFile
-from ..settings import FROM_JOINTS, TrainModelSettings, method_needs, training_settings
+from ..settings import FROM_JOINTS, TrainModelSettings, method_class, method_needs, method_settings, training_settings
 from ..stages.calibrate import HOW_TO_GIVE_EXTRINSICS, HOW_TO_GIVE_INTRINSICS
 from .fit_run import FitRun
 from .morphing import chosen_morph
@@ -44,7 +44,7 @@ def prepare(run: FitRun) -> Prepared:
     needs = method_needs(run.settings)
     training = _training(run, needs)
     backbone = _checkpoint(run, training.options.get("backbone_weights"))
-    labelled = _labelled_source(run, training) if "labelled_2d" in needs else None
+    labelled = _labelled_source(run) if "labelled_2d" in needs else None
     sources = {camera.video: run.place.digests.of(camera.video) for _, camera in run.cameras}
     return Prepared(needs, training, backbone, labelled, chosen_morph(run.settings, sources))
 
@@ -95,13 +95,13 @@ def _checkpoint(run: FitRun, name: str | None) -> SourceFile | None:
     return run.place.source(path)
 
 
-def _labelled_source(run: FitRun, training: TrainModelSettings) -> tuple[SourceFile, PictureFolder]:
+def _labelled_source(run: FitRun) -> tuple[SourceFile, PictureFolder]:
     """The annotations and the pictures with 2D labels that the settings name."""
-    folder, annotations = (training.options[f"labelled_{name}"] for name in ("images", "annotations"))
-    if not folder or not annotations:
+    files = method_class(run.settings.train.method).labelled_files(method_settings(run.settings))
+    if not files.images or not files.annotations:
         raise PosepipeError("train.labelled_images and train.labelled_annotations belong together: give both")
     if run.settings.morph.skeleton == "native":
         raise PosepipeError("pictures with 2D labels are on the joints of h36m17; use --skeleton h36m17")
-    labels = Path(annotations).expanduser()
-    pictures = find_pictures(Path(folder).expanduser(), labels)
+    labels = Path(files.annotations).expanduser()
+    pictures = find_pictures(Path(files.images).expanduser(), labels)
     return run.place.source(labels), pictures

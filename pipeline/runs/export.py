@@ -6,9 +6,8 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..errors import PosepipeError
-from ..exporters import EXPORTERS, FROM_VIDEO
+from ..exporters import EXPORTERS, FROM_VIDEO, find_format
 from ..exporters.npz import read
-from ..settings import check_name
 from .results import write_results
 
 NPZ = EXPORTERS["npz"].file
@@ -26,7 +25,7 @@ def export(result: Path | str, formats: Sequence[str], out: Path | str | None = 
         PosepipeError: unknown formats, those that need the video, or no poses.
     """
     for name in formats:
-        check_name("export", name, EXPORTERS)
+        find_format(name)
         if name in FROM_VIDEO:
             raise PosepipeError(f"{name} needs the video; make it with `posepipe infer CLIP --export {name}`")
     result = Path(result)

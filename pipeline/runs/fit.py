@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from ..detectors.choose import checked_options
-from ..exporters import DEFAULT_EXPORTS, EXPORTERS
+from ..exporters import DEFAULT_EXPORTS, find_format
 from ..footage.keypoint_file import is_keypoint_file
 from ..footage.recording import Recording, results_folder
 from ..pages.report import write_report
@@ -77,7 +77,7 @@ def fit(
     if until is not None:
         check_name("stage", until, STAGES)
     for name in exports:
-        check_name("export", name, EXPORTERS)
+        find_format(name)
     if settings.device != "auto":
         from ..runtime.device import check_device  # imports torch, which a fit with nothing to do can do without
 

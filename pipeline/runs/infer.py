@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from ..arrays import Crops, Detections, Identities, Pose3D
 from ..detectors.choose import checked_options, choose_detector
 from ..errors import PosepipeError
-from ..exporters import DEFAULT_EXPORTS, EXPORTERS, FROM_VIDEO
+from ..exporters import DEFAULT_EXPORTS, FROM_VIDEO, find_format
 from ..exporters.clip import Clip, Person
 from ..footage.camera import Optics, find_optics, given_optics
 from ..footage.keypoint_file import is_keypoint_file
@@ -30,7 +30,6 @@ from ..settings import (
     LiftSettings,
     Settings,
     changed_detection,
-    check_name,
     settings_from,
 )
 from ..stages.crop import crop_people
@@ -81,7 +80,7 @@ def infer(
     """
     clip = Path(clip)
     for name in exports:
-        check_name("export", name, EXPORTERS)
+        find_format(name)
     poses_given = _holds_poses(clip)
     path = Path(model) if model else find_model(clip)
     trained = Model.read(path)

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("posepipe")
 
 FIRST_METHOD = "canonpose"
-"""What finds poses and rotations to start from; settings that it has in common with the method are the method's."""
+"""What finds poses and rotations to start from; ``Method.first_training`` says how long and how large."""
 
 
 def reconstruct(
@@ -40,10 +40,11 @@ def reconstruct(
     from ..stages.lift import lift_samples
     from ..stages.train import train_model
 
-    run, own = place.cache.run, method_settings(settings).model_dump(mode="json")
+    run, kind = place.cache.run, method_class(settings.train.method)
+    first = kind.first_training(method_settings(settings))
     log.info("%s finds poses to start from", FIRST_METHOD)
-    chosen = {"epochs": own["canonpose_epochs"], "width": own["width"]}
-    options = method_class(FIRST_METHOD).Settings(**chosen).model_dump(mode="json")
+    chosen = {"epochs": first.epochs, "width": first.width}
+    options = method_class(FIRST_METHOD).Settings.model_validate(chosen).model_dump(mode="json")
     training = TrainModelSettings(
         method=FIRST_METHOD, seed=settings.train.seed, options=options, device=settings.device
     )
@@ -54,7 +55,7 @@ def reconstruct(
     lifted = run(lift_samples, samples, place.source(path), settings=lifting, subject=subject)
     unknown = replace(samples, K=None, R=None, t=None)  # nothing that is learnt from depends on a calibration
     fused = run(fuse_views, unknown, lifted, image_sizes, subject=subject)
-    if copies := max(0, round(own["instants"] / len(samples.instant)) - 1):
+    if copies := max(0, round(first.instants / len(samples.instant)) - 1):
         log.info("short footage: turned cameras film it %s more", "once" if copies == 1 else f"{copies} times")
         fused = run(turn_cameras, fused, copies, settings.train.seed, subject=subject)
         samples = run(film, samples, fused, subject=subject)

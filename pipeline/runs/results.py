@@ -16,7 +16,7 @@ from pydantic import BaseModel
 
 from ..arrays import Pose3D, ViewPoses
 from ..errors import PosepipeError
-from ..exporters import EXPORTERS, exporter
+from ..exporters import exporter, find_format
 from ..exporters.clip import CAMERA_AXES, Clip
 from ..runtime.cache import SourceFile, unkeyed_fields, write_atomically, writing_to
 
@@ -122,7 +122,7 @@ def _statistics(clip: Clip) -> dict[str, Any]:
 
 def _write_one(clip: Clip, name: str, folder: Path) -> list[str]:
     """Write one format; the names of its files, of which none is there before all are complete."""
-    main = clip.file(EXPORTERS[name].file)
+    main = clip.file(find_format(name).file)
     making = folder / f".making-{main}"
     with writing_to(folder / main):
         try:

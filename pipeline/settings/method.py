@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from ...models import METHODS
 from ..errors import PosepipeError
+from .extensions import check_extension, find_extension, load_place
 from .learning import TrainModelSettings
-from .parsing import check_name, parse
+from .parsing import parse
 from .whole import Settings
 
 if TYPE_CHECKING:
@@ -29,11 +29,15 @@ def method_class(name: str) -> type[Method]:
     """The class of a training method (imports torch).
 
     Raises:
-        PosepipeError: unknown method.
+        PosepipeError: unknown method, or one of another package that cannot be used.
     """
-    check_name("method", name, METHODS)
-    module, _, attribute = METHODS[name].partition(":")
-    return getattr(import_module(module), attribute)
+    from ...models.method import Method
+
+    place = find_extension("method", name, METHODS)
+    kind = load_place(place)
+    fits = isinstance(kind, type) and issubclass(kind, Method)
+    check_extension(place, fits, "a subclass of posepipe.models.method.Method")
+    return kind
 
 
 def method_settings(settings: Settings) -> MethodSettings:
@@ -46,8 +50,15 @@ def method_settings(settings: Settings) -> MethodSettings:
 
 
 def method_needs(settings: Settings) -> frozenset[str]:
-    """What the chosen method needs under its settings (imports torch)."""
-    return method_class(settings.train.method).needs_with(method_settings(settings))
+    """What the chosen method needs under its settings (imports torch).
+
+    Raises:
+        TypeError: a need that nobody can give, or without what it asks for: a mistake in the method's class.
+    """
+    from ...models.method import checked_needs
+
+    kind = method_class(settings.train.method)
+    return checked_needs(kind, kind.needs_with(method_settings(settings)))
 
 
 def training_settings(settings: Settings, offered: Collection[str], advice: str) -> TrainModelSettings:

@@ -15,6 +15,7 @@ from pydantic import Field
 from ...models import METHODS
 from .base import StageSettings
 from .clip import CropSettings, DetectSettings, KeypointSettings, MorphSettings, PeopleSettings, TrackSettings
+from .extensions import names_of
 from .learning import RefineSettings, TrainSettings
 from .motion import MotionSettings, RootSettings
 from .parsing import check_name, nested, parse, put, read_toml
@@ -84,7 +85,7 @@ def settings_from(tree: dict[str, Any], where: str) -> Settings:
     if isinstance(train, dict):  # in the file one section, here two: what is shared, and what is the method's own
         shared = {name: train.pop(name) for name in list(train) if name in TrainSettings.model_fields}
         tree["train"], tree["method"] = shared, train
-        check_name("method", shared.get("method", TrainSettings().method), METHODS)
+        check_name("method", shared.get("method", TrainSettings().method), names_of("method", METHODS))
     return parse(Settings, tree, where)
 
 

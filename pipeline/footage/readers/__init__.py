@@ -8,10 +8,10 @@ sentence of that.
 from __future__ import annotations
 
 import json
+import logging
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from importlib import import_module
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -20,6 +20,9 @@ from zipfile import BadZipFile
 import numpy as np
 
 from ...errors import PosepipeError
+from ...settings.extensions import check_extension, find_extension, load_place, names_of
+
+log = logging.getLogger("posepipe")
 
 READERS: dict[str, str] = {
     "openpose": "posepipe.pipeline.footage.readers.openpose",
@@ -29,7 +32,10 @@ READERS: dict[str, str] = {
     "csv": "posepipe.pipeline.footage.readers.csv",
     "npz": "posepipe.pipeline.footage.readers.npz",
 }
-"""Readers by name; the module is imported only when it is used."""
+"""Our readers by name; the module is imported only when it is used."""
+
+_unusable: set[str] = set()
+"""Readers of other packages that cannot be used, of which that has been said."""
 
 HEAD = 4096
 """Characters at a file's beginning that tell its format."""
@@ -55,13 +61,31 @@ def format_of(path: Path) -> str | None:
     """The name of the format of a file or folder; None if it is none of ours."""
     if path.name.startswith("."):
         return None
-    for name, module in READERS.items():
+    for name in names_of("reader", READERS):
+        if name in _unusable:
+            continue
         try:
-            if import_module(module).recognises(path):
+            if find_reader(name).recognises(path):
                 return name
+        except PosepipeError as error:  # nobody asked for this reader: the others are tried
+            log.warning("%s", error)
+            _unusable.add(name)
         except (OSError, ValueError, KeyError, BadZipFile):
             continue
     return None
+
+
+def find_reader(name: str) -> Any:
+    """The module of a reader: one of ours, or what a package registers (``posepipe.readers``).
+
+    Raises:
+        PosepipeError: unknown reader, or one of another package that cannot be used.
+    """
+    place = find_extension("reader", name, READERS)
+    found = load_place(place)
+    fits = all(callable(getattr(found, function, None)) for function in ("recognises", "read"))
+    check_extension(place, fits, "a module with functions recognises and read")
+    return found
 
 
 def read(path: Path) -> Found:
@@ -72,9 +96,11 @@ def read(path: Path) -> Found:
     """
     name = format_of(path)
     if name is None:
-        raise PosepipeError(f"{path} holds no 2D poses in a format that is known: {', '.join(READERS)}")
+        raise PosepipeError(
+            f"{path} holds no 2D poses in a format that is known: " + ", ".join(names_of("reader", READERS))
+        )
     try:
-        found: Found = import_module(READERS[name]).read(path)
+        found: Found = find_reader(name).read(path)
     except (ValueError, KeyError, TypeError, IndexError, OSError) as error:
         said = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise PosepipeError(f"{path} is not a whole {name} file: {said}") from error

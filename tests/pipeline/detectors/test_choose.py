@@ -137,3 +137,14 @@ def test_options_are_checked_without_the_package_of_the_detector() -> None:
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+@pytest.mark.parametrize("name", [name for name, place in DETECTORS.items() if place.startswith("posepipe.")])
+def test_every_detector_describes_its_options(name: str) -> None:
+    kind = settings_class(name)
+    assert issubclass(kind, DetectorSettings) and kind.build is not DetectorSettings.build and kind.__doc__
+    for option, field in kind.model_fields.items():
+        assert field.description, f"{option} has no description"
+    filled = checked_options(DetectSettings(detector=name))
+    assert filled.options == kind().model_dump(mode="json")
+    assert checked_options(filled) == filled

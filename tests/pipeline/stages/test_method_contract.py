@@ -15,8 +15,9 @@ import pytest
 import torch
 from footage import FakeDetector, a_track
 from known_scene import cameras, people
+from posepipe.models import METHODS
 from posepipe.models.geometry.lens import distort
-from posepipe.models.method import Method, View
+from posepipe.models.method import FirstTraining, Method, View, checked_needs
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline import fit, infer
 from posepipe.pipeline.arrays import Labels, Rig, Samples, TruePoses, ViewPoses
@@ -55,27 +56,32 @@ class Case:
 
     @property
     def training(self) -> TrainModelSettings:
-        steps = "steps" if self.method == "posepipe" else "min_steps"
-        options = {"epochs": 2, steps: 5, "batch_size": 16, "width": 32, **dict(self.options)}
-        settings = method_class(self.method).Settings.model_validate(options)
+        kind = method_class(self.method).Settings
+        options = {name: value for name, value in SMALL.items() if name in kind.model_fields} | dict(self.options)
+        settings = kind.model_validate(options)
         return TrainModelSettings(method=self.method, options=settings.model_dump(mode="json"), device="cpu")
 
 
+SMALL = {"epochs": 2, "steps": 5, "min_steps": 5, "batch_size": 16, "width": 32}
+"""What makes trainings short, for methods that have such settings."""
+
+OURS = [name for name, place in METHODS.items() if place.startswith("posepipe.")]
+EVERY = [Case(name) for name in OURS if "crops" not in method_class(name).needs]
+"""Every method that learns from 2D poses; others stand in ``test_picture_contract``."""
+
+LI, TEMPORAL = Case("li"), Case("li", (("backbone", "temporal"), ("temporal_frames", (3, 3))))
 CASES = [
-    Case("canonpose"),
+    *EVERY,
     Case("canonpose", (("recipe", "published"), ("handedness", "both"))),
-    Case("cvsf"),
     Case("cvsf", (("fusion", "soft"), ("first_stage_share", 0.5))),
-    Case("epipolarpose"),
-    Case("li"),
     Case("li", (("backbone", "four_blocks"), ("encoding", "absolute"), ("pairs", "random"))),
-    Case("li", (("backbone", "temporal"), ("temporal_frames", (3, 3)))),
+    TEMPORAL,
     Case("li", (("virtual_views", 1),)),
     Case("posepipe", (("window", 9),)),
     Case("posepipe", (("window", 1),)),
     Case("canonpose", (("ray_correction", True),)),
 ]
-LI, TEMPORAL = CASES[5], CASES[7]
+"""Every method, and settings that change much of what one does."""
 
 
 def walk(seed: int) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -207,7 +213,7 @@ def test_a_model_with_a_refinement_unit_keeps_the_contract(
     samples: Samples, rig: Rig, labels: Labels, decided: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("posepipe.models.networks.refinement.WIDTH", 32)
-    without = train(tmp_path, CASES[4], samples, rig, labels)
+    without = train(tmp_path, Case("epipolarpose"), samples, rig, labels)
     found = lifted(without, tmp_path, samples)
     true = TruePoses(np.array(found.joint[..., ::-1]), "h36m17", "true.npz")
     settings = RefineModelSettings(epochs=1, seed=0, device="cpu")
@@ -279,6 +285,25 @@ def test_a_clip_is_lifted_as_if_its_lens_did_not_distort(
 
 
 # What methods need
+
+
+@pytest.mark.parametrize("name", OURS)
+def test_a_method_says_all_that_it_needs(name: str) -> None:
+    kind = method_class(name)
+    settings = kind.Settings()
+    needs = checked_needs(kind, kind.needs_with(settings))
+    assert kind.needs <= needs
+    assert not {"method", "seed"} & set(kind.Settings.model_fields), "these are settings of all methods"
+    if "reconstruction" in needs:
+        assert isinstance(kind.first_training(settings), FirstTraining)
+
+
+def test_a_method_that_leaves_out_what_belongs_to_a_need_is_refused() -> None:
+    for need, hook in (("reconstruction", "first_training"), ("labelled_2d", "labelled_files")):
+        with pytest.raises(TypeError, match=f"Silent needs '{need}', so it must define {hook}"):
+            type("Silent", (Method,), {"needs": frozenset({need})})
+    with pytest.raises(TypeError, match="Wishful needs 'depth', which nobody gives; known: crops, extrinsics"):
+        type("Wishful", (Method,), {"needs": frozenset({"depth"})})
 
 
 PICTURES = "learns from pictures, and .*arrays.npz has none; give videos"

@@ -5,14 +5,16 @@ from __future__ import annotations
 import csv
 import json
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
+from zipfile import BadZipFile
 
 import h5py
 import numpy as np
 import pytest
 from posepipe.models.skeleton import BODY25, COCO17, H36M17
 from posepipe.pipeline.errors import PosepipeError
-from posepipe.pipeline.footage.readers import READERS, format_of, read
+from posepipe.pipeline.footage.readers import READERS, Found, find_reader, format_of, read
 from posepipe.pipeline.runtime.cache import SourceFile
 from posepipe.pipeline.settings import KeypointSettings
 from posepipe.pipeline.stages.import_poses import frames_of, read_people
@@ -214,8 +216,23 @@ def test_a_format_is_read_as_what_it_says(name: str, tmp_path: Path) -> None:
     assert frames.image_size.tolist() == [1920, 1080]
 
 
-def test_every_reader_is_tried() -> None:
-    assert {"openpose", "mmpose", "coco", "netcdf", "csv", "npz"} == set(READERS)
+@pytest.mark.parametrize("reader", READERS)
+def test_every_reader_knows_its_own_files_alone(reader: str, tmp_path: Path) -> None:
+    own = 0
+    for number, make in enumerate(FORMATS.values()):
+        folder = tmp_path / str(number)
+        folder.mkdir()
+        path = make(folder)
+        if format_of(path) == reader:
+            own += 1
+            found = find_reader(reader).read(path)
+            assert isinstance(found, Found) and len(found.frame) == len(found.keypoint) == len(found.confidence)
+            there = np.isfinite(found.keypoint).all(-1).any(-1)  # a row of a table may be of somebody absent
+            assert there.sum() == HERE.sum()
+        else:
+            with suppress(OSError, ValueError, KeyError, BadZipFile):
+                assert not find_reader(reader).recognises(path)
+    assert own, f"FORMATS has no file that {reader} reads"
 
 
 def test_frames_are_counted_as_they_are_numbered(tmp_path: Path) -> None:
