@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..arrays import LabelledPictures, Labels, Rig, Samples
-from ..footage.annotations import crop_labelled
 from ..footage.known_cameras import camera_model, lens_of
 from ..footage.recording import Take
 from ..settings import AFTER_LIFTING, CAMERA_NEEDS, FROM_JOINTS, REPEATED, to_toml
 from ..stages.calibrate import calibrate, describe_rig
+from ..stages.crop import crop_labelled
 from ..stages.label import label_poses
 from ..stages.samples import TakeOfAthlete, build_samples, two_view_warning, undistort_samples
 from ..training.training_set import TrainingSet
