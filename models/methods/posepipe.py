@@ -107,7 +107,7 @@ class Posepipe(Method):
     def first_training(cls, settings: MethodSettings) -> FirstTraining:
         """CanonPose of the same width, for poses and rotations to start from."""
         assert isinstance(settings, PosepipeSettings)  # noqa: S101 - as everywhere with a method's own settings
-        return FirstTraining(epochs=settings.first_epochs, width=settings.width, instants=settings.instants)
+        return FirstTraining(epochs=settings.canonpose_epochs, width=settings.width, instants=settings.instants)
 
     @property
     def window(self) -> int:

@@ -40,6 +40,10 @@ class Timeline(HandOver):
     cues: list[dict[str, Any]] = dataclasses.field(default_factory=list)
     """The result of each cue for each camera: fields of ``stages.synchronize.verdict.Finding``."""
 
+    def nearest_frame(self) -> np.ndarray:
+        """Index (instant, camera) int32 of the frames that show the instants best; -1 where a camera shows none."""
+        return np.where(np.isfinite(self.frame), np.rint(np.nan_to_num(self.frame)), -1).astype(np.int32)
+
 
 @dataclass(frozen=True)
 class Athletes(HandOver):

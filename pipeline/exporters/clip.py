@@ -87,6 +87,10 @@ class Clip:
         slow_motion = Fraction(video / life).limit_denominator(1000) if life > 0 else Fraction(1)
         return Fraction(self.rate) * slow_motion
 
+    def frame_at(self, time: float) -> int:
+        """The frame that is nearest to a time (s) of the video."""
+        return int(np.abs(self.video_time - time).argmin())
+
     def file(self, name: str) -> str:
         """Name of this clip's file, given a format's usual name."""
         return marked(name, self.variant) if self.variant else name

@@ -95,7 +95,7 @@ def _pictures(
     done = 0
     picture = np.zeros((size[1], size[0], 3), np.uint8)
     for time, original in pictures:
-        frame = int(np.abs(clip.video_time - time).argmin())
+        frame = clip.frame_at(time)
         if done == len(shown) or shown[done] > frame:
             continue  # between two instants
         picture = shrunk(original, size)

@@ -142,7 +142,7 @@ def _film(clip: Clip, stride: int) -> tuple[bytes, bytes]:
             shown = -1
             for time, picture in pictures:
                 advance(1)
-                frame = int(np.abs(clip.video_time - time).argmin())
+                frame = clip.frame_at(time)
                 if frame > shown and frame % stride == 0:
                     shown = frame
                     small = shrunk(picture, size)

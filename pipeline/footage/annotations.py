@@ -1,4 +1,4 @@
-"""Pictures of people with 2D labels, in the formats of COCO and MPII, as crops for methods that learn from such."""
+"""Annotations of people in pictures, in the formats of COCO and MPII: their boxes and 2D labels."""
 
 from __future__ import annotations
 
@@ -7,20 +7,13 @@ import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
-from itertools import groupby, islice
 from pathlib import Path
 from typing import Any
 
-import cv2
 import numpy as np
 
-from ...models.skeleton import H36M17, MPII16, Skeleton, mapping_to_h36m17, recognise
-from ..arrays import LabelledPictures, Pieces
+from ...models.skeleton import MPII16, Skeleton, mapping_to_h36m17, recognise
 from ..errors import PosepipeError
-from ..runtime.cache import SourceFile, Work, stage
-from ..runtime.progress import progress
-from ..settings import CropSettings
-from .video.cropping import crop_square
 
 _MPII_SIZE_PX = 200.0
 """A person of MPII's scale 1 is so tall."""
@@ -58,55 +51,14 @@ def find_pictures(folder: Path, annotations: Path) -> PictureFolder:
     """
     if not folder.is_dir():
         raise PosepipeError(f"train.labelled_images names {folder}, but there is no such folder")
-    names = tuple(dict.fromkeys(person.picture for person in read_people(annotations)))
+    names = tuple(dict.fromkeys(person.picture for person in read_annotations(annotations)))
     for name in names:
         if not (folder / name).is_file():
             raise PosepipeError(f"{annotations} names the picture {name!r}, but there is no file {folder / name}")
     return PictureFolder(folder, names)
 
 
-@stage(version=1)
-def crop_labelled(
-    annotations: SourceFile, pictures: PictureFolder, settings: CropSettings, *, work: Work
-) -> LabelledPictures:
-    """All labelled people, as crops like those of the athlete; each finished chunk survives a kill.
-
-    Raises:
-        PosepipeError: a picture that cannot be read.
-    """
-    people = sorted(read_people(annotations.path), key=lambda person: person.picture)
-    done = sum(len(part.picture) for part in work.parts(LabelledPictures))
-    with progress("crop labelled people", len(people)) as advance:
-        advance(done)
-        crops = _crops(people[done:], pictures.path, settings)
-        while chunk := list(islice(crops, settings.chunk_frames)):
-            picture, keypoint, confidence = (np.stack(part) for part in zip(*chunk, strict=True))
-            work.keep(LabelledPictures(picture, keypoint, confidence, H36M17.name))
-            advance(len(chunk))
-    parts = work.parts(LabelledPictures)
-    return LabelledPictures(
-        picture=Pieces([part.picture for part in parts]),
-        keypoint=np.concatenate([part.keypoint for part in parts]),
-        confidence=np.concatenate([part.confidence for part in parts]),
-        skeleton=H36M17.name,
-    )
-
-
-def _crops(
-    people: list[Person], folder: Path, settings: CropSettings
-) -> Iterator[tuple[np.ndarray, np.ndarray, np.ndarray]]:
-    """Crop, joints in it and their confidences, person by person; each picture is read once."""
-    for name, group in groupby(people, key=lambda person: person.picture):
-        image = cv2.imread(str(folder / name), cv2.IMREAD_COLOR)
-        if image is None:
-            raise PosepipeError(f"{folder / name} cannot be read as a picture")
-        for person in group:
-            crop, crop_from_image = crop_square(image, person.box, settings.size_px, settings.person)
-            keypoint = person.keypoint @ crop_from_image[:, :2].T + crop_from_image[:, 2]
-            yield crop, keypoint.astype(np.float32), person.confidence
-
-
-def read_people(annotations: Path) -> list[Person]:
+def read_annotations(annotations: Path) -> list[Person]:
     """The people of an annotation file who have labelled joints.
 
     Raises:

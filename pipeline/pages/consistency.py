@@ -20,7 +20,8 @@ def disagreement_in_3d(poses: Sequence[Pose3D | None], timeline: Timeline) -> np
     After the best similarity (PMPJPE), in body heights; NaN where no other camera shows the person as well. A take
     whose cameras are badly synchronised or show different people disagrees more than others do.
     """
-    seen = [None if pose is None else _at_instants(pose, timeline.frame[:, view]) for view, pose in enumerate(poses)]
+    frame = timeline.nearest_frame()
+    seen = [None if pose is None else _at_instants(pose, frame[:, view]) for view, pose in enumerate(poses)]
     residual = np.full(len(poses), np.nan)
     for view, own in enumerate(seen):
         if own is None:
@@ -32,10 +33,10 @@ def disagreement_in_3d(poses: Sequence[Pose3D | None], timeline: Timeline) -> np
 
 
 def _at_instants(pose: Pose3D, frame: np.ndarray) -> np.ndarray:
-    """Joints (T, J, 3) in body heights, in the frames nearest to some instants; NaN where there is none."""
+    """Joints (T, J, 3) in body heights, in some of the frames; NaN where there is none (-1)."""
     some = frame[:: -(-len(frame) // MAX_INSTANTS)]
-    joint = np.asarray(pose.joint)[np.rint(np.nan_to_num(some)).astype(int)]
-    return np.where(np.isfinite(some)[:, None, None], joint, np.nan)
+    joint = np.asarray(pose.joint)[some]
+    return np.where((some >= 0)[:, None, None], joint, np.nan)
 
 
 def _distances(own: np.ndarray, other: np.ndarray) -> np.ndarray:

@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..arrays import Crops, LabelledPictures, Track
-from ..footage.annotations import crop_labelled
-from ..stages.crop import crop_people
+from ..stages.crop import crop_labelled, crop_people
 from .checks import Prepared
 from .clip_chain import Opened
 from .fit_run import FitRun

@@ -15,7 +15,8 @@ from ..arrays import Detections, Frames, Parts
 from ..detectors import Detector, People
 from ..footage.video import read_frames
 from ..runtime.cache import SourceFile, Work, stage
-from ..runtime.progress import Advance, progress
+from ..runtime.parts import Part, Task, part_by_part
+from ..runtime.progress import Advance
 from ..runtime.utilisation import Busy, awaited, measured
 from ..settings import DetectSettings
 
@@ -34,8 +35,8 @@ def detect_poses(
 
     The detector starts afresh at each chunk, so that a resumed run gives the same bits.
     """
-    _detect_in(read_frames(video.path), len(frames.time), video, detector, settings, work)
-    return _joined(work.parts(Detections), detector)
+    pictures, task = read_frames(video.path), Task(f"detect {video.path.name}", len(frames.time))
+    return _detect_in(pictures, task, detector, settings, work)
 
 
 @stage(version=1)
@@ -45,8 +46,7 @@ def detect_in_parts(
     """People in the pictures of some parts of a video, as of ``detect_poses``; elsewhere there is nobody."""
     inside = ((parts.time[:, None] >= parts.part[:, 0]) & (parts.time[:, None] <= parts.part[:, 1])).any(1)
     pictures = read_frames(video.path, parts=parts.part.tolist())
-    _detect_in(pictures, int(inside.sum()), video, detector, settings, work)
-    found = _joined(work.parts(Detections), detector)
+    found = _detect_in(pictures, Task(f"detect {video.path.name}", int(inside.sum())), detector, settings, work)
     time = np.concatenate([found.time, parts.time[~inside]])
     order = np.argsort(time, kind="stable")
     place = np.empty(len(time), np.int32)
@@ -57,26 +57,30 @@ def detect_in_parts(
 
 def _detect_in(
     frames: Generator[tuple[float, np.ndarray], None, None],
-    count: int,
-    video: SourceFile,
+    task: Task,
     detector: Detector,
     settings: DetectSettings,
     work: Work,
-) -> None:
-    """Keep the people in so many frames (time, picture), chunk by chunk, but those that are kept already."""
+) -> Detections:
+    """The people in frames (time, picture), chunk by chunk."""
     done = sum(len(part.time) for part in work.parts(Detections))
-    with closing(frames) as pictures, progress(f"detect {video.path.name}", count) as advance:
-        for _ in islice(pictures, done):  # decoded again, because seeking is not exact; that is the cheap part
-            advance(1)
-        while True:
-            chunk = _Chunk(islice(pictures, settings.chunk_frames), advance)
-            with measured() as busy:
-                people = list(detector.detect(chunk.pictures()))
-            if not people:
-                break
-            work.keep(_detections(chunk, people, detector), seconds_of=asdict(busy))
-    if count > done:
-        log.info("%s: %s", video.path.name, Busy(**work.seconds_of))
+
+    def rest(kept: list[Detections], advance: Advance) -> Iterator[Part[Detections]]:
+        with closing(frames) as pictures:
+            for _ in islice(pictures, done):  # decoded again, because seeking is not exact; that is the cheap part
+                advance(1)
+            while True:
+                chunk = _Chunk(islice(pictures, settings.chunk_frames), advance)
+                with measured() as busy:
+                    people = list(detector.detect(chunk.pictures()))
+                if not people:
+                    return
+                yield _detections(chunk, people, detector), asdict(busy)
+
+    parts = part_by_part(work, Detections, task, rest)
+    if task.items > done:
+        log.info("%s: %s", task.name.removeprefix("detect "), Busy(**work.seconds_of))
+    return _joined(parts, detector)
 
 
 class _Chunk:

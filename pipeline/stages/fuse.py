@@ -15,7 +15,8 @@ from ...models.skeleton import SKELETONS
 from ..arrays import FusedPoses, Pose3D, Samples, ViewPoses, array_fields
 from ..errors import PosepipeError
 from ..runtime.cache import Work, stage
-from ..runtime.progress import progress
+from ..runtime.parts import Part, Task, part_by_part
+from ..runtime.progress import Advance
 
 Lifted = ViewPoses | list[list[Pose3D | None]]
 """What a model finds in each view alone: of a keypoint file, or of the views of every take."""
@@ -36,14 +37,15 @@ def fuse_views(samples: Samples, lifted: Lifted, image_sizes: list[list[list[int
         PosepipeError: a take of which no view was lifted.
     """
     joint = lifted_joints(samples, lifted)
-    parts = work.parts(FusedPoses)
     groups = list(_groups(samples))
-    with progress("fuse", len(samples.instant)) as advance:
+
+    def rest(kept: list[FusedPoses], advance: Advance) -> Iterator[Part[FusedPoses]]:
         for number, members in enumerate(groups):
-            if number >= len(parts):
-                parts.append(_fused(samples, joint, image_sizes, members))
-                work.keep(parts[-1])
+            if number >= len(kept):
+                yield _fused(samples, joint, image_sizes, members), {}
             advance(len(members))
+
+    parts = part_by_part(work, FusedPoses, Task("fuse", len(samples.instant)), rest)
     order = np.argsort(np.concatenate(groups))
     arrays: dict[str, Any] = {
         name: np.concatenate([getattr(part, name) for part in parts])[order] for name in array_fields(FusedPoses)

@@ -103,9 +103,7 @@ def _merge(cost: np.ndarray, camera: list[int]) -> list[list[int]]:
 
 def _seen_at(track: Track, timeline: Timeline, camera: int) -> tuple[np.ndarray, np.ndarray]:
     """Poses (T, J, 2) in sizes of the person, in the frames nearest to the instants, and joints seen (T, J)."""
-    frame = timeline.frame[:, camera]
-    shown = np.isfinite(frame)
-    pose, seen = pose_in_sizes(
-        track.keypoint[np.where(shown, np.rint(frame), 0).astype(int)], SKELETONS[track.skeleton]
-    )
+    frame = timeline.nearest_frame()[:, camera]
+    shown = frame >= 0
+    pose, seen = pose_in_sizes(track.keypoint[np.where(shown, frame, 0)], SKELETONS[track.skeleton])
     return pose, seen & shown[:, None]

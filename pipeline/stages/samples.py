@@ -60,7 +60,9 @@ def build_samples(takes: list[TakeOfAthlete], settings: SampleSettings) -> Sampl
         instants.append(np.flatnonzero(keep))
         times.append(take.timeline.time[keep])
         indices.append(np.full(keep.sum(), index))
-        frames.append(nearest_frames(take.timeline, views)[keep])
+        frame = np.full((len(keep), views), -1, np.int32)  # of cameras that the take lacks as well
+        frame[:, : take.timeline.frame.shape[1]] = take.timeline.nearest_frame()
+        frames.append(frame[keep])
     take_index = np.concatenate(indices).astype(np.int64)
     if len(take_index) < 2:
         raise PosepipeError(
@@ -154,13 +156,6 @@ def at_frames(track: Track, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     confidence = np.minimum(track.confidence[low], track.confidence[high])
     missing = ~known[:, None] | np.isnan(keypoint).any(-1) | (confidence <= 0)
     return np.where(missing[..., None], np.nan, keypoint), np.where(missing, 0, confidence)
-
-
-def nearest_frames(timeline: Timeline, views: int) -> np.ndarray:
-    """Indices (T, V) int32 of the frames that show each instant best; -1 where a camera shows nothing."""
-    frame = np.full((len(timeline.time), views), -1, np.int32)
-    frame[:, : timeline.frame.shape[1]] = np.where(np.isfinite(timeline.frame), np.round(timeline.frame), -1)
-    return frame
 
 
 def _views_of(tracks: list[Track], timeline: Timeline, views: int) -> tuple[np.ndarray, np.ndarray]:

@@ -39,7 +39,7 @@ def find_swaps(tracks: list[Track], timeline: Timeline | None, settings: SideSet
     skeleton = SKELETONS[tracks[0].skeleton]
     rate = SWAP_COST_PER_S if len(tracks) > 1 else ALONE_COST_PER_S
     views = [SideLabels.of(track.keypoint, track.time, skeleton, rate) for track in tracks]
-    instants = np.zeros((0, len(tracks)), int) if timeline is None else _nearest_frames(timeline)
+    instants = np.zeros((0, len(tracks)), int) if timeline is None else timeline.nearest_frame()
     for _ in range(ROUNDS):
         evidence = _evidence(views, instants)
         found = [
@@ -250,8 +250,3 @@ def _stretches(views: list[SideLabels], doubts: list[np.ndarray]) -> Swaps:
     return Swaps(
         camera=columns[0], start=columns[1], end=columns[2], part=columns[3], doubtful=columns[4].astype(bool)
     )
-
-
-def _nearest_frames(timeline: Timeline) -> np.ndarray:
-    """Frame of each camera nearest to each instant (T, V) int; -1 where it shows nothing."""
-    return np.where(np.isfinite(timeline.frame), np.rint(np.nan_to_num(timeline.frame)), -1).astype(int)

@@ -61,8 +61,7 @@ def find_clocks(
         PosepipeError: the cues are weak or contradict each other.
     """
     cameras = len(tracks)
-    wanted: tuple[str, ...] = settings.cues
-    signals = {kind: each for kind, each in _signals(frames, tracks).items() if kind in wanted}
+    signals: Kinds = {kind: each for kind, each in _signals(frames, tracks).items() if kind in settings.cues}
     cues = {kind: _compare_all(kind, each, round(settings.max_offset_s * RATE)) for kind, each in signals.items()}
     cues = {kind: pairs for kind, pairs in cues.items() if pairs}
     free = [camera for camera in range(cameras) if camera not in (given or {0: 0.0})]

@@ -14,10 +14,11 @@ from footage import FakeDetector, film_take
 from posepipe.models.skeleton import COCO17, H36M17, MPII16
 from posepipe.pipeline.arrays import LabelledPictures
 from posepipe.pipeline.errors import PosepipeError
-from posepipe.pipeline.footage.annotations import crop_labelled, find_pictures, read_people
+from posepipe.pipeline.footage.annotations import find_pictures, read_annotations
 from posepipe.pipeline.runs.fit import fit
 from posepipe.pipeline.runtime.cache import Cache, SourceFile
 from posepipe.pipeline.settings import CropSettings
+from posepipe.pipeline.stages.crop import crop_labelled
 from posepipe.pipeline.training.batches import read_labelled
 from test_crop import quick, tiny, write_calibration  # noqa: F401 - a fixture
 
@@ -77,7 +78,7 @@ def mpii(tmp_path: Path) -> Path:
 
 
 def test_coco_people_are_read(coco: Path) -> None:
-    people = read_people(coco / "coco.json")
+    people = read_annotations(coco / "coco.json")
     assert [person.picture for person in people] == ["a.png", "b.png", "a.png"]
     joints = joints_of(17, 1)
     found = people[1]
@@ -94,7 +95,7 @@ def test_coco_people_are_read(coco: Path) -> None:
 
 
 def test_mpii_people_are_read(mpii: Path) -> None:
-    (person,) = read_people(mpii / "mpii.json")
+    (person,) = read_annotations(mpii / "mpii.json")
     joints = joints_of(16, 5)
     for name in ("left_ankle", "thorax", "head"):
         np.testing.assert_allclose(person.keypoint[H36M17.index(name)], joints[MPII16.index(name)])
@@ -157,7 +158,7 @@ def test_what_is_wrong_is_said(coco: Path) -> None:
     }.items():
         bad.write_text(text)
         with pytest.raises(PosepipeError, match=sentence):
-            read_people(bad)
+            read_annotations(bad)
 
 
 def test_a_fit_with_labelled_pictures(tiny: None, detector: FakeDetector, coco: Path) -> None:  # noqa: F811
