@@ -9,7 +9,8 @@ Method "sure" trains on them in a few steps.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
@@ -124,6 +125,32 @@ def film_take(folder: Path, count: int = 3, instants: Iterable[int] = range(40))
     frames = list(instants)
     for camera in range(count):
         film(folder / f"cam{camera}.mp4", camera, frames)
+    return folder
+
+
+def detected(path: Path, camera: int, instants: Iterable[int] = range(40), nobody: Collection[int] = ()) -> Path:
+    """What a camera saw at these instants as MMPose's Inferencer writes it; at some of them nobody."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frames = [
+        {
+            "frame_id": frame,
+            "instances": []
+            if instant in nobody
+            else [{"keypoints": seen(camera, [instant])[0].tolist(), "keypoint_scores": [0.9] * 17}],
+        }
+        for frame, instant in enumerate(instants)
+    ]
+    path.write_text(json.dumps(frames))
+    return path
+
+
+def detected_take(
+    folder: Path, count: int = 3, instants: Iterable[int] = range(40), nobody: Collection[int] = ()
+) -> Path:
+    """A take ``cam0.json`` ... of still cameras, and what has to be said of it."""
+    for camera in range(count):
+        detected(folder / f"cam{camera}.json", camera, list(instants), nobody)
+    (folder / "posepipe.toml").write_text(f'moving = false\n[keypoints]\nrate_hz = {RATE}\nskeleton = "h36m17"\n')
     return folder
 
 
