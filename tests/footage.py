@@ -9,11 +9,13 @@ Method "sure" trains on them in a few steps.
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator, Sequence
+import json
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
 import numpy as np
 import torch
@@ -24,23 +26,29 @@ from posepipe.models.methods.canonpose import CanonPose
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.arrays import Detections, Frames, Track
 from posepipe.pipeline.detectors import People
-from posepipe.pipeline.footage.video import write_video
+from posepipe.pipeline.footage.video import FOCAL_35MM, write_video
 
 METHODS["sure"] = "footage:SurePose"
 
-SIZE = 128
-"""Width and height of the pictures in px."""
+SHORT, LONG = 128, 160
+"""Sides of the pictures in px: the first and third camera stand upright, the others lie."""
 RATE = 25
 CAMERAS, INSTANTS = 4, 1000
 _BITS, _BLOCK = 14, 8  # two marks, two bits of camera, ten of instant, in blocks of 8 px
 _KEY_POSES, _KEY_POSES_PER_S = 100, 2
 
 
+def picture_size(camera: int) -> tuple[int, int]:
+    """Width and height (px) of a camera's pictures."""
+    return (LONG, SHORT) if camera % 2 else (SHORT, LONG)
+
+
 def scene_cameras(count: int = CAMERAS) -> Cameras:
-    """Cameras around the athlete, with pictures of ``SIZE``."""
+    """Cameras around the athlete, which look at the athlete with the middle of their pictures."""
     around = cameras(count, seed=3)
-    shrink = np.diag([SIZE / 1000, SIZE / 1000, 1.0])
-    return replace(around, K=shrink @ around.K)
+    K = around.K * np.array([SHORT / 1000, SHORT / 1000, 1.0])[:, None]
+    K[:, :2, 2] = [[side / 2 for side in picture_size(camera)] for camera in range(count)]
+    return replace(around, K=K)
 
 
 def athlete(time: Array, seed: int = 0) -> Array:
@@ -59,7 +67,9 @@ def athlete(time: Array, seed: int = 0) -> Array:
 
 _SEEN = scene_cameras().project(athlete(np.arange(INSTANTS) / RATE)).astype(np.float32)  # (T, V, 17, 2)
 _BACKGROUNDS = [
-    cv2.resize(np.random.default_rng(camera).integers(60, 200, (16, 16, 3), np.uint8), (SIZE, SIZE), None, 0, 0, 0)
+    cv2.resize(
+        np.random.default_rng(camera).integers(60, 200, (16, 16, 3), np.uint8), picture_size(camera), None, 0, 0, 0
+    )
     for camera in range(CAMERAS)
 ]
 
@@ -70,7 +80,7 @@ def seen(camera: int, instants: Sequence[int] | np.ndarray) -> np.ndarray:
 
 
 def picture(camera: int, instant: int) -> np.ndarray:
-    """The picture (SIZE, SIZE, 3) that shows the athlete to a camera at an instant."""
+    """The picture (height, width, 3) that shows the athlete to a camera at an instant."""
     drawn = _BACKGROUNDS[camera].copy()
     number = 0b10 << (_BITS - 2) | camera << 10 | instant
     bits = [number >> place & 1 for place in reversed(range(_BITS))]
@@ -90,6 +100,19 @@ def film(path: Path, camera: int, instants: Iterable[int], rate: Fraction | int 
     return path
 
 
+def tag_focal(path: Path, said: str) -> None:
+    """Write a focal length into a video's metadata, as phones do."""
+    whole = path.with_name(f"whole_{path.name}")
+    path.replace(whole)
+    with av.open(str(whole)) as source, av.open(str(path), "w", options={"movflags": "use_metadata_tags"}) as made:
+        stream = made.add_stream_from_template(source.streams.video[0])
+        made.metadata[FOCAL_35MM] = said
+        for packet in source.demux(video=0):
+            if packet.dts is not None:
+                packet.stream = stream
+                made.mux(packet)
+
+
 def film_nobody(path: Path, frames: int = RATE) -> Path:
     """A video without anybody."""
     path.parent.mkdir(parents=True, exist_ok=True)
@@ -102,6 +125,32 @@ def film_take(folder: Path, count: int = 3, instants: Iterable[int] = range(40))
     frames = list(instants)
     for camera in range(count):
         film(folder / f"cam{camera}.mp4", camera, frames)
+    return folder
+
+
+def detected(path: Path, camera: int, instants: Iterable[int] = range(40), nobody: Collection[int] = ()) -> Path:
+    """What a camera saw at these instants as MMPose's Inferencer writes it; at some of them nobody."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    frames = [
+        {
+            "frame_id": frame,
+            "instances": []
+            if instant in nobody
+            else [{"keypoints": seen(camera, [instant])[0].tolist(), "keypoint_scores": [0.9] * 17}],
+        }
+        for frame, instant in enumerate(instants)
+    ]
+    path.write_text(json.dumps(frames))
+    return path
+
+
+def detected_take(
+    folder: Path, count: int = 3, instants: Iterable[int] = range(40), nobody: Collection[int] = ()
+) -> Path:
+    """A take ``cam0.json`` ... of still cameras, and what has to be said of it."""
+    for camera in range(count):
+        detected(folder / f"cam{camera}.json", camera, list(instants), nobody)
+    (folder / "posepipe.toml").write_text(f'moving = false\n[keypoints]\nrate_hz = {RATE}\nskeleton = "h36m17"\n')
     return folder
 
 
@@ -196,7 +245,7 @@ def some_frames(time: np.ndarray) -> Frames:
     """What a video with these timestamps says of itself."""
     return Frames(
         time=np.asarray(time, float),
-        image_size=np.array([SIZE, SIZE], np.int32),
+        image_size=np.array(picture_size(0), np.int32),
         audio_envelope=None,
         rate=str(RATE),
         codec="h264",

@@ -129,7 +129,7 @@ class Iqbal(Method):
     @classmethod
     def labelled_files(cls, settings: MethodSettings) -> LabelledFiles:
         """Pictures and labels as the settings name them."""
-        assert isinstance(settings, Multiview25DSettings)  # noqa: S101 - as everywhere with a method's own settings
+        assert isinstance(settings, IqbalSettings)  # noqa: S101 - as everywhere with a method's own settings
         return LabelledFiles(settings.labelled_images, settings.labelled_annotations)
 
     @property

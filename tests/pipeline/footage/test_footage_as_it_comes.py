@@ -9,7 +9,7 @@ from pathlib import Path
 import imageio_ffmpeg
 import numpy as np
 import pytest
-from footage import FakeDetector, film, seen
+from footage import FakeDetector, film, picture_size, seen
 from posepipe.pipeline.footage.video import probe, read_frames
 from posepipe.pipeline.runs.fit import fit
 from posepipe.pipeline.runs.infer import infer
@@ -36,7 +36,7 @@ KINDS: dict[str, tuple[str, tuple[str, ...], int, range]] = {
     ),
     "variable rate, odd size": (
         "cam3.mkv",
-        ("-vf", "select='not(between(mod(n,9),5,6))',format=yuv444p,pad=131:137", "-fps_mode", "vfr",
+        ("-vf", "select='not(between(mod(n,9),5,6))',format=yuv444p,pad=163:137", "-fps_mode", "vfr",
          "-c:v", "libx264", "-pix_fmt", "yuv444p"),
         3,
         range(FRAMES),
@@ -84,7 +84,7 @@ def test_its_frames_are_upright_at_their_true_times(kind: str, take: Path) -> No
     assert [detector.number(picture) for _, picture in pictures] == [(camera, i) for i in shown(kind).tolist()]
     np.testing.assert_allclose(facts.time, shown(kind) / float(FAST), atol=2e-3)
     np.testing.assert_allclose([time for time, _ in pictures], facts.time, atol=1e-9)
-    assert facts.image_size == ((131, 137) if kind.startswith("variable") else (128, 128))
+    assert facts.image_size == ((163, 137) if kind.startswith("variable") else picture_size(camera))
     assert (facts.audio_envelope is None) == (kind == "rotated")
     assert facts.rotation == (90 if kind == "rotated" else 0)
 

@@ -19,7 +19,11 @@ from posepipe.pipeline.stages.calibrate import assumed_intrinsics, calibrate, de
 from posepipe.pipeline.stages.samples import undistort_samples
 
 INSTANTS = 40
-SIZES = [[[1000, 1000]] * 4, [[1000, 1000]] * 4]
+SIZES = [
+    [[1000, 1400], [1400, 1000], [1000, 1400], [1280, 960]],
+    [[1400, 1000], [1000, 1400], [960, 1280], [1000, 1000]],
+]
+"""Width and height (px) of pictures that stand and that lie, of two rigs."""
 JOINTS = CalibrateSettings(extrinsics="joints")
 
 
@@ -53,6 +57,13 @@ def two_rigs(noise_px: float = 0.0) -> tuple[Samples, list[Cameras], np.ndarray]
         takes=["first", "second"],
     )
     return samples, rigs, np.concatenate(world)
+
+
+def in_the_middle(samples: Samples) -> Samples:
+    """The samples of cameras of which nothing is known, in pictures of ``SIZES`` that show them around the middle."""
+    middle = np.array(SIZES)[samples.take] / 2
+    shifted = (samples.keypoint + (middle - 500)[:, :, None]).astype(np.float32)
+    return replace(samples, keypoint=shifted, K=None, R=None, t=None)
 
 
 def angles(R: np.ndarray, rig: Cameras) -> np.ndarray:
@@ -147,11 +158,11 @@ def test_missing_and_unsure_joints_and_absent_cameras_do_no_harm() -> None:
 
 def test_an_assumed_focal_length_is_corrected_by_the_joints() -> None:
     samples, rigs, _ = two_rigs(noise_px=1)
-    unknown = replace(samples, K=None, R=None, t=None)
+    unknown = in_the_middle(samples)
     rig = calibrate(unknown, SIZES, CalibrateSettings(focal_px=1000))
     assert rig.intrinsics == "assumed"
     np.testing.assert_allclose(rig.K[:, :, 0, 0], 1200, rtol=0.02)
-    np.testing.assert_array_equal(rig.K[0, 0, :2, 2], [500, 500])
+    np.testing.assert_array_equal(rig.K[..., :2, 2], np.array(SIZES)[samples.take] / 2)
     assert max(angles(rig.R[index].astype(float), rigs[index // INSTANTS]).max() for index in (0, INSTANTS)) < 0.5
     assert "assumed intrinsics" in describe_rig(rig)
     kept = calibrate(unknown, SIZES, CalibrateSettings(focal_px=1000, refine_focal=False))
@@ -160,10 +171,11 @@ def test_an_assumed_focal_length_is_corrected_by_the_joints() -> None:
 
 def test_a_field_of_view_is_a_focal_length() -> None:
     samples, _, _ = two_rigs()
-    view = float(np.degrees(2 * np.arctan(500 / 1200)))
+    view = float(np.degrees(2 * np.arctan(700 / 1200)))
     settings = CalibrateSettings(field_of_view_deg=view, refine_focal=False)
-    rig = calibrate(replace(samples, K=None, R=None, t=None), SIZES, settings)
-    np.testing.assert_allclose(rig.K[0, 0], [[1200, 0, 500], [0, 1200, 500], [0, 0, 1]], rtol=1e-5)
+    rig = calibrate(in_the_middle(samples), SIZES, settings)
+    np.testing.assert_allclose(rig.K[0, 1], [[1200, 0, 700], [0, 1200, 500], [0, 0, 1]], rtol=1e-5)
+    np.testing.assert_allclose(rig.K[0, 3, 0, 0], 1200 * 1280 / 1400, rtol=1e-5)
     np.testing.assert_array_equal(assumed_intrinsics(640, 480, 700), [[700, 0, 320], [0, 700, 240], [0, 0, 1]])
 
 

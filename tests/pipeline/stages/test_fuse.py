@@ -23,7 +23,13 @@ from posepipe.pipeline.stages.fuse import fuse_views
 from quick_fit import Fitted
 
 TAKES, INSTANTS, VIEWS = 2, 15, 3
-SIZES = [[[1000, 1000]] * VIEWS] * TAKES
+SIZES = [[[1000, 1400], [1400, 1000], [1200, 900]], [[1400, 1000], [900, 1200], [1000, 1400]]]
+"""Width and height (px) of pictures that stand and that lie."""
+
+
+def middles(samples: Samples) -> np.ndarray:
+    """Where the pictures (S, V, 2) have their middle."""
+    return np.array(SIZES)[samples.take] / 2
 
 
 def scene() -> tuple[Samples, ViewPoses, np.ndarray]:
@@ -32,6 +38,7 @@ def scene() -> tuple[Samples, ViewPoses, np.ndarray]:
     joint = people(count)
     seen = np.einsum("vab,tjb->tvja", rig.R, joint - joint[:, :1]) / 1.7
     samples = samples_of_two_takes(rig.project(joint), np.full((count, VIEWS, 17), 0.9), step=3)
+    samples.keypoint[...] += (middles(samples) - 500)[:, :, None]
     lifted = ViewPoses(
         joint=(seen + np.random.default_rng(0).normal(scale=0.02, size=seen.shape)).astype(np.float32),
         canonical=seen.astype(np.float32),
@@ -44,6 +51,15 @@ def scene() -> tuple[Samples, ViewPoses, np.ndarray]:
         takes=samples.takes,
     )
     return samples, lifted, joint
+
+
+def in_known_cameras(samples: Samples, turn: np.ndarray | None = None) -> Samples:
+    """The samples with all that can be known of their cameras, in a world that may be turned."""
+    rig, turn = cameras(VIEWS), np.eye(3) if turn is None else turn
+    K = np.tile(rig.K, (len(samples.instant), 1, 1, 1))
+    K[..., :2, 2] = middles(samples)
+    R, t = (np.broadcast_to(array, (len(K), *array.shape)).astype(np.float32) for array in (rig.R @ turn.T, rig.t))
+    return replace(samples, K=K.astype(np.float32), R=R, t=t)
 
 
 def off_mm(found: FusedPoses, joint: np.ndarray, metres_per_unit: float | None = None) -> float:
@@ -63,16 +79,14 @@ def test_takes_are_fused_in_the_axes_of_their_first_cameras(tmp_path: Path) -> N
     assert found.trusted.mean() > 0.95
     np.testing.assert_array_equal(found.take, samples.take)
     camera = np.einsum("svab,sjb->svja", found.camera_from_rig, found.joint) + found.root[:, :, None]
-    image = found.focal[..., None, None] * camera[..., :2] / camera[..., 2:] + 500
+    image = found.focal[..., None, None] * camera[..., :2] / camera[..., 2:] + middles(samples)[:, :, None]
     distance = np.linalg.norm(image - samples.keypoint, axis=-1)
     np.testing.assert_allclose(distance, found.residual, atol=0.05)
 
 
 def test_given_cameras_give_metres(tmp_path: Path) -> None:
     samples, lifted, joint = scene()
-    rig, count = cameras(VIEWS), len(joint)
-    given = {name: np.tile(getattr(rig, name), (count, *[1] * getattr(rig, name).ndim)) for name in "KRt"}
-    known = replace(samples, **{name: array.astype(np.float32) for name, array in given.items()})
+    rig, known = cameras(VIEWS), in_known_cameras(samples)
     found = fuse_views(known, lifted, SIZES, work=Work(tmp_path))
     assert (found.unit, found.cameras) == ("m", "all")
     assert off_mm(found, joint, metres_per_unit=1.0) < 20
@@ -81,6 +95,19 @@ def test_given_cameras_give_metres(tmp_path: Path) -> None:
     assert of_focal.cameras == "focal"
     assert of_focal.focal == pytest.approx(1200.0, rel=1e-4)
     assert off_mm(of_focal, joint) < 20
+
+
+def test_results_do_not_depend_on_the_axes_of_the_world(tmp_path: Path) -> None:
+    """Poses and their covariances are in the axes of the first camera, so that turning the world changes nothing."""
+    samples, lifted, _ = scene()
+    turn = np.array([[0.36, 0.48, -0.8], [-0.8, 0.6, 0], [0.48, 0.64, 0.6]])
+    one = fuse_views(in_known_cameras(samples), lifted, SIZES, work=Work(tmp_path / "one"))
+    other = fuse_views(in_known_cameras(samples, turn), lifted, SIZES, work=Work(tmp_path / "other"))
+    np.testing.assert_allclose(other.joint, one.joint, atol=2e-3)
+    covariance, turned = one.covariance[:, 1:], other.covariance[:, 1:]  # the root itself is sure
+    size = np.abs(covariance).max((-1, -2), keepdims=True)
+    np.testing.assert_allclose(turned / size, covariance / size, atol=0.05)
+    assert (np.linalg.eigvalsh(covariance) > 0).all()
 
 
 def test_a_kill_costs_one_take_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

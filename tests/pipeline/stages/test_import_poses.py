@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 
 import numpy as np
 import pytest
-from footage import RATE, a_track, seen, some_frames
+from footage import RATE, a_track, detected, detected_take, seen, some_frames
 from known_clip import a_pose
 from known_scene import cameras, people
 from posepipe.pipeline.arrays import Pose3D, Timeline, Track
@@ -23,24 +22,6 @@ from posepipe.pipeline.stages.synchronize.stage import synchronize
 from quick_fit import QUICK
 
 FRAMES = 40
-
-
-def detected(path: Path, camera: int) -> Path:
-    """The known scene as MMPose's Inferencer writes what a camera saw."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    frames = [
-        {"frame_id": frame, "instances": [{"keypoints": pose.tolist(), "keypoint_scores": [0.9] * 17}]}
-        for frame, pose in enumerate(seen(camera, np.arange(FRAMES)))
-    ]
-    path.write_text(json.dumps(frames))
-    return path
-
-
-def detected_take(folder: Path, cameras: int = 3) -> Path:
-    for camera in range(cameras):
-        detected(folder / f"cam{camera}.json", camera)
-    (folder / "posepipe.toml").write_text(f'moving = false\n[keypoints]\nrate_hz = {RATE}\nskeleton = "h36m17"\n')
-    return folder
 
 
 def quick(*overrides: str) -> Settings:

@@ -15,11 +15,11 @@ from posepipe.models.body.angles import segment_lengths
 from posepipe.models.body.body import body_size
 from posepipe.models.method import Method, MethodSettings, Prediction, View
 from posepipe.models.skeleton import H36M17
-from posepipe.pipeline.arrays import Pose3D, Track
+from posepipe.pipeline.arrays import Pose3D, Samples, Track
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.runtime.cache import SourceFile
 from posepipe.pipeline.settings import LiftSettings, Segment
-from posepipe.pipeline.stages.lift import lift_poses
+from posepipe.pipeline.stages.lift import lift_poses, lift_samples
 from posepipe.pipeline.training.model_file import Model
 
 FRAMES = 12
@@ -45,7 +45,8 @@ class KnowsTheScene(Method):
         frame = view.keypoint[:, PELVIS, 0].long()
         canonical = KNOWN[frame] * (1 + frame[:, None, None])
         count = len(frame)
-        return Prediction(canonical @ TURN.T, canonical, TURN.expand(count, 3, 3), torch.ones(count))
+        expected = 0.01 * (1 + frame[:, None]) * torch.arange(17)
+        return Prediction(canonical @ TURN.T, canonical, TURN.expand(count, 3, 3), torch.ones(count), expected)
 
 
 @pytest.fixture
@@ -77,6 +78,7 @@ def assert_sized(pose: Pose3D, stature: float) -> None:
     scale = stature / body_size(KNOWN.numpy(), H36M17)
     np.testing.assert_allclose(pose.canonical, KNOWN.numpy() * scale[:, None, None], atol=1e-5)
     np.testing.assert_allclose(body_size(pose.joint, H36M17), stature, rtol=1e-5)
+    np.testing.assert_allclose(pose.expected_error, 0.01 * np.arange(17) * scale[:, None], rtol=1e-5)
 
 
 def test_without_a_height_the_stature_is_1(model: SourceFile) -> None:
@@ -89,6 +91,31 @@ def test_with_a_height_results_are_in_metres(model: SourceFile) -> None:
     pose = lift(numbered(), model, height_m=1.8)
     assert pose.unit == "m"
     assert_sized(pose, 1.8)
+
+
+def test_views_of_a_keypoint_file_are_scaled_each_for_itself(model: SourceFile) -> None:
+    track = numbered()
+    keypoint = np.stack([track.keypoint, track.keypoint], 1)
+    confidence = np.full(keypoint.shape[:3], 0.9, np.float32)
+    confidence[3, 1] = 0
+    samples = Samples(
+        keypoint=keypoint, confidence=confidence, instant=np.arange(FRAMES), take=np.arange(FRAMES) // 6,
+        rig=np.zeros(FRAMES, np.int64), K=None, R=None, t=None, skeleton="h36m17", takes=["first", "second"],
+    )  # fmt: skip
+    poses = lift_samples(samples, model, LiftSettings(device="cpu", height_m=1.8))
+    scale = 1.8 / body_size(KNOWN.numpy(), H36M17)
+    true = KNOWN.numpy() * scale[:, None, None]
+    seen_there = confidence.any(-1)
+    assert np.isnan(poses.joint[3, 1]).all() and np.isnan(poses.expected_error[3, 1]).all()
+    assert (poses.unit, poses.skeleton, poses.takes) == ("m", "h36m17", ["first", "second"])
+    np.testing.assert_array_equal(poses.take, samples.take)
+    np.testing.assert_array_equal(poses.confidence, confidence)
+    for view in range(2):
+        there = seen_there[:, view]
+        np.testing.assert_allclose(poses.canonical[there, view], true[there], atol=1e-5)
+        np.testing.assert_allclose(poses.joint[there, view], true[there] @ TURN.numpy().T, atol=1e-5)
+        expected = 0.01 * np.arange(17) * scale[there, None]
+        np.testing.assert_allclose(poses.expected_error[there, view], expected, rtol=1e-5)
 
 
 def test_with_lengths_of_segments_these_are_met(model: SourceFile) -> None:

@@ -7,11 +7,10 @@ import json
 from dataclasses import replace
 from pathlib import Path
 
-import av
 import numpy as np
 import pytest
 import xarray
-from footage import FakeDetector, film
+from footage import FakeDetector, film, tag_focal
 from known_clip import a_clip, a_moving_clip, the_pose, without
 from posepipe.models.geometry.lens import distort
 from posepipe.pipeline import as_dataset
@@ -19,7 +18,7 @@ from posepipe.pipeline.arrays import Pose3D, Samples, ViewPoses
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.exporters import exporter
 from posepipe.pipeline.exporters.npz import read
-from posepipe.pipeline.footage.video import FOCAL_35MM, focal_length_35mm
+from posepipe.pipeline.footage.video import focal_length_35mm
 from posepipe.pipeline.runs.fit import fit
 from posepipe.pipeline.runs.infer import infer
 from posepipe.pipeline.settings import MotionSettings, load_settings
@@ -142,19 +141,6 @@ def test_fit_takes_what_calibrate_assumes(finished: Fitted, fitted: Fitted) -> N
     settings = load_settings(overrides=[*QUICK, "calibrate.focal_px=250"])
     made = fit(fitted.footage, out=fitted.out, settings=settings, exports=["npz"])
     assert "of 250 px, assumed as calibrate says" in camera_of(made.results[0] / "poses.npz")
-
-
-def tag_focal(path: Path, said: str) -> None:
-    """Write a focal length into a video's metadata, as phones do."""
-    whole = path.with_name(f"whole_{path.name}")
-    path.replace(whole)
-    with av.open(str(whole)) as source, av.open(str(path), "w", options={"movflags": "use_metadata_tags"}) as made:
-        stream = made.add_stream_from_template(source.streams.video[0])
-        made.metadata[FOCAL_35MM] = said
-        for packet in source.demux(video=0):
-            if packet.dts is not None:
-                packet.stream = stream
-                made.mux(packet)
 
 
 @pytest.mark.parametrize(("said", "focal"), [("26.00mm", 26.0), ("13", 13.0), ("0mm", None), ("wide", None)])

@@ -79,6 +79,25 @@ def test_between_two_frames_poses_are_interpolated() -> None:
     np.testing.assert_allclose(confidence[:, 0], [0.9, 0.9, 0.9, 0, 0.9, 0.9])
 
 
+def test_the_frame_before_an_instant_counts_until_the_next_one() -> None:
+    """Just before a frame its neighbour has next to no share left, and the last frame has none behind it."""
+    track = tracks(1)[0]
+    keypoint, _ = at_frames(track, np.array([3.51, 3.75, 3.999, 18.6]))
+    for found, frame in zip(keypoint, (3.51, 3.75, 3.999, 18.6), strict=True):
+        low, share = int(frame), frame % 1
+        expected = (1 - share) * track.keypoint[low] + share * track.keypoint[low + 1]
+        np.testing.assert_allclose(found, expected, rtol=1e-5)
+
+
+def test_the_frame_that_shows_an_instant_best_is_the_nearest() -> None:
+    frame = np.array([[0.4, 3.0], [1.6, np.nan], [2.51, 4.49]])
+    np.testing.assert_array_equal(timeline(frame).nearest_frame(), [[0, 3], [2, -1], [3, 4]])
+    made = samples_of([tracks(2), tracks(3)], timelines=[timeline(frame), timeline()])
+    assert made.frame is not None and made.time is not None
+    np.testing.assert_array_equal(made.frame[:2], [[0, 3, -1], [3, 4, -1]])  # two cameras must see an instant
+    np.testing.assert_allclose(made.time[:3], [0, 2 / 25, 0])
+
+
 def test_what_one_of_two_frames_lacks_is_missing_between_them() -> None:
     track = without(tracks(1)[0], 4, WRIST)
     lower = track.confidence.copy()

@@ -51,6 +51,8 @@ class FakeSettings(MethodSettings):
     parity: float = 1.0
     batch_size: int = 16
     schedule: str = "steps"
+    weights: dict[str, float] = {"fit": 1.0}  # noqa: RUF012 - pydantic copies it
+    ramp: float = 0.0
 
 
 class FakeMethod(Method):
@@ -67,8 +69,8 @@ class FakeMethod(Method):
 
     def phases(self) -> tuple[Phase, ...]:
         options: dict[str, Any] = {
-            "weights": {"fit": 1.0}, "batch_size": self.settings.batch_size, "learning_rate": 0.1,
-            "schedule": self.settings.schedule, "milestones": (1,),
+            "weights": self.settings.weights, "ramps": {"fit": self.settings.ramp}, "learning_rate": 0.1,
+            "batch_size": self.settings.batch_size, "schedule": self.settings.schedule, "milestones": (1,),
         }  # fmt: skip
         first = Phase("first", self.settings.epochs, **options)
         second = Phase("second", 2, **options, optimizer="adamw", min_steps=7)
@@ -135,6 +137,23 @@ def test_phases_run_in_order_with_their_own_steps_and_rates(fake_method: type[Fa
     np.testing.assert_allclose([row["learning_rate"] for row in model.losses], [0.01] * 6)
     assert "monitored" in model.losses[0]
     assert all(row["total"] == row["fit"] for row in model.losses)
+
+
+def test_loss_terms_count_by_their_weights(tmp_path: Path) -> None:
+    rows = train(tmp_path / "both", weights={"fit": 0.25, "monitored": 3.0}).losses
+    totals = [0.25 * row["fit"] + 3 * row["monitored"] for row in rows]
+    np.testing.assert_allclose([row["total"] for row in rows], totals, rtol=1e-5)
+    alone, without, beside = (
+        bits(train(tmp_path / str(weights), weights={"fit": 1.0, **weights}))
+        for weights in ({}, {"monitored": 0.0}, {"monitored": 5.0})
+    )
+    assert alone == without != beside
+
+
+def test_a_weight_that_grows_is_whole_after_its_share_of_the_epochs(tmp_path: Path) -> None:
+    rows = train(tmp_path, epochs=4, ramp=0.75).losses
+    grown = [row["total"] / row["fit"] for row in rows if row["phase"] == "first"]
+    np.testing.assert_allclose(grown, [1 / 3, 2 / 3, 1, 1], rtol=1e-5)
 
 
 class Killed(BaseException):

@@ -1,0 +1,89 @@
+"""``poses_multiview.npz`` is the known scene, at the instants at which it was so."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+import tomli_w
+from footage import RATE, detected_take, picture_size, scene_cameras, seen
+from posepipe.pipeline.arrays import FusedPoses, array_fields
+from posepipe.pipeline.runs.fit import fit
+from posepipe.pipeline.runtime.cache import read_manifest
+from posepipe.pipeline.settings import load_settings
+from quick_fit import QUICK
+
+TAKES = {"first": range(0, 40), "second": range(200, 250)}
+NOBODY = {"first": {0, 1, 2, *range(20, 32)}, "second": {*range(205, 220), 249}}
+"""Instants, of which those inside are too many to be filled."""
+CAMERAS = 3
+
+
+@pytest.fixture(scope="module")
+def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A fit of two takes of calibrated cameras, whose results are not smoothed."""
+    day, rig = tmp_path_factory.mktemp("fused") / "day", scene_cameras(CAMERAS)
+    for take, instants in TAKES.items():
+        folder = detected_take(day / take, CAMERAS, instants, NOBODY[take])
+        known = {
+            f"cam{camera}": {
+                "size": list(picture_size(camera)), "matrix": rig.K[camera].tolist(),
+                "rotation": cv2.Rodrigues(rig.R[camera])[0].ravel().tolist(),
+                "translation": rig.t[camera].tolist(), "distortions": [0.0] * 4,
+            }
+            for camera in range(CAMERAS)
+        }  # fmt: skip
+        (folder / "calib.toml").write_text(tomli_w.dumps(known))
+        description = folder / "posepipe.toml"
+        description.write_text('calibration = "calib.toml"\n' + description.read_text())
+    said = [*QUICK, "fuse.enabled=true", "motion.filter=none", "synchronize.offsets=stated"]
+    fit(day, out=day.with_name("out"), settings=load_settings(overrides=said), exports=["npz"])
+    return day.with_name("out")
+
+
+def fused(out: Path) -> FusedPoses:
+    """What the stage made."""
+    (entry,) = (out / "cache" / "fuse_views").iterdir()
+    return FusedPoses.load(entry, read_manifest(entry)["notes"])
+
+
+@pytest.mark.parametrize("take", TAKES)
+def test_each_instant_has_the_pose_that_the_cameras_saw_then(take: str, out: Path) -> None:
+    instants, rig = np.array(TAKES[take]), scene_cameras(CAMERAS)
+    here = ~np.isin(instants, list(NOBODY[take]))
+    detections = np.stack([seen(camera, instants[here]) for camera in range(CAMERAS)], 1)
+    with np.load(out / "takes" / take / "poses_multiview.npz") as file:
+        np.testing.assert_allclose(file["time"], np.arange(len(instants)) / RATE, atol=1e-6)
+        assert (str(file["unit"]), file["camera_names"].tolist()) == ("m", ["cam0", "cam1", "cam2"])
+        np.testing.assert_array_equal(np.isfinite(file["joint"]).all((1, 2)), here)
+        np.testing.assert_array_equal(file["trusted"].any(1), here)
+        np.testing.assert_allclose(file["keypoint"][here], detections[:, 0], rtol=1e-5)
+        turn, root = file["camera_from_rig"][here], file["root_in_camera"][here]
+        np.testing.assert_allclose(turn, np.tile(rig.R @ rig.R[0].T, (here.sum(), 1, 1, 1)), atol=1e-4)
+        np.testing.assert_allclose(root, np.tile(rig.t, (here.sum(), 1, 1)), atol=0.05)  # the pelvis does not move
+        np.testing.assert_allclose(file["root_trajectory"][here], root[:, 0], atol=1e-5)
+        camera = np.einsum("tvab,tjb->tvja", turn, file["joint"][here]) + root[:, :, None]
+        image = np.einsum("vab,tvjb->tvja", rig.K, camera)
+        distance = np.linalg.norm(image[..., :2] / image[..., 2:] - detections, axis=-1)
+        np.testing.assert_allclose(file["residual"][here], distance, atol=0.02)
+        assert np.median(distance) < 3
+
+
+@pytest.mark.parametrize("take", TAKES)
+def test_all_that_is_known_beside_the_poses_stands_at_its_instant(take: str, out: Path) -> None:
+    found = fused(out)
+    own = found.take == list(TAKES).index(take)
+    names = {
+        "root": "root_in_camera",
+        **{name: name for name in ("covariance", "camera_from_rig", "focal", "residual")},
+    }
+    assert {*names, "trusted"} <= set(array_fields(FusedPoses))
+    with np.load(out / "takes" / take / "poses_multiview.npz") as file:
+        for name, written in names.items():
+            expected = np.full((len(TAKES[take]), *getattr(found, name).shape[1:]), np.nan, np.float32)
+            expected[found.instant[own]] = getattr(found, name)[own]
+            np.testing.assert_array_equal(file[written], expected, err_msg=name)
+        assert not np.allclose(file["covariance"][5, 1:], file["covariance"][6, 1:])  # so that the instant matters
+        np.testing.assert_array_equal(file["trusted"][found.instant[own]], found.trusted[own])
