@@ -6,8 +6,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
-from ..settings.extensions import check_extension, find_extension, load_place
-
 if TYPE_CHECKING:
     from .clip import Clip
 
@@ -60,6 +58,8 @@ def find_format(name: str) -> Format:
     Raises:
         PosepipeError: unknown format (with the nearest valid name), or one of another package that cannot be used.
     """
+    from ..settings.extensions import check_extension, find_extension, load_place  # imports numpy
+
     place = find_extension("export", name, EXPORTERS)
     if isinstance(place, Format):
         return place
@@ -74,4 +74,6 @@ def exporter(name: str) -> Exporter:
     Raises:
         PosepipeError: unknown format, or one of another package that cannot be used.
     """
+    from ..settings.extensions import load_place
+
     return load_place(find_format(name).function)
