@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -10,10 +11,17 @@ from ..detectors.model_zoo import why_not
 from ..errors import PosepipeError
 from ..footage.annotations import PictureFolder, find_pictures
 from ..runtime.cache import SourceFile
-from ..settings import FROM_JOINTS, TrainModelSettings, method_class, method_needs, method_settings, training_settings
+from ..settings import (
+    FROM_JOINTS,
+    Settings,
+    TrainModelSettings,
+    method_class,
+    method_needs,
+    method_settings,
+    training_settings,
+)
 from ..stages.calibrate import HOW_TO_GIVE_EXTRINSICS, HOW_TO_GIVE_INTRINSICS
 from .fit_run import FitRun
-from .morphing import chosen_morph
 from .refinement import check_reference
 
 if TYPE_CHECKING:
@@ -105,3 +113,28 @@ def _labelled_source(run: FitRun) -> tuple[SourceFile, PictureFolder]:
     labels = Path(files.annotations).expanduser()
     pictures = find_pictures(Path(files.images).expanduser(), labels)
     return run.place.source(labels), pictures
+
+
+def chosen_morph(settings: Settings, sources: Mapping[Path, str]) -> MorphNetwork | None:
+    """The skeleton morph that the settings name, if they do.
+
+    Args:
+        sources: files that a fit is to learn from, and their digests.
+
+    Raises:
+        PosepipeError: it cannot be read, does not belong to the skeleton, or learnt from one of the files.
+    """
+    if not settings.morph.network:
+        return None
+    if settings.morph.skeleton == "native":
+        raise PosepipeError("morph.network moves the joints of h36m17; use --skeleton h36m17 or leave it out")
+    from ..training.morph_file import MorphNetwork
+
+    network = MorphNetwork.read(Path(settings.morph.network).expanduser())
+    for path, digest in sources.items():
+        if digest in network.learnt_from:
+            raise PosepipeError(
+                f"the skeleton morph {settings.morph.network} learnt from {path}: its subject must stay out of "
+                "training, so leave that file out"
+            )
+    return network

@@ -26,10 +26,10 @@ from .fit_model import (
     sample_takes,
     train,
 )
-from .fit_pictures import crop_pictures
 from .fit_report import Findings, report_of
 from .fit_run import FitRun, Stopped
 from .fit_takes import (
+    crop_pictures,
     detect_people,
     identify_people,
     map_people,

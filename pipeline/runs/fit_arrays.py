@@ -35,8 +35,8 @@ from ..training.training_set import TrainingSet
 from .array_cameras import image_sizes, says_sizes, with_intrinsics
 from .array_chain import NO_TIMES, ArrayChain, write_views
 from .array_files import FUSED, POSES, provenance, write_poses
+from .checks import chosen_morph
 from .fit_run import Stopped
-from .morphing import chosen_morph
 from .reconstruct import of_footage, reconstruct
 from .refinement import check_reference, refined_model, supervision_warning
 from .results import Fit, write_model

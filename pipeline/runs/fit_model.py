@@ -19,9 +19,8 @@ from ..stages.samples import TakeOfAthlete, build_samples, two_view_warning, und
 from ..training.training_set import TrainingSet
 from .checks import Prepared
 from .clip_chain import Opened
-from .fit_pictures import Pictures
 from .fit_run import FitRun
-from .fit_takes import Athlete
+from .fit_takes import Athlete, Pictures
 from .reconstruct import of_footage, reconstruct
 from .refinement import refined_model, supervision_warning
 from .results import write_model

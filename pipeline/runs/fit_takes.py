@@ -8,15 +8,17 @@ from pathlib import Path
 
 import numpy as np
 
-from ..arrays import Athletes, Detections, Identities, Swaps, Timeline, Track
+from ..arrays import Athletes, Crops, Detections, Identities, LabelledPictures, Swaps, Timeline, Track
 from ..detectors.choose import choose_detector
 from ..errors import PosepipeError
 from ..footage.recording import Take
+from ..stages.crop import crop_labelled, crop_people
 from ..stages.match import SAME, match_people
 from ..stages.sides import find_swaps, mend_sides, swapped_share
 from ..stages.synchronize.agree import agree_on_person
 from ..stages.synchronize.stage import synchronize
 from ..stages.track import choose, shares, without_anybody
+from .checks import Prepared
 from .clip_chain import ClipChain, Opened, missing_end
 from .fit_run import FitRun
 from .results import about
@@ -176,6 +178,40 @@ def _check_match(run: FitRun, take: Take, matched: Athletes, number: int) -> Non
                 f"{camera.video} agrees with the other cameras of take {take.name} on person {number} by "
                 f"{max(agreement, 0):.2f} of 1 only; does it show somebody else?"
             )
+
+
+@dataclass(frozen=True)
+class Pictures:
+    """What methods of pictures look at; nothing for others."""
+
+    crops: Mapping[str, Crops]
+    """Of the athletes, by view."""
+    labelled: LabelledPictures | None
+    """Of people with 2D labels."""
+
+    def of(self, athlete: Athlete) -> list[Crops]:
+        """Pictures of an athlete in all cameras; those of another, never looked at, where one does not show them."""
+        shown = [self.crops[view] for view in athlete.views if view in self.crops]
+        return [self.crops.get(view, shown[0]) for view in athlete.views]
+
+
+def crop_pictures(
+    run: FitRun,
+    method: Prepared,
+    clips: Mapping[str, Opened],
+    athletes: Sequence[Athlete],
+    tracks: Mapping[str, Track],
+) -> Pictures:
+    """Pictures of labelled people, and of the athletes in all videos, if the method learns from them."""
+    labelled, crops, settings = None, {}, run.settings.crop
+    if method.labelled:
+        labelled = run.run(crop_labelled, *method.labelled, settings=settings, subject="labelled pictures")
+    if "crops" in method.needs:
+        for view, camera, _ in (shown for athlete in athletes for shown in athlete.shown()):
+            video = clips[camera].source
+            with about(video.path):
+                crops[view] = run.run(crop_people, video, tracks[view], settings=settings, subject=view)
+    return Pictures(crops, labelled)
 
 
 def mend_takes(

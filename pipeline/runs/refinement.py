@@ -50,12 +50,6 @@ def check_reference(settings: Settings, needs: Collection[str]) -> None:
             )
 
 
-def reference_digest(settings: Settings, place: Workplace) -> str:
-    """Digest of the file of true poses; empty if there is none."""
-    path = Path(settings.refine.reference).expanduser()
-    return place.digests.of(path) if settings.refine.reference and path.is_file() else ""
-
-
 def refined_model(model_path: Path, place: Workplace, settings: Settings, needs: Collection[str]) -> Model:
     """A model with a refinement unit, trained on what the model finds in the file of true poses."""
     from ..stages.lift import lift_samples  # import torch
