@@ -49,6 +49,12 @@ def detector(monkeypatch: pytest.MonkeyPatch) -> FakeDetector:
     return fake
 
 
+@pytest.fixture
+def decided(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So short a training decides nothing about left and right; in this test it need not."""
+    monkeypatch.setattr("posepipe.models.body.handedness._UNDECIDED", 0.0)
+
+
 @pytest.fixture(scope="session")
 def take(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A take of three cameras; not to be changed."""

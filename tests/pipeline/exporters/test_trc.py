@@ -106,9 +106,9 @@ def test_slow_motion_has_the_rate_of_life(tmp_path: Path) -> None:
     assert header_value(tmp_path / "poses.trc", "DataRate") == "120.0"
 
 
-def test_body_scale_is_not_called_metres(tmp_path: Path) -> None:
-    write(a_clip(unit="body scale"), tmp_path / "poses.trc")
-    assert header_value(tmp_path / "poses.trc", "Units") == "body_scale"
+def test_body_heights_are_not_called_metres(tmp_path: Path) -> None:
+    write(a_clip(unit="body heights"), tmp_path / "poses.trc")
+    assert header_value(tmp_path / "poses.trc", "Units") == "body_heights"
 
 
 def test_a_clip_without_poses_is_refused(tmp_path: Path) -> None:

@@ -86,4 +86,6 @@ def test_all_that_is_known_beside_the_poses_stands_at_its_instant(take: str, out
             expected[found.instant[own]] = getattr(found, name)[own]
             np.testing.assert_array_equal(file[written], expected, err_msg=name)
         assert not np.allclose(file["covariance"][5, 1:], file["covariance"][6, 1:])  # so that the instant matters
-        np.testing.assert_array_equal(file["trusted"][found.instant[own]], found.trusted[own])
+        trusted = np.zeros((len(TAKES[take]), 17), bool)
+        trusted[found.instant[own]] = found.trusted[own]
+        np.testing.assert_array_equal(file["trusted"], trusted)

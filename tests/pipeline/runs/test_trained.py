@@ -10,16 +10,14 @@ import numpy as np
 import pytest
 import torch
 import xarray
-from footage import a_track
 from known_clip import a_clip, the_pose, two_people
+from posepipe.models.body.body import body_size
+from posepipe.models.method import View
 from posepipe.models.methods.canonpose import CanonPose
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline import TrainedModel, as_dataset, load_model
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.exporters import exporter
-from posepipe.pipeline.runtime.cache import SourceFile
-from posepipe.pipeline.settings import LiftSettings
-from posepipe.pipeline.stages.lift import lift_poses
 from posepipe.pipeline.stages.place_root import place_root
 from posepipe.pipeline.training.model_file import Model
 
@@ -41,22 +39,26 @@ def poses_2d() -> tuple[np.ndarray, np.ndarray]:
     return pose.keypoint.copy(), pose.confidence.copy()
 
 
-def test_arrays_are_lifted_as_files_are(model: TrainedModel, tmp_path: Path) -> None:
+def test_arrays_are_lifted_by_the_network_of_the_file(model: TrainedModel) -> None:
     keypoints, confidence = poses_2d()
     confidence[3] = 0
     keypoints[5, 13] = np.nan
     time = np.arange(12) / 50
     lifted = model.lift(keypoints, confidence, time_s=time, height_m=1.7, device="cpu")
-    model.write(tmp_path / "model.pt")
-    track = dataclasses.replace(
-        a_track(keypoints, time),
-        confidence=np.where(np.isfinite(keypoints).all(-1), confidence, 0).astype(np.float32),
-    )
-    same = lift_poses(track, None, SourceFile(tmp_path / "model.pt", "key"), LiftSettings(height_m=1.7, device="cpu"))
-    np.testing.assert_array_equal(lifted.joint, same.joint)
+
+    network = CanonPose(H36M17, CanonPose.Settings.model_validate(model.options))
+    network.load_state_dict(model.state)
+    sure = np.where(np.isnan(keypoints).any(-1), 0, confidence).astype(np.float32)
+    shown = np.delete(np.arange(12), 3)
+    pixels = np.where(sure[..., None] > 0, keypoints, 0).astype(np.float32)
+    with torch.no_grad():
+        found = network.eval().predict(View(torch.from_numpy(pixels[shown]), torch.from_numpy(sure[shown])))
+    scale = 1.7 / body_size(found.canonical.numpy(), H36M17)[:, None, None]
+    np.testing.assert_allclose(lifted.joint[shown], scale * found.joint.numpy(), atol=1e-5)
+    np.testing.assert_allclose(lifted.canonical[shown], scale * found.canonical.numpy(), atol=1e-5)
     np.testing.assert_array_equal(lifted.time, time)
-    assert np.isnan(lifted.joint[3]).all()
-    assert np.isfinite(lifted.joint[5]).all()
+    np.testing.assert_allclose(lifted.confidence[shown], sure[shown])
+    assert np.isnan(lifted.joint[3]).all() and (lifted.confidence[3] == 0).all()
     assert lifted.unit == "m"
 
 

@@ -128,12 +128,6 @@ def labels(samples: Samples, rig: Rig) -> Labels:
     return label_poses(samples, rig, LabelSettings())
 
 
-@pytest.fixture
-def decided(monkeypatch: pytest.MonkeyPatch) -> None:
-    """So short a training decides nothing; here it need not."""
-    monkeypatch.setattr("posepipe.models.body.handedness._UNDECIDED", 0.0)
-
-
 class Killed(BaseException):
     """Stands for kill -9."""
 

@@ -12,7 +12,13 @@ from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.arrays import Samples, Timeline, Track
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.settings import SampleSettings
-from posepipe.pipeline.stages.samples import TakeOfAthlete, at_frames, build_samples, two_view_warning
+from posepipe.pipeline.stages.samples import (
+    TakeOfAthlete,
+    at_frames,
+    build_samples,
+    select_samples,
+    two_view_warning,
+)
 
 FRAMES = 20
 TIME = np.arange(FRAMES) / 25
@@ -192,6 +198,15 @@ def test_calibrations_go_with_their_takes() -> None:
     np.testing.assert_array_equal(made.t[FRAMES, :, 0], [3, 4])
     assert made.R.shape == (2 * FRAMES, 2, 3, 3)
     assert samples_of([tracks(2)], cameras=[[camera(1), []]]).K is None
+
+
+def test_two_instants_are_enough() -> None:
+    few = [without(track, slice(2, None)) for track in tracks(2)]
+    made = samples_of([few])
+    np.testing.assert_array_equal(made.instant, [0, 1])
+    np.testing.assert_array_equal(select_samples(made, SampleSettings()).instant, [0, 1])
+    with pytest.raises(PosepipeError, match="only 0 of 2 samples show the athlete in 3 or more views"):
+        select_samples(made, SampleSettings(min_views=3))
 
 
 def test_takes_that_do_not_fit_are_refused() -> None:
