@@ -361,12 +361,7 @@ def test_stages_of_a_keypoint_file(fitted: Path) -> None:
 
 def test_a_method_that_learns_from_a_reconstruction(tmp_path: Path, decided: None) -> None:
     """Nothing is read of the cameras but the pictures' sizes."""
-<<<<<<< HEAD
-    monkeypatch.setattr("posepipe.models.body.handedness._UNDECIDED", 0.0)  # so short a training decides nothing
     own = ("train.method=posepipe", "train.canonpose_epochs=2", "train.epochs=2", "train.steps=10", "train.width=32",
-=======
-    own = ("train.method=posepipe", "train.first_epochs=2", "train.epochs=2", "train.steps=10", "train.width=32",
->>>>>>> h-e
            "train.window=9", "train.learning_rate=0.01", "samples.static_cameras=true")  # fmt: skip
     settings = load_settings(overrides=own)
     content = {name: array for name, array in arrays(60).items() if name not in ("K", "R", "t", "joint_3d_cam")}

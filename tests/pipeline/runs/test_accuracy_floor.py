@@ -20,7 +20,7 @@ from posepipe.pipeline.settings import load_settings, method_class
 
 VIEWS = 4
 SMALL: dict[str, Any] = {
-    "first_epochs": 12, "steps": 25, "min_steps": 25, "batch_size": 32, "width": 128, "window": 1,
+    "canonpose_epochs": 12, "steps": 25, "min_steps": 25, "batch_size": 32, "width": 128, "window": 1,
     "precision": "fp32",
 }  # fmt: skip
 """Settings of a training of seconds, as far as a method has them."""

@@ -98,7 +98,7 @@ def test_the_frame_before_an_instant_counts_until_the_next_one() -> None:
 def test_the_frame_that_shows_an_instant_best_is_the_nearest() -> None:
     frame = np.array([[0.4, 3.0], [1.6, np.nan], [2.51, 4.49]])
     np.testing.assert_array_equal(timeline(frame).nearest_frame(), [[0, 3], [2, -1], [3, 4]])
-    made = samples_of([tracks(2), tracks(3)], timelines=[timeline(frame), timeline()])
+    made = samples_of([tracks(2), tracks(3)], timeline=[timeline(frame), timeline()])
     assert made.frame is not None and made.time is not None
     np.testing.assert_array_equal(made.frame[:2], [[0, 3, -1], [3, 4, -1]])  # two cameras must see an instant
     np.testing.assert_allclose(made.time[:3], [0, 2 / 25, 0])
