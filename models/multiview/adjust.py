@@ -13,12 +13,13 @@ Gauss-Newton steps under Marquardt's damping; all instants are solved for at onc
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.least_squares import MOST_STEPS, levenberg_marquardt
 from .arrowhead import Arrowhead
 from .near_camera import LOG_SCALE, NEARNESS, PARAMETERS, NearCameras, turn_of
 
@@ -29,9 +30,8 @@ Known = Literal["nothing", "focal", "all"]
 
 HUBER = 1.345
 """Deviations from which on cost grows linearly: 95 % as efficient as least squares on Gaussian errors."""
-MOST_STEPS = 40
-ENOUGH = 3e-5
-"""Relative decrease of the cost below which a step was the last."""
+SMALLEST_DECREASE = 3e-5
+"""Relative decrease of the cost below which the last step is taken: behind it, what is believed decides little."""
 _HARD = 1e-3
 """Deviation of what is held by definition: the root of a person seen by moving cameras, and the body's scale."""
 
@@ -94,24 +94,15 @@ def adjust(
     size = None if known == "all" else float(start.length.sum())  # known cameras tell it
     if known == "focal":
         believed = believed._replace(zoom=np.inf)  # follows from distance
-    scene, damping = start, 1e-3
-    cost = _cost(observed, body, believed, scene, size)
-    for _ in range(steps):
+
+    def linearise(scene: Scene) -> Callable[[float], Scene]:
         system = _system(observed, body, believed, scene, size, known)
-        for _ in range(8):
-            with suppress(np.linalg.LinAlgError):  # then more damping as well
-                tried = _moved(scene, *system.solve(damping), known)
-                tried_cost = _cost(observed, body, believed, tried, size)
-                if tried_cost < cost:
-                    break
-            damping *= 10
-        else:
-            break
-        done = cost - tried_cost < ENOUGH * cost
-        scene, cost, damping = tried, tried_cost, max(damping / 10, 1e-7)
-        if done:
-            break
-    return scene, cost
+        return lambda damping: _moved(scene, *system.solve(damping), known)
+
+    def cost(scene: Scene) -> float:
+        return _cost(observed, body, believed, scene, size)
+
+    return levenberg_marquardt(start, cost, linearise, SMALLEST_DECREASE, steps)
 
 
 def covariance(observed: Observed, body: Body, believed: Believed, scene: Scene) -> Array:
