@@ -7,6 +7,7 @@ step costs no more than triangulating them.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import NamedTuple
 
 import cv2
@@ -14,13 +15,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .epipolar import project
+from .least_squares import levenberg_marquardt
 
 Array = NDArray[np.float64]
 
-MOST_STEPS = 100
-"""Limit on the number of steps."""
+
 COST_TOLERANCE = 1e-7
-"""Relative decrease of the cost below which the iteration stops."""
+"""Relative decrease of the cost below which the iteration stops: low, as a rig nears its minimum in small steps."""
 
 
 class Bundle(NamedTuple):
@@ -53,27 +54,17 @@ def adjust_bundle(
 
     Returns:
         The rig and joints, in the unit of length of the start.
-
-    Raises:
-        numpy.linalg.LinAlgError: the equations of a step are singular.
     """
     longest = np.linalg.norm(_centres(start), axis=-1).max()
-    bundle, damping = start, 1e-3
-    cost = _cost(points, weight, tolerance, bundle)
-    for _ in range(MOST_STEPS):
+
+    def linearise(bundle: Bundle) -> Callable[[float], Bundle]:
         system = _normal_equations(points, weight, tolerance, bundle, focal_unknown)
-        for _ in range(10):
-            tried = _moved(bundle, *_solve(*system, damping))
-            tried_cost = _cost(points, weight, tolerance, tried)
-            if tried_cost < cost:
-                break
-            damping *= 10
-        else:
-            break
-        done = cost - tried_cost < COST_TOLERANCE * cost
-        bundle, cost, damping = tried, tried_cost, max(damping / 10, 1e-12)
-        if done:
-            break
+        return lambda damping: _moved(bundle, *_solve(*system, damping))
+
+    def cost(bundle: Bundle) -> float:
+        return _cost(points, weight, tolerance, bundle)
+
+    bundle, _ = levenberg_marquardt(start, cost, linearise, COST_TOLERANCE)
     scale = longest / np.linalg.norm(_centres(bundle), axis=-1).max()
     return bundle._replace(t=scale * bundle.t, world=scale * bundle.world)
 

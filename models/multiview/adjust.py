@@ -14,12 +14,13 @@ Each of the last three is in units of its prior sigma (``PriorSigma``). Gauss-Ne
 
 from __future__ import annotations
 
-from contextlib import suppress
+from collections.abc import Callable
 from typing import Literal, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.least_squares import MOST_STEPS, levenberg_marquardt
 from .arrowhead import Arrowhead
 from .near_camera import INVERSE_DEPTH, LOG_SCALE, PARAMETERS, NearCameras, turn_of
 
@@ -30,10 +31,8 @@ Known = Literal["nothing", "focal", "all"]
 
 HUBER = 1.345
 """Error in standard deviations above which the cost grows linearly: 95 % efficient on Gaussian errors."""
-MOST_STEPS = 40
-"""Limit on the number of Gauss-Newton steps."""
 COST_TOLERANCE = 3e-5
-"""Relative decrease of the cost below which the iteration stops."""
+"""Relative decrease of the cost below which the iteration stops; what is left is decided by the priors."""
 _HARD = 1e-3
 """Sigma of what is fixed by definition: the root of a person seen by moving cameras, and the scale of the body."""
 
@@ -107,25 +106,16 @@ def adjust(
     """
     size = None if known == "all" else float(start.length.sum())  # known cameras determine it
     if known == "focal":
-        sigma = sigma._replace(zoom=np.inf)  # it follows from the distance
-    scene, damping = start, 1e-3
-    cost = _cost(observed, body, sigma, scene, size)
-    for _ in range(steps):
+        sigma = sigma._replace(zoom=np.inf)  # follows from distance
+
+    def linearise(scene: Scene) -> Callable[[float], Scene]:
         system = _system(observed, body, sigma, scene, size, known)
-        for _ in range(8):
-            with suppress(np.linalg.LinAlgError):  # then more damping as well
-                tried = _moved(scene, *system.solve(damping), known)
-                tried_cost = _cost(observed, body, sigma, tried, size)
-                if tried_cost < cost:
-                    break
-            damping *= 10
-        else:
-            break
-        done = cost - tried_cost < COST_TOLERANCE * cost
-        scene, cost, damping = tried, tried_cost, max(damping / 10, 1e-7)
-        if done:
-            break
-    return scene, cost
+        return lambda damping: _moved(scene, *system.solve(damping), known)
+
+    def cost(scene: Scene) -> float:
+        return _cost(observed, body, sigma, scene, size)
+
+    return levenberg_marquardt(start, cost, linearise, COST_TOLERANCE, steps)
 
 
 def covariance(observed: Observed, body: Body, sigma: PriorSigma, scene: Scene) -> Array:
