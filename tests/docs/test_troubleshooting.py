@@ -13,6 +13,8 @@ ROOT = Path(__file__).parents[2]
 ROWS = re.findall(r"^\| (.+?) \| ", (ROOT / "docs" / "troubleshooting.md").read_text(encoding="utf-8"), re.MULTILINE)
 QUOTED = [row for row in ROWS if row != "it says"]
 GAP = "…"
+LEAST_LETTERS = 15
+"""Of a sentence that says anything besides what is put into it."""
 
 
 def said(tree: ast.AST) -> Iterator[str]:
@@ -37,7 +39,10 @@ def sentences() -> set[str]:
 
 @pytest.mark.parametrize("quoted", QUOTED, ids=lambda quoted: " ".join(re.findall(r"\w+", quoted)[:8]))
 def test_a_quoted_sentence_is_one_of_ours(quoted: str, sentences: set[str]) -> None:
-    assert plain(quoted) in sentences
+    """A gap in a sentence of the code stands for anything; the rest of it is quoted to the letter."""
+    wanted = plain(quoted)
+    ours = [sentence for sentence in sentences if len(sentence.replace(GAP, "")) > LEAST_LETTERS]
+    assert any(re.fullmatch(re.escape(sentence).replace(GAP, ".+"), wanted) for sentence in ours)
 
 
 def test_there_is_something_to_look_up() -> None:
