@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..arrays import Frames
-from ..settings import RootSettings
+from ..settings import CalibrateSettings, RootSettings
 from .lenses import Lens, assumed_intrinsics
 from .video import focal_length_35mm
 
@@ -46,13 +46,24 @@ def in_words(K: np.ndarray) -> str:
     return f"focal length of {low} px" if low == high else f"focal length of {low} to {high} px"
 
 
+def focal_from_field_of_view(size_px: Sequence[float], angle_deg: float) -> float:
+    """The focal length (px) of pictures of a size (width, height) whose longer side spans an angle."""
+    return float(max(size_px) / 2 / np.tan(np.radians(angle_deg) / 2))
+
+
+def calibrate_assumes(size_px: Sequence[float], settings: CalibrateSettings) -> float | None:
+    """The focal length (px) to assume of pictures of a size (width, height), if one may be assumed."""
+    if settings.focal_px is not None or settings.field_of_view_deg is None:
+        return settings.focal_px
+    return focal_from_field_of_view(size_px, settings.field_of_view_deg)
+
+
 def focal_length(size: Sequence[float], focal_px: float | None, settings: RootSettings) -> tuple[float, str]:
     """The focal length (px) of pictures of a size, as stated, else of a usual field of view; and why, in words."""
     if focal_px is not None:
         return focal_px, "given"
     angle = settings.field_of_view_deg
-    focal = max(size) / 2 / np.tan(np.radians(angle) / 2)
-    return float(focal), f"assumed: a field of view of {angle:g}° along the longer side"
+    return focal_from_field_of_view(size, angle), f"assumed: a field of view of {angle:g}° along the longer side"
 
 
 def find_optics(frames: Frames, video: Path, focal_px: float | None, settings: RootSettings) -> Optics:

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from ..arrays import Samples
-from ..footage.camera import CALIBRATED, IN_THE_MIDDLE, focal_length, in_words
+from ..footage.camera import CALIBRATED, IN_THE_MIDDLE, calibrate_assumes, focal_length, in_words
 from ..footage.keypoint_file import open_keypoints
 from ..footage.lenses import assumed_intrinsics
 from ..settings import Settings
@@ -68,7 +68,7 @@ def with_intrinsics(
 
 def _focal(size: list[int], focal_px: float | None, settings: Settings) -> tuple[float, str]:
     """The focal length (px) of a view, and why."""
-    assumed = settings.calibrate.focal(size[0])
+    assumed = calibrate_assumes(size, settings.calibrate)
     if focal_px is None and assumed is not None:
         return assumed, CALIBRATED
     return focal_length(size, focal_px, settings.root)

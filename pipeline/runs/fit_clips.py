@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from ..arrays import Crops, Detections, Pose3D, Rig, Samples, Swaps, Track
 from ..exporters.clip import Clip, Person
-from ..footage.camera import CALIBRATED, Optics, find_optics, given_optics, optics_in_the_middle
+from ..footage.camera import CALIBRATED, Optics, calibrate_assumes, find_optics, given_optics, optics_in_the_middle
 from ..footage.known_cameras import lens_of
 from ..runtime.cache import SourceFile
 from ..settings import LiftSettings
@@ -72,7 +72,7 @@ def _optics(run: FitRun, clip: Opened, K: list[list[float]] | None) -> Optics | 
     if not clip.sized:
         return None
     width, height = clip.frames.image_size.tolist()
-    assumed = settings.calibrate.focal(width) if K is None else K[0][0]
+    assumed = calibrate_assumes((width, height), settings.calibrate) if K is None else K[0][0]
     if camera.focal_px is None and assumed is not None:
         return optics_in_the_middle(width, height, assumed, CALIBRATED)
     return find_optics(clip.frames, camera.video, camera.focal_px, settings.root)

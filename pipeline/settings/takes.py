@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from typing import Literal
 
 from pydantic import Field
@@ -54,7 +53,10 @@ class CalibrateSettings(StageSettings):
     )
     focal_px: float | None = Field(None, gt=0, description="focal length to assume where no intrinsics are given")
     field_of_view_deg: float | None = Field(
-        None, gt=0, lt=180, description="horizontal field of view to assume where no intrinsics are given"
+        None,
+        gt=0,
+        lt=180,
+        description="field of view along the longer side of pictures to assume where no intrinsics are given",
     )
     refine_focal: bool = Field(True, description="correct an assumed focal length by what the joints say")
     min_confidence: float = Field(0.3, ge=0, le=1, description="joints below this do not calibrate")
@@ -65,12 +67,6 @@ class CalibrateSettings(StageSettings):
     def assumes_focal(self) -> bool:
         """Whether intrinsics may be assumed where none are given."""
         return self.focal_px is not None or self.field_of_view_deg is not None
-
-    def focal(self, width_px: float) -> float | None:
-        """The focal length (px) to assume of a camera whose pictures are so wide, if one may be assumed."""
-        if self.focal_px is not None or self.field_of_view_deg is None:
-            return self.focal_px
-        return width_px / 2 / math.tan(math.radians(self.field_of_view_deg) / 2)
 
 
 class LabelSettings(StageSettings):

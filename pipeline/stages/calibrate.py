@@ -20,6 +20,7 @@ from ...models.geometry.epipolar import (
 from ...models.skeleton import SKELETONS, Skeleton
 from ..arrays import Rig, Samples
 from ..errors import PosepipeError
+from ..footage.camera import calibrate_assumes
 from ..footage.lenses import assumed_intrinsics
 from ..runtime.cache import stage
 from ..settings import CalibrateSettings
@@ -41,7 +42,7 @@ HOW_TO_GIVE_EXTRINSICS = (
 )
 
 
-@stage(version=1)
+@stage(version=2)
 def calibrate(samples: Samples, image_sizes: list[list[list[int]]], settings: CalibrateSettings) -> Rig:
     """K, R and t of every view of every sample.
 
@@ -84,7 +85,7 @@ def _intrinsics(samples: Samples, image_sizes: list[list[list[int]]], settings: 
     K = np.tile(np.eye(3), (len(image_sizes), views, 1, 1))
     for take, sizes in enumerate(image_sizes):
         for view, (width, height) in enumerate(sizes):
-            if (focal := settings.focal(width)) is not None:
+            if (focal := calibrate_assumes((width, height), settings)) is not None:
                 K[take, view] = assumed_intrinsics(width, height, focal)
     return K[samples.take]
 

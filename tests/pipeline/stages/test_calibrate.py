@@ -176,6 +176,8 @@ def test_a_field_of_view_is_a_focal_length() -> None:
     rig = calibrate(in_the_middle(samples), SIZES, settings)
     np.testing.assert_allclose(rig.K[0, 1], [[1200, 0, 700], [0, 1200, 500], [0, 0, 1]], rtol=1e-5)
     np.testing.assert_allclose(rig.K[0, 3, 0, 0], 1200 * 1280 / 1400, rtol=1e-5)
+    stands = rig.K[0, 0]  # a field of view is that along the longer side, which is upright here
+    np.testing.assert_allclose(stands, [[1200, 0, 500], [0, 1200, 700], [0, 0, 1]], rtol=1e-5)
     np.testing.assert_array_equal(assumed_intrinsics(640, 480, 700), [[700, 0, 320], [0, 700, 240], [0, 0, 1]])
 
 
