@@ -7,7 +7,9 @@ digest is that of the whole record, so that nothing can count in the run and not
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass
+from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +20,11 @@ from ..exporters import FROM_VIDEO
 from ..footage.recording import CameraClip, Recording, Take, describe_clip
 from ..runtime.cache import Digests
 from ..runtime.workplace import JOURNAL, Journal, request_digest
-from ..settings import LiftSettings, Settings, parse
+from ..settings import LiftSettings, Settings, packages, parse
 from .results import RECORD, are_written
+
+DETECTOR_LIBRARIES = ("mediapipe", "mmdet", "mmpose", "onnxruntime", "openvino", "torchvision")
+"""A detection by another version of them is another one."""
 
 
 @dataclass(frozen=True)
@@ -134,8 +139,17 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def digest_of(request: Any, digests: Digests) -> str:
-    """Digest of a request: all its fields, and the contents of the files that it names."""
-    return request_digest(type(request).__name__, _plain(request, digests))
+    """Digest of a request: all its fields, the contents of the files that it names, and whose code it runs."""
+    return request_digest(type(request).__name__, _plain(request, digests), packages(), _detector_versions())
+
+
+def _detector_versions() -> dict[str, str]:
+    """Versions of the libraries that detect people, as far as they are installed."""
+    found = {}
+    for name in DETECTOR_LIBRARIES:
+        with suppress(PackageNotFoundError):
+            found[name] = version(name)
+    return found
 
 
 def _plain(value: Any, digests: Digests) -> Any:

@@ -14,7 +14,7 @@ from .clip import (
     TrackSettings,
     changed_detection,
 )
-from .extensions import check_extension, find_extension, forget_extensions, load_place, names_of
+from .extensions import check_extension, find_extension, forget_extensions, load_place, names_of, packages
 from .learning import RefineModelSettings, RefineSettings, TrainModelSettings, TrainSettings
 from .method import (
     CAMERA_NEEDS,
@@ -44,6 +44,6 @@ __all__ = [
     "RootSettings", "SampleSettings", "Segment", "Settings", "SideSettings", "StageSettings", "SynchronizeSettings",
     "TrackSettings", "TrainModelSettings", "TrainSettings",
     "changed_detection", "check_extension", "check_name", "find_extension", "forget_extensions", "load_place",
-    "load_settings", "method_class", "method_needs", "method_settings", "names_of", "nested", "parse", "put",
-    "read_toml", "setting_names", "settings_from", "to_toml", "training_settings", "unknown_setting",
+    "load_settings", "method_class", "method_needs", "method_settings", "names_of", "nested", "packages", "parse",
+    "put", "read_toml", "setting_names", "settings_from", "to_toml", "training_settings", "unknown_setting",
 ]  # fmt: skip

@@ -6,10 +6,13 @@ packages only; a package is imported when something of it is used.
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Callable, Mapping
 from functools import cache
 from importlib import import_module
 from importlib.metadata import EntryPoint, entry_points
+from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, TypeVar
 
 from ..errors import PosepipeError
@@ -86,6 +89,27 @@ def check_extension(place: object, fits: bool, expected: str) -> None:
 def package_of(entry: EntryPoint) -> str:
     """Name and version of the package that registers an entry point."""
     return f"{entry.dist.name} {entry.dist.version}" if entry.dist else "a package without a name"
+
+
+def packages() -> list[str]:
+    """Packages of others that register something: name, version, and digest of their source, which may be at work.
+
+    One that is not used counts as well: then something is done again for nothing, which is the lesser fault.
+    """
+    entries = {entry for found in _registered().values() for each in found.values() for entry in each}
+    return sorted({f"{package_of(entry)} {_source_digest(entry.module.partition('.')[0])}" for entry in entries})
+
+
+def _source_digest(module: str) -> str:
+    """Digest of a module's file, or of all that a package holds, without importing it."""
+    spec, digest = find_spec(module), hashlib.sha256()
+    if spec is not None and spec.submodule_search_locations:
+        files = [path for place in spec.submodule_search_locations for path in sorted(Path(place).rglob("*.py"))]
+    else:
+        files = [Path(spec.origin)] if spec is not None and spec.origin else []
+    for path in files:
+        digest.update(path.read_bytes())
+    return digest.hexdigest()
 
 
 def _refusal(entry: EntryPoint, why: str) -> PosepipeError:
