@@ -17,6 +17,7 @@ from posepipe.models.skeleton import H36M17
 from posepipe.pipeline import TrainedModel, as_dataset, load_model
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.exporters import exporter
+from posepipe.pipeline.footage.camera import Camera
 from posepipe.pipeline.runtime.cache import SourceFile
 from posepipe.pipeline.settings import LiftSettings
 from posepipe.pipeline.stages.lift import lift_poses
@@ -52,7 +53,9 @@ def test_arrays_are_lifted_as_files_are(model: TrainedModel, tmp_path: Path) -> 
         a_track(keypoints, time),
         confidence=np.where(np.isfinite(keypoints).all(-1), confidence, 0).astype(np.float32),
     )
-    same = lift_poses(track, None, SourceFile(tmp_path / "model.pt", "key"), LiftSettings(height_m=1.7, device="cpu"))
+    same = lift_poses(
+        track, None, None, SourceFile(tmp_path / "model.pt", "key"), LiftSettings(height_m=1.7, device="cpu")
+    )
     np.testing.assert_array_equal(lifted.joint, same.joint)
     np.testing.assert_array_equal(lifted.time, time)
     assert np.isnan(lifted.joint[3]).all()
@@ -69,7 +72,7 @@ def test_where_the_person_stands_if_the_camera_is_told(model: TrainedModel) -> N
     known = model.lift(keypoints, confidence, K=K)
     assert known.root_camera == "focal length of 1500 px, given"
     np.testing.assert_array_equal(known.joint, plain.joint)
-    np.testing.assert_array_equal(known.root_trajectory, place_root(plain, K.tolist(), None, "").root_trajectory)
+    np.testing.assert_array_equal(known.root_trajectory, place_root(plain, Camera(K)).root_trajectory)
     same = model.lift(keypoints, confidence, focal_px=1500, image_size_px=size)
     np.testing.assert_array_equal(same.root_trajectory, known.root_trajectory)
     assert same.root_camera == "focal length of 1500 px, given; principal point in the middle"
