@@ -5,7 +5,6 @@ Rotation and translation may be missing; distortions are k1, k2, p1, p2, k3.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -15,24 +14,19 @@ import numpy as np
 from ...models.geometry.lens import COEFFICIENTS
 from ..errors import PosepipeError
 from ..settings import read_toml
+from .camera import Camera
 
 
-@dataclass(frozen=True)
-class Calibration:
-    """One camera's intrinsics and, if known, where it stands: x_camera = R @ x_world + t."""
+def read_calibration(folder: Path, name: str) -> dict[str, Camera]:
+    """Cameras of a Pose2Sim calibration file by name; those whose section has no ``matrix`` are left out.
 
-    K: np.ndarray  # (3, 3) float64 px
-    R: np.ndarray | None  # (3, 3) float64 camera_from_world
-    t: np.ndarray | None  # (3,) float64 m
-    distortion: np.ndarray  # (5,) float64 k1, k2, p1, p2, k3, in the order of OpenCV
-
-
-def read_calibration(folder: Path, name: str) -> dict[str, Calibration]:
-    """Cameras of a Pose2Sim calibration file by name; those whose section has no ``matrix`` are left out."""
+    Raises:
+        PosepipeError: no such file, or one that is not of this format.
+    """
     path = folder / name
     if not path.is_file() and (folder.parent / name).is_file():
         path = folder.parent / name  # beside the description of all takes
-    cameras = {}
+    cameras: dict[str, Camera] = {}
     for section, values in read_toml(path).items():
         if not isinstance(values, dict) or "matrix" not in values:
             continue
@@ -45,7 +39,7 @@ def read_calibration(folder: Path, name: str) -> dict[str, Calibration]:
         except (KeyError, ValueError, TypeError) as error:
             raise PosepipeError(f"{path}: camera {section!r} is not a Pose2Sim calibration: {error}") from error
         R, t = (cv2.Rodrigues(place[0])[0], place[1]) if place else (None, None)
-        cameras[str(values.get("name", section))] = Calibration(K, R, t, distortion)
+        cameras[str(values.get("name", section))] = Camera.given(K, distortion, R, t)
     if not cameras:
         raise PosepipeError(f"{path} holds no camera with a matrix")
     return cameras

@@ -1,16 +1,18 @@
-"""What is known of a camera's lens, or is assumed of it: the root trajectory says which."""
+"""What is known of a camera at an instant, or is assumed of it: one type from files to stages."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from ...models.geometry.lens import undistort
 from ..arrays import Frames
 from ..settings import CalibrateSettings, RootSettings
-from .lenses import Lens, assumed_intrinsics
 from .video import focal_length_35mm
 
 CALIBRATED = "assumed as calibrate says"
@@ -19,31 +21,113 @@ DIAGONAL_35MM = float(np.hypot(36, 24))
 """Of a picture on 35 mm film, in mm: equivalent focal lengths are compared by diagonals."""
 
 
-@dataclass(frozen=True)
-class Optics:
-    """A camera's intrinsics."""
+@dataclass(frozen=True, eq=False)
+class Camera:
+    """A camera at an instant: it sees a point of the world at x_camera = R @ x_world + t. What is unknown is None."""
 
-    K: list[list[float]]
-    distortion: Lens | None
-    source: str
-    """Where the focal length comes from, in words."""
+    K: np.ndarray | None = None
+    """(3, 3) float64 px."""
+    size_px: tuple[float, float] | None = None
+    """Width and height of the pictures that K is for."""
+    distortion: np.ndarray | None = None
+    """(5,) float64 k1, k2, p1, p2, k3 of the lens, in the order of OpenCV; None where nothing is said of it."""
+    R: np.ndarray | None = None
+    """(3, 3) float64 camera_from_world."""
+    t: np.ndarray | None = None
+    """(3,) float64 m."""
+    source: str = ""
+    """Where K comes from, in words."""
 
+    @classmethod
+    def given(
+        cls,
+        K: np.ndarray,
+        distortion: np.ndarray | None = None,
+        R: np.ndarray | None = None,
+        t: np.ndarray | None = None,
+    ) -> Camera:
+        """A calibrated camera: K (3, 3) px, distortion (5,), R (3, 3) camera_from_world and t (3,) m."""
+        return cls(K, None, distortion, R, t, f"{in_words(K)}, given")
 
-def given_optics(K: list[list[float]], distortion: Lens | None) -> Optics:
-    """Of a calibrated camera."""
-    return Optics(K, distortion, f"{in_words(np.array(K))}, given")
+    @classmethod
+    def of_focal_length(cls, size_px: Sequence[float], focal_px: float, source: str = "") -> Camera:
+        """A camera of which only the focal length is known, or assumed: the principal point is in the middle.
 
+        Args:
+            size_px: width and height of its pictures.
+            source: why it has this focal length, in words.
+        """
+        width, height = size_px
+        K = np.array([[focal_px, 0, width / 2], [0, focal_px, height / 2], [0, 0, 1.0]])
+        return cls(K, (width, height), source=f"{in_words(K)}, {source}; {IN_THE_MIDDLE}")
 
-def optics_in_the_middle(width: float, height: float, focal_px: float, source: str) -> Optics:
-    """Of a camera of which only the focal length is known, or assumed; ``source`` says why."""
-    K = assumed_intrinsics(width, height, focal_px)
-    return Optics(K.tolist(), None, f"{in_words(K)}, {source}; {IN_THE_MIDDLE}")
+    @classmethod
+    def of_pictures(cls, size_px: Sequence[float]) -> Camera:
+        """A camera of which nothing is known but the width and height of its pictures."""
+        width, height = size_px
+        return cls(size_px=(width, height))
+
+    @cached_property
+    def key(self) -> str:
+        """Digest of all that is known."""
+        digest = hashlib.sha256(repr((self.size_px, self.source)).encode())
+        for name in ("K", "distortion", "R", "t"):
+            array = getattr(self, name)
+            digest.update(name.encode() + (b"" if array is None else np.asarray(array, np.float64).tobytes()))
+        return digest.hexdigest()
+
+    @property
+    def focal_px(self) -> float | None:
+        """Focal length along the width, if it is known."""
+        return None if self.K is None else float(self.K[0, 0])
+
+    @property
+    def is_bent(self) -> bool:
+        """Whether its lens is known to distort."""
+        return self.distortion is not None and bool(self.distortion.any())
+
+    @property
+    def pinhole(self) -> Camera:
+        """The same camera with nothing said of its lens, for what does not depend on it."""
+        return replace(self, distortion=None)
+
+    @property
+    def anywhere(self) -> Camera:
+        """The same camera with nothing said of where it stands, and no lens that does not distort."""
+        return replace(self, R=None, t=None, distortion=self.distortion if self.is_bent else None)
+
+    def without_distortion(self, keypoint: np.ndarray, confidence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """Keypoints (..., J, 2) px and confidences (..., J) as ``without_distortion`` gives them.
+
+        Where nothing is said of the lens, they stay as they are.
+        """
+        if self.K is None or self.distortion is None:
+            return keypoint, confidence
+        return without_distortion(keypoint, confidence, self.K, self.distortion)
 
 
 def in_words(K: np.ndarray) -> str:
     """The focal length of cameras (..., 3, 3), or between which it lies."""
     low, high = (f"{extreme(K[..., 0, 0]):.0f}" for extreme in (np.min, np.max))
     return f"focal length of {low} px" if low == high else f"focal length of {low} to {high} px"
+
+
+def without_distortion(
+    keypoint: np.ndarray, confidence: np.ndarray, K: np.ndarray, distortion: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Keypoints (..., J, 2) px as pinhole cameras would show them, and confidences (..., J).
+
+    What is missing, and what the lens cannot have shown, is 0 in both.
+
+    Args:
+        K: (..., 3, 3) px.
+        distortion: (..., 5) k1, k2, p1, p2, k3.
+    """
+    shown = confidence > 0
+    pixels = np.where(shown[..., None], keypoint, 0).astype(np.float64)
+    free = undistort(pixels, np.asarray(K, np.float64), np.asarray(distortion, np.float64))
+    shown = shown & np.isfinite(free).all(-1)
+    return np.where(shown[..., None], free, 0).astype(np.float32), np.where(shown, confidence, 0).astype(np.float32)
 
 
 def focal_from_field_of_view(size_px: Sequence[float], angle_deg: float) -> float:
@@ -58,16 +142,16 @@ def calibrate_assumes(size_px: Sequence[float], settings: CalibrateSettings) -> 
     return focal_from_field_of_view(size_px, settings.field_of_view_deg)
 
 
-def focal_length(size: Sequence[float], focal_px: float | None, settings: RootSettings) -> tuple[float, str]:
+def focal_length(size_px: Sequence[float], focal_px: float | None, settings: RootSettings) -> tuple[float, str]:
     """The focal length (px) of pictures of a size, as stated, else of a usual field of view; and why, in words."""
     if focal_px is not None:
         return focal_px, "given"
     angle = settings.field_of_view_deg
-    return focal_from_field_of_view(size, angle), f"assumed: a field of view of {angle:g}° along the longer side"
+    return focal_from_field_of_view(size_px, angle), f"assumed: a field of view of {angle:g}° along the longer side"
 
 
-def find_optics(frames: Frames, video: Path, focal_px: float | None, settings: RootSettings) -> Optics:
-    """The optics of an uncalibrated camera: as stated, else as its video says, else of a usual field of view.
+def find_camera(frames: Frames, video: Path, focal_px: float | None, settings: RootSettings) -> Camera:
+    """An uncalibrated camera: of the focal length that is stated, else as its video says, else of a usual view.
 
     Args:
         video: read for its metadata, if ``frames`` were filmed.
@@ -77,5 +161,5 @@ def find_optics(frames: Frames, video: Path, focal_px: float | None, settings: R
     equivalent = focal_length_35mm(video) if frames.filmed and focal_px is None else None
     if equivalent is not None:
         focal = equivalent / DIAGONAL_35MM * float(np.hypot(*size))
-        return optics_in_the_middle(*size, focal, f"which is {equivalent:g} mm on 35 mm film, as the video says")
-    return optics_in_the_middle(*size, *focal_length(size, focal_px, settings))
+        return Camera.of_focal_length(size, focal, f"which is {equivalent:g} mm on 35 mm film, as the video says")
+    return Camera.of_focal_length(size, *focal_length(size, focal_px, settings))

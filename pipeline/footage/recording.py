@@ -16,7 +16,8 @@ from typing import Any
 
 from ..errors import PosepipeError
 from ..settings import check_name, parse
-from .calibration_file import Calibration, read_calibration
+from .calibration_file import read_calibration
+from .camera import Camera
 from .description import DESCRIPTION, CameraDescription, TakeDescription, camera_name, read_description
 from .readers import format_of
 from .video import VIDEO_SUFFIXES
@@ -32,7 +33,8 @@ class CameraClip:
     moving: bool | None
     slow_motion: float | None
     """How many times slower than life it plays, if anybody says."""
-    calibration: Calibration | None
+    calibration: Camera | None
+    """As given."""
     keypoints: Mapping[str, Any] | None = None
     """Of a file of 2D poses in the place of a video: settings of its own."""
     focal_px: float | None = None
@@ -134,7 +136,7 @@ def _take(folder: Path, name: str, tree: dict[str, Any]) -> Take:
     return Take(name, cameras, description.rig)
 
 
-def _described(name: str, video: Path, take: TakeDescription, known: Mapping[str, Calibration]) -> CameraClip:
+def _described(name: str, video: Path, take: TakeDescription, known: Mapping[str, Camera]) -> CameraClip:
     """A camera with what is said of it, or else of all cameras of its take."""
     said = take.cameras.get(name, CameraDescription())
     return CameraClip(

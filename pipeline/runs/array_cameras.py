@@ -9,9 +9,8 @@ from pathlib import Path
 import numpy as np
 
 from ..arrays import Samples
-from ..footage.camera import CALIBRATED, IN_THE_MIDDLE, calibrate_assumes, focal_length, in_words
+from ..footage.camera import CALIBRATED, IN_THE_MIDDLE, Camera, calibrate_assumes, focal_length, in_words
 from ..footage.keypoint_file import open_keypoints
-from ..footage.lenses import assumed_intrinsics
 from ..settings import Settings
 
 
@@ -31,9 +30,18 @@ def image_sizes(path: Path, samples: Samples) -> list[list[int]]:
         return file.array("image_size", samples.confidence.shape[1], 2).tolist()
 
 
+def unknown_cameras(path: Path, samples: Samples) -> list[Camera]:
+    """The cameras of all views, of which nothing is said but how large their pictures are.
+
+    Raises:
+        PosepipeError: the file does not say it.
+    """
+    return [Camera.of_pictures(size) for size in image_sizes(path, samples)]
+
+
 def with_focal(samples: Samples, sizes: list[list[int]], focal_px: list[float]) -> Samples:
     """Samples as of cameras of these focal lengths, whose principal points are in the middle."""
-    K = [assumed_intrinsics(width, height, focal) for (width, height), focal in zip(sizes, focal_px, strict=True)]
+    K = [Camera.of_focal_length(size, focal).K for size, focal in zip(sizes, focal_px, strict=True)]
     return replace(samples, K=np.tile(np.array(K, np.float32), (len(samples.instant), 1, 1, 1)))
 
 

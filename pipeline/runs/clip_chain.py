@@ -14,7 +14,7 @@ import numpy as np
 
 from ..arrays import Detections, Frames, Identities, Pose3D, Swaps, Track
 from ..detectors import Detector
-from ..footage.camera import Optics
+from ..footage.camera import Camera
 from ..footage.recording import CameraClip
 from ..runtime.cache import Cache, SourceFile
 from ..runtime.utilisation import Busy
@@ -115,16 +115,17 @@ class ClipChain:
         settings = self.settings.track
         return settings.model_copy(update={"slow_motion": camera.slow_motion or settings.slow_motion})
 
-    def finish(self, pose: Pose3D, optics: Optics | None, swaps: Swaps, camera: int, subject: str) -> Pose3D:
+    def finish(self, pose: Pose3D, known: Camera | None, swaps: Swaps, camera: int, subject: str) -> Pose3D:
         """Lifted 3D poses as a motion, and where their root is if anything is known of the camera.
 
         Args:
+            known: the camera, or what is assumed of it.
             swaps: of the sides in the 2D poses that were lifted.
             camera: number of the view in ``swaps``.
         """
         run, settings = self.cache.run, self.settings
-        if optics is not None:
-            pose = run(place_root, pose, optics.K, optics.distortion, optics.source, subject=subject)
+        if known is not None:
+            pose = run(place_root, pose, known.anywhere, subject=subject)
         pose = run(make_motion, pose, settings=settings.motion, subject=subject)
         return replace(pose, steps=[describe_swaps(swaps, camera, settings.sides), *pose.steps])
 

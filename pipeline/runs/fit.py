@@ -18,13 +18,13 @@ from .fit_clips import Origin, finish_views, lift_views, list_views, write_views
 from .fit_fused import fuse_takes, write_takes
 from .fit_model import (
     calibrate_takes,
-    image_sizes,
     label_takes,
     moving_takes,
     publish_model,
     refine,
     sample_takes,
     train,
+    unknown_cameras,
 )
 from .fit_report import Findings, report_of
 from .fit_run import FitRun, Stopped
@@ -130,12 +130,12 @@ def _all_stages(run: FitRun, title: str) -> Fit:
 
     # all takes together
     moving = moving_takes(run, everybody)
-    sizes = image_sizes(run, athletes, clips)
+    cameras = unknown_cameras(run, athletes, clips)
     samples = sample_takes(run, method, athletes, tracks, timelines, moving)
     run.reached("samples")
-    rig = calibrate_takes(run, method, samples, sizes)
+    rig = calibrate_takes(run, method, samples, cameras)
     run.reached("calibrate")
-    training_set, labels = label_takes(run, method, samples, rig, sizes)
+    training_set, labels = label_takes(run, method, samples, rig, cameras)
     run.reached("label")
     trained = train(run, method, training_set, rig, labels, pictures, athletes)
     run.lead()
@@ -149,7 +149,7 @@ def _all_stages(run: FitRun, title: str) -> Fit:
     views = list_views(run, method, athletes, clips, samples.training, rig)
     lifted = lift_views(run, views, tracks, pictures.crops, origin.model_file)
     run.reached("lift")
-    fused = fuse_takes(run, samples.pinhole, athletes, lifted, sizes)
+    fused = fuse_takes(run, samples.pinhole, athletes, lifted, cameras)
     run.reached("fuse")
     poses = finish_views(chain, views, lifted, swaps)
     run.reached("motion")

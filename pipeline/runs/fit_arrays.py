@@ -13,6 +13,7 @@ import numpy as np
 
 from ..arrays import FusedPoses, Labels, Rig, Samples, ViewPoses
 from ..errors import PosepipeError
+from ..footage.camera import Camera
 from ..footage.keypoint_file import open_keypoints
 from ..footage.recording import describe_clip
 from ..runtime.workplace import Workplace, open_workplace
@@ -32,7 +33,7 @@ from ..stages.calibrate import calibrate, describe_rig
 from ..stages.label import label_poses
 from ..stages.samples import select_samples, two_view_warning
 from ..training.training_set import TrainingSet
-from .array_cameras import image_sizes, says_sizes, with_intrinsics
+from .array_cameras import says_sizes, unknown_cameras, with_intrinsics
 from .array_chain import NO_TIMES, ArrayChain, write_views
 from .array_files import FUSED, POSES, provenance, write_poses
 from .checks import chosen_morph
@@ -116,9 +117,9 @@ class ArraysRun:
         if stage == self.asked.until:
             raise Stopped
 
-    def sizes(self, samples: Samples) -> list[list[list[int]]]:
-        """Width and height of the pictures (take, view, 2), as the file says."""
-        return [image_sizes(self.path, samples)] * len(samples.takes)
+    def cameras(self, samples: Samples) -> list[list[Camera]]:
+        """Every take's cameras, of which nothing is said but how large their pictures are, as the file says."""
+        return [unknown_cameras(self.path, samples)] * len(samples.takes)
 
 
 def _all_stages(run: ArraysRun) -> Fit:
@@ -182,8 +183,8 @@ def _calibrated(run: ArraysRun, chosen: Samples) -> Rig | None:
     assumed = "intrinsics" in run.needs and chosen.K is None
     if not (assumed or run.needs & FROM_JOINTS):
         return None
-    sizes = [] if chosen.K is not None else run.sizes(chosen)
-    rig: Rig = run.run(calibrate, chosen, sizes, settings=run.settings.calibrate, subject=run.name)
+    cameras = [] if chosen.K is not None else run.cameras(chosen)
+    rig: Rig = run.run(calibrate, chosen, cameras, settings=run.settings.calibrate, subject=run.name)
     if rig.intrinsics == "assumed":
         run.warn(describe_rig(rig))
     else:
@@ -203,7 +204,7 @@ def _intrinsics_as_trained(samples: Samples, chosen: Samples, rig: Rig) -> Sampl
 def _labelled(run: ArraysRun, chosen: Samples, rig: Rig | None) -> tuple[Samples, Labels | None]:
     """What the method is trained on, and 3D poses from all views if it trains on such."""
     if "reconstruction" in run.needs:
-        return reconstruct(run.place, chosen, run.sizes(chosen), run.settings, subject=run.name)
+        return reconstruct(run.place, chosen, run.cameras(chosen), run.settings, subject=run.name)
     if "labels" in run.needs:
         return chosen, run.run(label_poses, chosen, rig, settings=run.settings.label, subject=run.name)
     return chosen, None
@@ -251,7 +252,7 @@ def _fused(run: ArraysRun, samples: Samples, lifted: ViewPoses) -> FusedPoses | 
         return None
     from ..stages.fuse import fuse_views  # imports torch
 
-    fused: FusedPoses = run.run(fuse_views, samples, lifted, run.sizes(samples), subject=run.name)
+    fused: FusedPoses = run.run(fuse_views, samples, lifted, run.cameras(samples), subject=run.name)
     log.info("%s: all views together leave a residual of %.1f px", run.path, np.nanmedian(fused.residual))
     return fused
 

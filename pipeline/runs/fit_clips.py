@@ -9,13 +9,12 @@ from typing import TYPE_CHECKING
 
 from ..arrays import Crops, Detections, Pose3D, Rig, Samples, Swaps, Track
 from ..exporters.clip import Clip, Person
-from ..footage.camera import CALIBRATED, Optics, calibrate_assumes, find_optics, given_optics, optics_in_the_middle
-from ..footage.known_cameras import lens_of
+from ..footage.camera import CALIBRATED, Camera, calibrate_assumes, find_camera
 from ..runtime.cache import SourceFile
 from ..settings import LiftSettings
 from .checks import Prepared
 from .clip_chain import ClipChain, Opened
-from .fit_model import trained_intrinsics
+from .fit_model import trained_with
 from .fit_run import FitRun
 from .fit_takes import Athlete
 from .results import provenance, write_results
@@ -34,16 +33,10 @@ class View:
     athlete: Athlete
     number: int
     """Of the camera in its take."""
-    intrinsics: list[list[float]] | None
-    """K as it was trained with, for methods that know the cameras."""
-    optics: Optics | None
-    """For the root trajectory."""
-    distortion: list[float]
-
-    def lifting(self, device: str) -> LiftSettings:
-        """Settings of the stage lift."""
-        distortion = self.distortion if self.intrinsics and any(self.distortion) else None
-        return LiftSettings(intrinsics=self.intrinsics, distortion=distortion, device=device)
+    trained_with: Camera | None
+    """The camera as it was trained with, for methods that know the cameras."""
+    known: Camera | None
+    """What is known or assumed of the camera, for the root trajectory."""
 
 
 def list_views(
@@ -58,24 +51,23 @@ def list_views(
     views = []
     for place, athlete in enumerate(athletes):
         for name, camera, number in athlete.shown():
-            K = trained_intrinsics(method, samples, rig, place, number)
-            optics = _optics(run, clips[camera], K)
-            views.append(View(name, camera, athlete, number, K, optics, lens_of(clips[camera].camera)))
+            trained = trained_with(method, samples, rig, athlete, place, number)
+            views.append(View(name, camera, athlete, number, trained, _known(run, clips[camera], trained)))
     return views
 
 
-def _optics(run: FitRun, clip: Opened, K: list[list[float]] | None) -> Optics | None:
+def _known(run: FitRun, clip: Opened, trained: Camera | None) -> Camera | None:
     """What is known or assumed of a camera; nothing where nobody says how large its pictures are."""
     camera, settings = clip.camera, run.settings
     if camera.calibration is not None:
-        return given_optics(camera.calibration.K.tolist(), lens_of(camera) if any(lens_of(camera)) else None)
+        return camera.calibration
     if not clip.sized:
         return None
-    width, height = clip.frames.image_size.tolist()
-    assumed = calibrate_assumes((width, height), settings.calibrate) if K is None else K[0][0]
+    size = clip.frames.image_size.tolist()
+    assumed = calibrate_assumes(size, settings.calibrate) if trained is None else trained.focal_px
     if camera.focal_px is None and assumed is not None:
-        return optics_in_the_middle(width, height, assumed, CALIBRATED)
-    return find_optics(clip.frames, camera.video, camera.focal_px, settings.root)
+        return Camera.of_focal_length(size, assumed, CALIBRATED)
+    return find_camera(clip.frames, camera.video, camera.focal_px, settings.root)
 
 
 def lift_views(
@@ -90,8 +82,8 @@ def lift_views(
 
     poses = {}
     for view in views:
-        inputs = tracks[view.name], crops.get(view.name), model_file
-        settings = view.lifting(run.settings.device)
+        inputs = tracks[view.name], crops.get(view.name), view.trained_with, model_file
+        settings = LiftSettings(device=run.settings.device)
         poses[view.name] = run.run(lift_poses, *inputs, settings=settings, subject=view.name)
     return poses
 
@@ -101,7 +93,7 @@ def finish_views(
 ) -> dict[str, Pose3D]:
     """Every view's poses as a motion, and where their root is."""
     return {
-        view.name: chain.finish(lifted[view.name], view.optics, swaps[view.athlete.name], view.number, view.name)
+        view.name: chain.finish(lifted[view.name], view.known, swaps[view.athlete.name], view.number, view.name)
         for view in views
     }
 
@@ -134,7 +126,7 @@ def write_views(
             chain.tracking(clip.camera),
             settings.morph,
             settings.sides,
-            shown[0].lifting(settings.device),
+            LiftSettings(device=settings.device),
             settings.root,
             settings.motion,
         )

@@ -12,6 +12,7 @@ import numpy as np
 
 from ..arrays import FusedPoses, Pose3D, Samples, Timeline
 from ..exporters.clip import Clip, Person
+from ..footage.camera import Camera
 from ..footage.recording import Take
 from ..stages.smooth import make_motion
 from .clip_chain import Opened
@@ -35,21 +36,21 @@ def fuse_takes(
     samples: Samples,
     athletes: Sequence[Athlete],
     lifted: Mapping[str, Pose3D],
-    sizes: list[list[list[int]]],
+    cameras: list[list[Camera]],
 ) -> FusedPoses | None:
     """One 3D skeleton per instant from all views of a take together, if that is wanted.
 
     Args:
         samples: as pinhole cameras show them.
         lifted: by view.
-        sizes: width and height (px) of the cameras of every athlete's take.
+        cameras: of every athlete's take, as large as their pictures are.
     """
     if not run.settings.fuse.enabled:
         return None
     from ..stages.fuse import fuse_views  # imports torch
 
     poses = [[lifted.get(view) for view in athlete.views] for athlete in athletes]
-    fused: FusedPoses = run.run(fuse_views, samples, poses, sizes, subject="all takes")
+    fused: FusedPoses = run.run(fuse_views, samples, poses, cameras, subject="all takes")
     for number, athlete in enumerate(athletes):
         residuals = zip(athlete.take.cameras, residual_px(fused, number, athlete), strict=True)
         each = ", ".join(f"{camera.name} {residual:.1f}" for camera, residual in residuals)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ..arrays import Labels, Rig, Samples, Timeline, Track
-from ..footage.known_cameras import camera_model, lens_of
+from ..footage.camera import Camera
 from ..footage.recording import Take
 from ..settings import AFTER_LIFTING, CAMERA_NEEDS, FROM_JOINTS, REPEATED, to_toml
 from ..stages.calibrate import calibrate, describe_rig
@@ -64,7 +64,7 @@ def sample_takes(
             athlete.name,
             [tracks[view] for view in athlete.views],
             timelines[athlete.take.name],
-            [camera_model(camera) for camera in athlete.take.cameras],
+            [camera.calibration and camera.calibration.pinhole for camera in athlete.take.cameras],
             moving[athlete.take.name],
             athlete.rig,
         )
@@ -78,12 +78,12 @@ def sample_takes(
 
 def _undistorted(run: FitRun, method: Prepared, samples: Samples, takes: Sequence[Take]) -> TakeSamples:
     """The samples that geometry sees, and methods that use intrinsics: as pinhole cameras would show them."""
-    lenses = [[lens_of(camera) for camera in take.cameras] for take in takes]
+    cameras = [[camera.calibration for camera in take.cameras] for take in takes]
     needed = bool(method.needs & CAMERA_NEEDS)
-    bent = samples.K is not None and any(any(lens) for cameras in lenses for lens in cameras)
+    bent = samples.K is not None and any(camera and camera.is_bent for of_take in cameras for camera in of_take)
     if not bent or not (needed or run.settings.fuse.enabled):
         return TakeSamples(samples, samples)
-    pinhole = run.run(undistort_samples, samples, lenses, subject=EVERYTHING)
+    pinhole = run.run(undistort_samples, samples, cameras, subject=EVERYTHING)
     if needed and "crops" not in method.needs:
         return TakeSamples(pinhole, pinhole)
     if needed:
@@ -107,17 +107,20 @@ def moving_takes(run: FitRun, everybody: Mapping[str, list[Track]]) -> dict[str,
     return moving
 
 
-def image_sizes(run: FitRun, athletes: Sequence[Athlete], clips: Mapping[str, Opened]) -> list[list[list[int]]]:
-    """Width and height (px) of the cameras of every athlete's take."""
-    return [[clip.frames.image_size.tolist() for clip in run.of(athlete.take, clips)] for athlete in athletes]
+def unknown_cameras(run: FitRun, athletes: Sequence[Athlete], clips: Mapping[str, Opened]) -> list[list[Camera]]:
+    """The cameras of every athlete's take, of which nothing is said but how large their pictures are."""
+    return [
+        [Camera.of_pictures(clip.frames.image_size.tolist()) for clip in run.of(athlete.take, clips)]
+        for athlete in athletes
+    ]
 
 
-def calibrate_takes(run: FitRun, method: Prepared, samples: TakeSamples, sizes: list[list[list[int]]]) -> Rig | None:
+def calibrate_takes(run: FitRun, method: Prepared, samples: TakeSamples, cameras: list[list[Camera]]) -> Rig | None:
     """Where the cameras stand, as given or from joints, if the method needs to know."""
     assumed = "intrinsics" in method.needs and samples.training.K is None
     if not (assumed or method.needs & FROM_JOINTS):
         return None
-    inputs = samples.pinhole, sizes
+    inputs = samples.pinhole, cameras
     rig: Rig = run.run(calibrate, *inputs, settings=run.settings.calibrate, subject=EVERYTHING)
     report = log.info if rig.intrinsics == "given" else run.warn
     report(describe_rig(rig))
@@ -125,11 +128,11 @@ def calibrate_takes(run: FitRun, method: Prepared, samples: TakeSamples, sizes: 
 
 
 def label_takes(
-    run: FitRun, method: Prepared, samples: TakeSamples, rig: Rig | None, sizes: list[list[list[int]]]
+    run: FitRun, method: Prepared, samples: TakeSamples, rig: Rig | None, cameras: list[list[Camera]]
 ) -> tuple[Samples, Labels | None]:
     """What the method is trained on, and 3D poses from all views if it trains on such."""
     if "reconstruction" in method.needs:
-        return reconstruct(run.place, samples.training, sizes, run.settings, subject=EVERYTHING)
+        return reconstruct(run.place, samples.training, cameras, run.settings, subject=EVERYTHING)
     labels = None
     if "labels" in method.needs:
         labels = run.run(label_poses, samples.pinhole, rig, settings=run.settings.label, subject=EVERYTHING)
@@ -186,16 +189,21 @@ def refine(run: FitRun, method: Prepared, model: Model) -> Model:
     return refined
 
 
-def trained_intrinsics(
-    method: Prepared, samples: Samples, rig: Rig | None, athlete: int, camera: int
-) -> list[list[float]] | None:
-    """K of a camera as it was trained with, if the method knows the cameras.
+def trained_with(
+    method: Prepared, samples: Samples, rig: Rig | None, athlete: Athlete, take: int, number: int
+) -> Camera | None:
+    """K of a camera as it was trained with, and its lens, if the method knows the cameras.
 
     Args:
-        athlete: number among the athletes, which is that of the samples' take.
+        take: number of the athlete among all, which is that of the samples' take.
+        number: of the camera in its take.
     """
     K = samples.K if rig is None else rig.K
     if K is None or not method.needs & CAMERA_NEEDS:
         return None
-    trained = np.flatnonzero(samples.take == athlete)
-    return K[trained[0], camera].tolist() if len(trained) else None
+    trained = np.flatnonzero(samples.take == take)
+    if not len(trained):
+        return None
+    said = athlete.take.cameras[number].calibration
+    lens = said.distortion if said is not None and said.is_bent else None
+    return Camera.given(np.array(K[trained[0], number], np.float64), lens)

@@ -15,9 +15,8 @@ from ..detectors.choose import checked_options, choose_detector
 from ..errors import PosepipeError
 from ..exporters import DEFAULT_EXPORTS, FROM_VIDEO, find_format
 from ..exporters.clip import Clip, Person
-from ..footage.camera import Optics, find_optics, given_optics
+from ..footage.camera import Camera, find_camera
 from ..footage.keypoint_file import is_keypoint_file
-from ..footage.known_cameras import lens_of
 from ..footage.readers import format_of
 from ..footage.recording import results_folder
 from ..footage.video import VIDEO_SUFFIXES
@@ -101,7 +100,7 @@ def infer(
             log.warning("the model was trained with another detector: %s", trained.recipe["detector"])
         poses = one.lift(opened, found)
         shown = tuple(Person(who, pose) for who, pose in poses.items())
-        used = *one.used, one.lifting(one.optics(opened))
+        used = *one.used, one.lifting
         origin = provenance(opened.source, one.model_file, trained, found.detector, *used)
         files = write_results(Clip.of_people(shown, opened.frames, clip, origin), place.folder, exports)
         place.journal.end(request)
@@ -156,8 +155,8 @@ class _OneClip:
     def lift(self, opened: Opened, found: Detections) -> dict[str, Pose3D]:
         """3D poses of the people that are wanted, by their names in result files."""
         run, settings, name = self.chain.cache.run, self.chain.settings, self.name
-        optics = self.optics(opened)
-        lifting = self.lifting(optics)
+        camera = self.camera(opened)
+        trained_with, lifting = self.trained_with(camera), self.lifting
         poses, people = {}, self.chain.identify(opened, found, name)
         for number in self.wanted(people):
             track = self.chain.map_joints(self.chain.follow(opened, found, people, number, name), name)
@@ -166,33 +165,35 @@ class _OneClip:
                 crops = run(crop_people, opened.source, track, settings=settings.crop, subject=name)
             swaps = run(find_swaps, [track], None, settings=settings.sides, subject=name)
             track = run(mend_sides, track, swaps, 0, settings=settings.sides, subject=name)
-            pose = run(lift_poses, track, crops, self.model_file, settings=lifting, subject=name)
-            poses[f"person{number}"] = self.chain.finish(pose, optics, swaps, 0, name)
+            pose = run(lift_poses, track, crops, trained_with, self.model_file, settings=lifting, subject=name)
+            poses[f"person{number}"] = self.chain.finish(pose, camera, swaps, 0, name)
         return poses
 
-    def optics(self, opened: Opened) -> Optics | None:
+    def camera(self, opened: Opened) -> Camera | None:
         """What is known or assumed of the camera; nothing where nobody says how large its pictures are."""
         camera, focal_px = self.asked.clip, self.asked.focal_px
         if focal_px is None and camera.calibration is not None:
-            return given_optics(camera.calibration.K.tolist(), lens_of(camera) if any(lens_of(camera)) else None)
+            return camera.calibration
         if not opened.sized:
             return None
         stated = camera.focal_px if focal_px is None else focal_px
-        return find_optics(opened.frames, camera.video, stated, self.chain.settings.root)
+        return find_camera(opened.frames, camera.video, stated, self.chain.settings.root)
 
-    def lifting(self, optics: Optics | None) -> LiftSettings:
-        """Settings of the stage lift, with the camera's intrinsics if the model takes them and they are known.
+    @property
+    def lifting(self) -> LiftSettings:
+        """Settings of the stage lift."""
+        return self.asked.lifting.model_copy(update={"device": self.device})
+
+    def trained_with(self, found: Camera | None) -> Camera | None:
+        """The camera for the model, if it takes one and its intrinsics are known, and not only assumed.
 
         Raises:
             PosepipeError: the model cannot do without intrinsics, and they are not known.
         """
-        settings, camera = self.asked.lifting.model_copy(update={"device": self.device}), self.asked.clip
-        stated = self.asked.focal_px or camera.focal_px
-        known = optics if stated is not None or camera.calibration is not None else None
+        stated = self.asked.focal_px or self.asked.clip.focal_px
+        known = found if stated is not None or self.asked.clip.calibration is not None else None
         check_intrinsics(self.model, known is not None)
-        if known is None or not self.model.lifts_with_intrinsics:
-            return settings
-        return settings.model_copy(update={"intrinsics": known.K, "distortion": known.distortion})
+        return known.anywhere if known is not None and self.model.lifts_with_intrinsics else None
 
     def wanted(self, people: Identities) -> list[int]:
         """Numbers of the people whose poses are wanted."""

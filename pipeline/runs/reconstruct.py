@@ -7,6 +7,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..arrays import Labels, Samples
+from ..footage.camera import Camera
 from ..runtime.workplace import Workplace
 from ..settings import LiftSettings, Settings, TrainModelSettings, method_class, method_settings
 from ..stages.label import label_from_fused
@@ -22,7 +23,7 @@ FIRST_METHOD = "canonpose"
 
 
 def reconstruct(
-    place: Workplace, samples: Samples, image_sizes: list[list[list[int]]], settings: Settings, subject: str
+    place: Workplace, samples: Samples, cameras: list[list[Camera]], settings: Settings, subject: str
 ) -> tuple[Samples, Labels]:
     """What to learn from: the samples with poses as labels; CanonPose learns the samples, and their views are fused.
 
@@ -30,7 +31,7 @@ def reconstruct(
     many as the method wants. Writes ``canonpose.pt``, a model like any other.
 
     Args:
-        image_sizes: width and height (px) of each take's cameras.
+        cameras: each take's, as large as their pictures are.
 
     Raises:
         PosepipeError: training that tells nothing of left and right.
@@ -54,7 +55,7 @@ def reconstruct(
     lifting = LiftSettings(device=settings.device)
     lifted = run(lift_samples, samples, place.source(path), settings=lifting, subject=subject)
     unknown = replace(samples, K=None, R=None, t=None)  # nothing that is learnt from depends on a calibration
-    fused = run(fuse_views, unknown, lifted, image_sizes, subject=subject)
+    fused = run(fuse_views, unknown, lifted, cameras, subject=subject)
     if copies := max(0, round(first.instants / len(samples.instant)) - 1):
         log.info("short footage: turned cameras film it %s more", "once" if copies == 1 else f"{copies} times")
         fused = run(turn_cameras, fused, copies, settings.train.seed, subject=subject)

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from ...models.skeleton import SKELETONS
 from ..arrays import Pose3D, Track
 from ..errors import PosepipeError
-from ..footage.camera import Optics, focal_length, given_optics, optics_in_the_middle
+from ..footage.camera import Camera, focal_length
 from ..settings import LiftSettings, RootSettings, parse
 from ..stages.lift import check_intrinsics, lift_track
 from ..stages.place_root import place_root
@@ -53,13 +52,12 @@ class TrainedModel(Model):
             PosepipeError: arrays that do not fit each other or the model, or a model that needs more than these.
         """
         track = self._track(keypoints, confidence, time_s)
-        optics = self._optics(K, focal_px, image_size_px)
-        known = optics is not None and (K is not None or focal_px is not None)
-        check_intrinsics(self, known)
-        said: dict[str, Any] = {"height_m": height_m, "segments_m": dict(segments_m or {}), "device": device}
-        lifting = parse(LiftSettings, said | ({"intrinsics": optics.K} if optics and known else {}), "lift")
-        pose = lift_track(self, track, None, lifting)
-        return place_root(pose, optics.K, None, optics.source) if optics else pose
+        camera = self._camera(K, focal_px, image_size_px)
+        known = camera if K is not None or focal_px is not None else None
+        check_intrinsics(self, known is not None)
+        said = {"height_m": height_m, "segments_m": dict(segments_m or {}), "device": device}
+        pose = lift_track(self, track, None, known, parse(LiftSettings, said, "lift"))
+        return place_root(pose, camera) if camera else pose
 
     def _track(self, keypoints: np.ndarray, confidence: np.ndarray, time_s: np.ndarray | None) -> Track:
         """The 2D poses, checked, as a stage would hand them over."""
@@ -89,21 +87,21 @@ class TrainedModel(Model):
             dropped=0,
         )
 
-    def _optics(
+    def _camera(
         self, K: np.ndarray | None, focal_px: float | None, image_size_px: tuple[int, int] | None
-    ) -> Optics | None:
+    ) -> Camera | None:
         """What is known or assumed of the camera."""
         if K is not None:
             matrix = np.asarray(K, float)
             if matrix.shape != (3, 3) or focal_px is not None:
                 raise PosepipeError(f"give K as (3, 3), found {matrix.shape}, or focal_px in its place")
-            return given_optics(matrix.tolist(), None)
+            return Camera.given(matrix)
         if image_size_px is None:
             if focal_px is not None:
                 raise PosepipeError("with focal_px give image_size_px, as its middle is the principal point")
             return None
         root = parse(RootSettings, self.recipe.get("root", {}), "lift")
-        return optics_in_the_middle(*image_size_px, *focal_length(image_size_px, focal_px, root))
+        return Camera.of_focal_length(image_size_px, *focal_length(image_size_px, focal_px, root))
 
 
 def load_model(path: Path | str) -> TrainedModel:

@@ -22,12 +22,6 @@ class LiftSettings(StageSettings):
     segments_m: dict[Segment, Annotated[float, Field(gt=0.01, lt=3)]] = Field(
         {}, description="lengths of segments of the athlete's body, in the place of the stature"
     )
-    intrinsics: list[list[float]] | None = Field(
-        None, description="matrix K of the camera in px, for models whose method needs it"
-    )
-    distortion: list[float] | None = Field(
-        None, min_length=5, max_length=5, description="k1, k2, p1, p2, k3 of the lens, beside its intrinsics"
-    )
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps", json_schema_extra=UNKEYED)
 
     @model_validator(mode="after")

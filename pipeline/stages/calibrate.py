@@ -20,8 +20,7 @@ from ...models.geometry.epipolar import (
 from ...models.skeleton import SKELETONS, Skeleton
 from ..arrays import Rig, Samples
 from ..errors import PosepipeError
-from ..footage.camera import calibrate_assumes
-from ..footage.lenses import assumed_intrinsics
+from ..footage.camera import CALIBRATED, Camera, calibrate_assumes
 from ..runtime.cache import stage
 from ..settings import CalibrateSettings
 
@@ -43,7 +42,7 @@ HOW_TO_GIVE_EXTRINSICS = (
 
 
 @stage(version=2)
-def calibrate(samples: Samples, image_sizes: list[list[list[int]]], settings: CalibrateSettings) -> Rig:
+def calibrate(samples: Samples, cameras: list[list[Camera]], settings: CalibrateSettings) -> Rig:
     """K, R and t of every view of every sample.
 
     What is given is passed through. Where only intrinsics are known, or assumed, the cameras of an unmoved rig
@@ -52,12 +51,12 @@ def calibrate(samples: Samples, image_sizes: list[list[list[int]]], settings: Ca
     measure 0.25 m on average.
 
     Args:
-        image_sizes: width and height (px) of each take's cameras, needed if intrinsics are assumed.
+        cameras: each take's; the size of their pictures counts, if intrinsics are assumed.
 
     Raises:
         PosepipeError: no intrinsics, cameras that move, or too few joints that cameras share.
     """
-    K = _intrinsics(samples, image_sizes, settings)
+    K = _intrinsics(samples, cameras, settings)
     given = samples.R is not None and samples.t is not None and settings.extrinsics == "auto"
     if given:
         R, t = np.array(samples.R, np.float64), np.array(samples.t, np.float64)
@@ -73,20 +72,21 @@ def calibrate(samples: Samples, image_sizes: list[list[list[int]]], settings: Ca
     )
 
 
-def _intrinsics(samples: Samples, image_sizes: list[list[list[int]]], settings: CalibrateSettings) -> Array:
+def _intrinsics(samples: Samples, cameras: list[list[Camera]], settings: CalibrateSettings) -> Array:
     """K (S, V, 3, 3) as given, or of an assumed focal length and with the principal point in the middle."""
     if samples.K is not None:
         return np.array(samples.K, np.float64)
     if not settings.assumes_focal:
         raise PosepipeError(f"needs intrinsics: {HOW_TO_GIVE_INTRINSICS}")
-    if not image_sizes:
+    if not cameras:
         raise PosepipeError("needs intrinsics: a focal length can be assumed where image sizes are known; give K")
     views = samples.keypoint.shape[1]
-    K = np.tile(np.eye(3), (len(image_sizes), views, 1, 1))
-    for take, sizes in enumerate(image_sizes):
-        for view, (width, height) in enumerate(sizes):
-            if (focal := calibrate_assumes((width, height), settings)) is not None:
-                K[take, view] = assumed_intrinsics(width, height, focal)
+    K = np.tile(np.eye(3), (len(cameras), views, 1, 1))
+    for take, of_take in enumerate(cameras):
+        for view, camera in enumerate(of_take):
+            size = camera.size_px
+            if size is not None and (focal := calibrate_assumes(size, settings)) is not None:
+                K[take, view] = Camera.of_focal_length(size, focal, CALIBRATED).K
     return K[samples.take]
 
 

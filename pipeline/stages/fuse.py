@@ -14,6 +14,7 @@ from ...models.multiview.find import STEP_S, Found, Seen, find_athlete, find_in_
 from ...models.skeleton import SKELETONS
 from ..arrays import FusedPoses, Pose3D, Samples, ViewPoses, array_fields
 from ..errors import PosepipeError
+from ..footage.camera import Camera
 from ..runtime.cache import Work, stage
 from ..runtime.parts import Part, Task, part_by_part
 from ..runtime.progress import Advance
@@ -23,7 +24,7 @@ Lifted = ViewPoses | list[list[Pose3D | None]]
 
 
 @stage(version=4)
-def fuse_views(samples: Samples, lifted: Lifted, image_sizes: list[list[list[int]]], *, work: Work) -> FusedPoses:
+def fuse_views(samples: Samples, lifted: Lifted, cameras: list[list[Camera]], *, work: Work) -> FusedPoses:
     """One 3D skeleton per sample, from all its views and from the samples around it (``models.athlete``).
 
     Takes of one unmoved rig are adjusted together, as of one person; where cameras move, each take by itself. Of the
@@ -31,7 +32,7 @@ def fuse_views(samples: Samples, lifted: Lifted, image_sizes: list[list[list[int
 
     Args:
         lifted: where the adjustment starts.
-        image_sizes: width and height (px) of each take's cameras. Without K, the principal point is in the middle.
+        cameras: each take's, as large as their pictures are. Without K, the principal point is in the middle.
 
     Raises:
         PosepipeError: a take of which no view was lifted.
@@ -42,7 +43,7 @@ def fuse_views(samples: Samples, lifted: Lifted, image_sizes: list[list[list[int
     def rest(kept: list[FusedPoses], advance: Advance) -> Iterator[Part[FusedPoses]]:
         for number, members in enumerate(groups):
             if number >= len(kept):
-                yield _fused(samples, joint, image_sizes, members), {}
+                yield _fused(samples, joint, cameras, members), {}
             advance(len(members))
 
     parts = part_by_part(work, FusedPoses, Task("fuse", len(samples.instant)), rest)
@@ -75,9 +76,7 @@ def _groups(samples: Samples) -> Iterator[np.ndarray]:
         yield np.flatnonzero(label == one)
 
 
-def _fused(
-    samples: Samples, lifted: np.ndarray, image_sizes: list[list[list[int]]], members: np.ndarray
-) -> FusedPoses:
+def _fused(samples: Samples, lifted: np.ndarray, cameras: list[list[Camera]], members: np.ndarray) -> FusedPoses:
     """Poses of the members."""
     skeleton = SKELETONS[samples.skeleton]
     views = np.flatnonzero(samples.confidence[members].any((0, 2)))
@@ -87,7 +86,7 @@ def _fused(
             "together start from; leave the take out with --leave-out, or this step with --set fuse.enabled=false"
         )
     here = np.ix_(members, views)
-    keypoint, unit, known = _in_image_units(samples, image_sizes, here)
+    keypoint, unit, known = _in_image_units(samples, cameras, here)
     regular = _regular(samples.take[members], samples.instant[members])
     seen = Seen(
         keypoint=keypoint,
@@ -106,7 +105,7 @@ def _fused(
 
 
 def _in_image_units(
-    samples: Samples, image_sizes: list[list[list[int]]], here: tuple[np.ndarray, ...]
+    samples: Samples, cameras: list[list[Camera]], here: tuple[np.ndarray, ...]
 ) -> tuple[np.ndarray, np.ndarray, Known]:
     """Keypoints (T, V, J, 2) from the principal point, their unit in px (T, V), and what is known of the cameras.
 
@@ -117,9 +116,9 @@ def _in_image_units(
         K = np.asarray(samples.K)[here].astype(np.float64)
         known: Known = "focal" if samples.R is None or samples.t is None else "all"
         return normalise_by_intrinsics(keypoint, K), K[..., 0, 0], known
-    sizes = np.zeros((len(image_sizes), samples.keypoint.shape[1], 2))
-    for take, cameras in enumerate(image_sizes):
-        sizes[take, : len(cameras)] = cameras
+    sizes = np.zeros((len(cameras), samples.keypoint.shape[1], 2))
+    for take, of_take in enumerate(cameras):
+        sizes[take, : len(of_take)] = [camera.size_px for camera in of_take]
     size = sizes[samples.take][here]
     unit = np.full(size.shape[:2], size.max())
     return (keypoint - size[:, :, None] / 2) / unit[..., None, None], unit, "nothing"

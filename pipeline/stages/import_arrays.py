@@ -10,8 +10,8 @@ from ...models.geometry.lens import COEFFICIENTS
 from ...models.skeleton import Skeleton, mapping_to_h36m17
 from ..arrays import Samples, TruePoses
 from ..errors import PosepipeError
+from ..footage.camera import without_distortion
 from ..footage.keypoint_file import KeypointFile, open_keypoints
-from ..footage.lenses import without_distortion
 from ..runtime.cache import SourceFile, stage
 
 log = logging.getLogger("posepipe")

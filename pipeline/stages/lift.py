@@ -15,7 +15,7 @@ from ...models.method import Prediction, View
 from ...models.skeleton import SKELETONS, Skeleton
 from ..arrays import Crops, Pose3D, Samples, Track, ViewPoses
 from ..errors import PosepipeError
-from ..footage.lenses import without_distortion
+from ..footage.camera import Camera, without_distortion
 from ..runtime.cache import SourceFile, stage
 from ..runtime.device import choose_device, describe_device
 from ..settings import LiftSettings
@@ -32,28 +32,35 @@ MIN_JOINTS = 0.5
 
 
 @stage(version=2, networks=network_versions)
-def lift_poses(track: Track, crops: Crops | None, model_file: SourceFile, settings: LiftSettings) -> Pose3D:
+def lift_poses(
+    track: Track, crops: Crops | None, camera: Camera | None, model_file: SourceFile, settings: LiftSettings
+) -> Pose3D:
     """3D poses of a clip, from its pictures as well if the model needs them; NaN where too little is shown.
 
     Each pose is scaled to one stature for the whole clip, as a body keeps its size and a single view
     cannot tell it: 1, or the given height in metres.
+
+    Args:
+        camera: for models whose method needs K; the pictures of ``crops`` keep the distortion of its lens.
 
     Raises:
         PosepipeError: not a posepipe model, another skeleton, or a clip in which no frame can be lifted.
     """
     model = Model.read(model_file.path)
     _check_skeleton(model, model_file, track.skeleton)
-    return lift_track(model, track, crops, settings)
+    return lift_track(model, track, crops, camera, settings)
 
 
-def lift_track(model: Model, track: Track, crops: Crops | None, settings: LiftSettings) -> Pose3D:
+def lift_track(
+    model: Model, track: Track, crops: Crops | None, camera: Camera | None, settings: LiftSettings
+) -> Pose3D:
     """``lift_poses`` with a model in memory, of the track's skeleton."""
     skeleton = SKELETONS[track.skeleton]
     keypoint, confidence, K = track.keypoint, track.confidence, None
-    if settings.intrinsics is not None:
-        K = np.tile(np.array(settings.intrinsics, np.float32), (len(keypoint), 1, 1))
-        if settings.distortion is not None and crops is None:
-            keypoint, confidence = without_distortion(keypoint, confidence, K[0], np.array(settings.distortion))
+    if camera is not None and camera.K is not None:
+        K = np.tile(camera.K.astype(np.float32), (len(keypoint), 1, 1))
+        if camera.distortion is not None and crops is None:
+            keypoint, confidence = without_distortion(keypoint, confidence, K[0], camera.distortion)
     usable = _usable(confidence, skeleton)
     shown = np.flatnonzero(usable)
     clip = np.zeros(len(shown), np.int64)

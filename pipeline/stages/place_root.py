@@ -10,26 +10,28 @@ from ...models.blocks import frame_blocks
 from ...models.geometry.epipolar import normalise_by_intrinsics
 from ...models.geometry.root import locate_root
 from ..arrays import Pose3D, Samples, ViewPoses
-from ..footage.lenses import Lens, without_distortion
+from ..footage.camera import Camera
 from ..runtime.cache import stage
 
 
 @stage(version=1)
-def place_root(pose: Pose3D, K: list[list[float]], distortion: Lens | None, source: str) -> Pose3D:
+def place_root(pose: Pose3D, camera: Camera) -> Pose3D:
     """The poses with ``root_trajectory``: where each, as large as it is, looks like its 2D pose.
 
     Args:
-        K: the camera's matrix in px.
-        distortion: of its lens, if it is known.
-        source: where K comes from, in words; ``root_camera`` repeats it.
+        camera: of which K is known, and perhaps the lens; ``root_camera`` repeats where K comes from.
+
+    Raises:
+        ValueError: a camera without K.
     """
-    matrix, root = np.array(K), np.empty((len(pose.time), 3), np.float32)
+    if camera.K is None:
+        raise ValueError("to place a root takes K")
+    root = np.empty((len(pose.time), 3), np.float32)
     for part in frame_blocks(0, len(pose.time)):
         keypoint, confidence = np.asarray(pose.keypoint[part]), np.asarray(pose.confidence[part])
-        if distortion is not None:
-            keypoint, confidence = without_distortion(keypoint, confidence, matrix, np.array(distortion))
-        root[part] = _locate(pose.joint[part], keypoint, confidence, matrix)
-    return replace(pose, root_trajectory=root, root_camera=source)
+        keypoint, confidence = camera.without_distortion(keypoint, confidence)
+        root[part] = _locate(pose.joint[part], keypoint, confidence, camera.K)
+    return replace(pose, root_trajectory=root, root_camera=camera.source)
 
 
 @stage(version=1)

@@ -12,12 +12,9 @@ from ...models.geometry.lens import COEFFICIENTS
 from ...models.skeleton import SKELETONS
 from ..arrays import Samples, Timeline, Track, array_fields
 from ..errors import PosepipeError
-from ..footage.lenses import Lens, without_distortion
+from ..footage.camera import Camera, without_distortion
 from ..runtime.cache import stage
 from ..settings import FROM_JOINTS, SampleSettings
-
-CameraModel = list[list[list[float]]]
-"""K (3x3), R (3x3) and t (1x3) of a camera as plain nested lists, as many of them as are known."""
 
 
 class TakeOfAthlete(NamedTuple):
@@ -27,7 +24,8 @@ class TakeOfAthlete(NamedTuple):
     tracks: list[Track]
     """Of each camera, as all that follows."""
     timeline: Timeline
-    cameras: list[CameraModel]
+    cameras: list[Camera | None]
+    """As given; None where nothing is known."""
     moving: bool
     """Whether any camera moves, so that the relative rotations are not constant."""
     rig: str = ""
@@ -111,15 +109,17 @@ def select_samples(samples: Samples, settings: SampleSettings) -> Samples:
 
 
 @stage(version=1)
-def undistort_samples(samples: Samples, lenses: list[list[Lens]]) -> Samples:
+def undistort_samples(samples: Samples, cameras: list[list[Camera | None]]) -> Samples:
     """Samples as pinhole cameras with the same intrinsics would show them.
 
     Args:
-        lenses: distortion of each take's cameras.
+        cameras: each take's; their lenses count.
     """
-    distortion = np.zeros((len(lenses), samples.confidence.shape[1], COEFFICIENTS))
-    for take, cameras in enumerate(lenses):
-        distortion[take, : len(cameras)] = cameras
+    distortion = np.zeros((len(cameras), samples.confidence.shape[1], COEFFICIENTS))
+    for take, of_take in enumerate(cameras):
+        for view, camera in enumerate(of_take):
+            if camera is not None and camera.distortion is not None:
+                distortion[take, view] = camera.distortion
     K = np.asarray(samples.K)
     keypoint, confidence = without_distortion(samples.keypoint, samples.confidence, K, distortion[samples.take])
     return replace(samples, keypoint=keypoint, confidence=confidence)
@@ -175,14 +175,19 @@ def _usable(keypoint: np.ndarray, confidence: np.ndarray, root: tuple[int, ...],
 
 
 def _cameras(
-    calibrations: list[list[CameraModel]], views: int
+    cameras: list[list[Camera | None]], views: int
 ) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
     """K, R (take, V, 3, 3) and t (take, V, 3), each if it is known of every camera."""
-    known = min(len(camera) for take in calibrations for camera in take)
-    K = np.tile(np.eye(3, dtype=np.float32), (len(calibrations), views, 1, 1))
-    R, t = K.copy(), np.zeros((len(calibrations), views, 3), np.float32)
-    for index, take in enumerate(calibrations):
+    K = np.tile(np.eye(3, dtype=np.float32), (len(cameras), views, 1, 1))
+    R, t = K.copy(), np.zeros((len(cameras), views, 3), np.float32)
+    place = True
+    for index, take in enumerate(cameras):
         for view, camera in enumerate(take):
-            for array, part in zip((K, R, t), camera, strict=False):
-                array[index, view] = part[0] if array is t else part
-    return K if known else None, *((R, t) if known == 3 else (None, None))
+            if camera is None or camera.K is None:
+                return None, None, None
+            K[index, view] = camera.K
+            if camera.R is None or camera.t is None:
+                place = False
+            else:
+                R[index, view], t[index, view] = camera.R, camera.t
+    return K, *((R, t) if place else (None, None))

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from footage import FakeDetector, film, picture_size, tag_focal
+from posepipe.pipeline.footage.camera import Camera
 from posepipe.pipeline.runs.infer import infer
 from quick_fit import Fitted
 
@@ -45,3 +48,43 @@ def test_the_focal_length_of_pictures_that_stand_and_that_lie(
     # The ray through the root meets the picture near the pelvis: with width and height exchanged it misses by 16 px.
     seen = focal_of(width, height) * root[:, :2] / root[:, 2:] + np.array([width, height]) / 2
     assert np.abs(np.median(seen - pixel, 0)).max() < 10
+
+
+GIVEN = Camera(np.eye(3), (640, 480), np.full(5, 0.1), np.eye(3), np.zeros(3), "given")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"K": 2 * np.eye(3)},
+        {"K": None},
+        {"size_px": (480, 640)},
+        {"size_px": None},
+        {"distortion": np.zeros(5)},
+        {"distortion": None},
+        {"R": -np.eye(3)},
+        {"R": None},
+        {"t": np.ones(3)},
+        {"t": None},
+        {"source": "assumed"},
+    ],
+)
+def test_all_that_is_known_of_a_camera_is_in_its_key(change: dict[str, Any]) -> None:
+    assert replace(GIVEN).key == GIVEN.key
+    assert replace(GIVEN, **change).key != GIVEN.key
+
+
+def test_what_is_left_out_of_a_camera_does_not_count() -> None:
+    other = replace(GIVEN, distortion=np.zeros(5))
+    assert other.pinhole.key == GIVEN.pinhole.key
+    assert not other.is_bent and GIVEN.is_bent
+    moved = replace(GIVEN, t=np.ones(3))
+    assert moved.anywhere.key == GIVEN.anywhere.key
+    assert GIVEN.anywhere.distortion is GIVEN.distortion and other.anywhere.distortion is None
+
+
+def test_a_camera_of_a_focal_length_has_its_principal_point_in_the_middle() -> None:
+    camera = Camera.of_focal_length((640, 480), 700.0, "given")
+    np.testing.assert_array_equal(camera.K, [[700, 0, 320], [0, 700, 240], [0, 0, 1]])
+    assert (camera.focal_px, camera.size_px) == (700, (640, 480))
+    assert camera.source == "focal length of 700 px, given; principal point in the middle"

@@ -18,6 +18,7 @@ from posepipe.models.skeleton import H36M17
 from posepipe.pipeline import TrainedModel, as_dataset, load_model
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.exporters import exporter
+from posepipe.pipeline.footage.camera import Camera
 from posepipe.pipeline.stages.place_root import place_root
 from posepipe.pipeline.training.model_file import Model
 
@@ -71,7 +72,7 @@ def test_where_the_person_stands_if_the_camera_is_told(model: TrainedModel) -> N
     known = model.lift(keypoints, confidence, K=K)
     assert known.root_camera == "focal length of 1500 px, given"
     np.testing.assert_array_equal(known.joint, plain.joint)
-    np.testing.assert_array_equal(known.root_trajectory, place_root(plain, K.tolist(), None, "").root_trajectory)
+    np.testing.assert_array_equal(known.root_trajectory, place_root(plain, Camera(K)).root_trajectory)
     same = model.lift(keypoints, confidence, focal_px=1500, image_size_px=size)
     np.testing.assert_array_equal(same.root_trajectory, known.root_trajectory)
     assert same.root_camera == "focal length of 1500 px, given; principal point in the middle"

@@ -13,9 +13,10 @@ from posepipe.models.geometry.lens import distort
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.arrays import Samples
 from posepipe.pipeline.errors import PosepipeError
+from posepipe.pipeline.footage.camera import Camera
 from posepipe.pipeline.runtime.cache import Cache
 from posepipe.pipeline.settings import CalibrateSettings
-from posepipe.pipeline.stages.calibrate import assumed_intrinsics, calibrate, describe_rig, person_size
+from posepipe.pipeline.stages.calibrate import calibrate, describe_rig, person_size
 from posepipe.pipeline.stages.samples import undistort_samples
 
 INSTANTS = 40
@@ -23,6 +24,7 @@ SIZES = [
     [[1000, 1400], [1400, 1000], [1000, 1400], [1280, 960]],
     [[1400, 1000], [1000, 1400], [960, 1280], [1000, 1000]],
 ]
+PICTURES = [[Camera.of_pictures(size) for size in take] for take in SIZES]
 """Width and height (px) of pictures that stand and that lie, of two rigs."""
 JOINTS = CalibrateSettings(extrinsics="joints")
 
@@ -118,7 +120,8 @@ def test_distorted_rigs_are_found_once_their_lenses_are_undone() -> None:
     seen = replace(
         samples, keypoint=(distort((samples.keypoint - middle) / focal, lens) * focal + middle).astype("f")
     )
-    found = calibrate(undistort_samples(seen, lenses), [], JOINTS)
+    known = [[Camera(distortion=np.array(each, float)) for each in take] for take in lenses]
+    found = calibrate(undistort_samples(seen, known), [], JOINTS)
     raw = calibrate(seen, [], JOINTS)
     assert max(angles(found.R[index].astype(float), rigs[index // INSTANTS]).max() for index in (0, INSTANTS)) < 0.01
     assert np.median(found.residual) < 0.02 < 0.2 < np.median(raw.residual)
@@ -159,13 +162,13 @@ def test_missing_and_unsure_joints_and_absent_cameras_do_no_harm() -> None:
 def test_an_assumed_focal_length_is_corrected_by_the_joints() -> None:
     samples, rigs, _ = two_rigs(noise_px=1)
     unknown = in_the_middle(samples)
-    rig = calibrate(unknown, SIZES, CalibrateSettings(focal_px=1000))
+    rig = calibrate(unknown, PICTURES, CalibrateSettings(focal_px=1000))
     assert rig.intrinsics == "assumed"
     np.testing.assert_allclose(rig.K[:, :, 0, 0], 1200, rtol=0.02)
     np.testing.assert_array_equal(rig.K[..., :2, 2], np.array(SIZES)[samples.take] / 2)
     assert max(angles(rig.R[index].astype(float), rigs[index // INSTANTS]).max() for index in (0, INSTANTS)) < 0.5
     assert "assumed intrinsics" in describe_rig(rig)
-    kept = calibrate(unknown, SIZES, CalibrateSettings(focal_px=1000, refine_focal=False))
+    kept = calibrate(unknown, PICTURES, CalibrateSettings(focal_px=1000, refine_focal=False))
     assert (kept.K[:, :, 0, 0] == 1000).all()
 
 
@@ -173,19 +176,21 @@ def test_a_field_of_view_is_a_focal_length() -> None:
     samples, _, _ = two_rigs()
     view = float(np.degrees(2 * np.arctan(700 / 1200)))
     settings = CalibrateSettings(field_of_view_deg=view, refine_focal=False)
-    rig = calibrate(in_the_middle(samples), SIZES, settings)
+    rig = calibrate(in_the_middle(samples), PICTURES, settings)
     np.testing.assert_allclose(rig.K[0, 1], [[1200, 0, 700], [0, 1200, 500], [0, 0, 1]], rtol=1e-5)
     np.testing.assert_allclose(rig.K[0, 3, 0, 0], 1200 * 1280 / 1400, rtol=1e-5)
     stands = rig.K[0, 0]  # a field of view is that along the longer side, which is upright here
     np.testing.assert_allclose(stands, [[1200, 0, 500], [0, 1200, 700], [0, 0, 1]], rtol=1e-5)
-    np.testing.assert_array_equal(assumed_intrinsics(640, 480, 700), [[700, 0, 320], [0, 700, 240], [0, 0, 1]])
+    np.testing.assert_array_equal(
+        Camera.of_focal_length((640, 480), 700).K, [[700, 0, 320], [0, 700, 240], [0, 0, 1]]
+    )
 
 
 def test_what_cannot_be_found_is_refused() -> None:
     samples, _, _ = two_rigs()
     unknown = replace(samples, R=None, t=None)
     with pytest.raises(PosepipeError, match=r"needs intrinsics: give a calibration .* in posepipe\.toml"):
-        calibrate(replace(unknown, K=None), SIZES, CalibrateSettings())
+        calibrate(replace(unknown, K=None), PICTURES, CalibrateSettings())
     with pytest.raises(PosepipeError, match="where image sizes are known"):
         calibrate(replace(unknown, K=None), [], CalibrateSettings(focal_px=1000))
     moving = replace(unknown, rig=np.where(samples.take == 1, -1, 0))

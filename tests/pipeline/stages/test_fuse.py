@@ -14,6 +14,7 @@ from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.arrays import FusedPoses, Samples, ViewPoses
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.exporters.npz import read
+from posepipe.pipeline.footage.camera import Camera
 from posepipe.pipeline.runs.export import export
 from posepipe.pipeline.runs.fit import fit
 from posepipe.pipeline.runtime.cache import Cache, Work
@@ -25,6 +26,7 @@ from quick_fit import Fitted
 TAKES, INSTANTS, VIEWS = 2, 15, 3
 SIZES = [[[1000, 1400], [1400, 1000], [1200, 900]], [[1400, 1000], [900, 1200], [1000, 1400]]]
 """Width and height (px) of pictures that stand and that lie."""
+PICTURES = [[Camera.of_pictures(size) for size in take] for take in SIZES]
 
 
 def middles(samples: Samples) -> np.ndarray:
@@ -72,7 +74,7 @@ def off_mm(found: FusedPoses, joint: np.ndarray, metres_per_unit: float | None =
 
 def test_takes_are_fused_in_the_axes_of_their_first_cameras(tmp_path: Path) -> None:
     samples, lifted, joint = scene()
-    found = fuse_views(samples, lifted, SIZES, work=Work(tmp_path))
+    found = fuse_views(samples, lifted, PICTURES, work=Work(tmp_path))
     assert off_mm(found, joint) < 25
     assert found.camera_from_rig[::INSTANTS, 0] == pytest.approx(np.tile(np.eye(3), (TAKES, 1, 1)), abs=1e-5)
     assert found.unit == "body heights"
@@ -87,11 +89,11 @@ def test_takes_are_fused_in_the_axes_of_their_first_cameras(tmp_path: Path) -> N
 def test_given_cameras_give_metres(tmp_path: Path) -> None:
     samples, lifted, joint = scene()
     rig, known = cameras(VIEWS), in_known_cameras(samples)
-    found = fuse_views(known, lifted, SIZES, work=Work(tmp_path))
+    found = fuse_views(known, lifted, PICTURES, work=Work(tmp_path))
     assert (found.unit, found.cameras) == ("m", "all")
     assert off_mm(found, joint, metres_per_unit=1.0) < 20
     assert found.root[:, :, 2] == pytest.approx(rig.see(joint)[:, :, 0, 2], rel=0.02)
-    of_focal = fuse_views(replace(known, R=None, t=None), lifted, SIZES, work=Work(tmp_path / "focal"))
+    of_focal = fuse_views(replace(known, R=None, t=None), lifted, PICTURES, work=Work(tmp_path / "focal"))
     assert of_focal.cameras == "focal"
     assert of_focal.focal == pytest.approx(1200.0, rel=1e-4)
     assert off_mm(of_focal, joint) < 20
@@ -101,8 +103,8 @@ def test_results_do_not_depend_on_the_axes_of_the_world(tmp_path: Path) -> None:
     """Poses and their covariances are in the axes of the first camera, so that turning the world changes nothing."""
     samples, lifted, _ = scene()
     turn = np.array([[0.36, 0.48, -0.8], [-0.8, 0.6, 0], [0.48, 0.64, 0.6]])
-    one = fuse_views(in_known_cameras(samples), lifted, SIZES, work=Work(tmp_path / "one"))
-    other = fuse_views(in_known_cameras(samples, turn), lifted, SIZES, work=Work(tmp_path / "other"))
+    one = fuse_views(in_known_cameras(samples), lifted, PICTURES, work=Work(tmp_path / "one"))
+    other = fuse_views(in_known_cameras(samples, turn), lifted, PICTURES, work=Work(tmp_path / "other"))
     np.testing.assert_allclose(other.joint, one.joint, atol=2e-3)
     covariance, turned = one.covariance[:, 1:], other.covariance[:, 1:]  # the root itself is sure
     size = np.abs(covariance).max((-1, -2), keepdims=True)
@@ -112,7 +114,7 @@ def test_results_do_not_depend_on_the_axes_of_the_world(tmp_path: Path) -> None:
 
 def test_a_kill_costs_one_take_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     samples, lifted, _ = scene()
-    whole = Cache(tmp_path / "whole").run(fuse_views, samples, lifted, SIZES)
+    whole = Cache(tmp_path / "whole").run(fuse_views, samples, lifted, PICTURES)
     honest, calls = fuse.find_athlete, []
 
     def killed(*given: object) -> object:
@@ -123,8 +125,8 @@ def test_a_kill_costs_one_take_at_most(tmp_path: Path, monkeypatch: pytest.Monke
 
     monkeypatch.setattr(fuse, "find_athlete", killed)
     with pytest.raises(KeyboardInterrupt):
-        Cache(tmp_path / "killed").run(fuse_views, samples, lifted, SIZES)
-    resumed = Cache(tmp_path / "killed").run(fuse_views, samples, lifted, SIZES)
+        Cache(tmp_path / "killed").run(fuse_views, samples, lifted, PICTURES)
+    resumed = Cache(tmp_path / "killed").run(fuse_views, samples, lifted, PICTURES)
     assert len(calls) == 3  # the first take was kept
     for name in ("joint", "covariance", "camera_from_rig", "residual"):
         np.testing.assert_array_equal(getattr(resumed, name), getattr(whole, name))
@@ -135,7 +137,7 @@ def test_instants_and_views_that_show_nothing(tmp_path: Path) -> None:
     samples.confidence[3] = 0
     samples.confidence[:INSTANTS, 2] = 0
     lifted.joint[samples.confidence.max(-1) == 0] = np.nan
-    found = fuse_views(samples, lifted, SIZES, work=Work(tmp_path))
+    found = fuse_views(samples, lifted, PICTURES, work=Work(tmp_path))
     assert np.isfinite(found.joint).all()
     assert not found.trusted[3].any()
     assert np.isnan(found.camera_from_rig[:INSTANTS, 2]).all()
@@ -145,7 +147,7 @@ def test_what_was_never_lifted_is_refused(tmp_path: Path) -> None:
     samples, lifted, _ = scene()
     lifted.joint[INSTANTS:] = np.nan
     with pytest.raises(PosepipeError, match="no view of take second was lifted to 3D"):
-        fuse_views(samples, lifted, SIZES, work=Work(tmp_path))
+        fuse_views(samples, lifted, PICTURES, work=Work(tmp_path))
 
 
 def test_fit_writes_a_file_per_take_that_is_like_any_poses(fitted: Fitted, quick: Settings, tmp_path: Path) -> None:

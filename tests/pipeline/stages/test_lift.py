@@ -70,7 +70,7 @@ def numbered(missing: tuple[int, ...] = ()) -> Track:
 
 
 def lift(track: Track, model: SourceFile, **settings: float) -> Pose3D:
-    return lift_poses(track, None, model, LiftSettings(device="cpu", **settings))
+    return lift_poses(track, None, None, model, LiftSettings(device="cpu", **settings))
 
 
 def assert_sized(pose: Pose3D, stature: float) -> None:
@@ -185,7 +185,7 @@ def test_a_model_of_another_skeleton_is_refused(model: SourceFile, tmp_path: Pat
 
 def test_a_device_that_is_not_there_is_said(model: SourceFile) -> None:
     with pytest.raises(PosepipeError, match="is not available here"):
-        lift_poses(numbered(), None, model, LiftSettings(device="cuda:99"))
+        lift_poses(numbered(), None, None, model, LiftSettings(device="cuda:99"))
 
 
 def test_heights_that_no_person_has_are_refused() -> None:

@@ -15,6 +15,7 @@ from known_clip import a_moving_clip, the_pose
 from posepipe.models.body.angles import joint_angles
 from posepipe.models.skeleton import BLAZEPOSE33, H36M17
 from posepipe.pipeline.arrays import Pose3D, Track, array_fields
+from posepipe.pipeline.footage.camera import Camera
 from posepipe.pipeline.pages.page import drawn_poses
 from posepipe.pipeline.settings import MorphSettings, MotionSettings, SideSettings
 from posepipe.pipeline.stages.morph import morph_skeleton
@@ -52,7 +53,7 @@ STAGES: dict[str, tuple[Callable[[int], object], Callable[[object], object], int
     "morph": (lambda frames: long_track(frames, 33, BLAZEPOSE33.name),
               lambda track: morph_skeleton(track, MorphSettings()), 230),
     "sides": (long_track, lambda track: find_swaps([track], None, SideSettings()), 950),
-    "place": (long_pose, lambda pose: place_root(pose, K, None, "known"), 40),
+    "place": (long_pose, lambda pose: place_root(pose, Camera(np.array(K, float), source="known")), 40),
     "motion": (long_pose, lambda pose: make_motion(pose, MotionSettings()), 600),
     "angles": (long_pose, lambda pose: joint_angles(pose.joint, H36M17), 200),
     "page": (long_pose, lambda pose: drawn_poses(pose, H36M17, 10), 150),

@@ -22,6 +22,7 @@ from posepipe.models.skeleton import H36M17
 from posepipe.pipeline import fit, infer
 from posepipe.pipeline.arrays import Labels, Rig, Samples, TruePoses, ViewPoses
 from posepipe.pipeline.errors import PosepipeError
+from posepipe.pipeline.footage.camera import Camera
 from posepipe.pipeline.runtime.cache import Cache, SourceFile
 from posepipe.pipeline.settings import (
     LabelSettings,
@@ -250,8 +251,8 @@ def test_windows_keep_their_time_when_frame_rates_differ(
 
     def shapes(keypoint: np.ndarray, period_s: float) -> np.ndarray:
         track = a_track(keypoint.astype(np.float32), period_s * np.arange(len(keypoint)))
-        settings = LiftSettings(device="cpu", intrinsics=K[0].tolist())
-        joint = lift_poses(track, None, SourceFile(tmp_path / "model.pt", "key"), settings).joint
+        settings = LiftSettings(device="cpu")
+        joint = lift_poses(track, None, Camera(K[0]), SourceFile(tmp_path / "model.pt", "key"), settings).joint
         return joint / np.linalg.norm(joint, axis=(1, 2), keepdims=True)
 
     expected, between = shapes(walked[:, 0], 0.04), np.random.default_rng(0).uniform(0, 900, (TAKE, 17, 2))
@@ -268,13 +269,13 @@ def test_a_clip_is_lifted_as_if_its_lens_did_not_distort(
     K, lens, pinhole = K[0], np.array([-0.25, 0.08, 0.001, -0.001, 0.0]), walked[:, 0]
     seen = distort((pinhole - K[:2, 2]) / K[0, 0], lens) * K[0, 0] + K[:2, 2]
 
-    def joints(keypoint: np.ndarray, distortion: list[float] | None) -> np.ndarray:
+    def joints(keypoint: np.ndarray, distortion: np.ndarray | None) -> np.ndarray:
         track = a_track(keypoint.astype(np.float32), 0.04 * np.arange(TAKE))
-        settings = LiftSettings(device="cpu", intrinsics=K.tolist(), distortion=distortion)
-        return lift_poses(track, None, SourceFile(tmp_path / "model.pt", "key"), settings).joint
+        camera, model_file = Camera(K, distortion=distortion), SourceFile(tmp_path / "model.pt", "key")
+        return lift_poses(track, None, camera, model_file, LiftSettings(device="cpu")).joint
 
     expected = joints(pinhole, None)
-    np.testing.assert_allclose(joints(seen, lens.tolist()), expected, atol=1e-4)
+    np.testing.assert_allclose(joints(seen, lens), expected, atol=1e-4)
     assert np.abs(joints(seen, None) - expected).max() > 1e-3
 
 

@@ -14,6 +14,7 @@ from known_scene import cameras, people
 from posepipe.models.method import Method, MethodSettings
 from posepipe.pipeline.arrays import Crops, LabelledPictures, Labels, Pose3D, Rig, Samples
 from posepipe.pipeline.errors import PosepipeError
+from posepipe.pipeline.footage.camera import Camera
 from posepipe.pipeline.runtime.cache import Cache, SourceFile
 from posepipe.pipeline.settings import LabelSettings, LiftSettings, TrainModelSettings, method_class
 from posepipe.pipeline.stages.label import label_poses
@@ -119,8 +120,9 @@ def lifted(model: Model, folder: Path, samples: Samples, crops: Crops, camera: i
     track = a_track(samples.keypoint[frames, camera], np.arange(FRAMES)[frames] / 25)
     track = replace(track, confidence=samples.confidence[frames, camera])
     shown = Crops(crops.picture[frames], crops.crop_from_image[frames], crops.frame[: len(track.time)])
-    settings = LiftSettings(device="cpu", intrinsics=samples.K[0, camera].tolist())
-    return lift_poses(track, shown, SourceFile(folder / "model.pt", "key"), settings)
+    known = Camera(samples.K[0, camera].astype(float))
+    model_file = SourceFile(folder / "model.pt", "key")
+    return lift_poses(track, shown, known, model_file, LiftSettings(device="cpu"))
 
 
 @pytest.mark.parametrize("name", CASES)

@@ -18,6 +18,7 @@ from posepipe.pipeline.arrays import Pose3D, Samples, ViewPoses
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.exporters import exporter
 from posepipe.pipeline.exporters.npz import read
+from posepipe.pipeline.footage.camera import Camera
 from posepipe.pipeline.footage.video import focal_length_35mm
 from posepipe.pipeline.runs.fit import fit
 from posepipe.pipeline.runs.infer import infer
@@ -42,7 +43,7 @@ def walking(frames: int = 120, noise_px: float = 0.0) -> tuple[Pose3D, np.ndarra
 
 def test_a_known_walk_is_recovered() -> None:
     pose, root = walking()
-    placed = place_root(pose, K.tolist(), None, "focal length, given")
+    placed = place_root(pose, Camera(K, source="focal length, given"))
     np.testing.assert_allclose(placed.root_trajectory, root, atol=1e-3)
     assert placed.root_camera == "focal length, given"
     np.testing.assert_array_equal(placed.joint, pose.joint)
@@ -52,14 +53,14 @@ def test_a_distorted_picture_is_straightened_first() -> None:
     pose, root = walking()
     lens = [-0.2, 0.05, 0.001, -0.001, 0.0]
     bent = K[0, 0] * distort((pose.keypoint - K[:2, 2]) / K[0, 0], np.array(lens)) + K[:2, 2]
-    placed = place_root(replace(pose, keypoint=bent.astype(np.float32)), K.tolist(), lens, "")
+    placed = place_root(replace(pose, keypoint=bent.astype(np.float32)), Camera(K, distortion=np.array(lens)))
     np.testing.assert_allclose(placed.root_trajectory, root, atol=5e-3)
 
 
 def test_it_is_smoothed_and_filled_like_a_joint_and_kept_as_it_was() -> None:
     pose, root = walking(noise_px=4)
     without(pose, 0, 40, 41, *range(80, 100))
-    placed = place_root(pose, K.tolist(), None, "")
+    placed = place_root(pose, Camera(K))
     made = make_motion(placed, MotionSettings(max_gap_s=0.2))
     np.testing.assert_array_equal(made.root_trajectory_raw, placed.root_trajectory)
     assert np.flatnonzero(np.isnan(made.root_trajectory).any(1)).tolist() == [0, *range(80, 100)]
@@ -71,7 +72,7 @@ def placed_clip(tmp_path: Path) -> Path:
     """The npz of a clip with a root trajectory that is missing in one frame."""
     clip = a_clip(frames=6)
     without(the_pose(clip), 2)
-    placed = place_root(the_pose(clip), K.tolist(), None, "focal length of 1500 px, given")
+    placed = place_root(the_pose(clip), Camera(K, source="focal length of 1500 px, given"))
     clip = replace(clip, people=(replace(clip.people[0], pose=placed),))
     exporter("npz")(clip, tmp_path / "poses.npz")
     return tmp_path / "poses.npz"

@@ -11,6 +11,7 @@ from footage import a_track, seen
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.arrays import Samples, Timeline, Track
 from posepipe.pipeline.errors import PosepipeError
+from posepipe.pipeline.footage.camera import Camera
 from posepipe.pipeline.settings import SampleSettings
 from posepipe.pipeline.stages.samples import (
     TakeOfAthlete,
@@ -46,7 +47,7 @@ def timeline(frame: np.ndarray | None = None, views: int = 3) -> Timeline:
 def samples_of(takes: list[list[Track]], settings: SampleSettings | None = None, **given: list[Any]) -> Samples:
     """Samples of takes whose cameras run in step, unless something else is given, of each take."""
     made = [
-        TakeOfAthlete(f"take{index}", tracks, timeline(views=len(tracks)), [[] for _ in tracks], False)
+        TakeOfAthlete(f"take{index}", tracks, timeline(views=len(tracks)), [None] * len(tracks), False)
         for index, tracks in enumerate(takes)
     ]
     made = [
@@ -188,8 +189,8 @@ def test_takes_of_one_unmoved_rig_share_its_number(moving: list[bool], rigs: lis
 
 
 def test_calibrations_go_with_their_takes() -> None:
-    def camera(number: float) -> list:
-        return [(number * np.eye(3)).tolist(), np.eye(3).tolist(), [[number, 0, 0]]]
+    def camera(number: float) -> Camera:
+        return Camera(number * np.eye(3), R=np.eye(3), t=np.array([number, 0, 0.0]))
 
     made = samples_of([tracks(2), tracks(2)], cameras=[[camera(1), camera(2)], [camera(3), camera(4)]])
     assert made.K is not None and made.t is not None and made.R is not None
@@ -197,7 +198,7 @@ def test_calibrations_go_with_their_takes() -> None:
     np.testing.assert_array_equal(made.K[FRAMES, :, 0, 0], [3, 4])
     np.testing.assert_array_equal(made.t[FRAMES, :, 0], [3, 4])
     assert made.R.shape == (2 * FRAMES, 2, 3, 3)
-    assert samples_of([tracks(2)], cameras=[[camera(1), []]]).K is None
+    assert samples_of([tracks(2)], cameras=[[camera(1), None]]).K is None
 
 
 def test_two_instants_are_enough() -> None:

@@ -5,7 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any, NamedTuple
 
+import numpy as np
 import pytest
+from posepipe.pipeline.footage.camera import Camera
 from posepipe.pipeline.runtime.cache import SourceFile, flat_keys, key_of
 from posepipe.pipeline.stages.samples import TakeOfAthlete
 from posepipe.pipeline.training.training_set import TrainingSet
@@ -21,7 +23,7 @@ TAKE: dict[str, Any] = {
     "name": "jump",
     "tracks": [file("track")],
     "timeline": file("timeline"),
-    "cameras": [[[[1.0]]]],
+    "cameras": [Camera(np.eye(3))],
     "moving": False,
     "rig": "hall",
 }
@@ -31,7 +33,7 @@ OTHERS: list[tuple[type[NamedTuple], dict[str, Any], str, Any]] = [
     (TakeOfAthlete, TAKE, "name", "run"),
     (TakeOfAthlete, TAKE, "tracks", [file("other")]),
     (TakeOfAthlete, TAKE, "timeline", file("other")),
-    (TakeOfAthlete, TAKE, "cameras", [[]]),
+    (TakeOfAthlete, TAKE, "cameras", [None]),
     (TakeOfAthlete, TAKE, "moving", True),
     (TakeOfAthlete, TAKE, "rig", ""),
 ]
@@ -46,4 +48,4 @@ def test_every_field_counts(kind: Any, fields: dict[str, Any], name: str, value:
 
 def test_what_goes_into_a_result_is_said_of_it() -> None:
     assert flat_keys((TrainingSet(**SET),)) == list(TrainingSet._fields)
-    assert flat_keys(([TakeOfAthlete(**TAKE)],)) == ["track", "timeline"]
+    assert flat_keys(([TakeOfAthlete(**TAKE)],)) == ["track", "timeline", TAKE["cameras"][0].key]
