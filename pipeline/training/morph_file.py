@@ -37,6 +37,8 @@ class MorphNetwork:
     @cached_property
     def key(self) -> str:
         """Digest of the weights, and of the version of the network that they belong to."""
+        from ...models.networks.morph import Morph
+
         digest = hashlib.sha256(str(Morph.version).encode())
         for name, value in sorted(self.state.items()):
             digest.update(name.encode() + value.contiguous().numpy().tobytes())
