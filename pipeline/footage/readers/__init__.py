@@ -96,9 +96,8 @@ def read(path: Path) -> Found:
     """
     name = format_of(path)
     if name is None:
-        raise PosepipeError(
-            f"{path} holds no 2D poses in a format that is known: " + ", ".join(names_of("reader", READERS))
-        )
+        known = ", ".join(names_of("reader", READERS))
+        raise PosepipeError(f"{path} holds no 2D poses in a format that is known: {known}")
     try:
         found: Found = find_reader(name).read(path)
     except (ValueError, KeyError, TypeError, IndexError, OSError) as error:
