@@ -211,12 +211,20 @@ class Method(nn.Module, ABC):
 
     @classmethod
     def first_training(cls, settings: MethodSettings) -> FirstTraining:
-        """What is trained first, where the method needs a reconstruction."""
+        """What is trained first, where the method needs a reconstruction.
+
+        Raises:
+            NotImplementedError: the class needs one, but does not say which.
+        """
         raise NotImplementedError
 
     @classmethod
     def labelled_files(cls, settings: MethodSettings) -> LabelledFiles:
-        """Where pictures with 2D labels are, where the method needs them."""
+        """Where pictures with 2D labels are, where the method needs them.
+
+        Raises:
+            NotImplementedError: the class needs them, but does not say where they are.
+        """
         raise NotImplementedError
 
     def __init_subclass__(cls, **options: Any) -> None:

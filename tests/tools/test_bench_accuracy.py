@@ -46,14 +46,14 @@ def page(data: Path) -> Path:
     """The page of a finished benchmark."""
     docs = data / "docs"
     methods = "canonpose,supervised,multiview"
-    arguments = ["--methods", methods, "--seeds", "1", "--set", "train.epochs=20", *QUICK]
+    arguments = ["--methods", methods, "--seeds", "1", "--set", "train.epochs=36", *QUICK]
     bench_accuracy.main([str(data), "--docs", str(docs), *arguments])
     return docs
 
 
 def test_a_row_says_that_true_poses_were_learnt_from(data: Path, page: Path) -> None:
     reference = data / "room_train.npz"
-    chosen = ["--methods", "canonpose", "--seeds", "1", "--set", "train.epochs=20", *QUICK]
+    chosen = ["--methods", "canonpose", "--seeds", "1", "--set", "train.epochs=36", *QUICK]
     options = bench_accuracy.parse(
         [str(data), *chosen, "--set", f"refine.reference={reference}", "--set", "refine.epochs=1"]
     )
@@ -68,7 +68,7 @@ def test_every_method_gets_its_row(page: Path) -> None:
     rows = {row["method"]: row for row in json.loads((page / "accuracy.json").read_text())["rows"]}
     assert set(rows) == {"canonpose", "supervised", "multiview"}
     for row in rows.values():
-        assert row["failure"] == "" and row["epochs"] == 20 and row["minutes"] > 0
+        assert row["failure"] == "" and row["epochs"] == 36 and row["minutes"] > 0
         assert {"NMPJPE", "PMPJPE", "N-PCK", "CPS"} <= set(row["measures"])
     assert rows["supervised"]["measures"]["PMPJPE"] < 80
     assert rows["multiview"]["measures"]["PMPJPE"] < 30, "2D poses of three views, nothing calibrated"
@@ -86,10 +86,10 @@ def test_what_is_finished_is_not_done_again(page: Path, data: Path, monkeypatch:
     monkeypatch.setattr(bench_accuracy, "upper_bound", never)
     arguments = ["--methods", "canonpose,supervised,multiview", "--seeds", "1", *QUICK]
     docs = data / "other"
-    bench_accuracy.main([str(data), "--docs", str(docs), *arguments, "--set", "train.epochs=20"])
+    bench_accuracy.main([str(data), "--docs", str(docs), *arguments, "--set", "train.epochs=36"])
     before, after = (json.loads((folder / "accuracy.json").read_text())["rows"] for folder in (page, docs))
     assert before == after
-    bench_accuracy.main([str(data), "--docs", str(docs), *arguments, "--set", "train.epochs=21"])
+    bench_accuracy.main([str(data), "--docs", str(docs), *arguments, "--set", "train.epochs=37"])
     assert "trained again" in (docs / "accuracy.md").read_text(), "other settings are other content"
 
 

@@ -180,10 +180,10 @@ def test_it_learns_how_far_off_joints_are_in_footage_that_it_does_not_know() -> 
     )
     known, unknown = (
         Batch(**{name: value[part] for name, value in vars(shown).items() if isinstance(value, Tensor)})
-        for part in (slice(200), slice(200, None))
+        for part in (slice(100), slice(100, None))
     )
     method = small_method(window=1, width=128)
-    learnt(method, known, 200)
+    learnt(method, known, 300)
     assert method.calibration.detach().exp()[1:].mean() > 1.2
     found = method.predict(View(unknown.keypoint[:, 0], unknown.confidence[:, 0]))
     true, _ = method.targets(unknown.label[:, 0], unknown.label_confidence[:, 0])
