@@ -33,8 +33,7 @@ from ..stages.calibrate import calibrate, describe_rig
 from ..stages.label import label_poses
 from ..stages.samples import select_samples, two_view_warning
 from ..training.training_set import TrainingSet
-from .array_cameras import says_sizes, unknown_cameras, with_intrinsics
-from .array_chain import NO_TIMES, ArrayChain, write_views
+from .array_chain import NO_TIMES, ArrayChain, says_sizes, unknown_cameras, with_intrinsics, write_views
 from .array_files import FUSED, POSES, provenance, write_poses
 from .checks import chosen_morph
 from .fit_run import Stopped

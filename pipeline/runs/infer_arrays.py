@@ -13,8 +13,7 @@ from ..runtime.workplace import open_workplace
 from ..settings import CAMERA_NEEDS, Settings
 from ..stages.lift import check_intrinsics, lift_samples
 from ..training.model_file import Model
-from .array_cameras import image_sizes, with_focal, with_intrinsics
-from .array_chain import NO_TIMES, ArrayChain, write_views
+from .array_chain import NO_TIMES, ArrayChain, image_sizes, with_focal, with_intrinsics, write_views
 from .array_files import POSES, provenance, write_poses
 from .results import Inferred
 from .up_to_date import InferRequest, digest_of
