@@ -375,3 +375,33 @@ def test_a_method_that_learns_from_a_reconstruction(tmp_path: Path, decided: Non
         assert np.isfinite(poses["joint"]).all()
         assert (poses["expected_error"] > 0).all() and poses["expected_error"].shape == (60, VIEWS, 17)
     assert fit(path, settings=settings).nothing_to_do
+
+
+def test_a_file_with_times_goes_through_smoothing_and_has_files_of_every_view(fitted: Path, tmp_path: Path) -> None:
+    settings = load_settings(overrides=[*QUICK, "samples.static_cameras=true"])
+    timed = save(tmp_path / "timed.npz", arrays(200) | {"time": np.tile(np.arange(100) / 50, 2)})
+    done = fit(timed, settings=settings, exports=["csv", "trc", "overlay"])
+    takes = timed.with_name("timed_posepipe") / "takes"
+    views = [takes / f"take {take}" / f"view{view}" for take in (0, 1) for view in (1, 2, 3)]
+    for view in views:
+        assert {"poses.csv", "poses.trc"} <= {path.name for path in view.iterdir()}
+        assert not (view / "overlay.mp4").exists()
+    assert not any("does not say when" in warning for warning in done.warnings)
+    with np.load(done.results[0]) as poses, np.load(fitted.with_name("data_posepipe") / "poses.npz") as plain:
+        np.testing.assert_array_equal(poses["joint_raw"], plain["joint"])  # as lifted, which times do not change
+        assert "joint_raw" not in plain
+        shown = np.isfinite(poses["joint"]).all((-1, -2))
+        assert np.abs(poses["joint"] - poses["joint_raw"])[shown].max() > 1e-4
+        assert poses["filled"].shape == poses["joint"].shape[:3]
+    rated = load_settings(overrides=[*QUICK, "samples.static_cameras=true", "keypoints.rate_hz=50"])
+    again = fit(fitted, settings=rated, out=tmp_path / "rated", exports=["csv"])
+    with np.load(again.results[0]) as poses, np.load(done.results[0]) as stated:
+        np.testing.assert_array_equal(poses["joint"], stated["joint"])
+
+
+def test_a_file_without_times_says_what_is_missing(fitted: Path, tmp_path: Path) -> None:
+    settings = load_settings(overrides=[*QUICK, "samples.static_cameras=true"])
+    done = fit(fitted, settings=settings, out=tmp_path / "out", exports=["csv"])
+    (sentence,) = [warning for warning in done.warnings if "does not say when its samples were filmed" in warning]
+    assert "keypoints.rate_hz" in sentence
+    assert not (tmp_path / "out" / "takes").exists()
