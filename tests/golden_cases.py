@@ -228,7 +228,7 @@ CASES: dict[str, Callable[[Path], Path]] = {
     "video": video,
     "poses_of_cameras": poses_of_cameras,
     "canonpose": canonpose,
-    "cvsf": lifter("cvsf"),
+    "cvsf": lifter("cvsf", "keypoints.rate_hz=50"),
     "epipolarpose": lifter("epipolarpose", K=True),
     "li": lifter("li", K=True, R_and_t=True),
     "posepipe": lifter("posepipe", "train.instants=120", "train.epochs=2", "train.canonpose_epochs=20"),

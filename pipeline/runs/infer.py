@@ -89,6 +89,7 @@ def infer(
     target = Path(out) if out else results_folder(clip)
     if is_keypoint_file(clip) and not poses_given:
         return infer_arrays(asked, target, settings, tuple(exports), device)
+    check_intrinsics(trained, bool(focal_px or asked.clip.focal_px or asked.clip.calibration))
     with open_workplace(target, borrowed=(path.parent / "cache",)) as place, about(clip):
         request = digest_of(asked, place.digests)
         place.journal.begin()
@@ -185,14 +186,9 @@ class _OneClip:
         return self.asked.lifting.model_copy(update={"device": self.device})
 
     def trained_with(self, found: Camera | None) -> Camera | None:
-        """The camera for the model, if it takes one and its intrinsics are known, and not only assumed.
-
-        Raises:
-            PosepipeError: the model cannot do without intrinsics, and they are not known.
-        """
+        """The camera for the model, if it takes one and its intrinsics are known, and not only assumed."""
         stated = self.asked.focal_px or self.asked.clip.focal_px
         known = found if stated is not None or self.asked.clip.calibration is not None else None
-        check_intrinsics(self.model, known is not None)
         return known.anywhere if known is not None and self.model.lifts_with_intrinsics else None
 
     def wanted(self, people: Identities) -> list[int]:

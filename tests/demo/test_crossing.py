@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from footage import RATE, FakeDetector, film, people_at
 from posepipe.pipeline.detectors import People
-from posepipe.pipeline.runs import fit as fitting
+from posepipe.pipeline.runs import fit_takes
 from posepipe.pipeline.runs.fit import fit
 from posepipe.pipeline.settings import load_settings
 from quick_fit import QUICK
@@ -88,7 +88,7 @@ def human_of(poses: Path) -> tuple[str, int, float]:
 
 
 def test_each_is_one_human_in_every_camera_and_across_them(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(fitting, "choose_detector", lambda settings, device: Crowd())
+    monkeypatch.setattr(fit_takes, "choose_detector", lambda settings, device: Crowd())
     side = np.sign(JOINTS[:, :, 0].mean(-2)[..., 0] - JOINTS[:, :, 1].mean(-2)[..., 0])
     assert (np.abs(np.diff(side, axis=1)).sum(1) >= 2).all(), "they do not cross in every view"
     larger = np.ptp(JOINTS, axis=3).max(-1).mean(1).argmax(-1)

@@ -31,7 +31,7 @@ def test_a_folder_of_videos_is_one_take_in_natural_order(tmp_path: Path) -> None
     assert cameras_of(folder) == ["Cam1", "cam2", "cam10"]
     assert cameras_of(make(tmp_path / "odd", "²1.mp4", "a.mp4", "1²b.mp4")) == ["1²b", "a", "²1"]
     first = recording.takes[0].cameras[0]
-    assert (first.offset_s, first.moving, first.slow_motion, first.calibration) == (None, None, 1.0, None)
+    assert (first.offset_s, first.moving, first.slow_motion, first.calibration) == (None, None, None, None)
     assert [path.name for path in videos_in(folder)] == ["Cam1.mkv", "cam2.MOV", "cam10.mp4"]
 
 

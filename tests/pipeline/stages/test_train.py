@@ -313,7 +313,7 @@ torch.save({"state": model.state, "losses": model.losses}, out / f"{launch.rank}
 
 
 def test_two_processes_train_one_model(tmp_path: Path) -> None:
-    script, here = tmp_path / "together.py", Path(__file__).parents[2]
+    script, here = tmp_path / "together.py", Path(__file__).parent
     script.write_text(TOGETHER)
     launcher = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0", "--standalone")
     command = [sys.executable, *launcher, str(script), str(here), str(here.parents[1]), str(tmp_path)]
