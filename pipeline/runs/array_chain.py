@@ -82,7 +82,13 @@ class ArrayChain:
             return samples, None
         run, settings = self.cache.run, self.settings.sides
         swaps = run(find_swaps_in_samples, samples, alone, settings=settings, subject=self.name)
-        return run(mend_samples, samples, swaps, settings=settings, subject=self.name), swaps
+        return self.mended(samples, swaps), swaps
+
+    def mended(self, samples: Samples, swaps: Swaps | None) -> Samples:
+        """Samples of the file, as they were read with other cameras, with the same swaps undone."""
+        if swaps is None:
+            return samples
+        return self.cache.run(mend_samples, samples, swaps, settings=self.settings.sides, subject=self.name)
 
     def finish(self, pose: ViewPoses, seen: tuple[Samples, str] | None) -> ViewPoses:
         """Lifted 3D poses as a motion, and where their root is if anything is known of the cameras.

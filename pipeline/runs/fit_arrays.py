@@ -157,7 +157,8 @@ def _all_stages(run: ArraysRun) -> Fit:
     run.reached("lift")
     fused = _fused(run, samples, lifted)
     run.reached("fuse")
-    poses = chain.finish(lifted, with_intrinsics(run.path, samples, partial(read, "K"), run.settings))
+    placed_by = with_intrinsics(run.path, samples, lambda: chain.mended(read("K"), swaps), run.settings)
+    poses = chain.finish(lifted, placed_by)
     run.reached("motion")
 
     origin = provenance(source, model_file, model)

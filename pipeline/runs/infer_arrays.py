@@ -54,7 +54,9 @@ def infer_arrays(
             samples = with_focal(samples, sizes, [focal_px] * len(sizes))
         lifting = asked.lifting.model_copy(update={"device": device})
         pose: ViewPoses = place.cache.run(lift_samples, samples, model_file, settings=lifting, subject=path.stem)
-        pose = chain.finish(pose, with_intrinsics(path, samples, partial(read, "K"), settings, focal_px))
+        pose = chain.finish(
+            pose, with_intrinsics(path, samples, lambda: chain.mended(read("K"), swaps), settings, focal_px)
+        )
         origin = provenance(source, model_file, model)
         write_poses(out / POSES, pose, origin)
         folders = write_views(chain, pose, samples, swaps, origin, out, exports)
