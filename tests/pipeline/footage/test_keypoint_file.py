@@ -11,13 +11,14 @@ import pytest
 from known_scene import cameras, people
 from posepipe.models.geometry.lens import distort
 from posepipe.models.skeleton import COCO17, H36M17, recognise
-from posepipe.pipeline.arrays import Samples
+from posepipe.pipeline.arrays import Samples, Swaps
 from posepipe.pipeline.errors import PosepipeError
+from posepipe.pipeline.runs import array_chain
 from posepipe.pipeline.runs.fit import fit
 from posepipe.pipeline.runs.fit_arrays import STAGES
 from posepipe.pipeline.runs.infer import infer
-from posepipe.pipeline.runtime.cache import SourceFile
-from posepipe.pipeline.settings import SampleSettings, load_settings
+from posepipe.pipeline.runtime.cache import SourceFile, stage
+from posepipe.pipeline.settings import SampleSettings, SideSettings, load_settings
 from posepipe.pipeline.stages.import_arrays import read_keypoints
 from posepipe.pipeline.stages.samples import select_samples
 
@@ -405,3 +406,30 @@ def test_a_file_without_times_says_what_is_missing(fitted: Path, tmp_path: Path)
     (sentence,) = [warning for warning in done.warnings if "does not say when its samples were filmed" in warning]
     assert "keypoints.rate_hz" in sentence
     assert not (tmp_path / "out" / "takes").exists()
+
+
+SWAPPED = slice(40, 52)
+"""Samples of the first take in which the second view has left and right exchanged."""
+
+
+@stage(version=1)
+def known_swaps(samples: Samples, alone: bool, settings: SideSettings) -> Swaps:
+    """The stretch of ``SWAPPED``, in place of what would be found."""
+    row = {"camera": 1, "start": SWAPPED.start, "end": SWAPPED.stop, "part": 3}
+    return Swaps(**{name: np.array([value], np.int32) for name, value in row.items()}, doubtful=np.array([False]))
+
+
+def test_roots_are_placed_by_the_sides_that_were_put_right(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Method "sure" is not told the cameras, so that the samples are read again with K to place roots."""
+    settings = load_settings(overrides=[*QUICK, "samples.static_cameras=true", "motion.filter=none"])
+    right = arrays(200) | {"time": np.tile(np.arange(100) / 50, 2)}
+    swapped = right | {"keypoint": right["keypoint"].copy()}
+    swapped["keypoint"][SWAPPED, 1] = right["keypoint"][SWAPPED, 1][:, H36M17.mirror]
+    untouched = load_settings(overrides=[*QUICK, "samples.static_cameras=true", "motion.filter=none",
+                                         "sides.repair=false"])  # fmt: skip
+    monkeypatch.setattr(array_chain, "find_swaps_in_samples", known_swaps)
+    plain = fit(save(tmp_path / "right.npz", right), settings=untouched, exports=[])
+    mended = fit(save(tmp_path / "swapped.npz", swapped), settings=settings, exports=[])
+    with np.load(plain.results[0]) as expected, np.load(mended.results[0]) as poses:
+        np.testing.assert_array_equal(poses["joint"], expected["joint"])
+        np.testing.assert_array_equal(poses["root_trajectory"], expected["root_trajectory"])
