@@ -29,6 +29,7 @@ from ..stages.place_root import place_views
 from ..stages.sides import describe_swaps, find_swaps_in_samples, mend_samples, take_members
 from ..stages.smooth import make_motion_of_views
 from ..training.morph_file import MorphNetwork
+from .array_files import POSES
 from .results import write_results
 
 log = logging.getLogger("posepipe")
@@ -121,7 +122,7 @@ def write_views(
     if pose.time is None or not wanted:
         return ()
     folders, sizes = [], picture_sizes(chain.source.path, samples)
-    names = take_folders(samples)
+    names = take_folders(samples.takes)
     for number, members in take_members(samples):
         for view in range(samples.confidence.shape[1]):
             if not np.isfinite(pose.joint[members, view]).any():
@@ -129,12 +130,35 @@ def write_views(
             confidence = samples.confidence[members, view]
             keypoint = np.where(confidence[..., None] > 0, samples.keypoint[members, view], np.float32("nan"))
             motion = pose.of_view(members, view, keypoint)
-            folder = out / "takes" / names[number] / f"view{view + 1}"
+            folder = _view_folder(out, names[number], view)
             steps = _steps(chain, swaps, number * samples.confidence.shape[1] + view)
             clip = _clip(motion, steps, sizes[view], f"{names[number]} view {view + 1}", origin)
             write_results(clip, folder, wanted)
             folders.append(folder)
     return tuple(folders)
+
+
+def view_folders(out: Path) -> tuple[Path, ...]:
+    """The folders that ``write_views`` makes, as the file of all poses says; none of poses without times.
+
+    Raises:
+        PosepipeError: no such file, or a damaged one.
+    """
+    with open_keypoints(out / POSES) as poses:
+        joint, take, takes = poses.get("joint"), poses.get("take"), poses.get("take_names")
+        if joint is None or take is None or takes is None or "time" not in poses:
+            return ()
+    names = take_folders([str(name) for name in takes])
+    seen = np.isfinite(joint).any((2, 3))  # (sample, view)
+    return tuple(
+        _view_folder(out, names[number], view)
+        for number in np.unique(take)
+        for view in np.flatnonzero(seen[take == number].any(0))
+    )
+
+
+def _view_folder(out: Path, take: str, view: int) -> Path:
+    return out / "takes" / take / f"view{view + 1}"
 
 
 def _steps(chain: ArrayChain, swaps: Swaps | None, camera: int) -> list[str]:
@@ -171,9 +195,9 @@ def picture_sizes(path: Path, samples: Samples) -> list[list[int]]:
     return reach.astype(int).tolist()
 
 
-def take_folders(samples: Samples) -> list[str]:
+def take_folders(takes: Sequence[str]) -> list[str]:
     """What the folder of each take is called: like the take, where that can be a folder and no other is called so."""
-    safe = [re.sub(r'[/\\:*?"<>|\x00-\x1f]', "_", name).strip(". ") for name in samples.takes]
+    safe = [re.sub(r'[/\\:*?"<>|\x00-\x1f]', "_", name).strip(". ") for name in takes]
     folded = [name.casefold() for name in safe]
     return [
         name if name and folded.count(name.casefold()) == 1 else f"{name or 'take'} {number}"

@@ -13,6 +13,7 @@ import numpy as np
 
 from ..arrays import FusedPoses, Labels, Rig, Samples, ViewPoses
 from ..errors import PosepipeError
+from ..exporters import FROM_VIDEO
 from ..footage.camera import Camera
 from ..footage.keypoint_file import open_keypoints
 from ..footage.recording import describe_clip
@@ -33,13 +34,21 @@ from ..stages.calibrate import calibrate, describe_rig
 from ..stages.label import label_poses
 from ..stages.samples import select_samples, two_view_warning
 from ..training.training_set import TrainingSet
-from .array_chain import NO_TIMES, ArrayChain, says_sizes, unknown_cameras, with_intrinsics, write_views
+from .array_chain import (
+    NO_TIMES,
+    ArrayChain,
+    says_sizes,
+    unknown_cameras,
+    view_folders,
+    with_intrinsics,
+    write_views,
+)
 from .array_files import FUSED, POSES, provenance, write_poses
 from .checks import chosen_morph
 from .fit_run import Stopped
 from .reconstruct import of_footage, reconstruct
 from .refinement import check_reference, refined_model, supervision_warning
-from .results import Fit, write_model
+from .results import Fit, are_written, write_model
 from .up_to_date import ArraysRequest, digest_of, named_files
 
 if TYPE_CHECKING:
@@ -77,9 +86,11 @@ def fit_arrays(
         request = digest_of(asked, place.digests)
         fused = (FUSED,) if settings.fuse.enabled and says_sizes(path) else ()
         files = [out / name for name in ("model.pt", "losses.jsonl", "settings.toml", POSES, *fused)]
-        folders = tuple(sorted((out / "takes").glob("*/*"))) if exports else ()
         if place.journal.request == request and (until or all(file.exists() for file in files)):
-            return Fit(out, out / "model.pt", (out / POSES, *folders), None, (), True)
+            wanted = [name for name in exports if name not in FROM_VIDEO]
+            folders = view_folders(out) if wanted and not until else ()
+            if all(are_written(folder, wanted) for folder in folders):
+                return Fit(out, out / "model.pt", (out / POSES, *folders), None, (), True)
         place.journal.begin()
         run = ArraysRun(asked, place, training)
         try:

@@ -387,6 +387,11 @@ def test_a_file_with_times_goes_through_smoothing_and_has_files_of_every_view(fi
     for view in views:
         assert {"poses.csv", "poses.trc"} <= {path.name for path in view.iterdir()}
         assert not (view / "overlay.mp4").exists()
+    again = fit(timed, settings=settings, exports=["csv", "trc", "overlay"])
+    assert again.nothing_to_do and again.results == done.results
+    (views[3] / "poses.trc").unlink()
+    assert not fit(timed, settings=settings, exports=["csv", "trc", "overlay"]).nothing_to_do
+    assert (views[3] / "poses.trc").exists()
     assert not any("does not say when" in warning for warning in done.warnings)
     with np.load(done.results[0]) as poses, np.load(fitted.with_name("data_posepipe") / "poses.npz") as plain:
         np.testing.assert_array_equal(poses["joint_raw"], plain["joint"])  # as lifted, which times do not change
