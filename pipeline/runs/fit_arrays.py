@@ -168,7 +168,8 @@ def _all_stages(run: ArraysRun) -> Fit:
     run.reached("lift")
     fused = _fused(run, samples, lifted)
     run.reached("fuse")
-    placed_by = with_intrinsics(run.path, samples, lambda: chain.mended(read("K"), swaps), run.settings)
+    focal_px = run.asked.clip.focal_px if samples.K is None and says_sizes(run.path) else None
+    placed_by = with_intrinsics(run.path, samples, lambda: chain.mended(read("K"), swaps), run.settings, focal_px)
     poses = chain.finish(lifted, placed_by)
     run.reached("motion")
 

@@ -13,7 +13,7 @@ from ..runtime.workplace import open_workplace
 from ..settings import CAMERA_NEEDS, Settings
 from ..stages.lift import check_intrinsics, lift_samples
 from ..training.model_file import Model
-from .array_chain import NO_TIMES, ArrayChain, image_sizes, with_focal, with_intrinsics, write_views
+from .array_chain import NO_TIMES, ArrayChain, image_sizes, says_sizes, with_focal, with_intrinsics, write_views
 from .array_files import POSES, provenance, write_poses
 from .results import Inferred
 from .up_to_date import InferRequest, digest_of
@@ -32,7 +32,8 @@ def infer_arrays(
     Raises:
         PosepipeError: a mistake in the input, said in one sentence.
     """
-    path, focal_px = asked.clip.video, asked.focal_px
+    path, clip = asked.clip.video, asked.clip
+    focal_px = asked.focal_px or (clip.focal_px if says_sizes(path) else None)
     with open_workplace(out, borrowed=(asked.model.parent / "cache",)) as place:
         request = digest_of(asked, place.digests)
         place.journal.begin()

@@ -441,7 +441,7 @@ def test_training_with_the_quotient_ends_right_handed(start: str) -> None:
 
 
 def test_training_without_the_quotient_stays_mirrored() -> None:
-    """It ends at the twin of the truth, 80 mm from it or nearer, and about 195 mm from the truth itself."""
+    """It ends near the twin of the truth, and far from the truth itself."""
     pose, R, batch = exact_scene(count=300, turn=False)
     torch.manual_seed(0)
     method = small_method(width=256, handedness="none")

@@ -405,6 +405,19 @@ def test_a_file_with_times_goes_through_smoothing_and_has_files_of_every_view(fi
         np.testing.assert_array_equal(poses["joint"], stated["joint"])
 
 
+def test_a_focal_length_in_the_description_counts(fitted: Path, tmp_path: Path) -> None:
+    """For fit and infer alike, as it does for videos."""
+    content = {name: array for name, array in arrays(60).items() if name not in ("K", "R", "t")}
+    path = save(tmp_path / "a.npz", content | {"image_size": np.full((VIEWS, 2), 1000)})
+    (tmp_path / "posepipe.toml").write_text("focal_px = 1234.0\n")
+    settings = load_settings(overrides=[*QUICK, "samples.static_cameras=true"])
+    made = fit(path, settings=settings, exports=[]).results[0]
+    lifted = infer(path, model=fitted.with_name("data_posepipe") / "model.pt", out=tmp_path / "out", exports=[])
+    for poses in (made, lifted.files[0]):
+        with np.load(poses) as file:
+            assert str(file["root_camera"]).startswith("focal length of 1234 px, given")
+
+
 def test_a_file_without_times_says_what_is_missing(fitted: Path, tmp_path: Path) -> None:
     settings = load_settings(overrides=[*QUICK, "samples.static_cameras=true"])
     done = fit(fitted, settings=settings, out=tmp_path / "out", exports=["csv"])
