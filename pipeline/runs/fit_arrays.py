@@ -45,7 +45,7 @@ from .array_chain import (
 )
 from .array_files import FUSED, POSES, provenance, write_poses
 from .checks import chosen_morph
-from .fit_run import Stopped
+from .fit_run import Run, Stopped
 from .reconstruct import of_footage, reconstruct
 from .refinement import check_reference, refined_model, supervision_warning
 from .results import Fit, are_written, write_model
@@ -101,31 +101,16 @@ def fit_arrays(
         return done
 
 
-class ArraysRun:
-    """One run of a fit of a keypoint file, and the warnings of it."""
+class ArraysRun(Run):
+    """A run on a keypoint file."""
 
     def __init__(self, asked: ArraysRequest, place: Workplace, training: TrainModelSettings) -> None:
-        self.asked, self.place, self.training = asked, place, training
-        self.path, self.settings = asked.clip.video, asked.settings
-        self.name, self.run = self.path.stem, place.cache.run
+        super().__init__(asked, place, about=asked.clip.video)
+        self.asked, self.training = asked, training
+        self.path, self.name = asked.clip.video, asked.clip.video.stem
         self.needs = method_needs(asked.settings)
         self.written: Path | None = None
         """The model file."""
-        self.warnings: list[str] = []
-
-    def warn(self, sentence: str) -> None:
-        """Say what is wrong, now and in what ``fit`` returns."""
-        log.warning("%s: %s", self.path, sentence)
-        self.warnings.append(sentence)
-
-    def reached(self, stage: str) -> None:
-        """A stage is done.
-
-        Raises:
-            Stopped: the fit was to go no further.
-        """
-        if stage == self.asked.until:
-            raise Stopped
 
     def cameras(self, samples: Samples) -> list[list[Camera]]:
         """Every take's cameras, of which nothing is said but how large their pictures are, as the file says."""
@@ -155,8 +140,7 @@ def _all_stages(run: ArraysRun) -> Fit:
     training_set, labels = _labelled(run, chosen, rig)
     run.reached("label")
     trained = _trained(run, training_set, rig, labels)
-    if run.place.rank > 0:
-        raise Stopped  # this process only helped to train
+    run.lead()
     model = _published(run, replace(of_footage(trained, chosen), recipe=_recipe(run, chosen)).with_morph(morph))
     run.reached("train")
     model = _refined(run, model)

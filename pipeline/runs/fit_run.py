@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from pathlib import Path
 from typing import TypeVar
 
 from ..footage.recording import CameraClip, Take
 from ..runtime.workplace import Workplace
-from ..settings import Settings
-from .up_to_date import FitRequest
+from .up_to_date import ArraysRequest, FitRequest
 
 log = logging.getLogger("posepipe")
 
@@ -20,26 +20,19 @@ class Stopped(Exception):  # noqa: N818 - no error: the stage that was asked for
     """The stage of ``until`` is done."""
 
 
-class FitRun:
-    """One run of a fit; results are kept by the names of views, ``take/camera`` or ``take/camera/person``."""
+class Run:
+    """One run of a fit: what was asked for, where results go, and what the user should look at."""
 
-    def __init__(self, asked: FitRequest, place: Workplace) -> None:
-        self.asked, self.place = asked, place
-        self.takes: tuple[Take, ...] = asked.takes
-        self.settings: Settings = asked.settings
-        self.run = place.cache.run
+    def __init__(self, asked: FitRequest | ArraysRequest, place: Workplace, about: Path | None = None) -> None:
+        self.until, self.settings = asked.until, asked.settings
+        self._about = about
+        self.place, self.run = place, place.cache.run
         self.warnings: list[str] = []
 
-        self.cameras: list[tuple[str, CameraClip]] = asked.cameras
-
     def warn(self, sentence: str) -> None:
-        """Say something that the user should look at, now and in the report."""
-        log.warning(sentence)
+        """Say something that the user should look at, now (with the file that it is about) and in the report."""
+        log.warning(sentence if self._about is None else f"{self._about}: {sentence}")
         self.warnings.append(sentence)
-
-    def of(self, take: Take, results: Mapping[str, T]) -> list[T]:
-        """The results of a take's cameras, in order."""
-        return [results[f"{take.name}/{camera.name}"] for camera in take.cameras]
 
     def reached(self, stage: str) -> None:
         """A stage is done for everything that the fit was given.
@@ -47,7 +40,7 @@ class FitRun:
         Raises:
             Stopped: the fit was to go no further.
         """
-        if stage == self.asked.until:
+        if stage == self.until:
             raise Stopped
 
     def lead(self) -> None:
@@ -58,3 +51,17 @@ class FitRun:
         """
         if self.place.rank > 0:
             raise Stopped
+
+
+class FitRun(Run):
+    """A run on videos; results are kept by the names of views, ``take/camera`` or ``take/camera/person``."""
+
+    def __init__(self, asked: FitRequest, place: Workplace) -> None:
+        super().__init__(asked, place)
+        self.asked = asked
+        self.takes: tuple[Take, ...] = asked.takes
+        self.cameras: list[tuple[str, CameraClip]] = asked.cameras
+
+    def of(self, take: Take, results: Mapping[str, T]) -> list[T]:
+        """The results of a take's cameras, in order."""
+        return [results[f"{take.name}/{camera.name}"] for camera in take.cameras]
