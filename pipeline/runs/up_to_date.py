@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 from pydantic import BaseModel
 
+from ..detectors.model_zoo import find_checkpoint
 from ..exporters import FROM_VIDEO
 from ..footage.recording import CameraClip, Recording, Take, describe_clip
 from ..runtime.cache import Digests
@@ -139,8 +140,14 @@ def _texts(value: Any) -> Iterator[str]:
 
 
 def digest_of(request: Any, digests: Digests) -> str:
-    """Digest of a request: all its fields, the contents of the files that it names, and whose code it runs."""
-    return request_digest(type(request).__name__, _plain(request, digests), packages(), _detector_versions())
+    """Digest of a request: all its fields, the contents of the files that it names, and whose code it runs.
+
+    The checkpoint that is on the disk counts as well: with ``detect.detector`` auto it decides who detects.
+    """
+    on_disk = find_checkpoint()
+    checkpoint = None if on_disk is None else _plain(on_disk.checkpoint, digests)
+    whose = packages(), _detector_versions(), checkpoint
+    return request_digest(type(request).__name__, _plain(request, digests), *whose)
 
 
 def _detector_versions() -> dict[str, str]:

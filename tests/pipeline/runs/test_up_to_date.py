@@ -293,3 +293,17 @@ def test_another_content_of_the_calibration_file_calibrates_again(bases: dict[st
     finally:
         (base.footage / "posepipe.toml").write_text(SAID)
     assert len(made) == 2
+
+
+def test_a_checkpoint_that_appears_on_the_disk_is_something_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With ``detect.detector`` auto it would detect from now on."""
+    monkeypatch.setenv("POSEPIPE_MODELS", str(tmp_path))
+    request, digests = FitRequest((), Settings(), (), None, ()), Digests(tmp_path / "digests.json")
+    before = digest_of(request, digests)
+    checkpoint = tmp_path / "td-hm_hrnet-w32_8xb64-210e_coco-256x192-1.pth"
+    checkpoint.write_bytes(b"one")
+    one = digest_of(request, digests)
+    checkpoint.write_bytes(b"another")
+    assert len({before, one, digest_of(request, digests)}) == 3
