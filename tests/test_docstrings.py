@@ -22,7 +22,6 @@ NOT_YET = {
     "pipeline/footage",
     "pipeline/runs",
     "pipeline/runtime",
-    "pipeline/stages",
     "pipeline/training",
 }
 """Rooms of the pipeline that have not been edited yet. This set only shrinks."""

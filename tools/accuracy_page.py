@@ -72,7 +72,7 @@ CUTS = """## Less footage, fewer cameras
 
 The scenarios above, trained on the first so many instants (*samples*), or with some of the cameras alone
 (*cameras13*: the first and the third, ...), which `python tools/cut_bench.py` cuts; the test data are the same. What
-parts of *posepipe* are worth: *canonpose* is what it starts from, *instants=0* does without turned cameras,
+parts of *posepipe* are worth: *canonpose* is what it starts from, *instants=0* does without view augmentation,
 *flip=false* without mirrored people, *shape_weight=0* without the loss of turned poses, and *window=1* without the
 frames around an instant. *supervised* learns from the true poses of the same instants, and so tells what so little
 footage holds.

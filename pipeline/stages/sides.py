@@ -25,11 +25,11 @@ from ..runtime.cache import stage
 from ..settings import SideSettings
 
 SWAP_COST_PER_S = 4.0
-"""Of a swap that lasts (nats per second and part): detectors are right most of the time."""
+"""Cost of a swap in nats per second and body part: detectors are right most of the time."""
 ALONE_COST_PER_S = 10.0
-"""The same where there is no other view to ask: only short swaps are believed."""
+"""The same where there is no other view to compare with: only short swaps are accepted."""
 CORRELATION_S = 0.06
-"""For about so long the errors of a view stay the same: evidence from other views is not new in every frame."""
+"""Correlation time of a view's errors: evidence from other views is not independent in every frame."""
 ROUNDS = 20
 
 

@@ -104,7 +104,7 @@ def choose(merit: np.ndarray, person: str) -> int:
     """Number, from 0, of the person that ``main``, ``largest``, ``longest`` or a number means.
 
     Args:
-        merit: how well each person, in order of their score, meets ``person``.
+        merit: (P) how well each person, in order of their score, meets ``person``.
 
     Raises:
         PosepipeError: a number that nobody has.
@@ -118,7 +118,7 @@ def choose(merit: np.ndarray, person: str) -> int:
 
 
 def link(found: Detections, gap_s: float) -> list[np.ndarray]:
-    """Pieces of track as arrays of detection indices, in time order."""
+    """Pieces of track, each as indices (N) of detections in order of time; a gap over ``gap_s`` ends a piece."""
     pieces: list[list[int]] = []
     alive: list[int] = []
     starts = np.searchsorted(found.frame, np.arange(len(found.time) + 1))
@@ -138,10 +138,10 @@ def link(found: Detections, gap_s: float) -> list[np.ndarray]:
 
 
 def people_from(found: Detections, pieces: list[np.ndarray]) -> list[np.ndarray]:
-    """People as detection indices in time order: pieces joined over gaps, best score first.
+    """People, best score first, each as indices (N) of detections in order of time: pieces joined over gaps.
 
-    The best piece takes those that continue it before or after a gap, at a plausible place and size; then the best
-    of the others does.
+    The best piece is joined with those that continue it before or after a gap at a plausible place and size; then
+    the best of the rest is.
     """
     left = sorted(pieces, key=lambda piece: score_of(found, piece), reverse=True)
     people = []

@@ -117,6 +117,9 @@ def fit_method(
     """Run all phases of a method over the data, from its last kept epoch on; one row of losses per epoch.
 
     Pictures are read from the disk, and windows cut, batch by batch.
+
+    Raises:
+        PosepipeError: a batch has fewer instants than there are processes.
     """
     learner, phases = _Learner(method, data, more, launch), method.phases()
     kept = work.parts(Checkpoint)
