@@ -29,9 +29,9 @@ the truth.
   per pose, no reflection. N-PCK@150: share of joints within 150 mm at that scale. CPS: mean over poses of 300 mm
   minus the worst joint's error, not below 0, after the similarity; more is better.
 * Mean ± standard deviation over seeds. Minutes are of training alone.
-* Errors foreseen: Spearman's rank correlation, over all joints, of the error that the model expected
-  (`expected_error`) with the one that it made at the best scale; and how many joints are within the distances that
-  should hold 50 % and 90 % of them. Blank if it expects none.
+* Expected errors: Spearman's rank correlation, over all joints, of the model's expected error
+  (`expected_error`) with the actual one after the best scale; then the shares of joints within the distances that
+  should contain 50 % and 90 % of them. Blank for methods without expected errors.
 * Handedness: whether the network itself told front from back in training (share of poses with clear evidence).
 * *posepipe* sees the frames around an instant, in clips of 3 or 4 s here; *posepipe+window=1* and all other methods
   see single frames.
@@ -87,8 +87,8 @@ class Row:
     method: str
     seed: int
     measures: dict[str, float] = field(default_factory=dict)
-    foreseen: float | None = None
-    """Rank correlation of the errors that the model expected with those that it made; None: it expects none."""
+    expected_error_correlation: float | None = None
+    """Rank correlation of expected with actual errors; None if the model gives no expected errors."""
     within: dict[str, float] | None = None
     """Shares (%) of joints that are nearer than so many per cent should be."""
     curves: dict[str, list[float]] = field(default_factory=dict)
@@ -160,7 +160,7 @@ def _by_method(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 def _table(rows: Sequence[Row], with_scenario: bool = False) -> list[str]:
     """A line per method, scenario by scenario."""
-    titles = ["method", "uses", *MEASURES.values(), "errors foreseen", "handedness", "minutes", "epochs", "seeds"]
+    titles = ["method", "uses", *MEASURES.values(), "expected errors", "handedness", "minutes", "epochs", "seeds"]
     lines = [titles, ["---", "---", *["---:"] * (len(MEASURES) + 1), "---", *["---:"] * 3]]
     of = [["scenario"], ["---"]]
     failures = []
@@ -185,7 +185,7 @@ def _cells(name: str, rows: Sequence[Row], tried: int) -> list[str]:
         name,
         rows[0].uses,
         *(_spread([row.measures[measure] for row in rows]) for measure in MEASURES),
-        _foreseen(rows),
+        _expected_errors(rows),
         ", ".join(dict.fromkeys(row.handedness for row in rows)),
         _spread([row.minutes for row in rows]),
         ", ".join(dict.fromkeys(str(row.epochs) for row in rows)),
@@ -193,13 +193,14 @@ def _cells(name: str, rows: Sequence[Row], tried: int) -> list[str]:
     ]
 
 
-def _foreseen(rows: Sequence[Row]) -> str:
-    """How well errors were foreseen, where they were."""
-    told = [(row.foreseen, row.within) for row in rows if row.foreseen is not None and row.within is not None]
+def _expected_errors(rows: Sequence[Row]) -> str:
+    """How well expected errors agree with actual ones; empty without expected errors."""
+    pairs = [(row.expected_error_correlation, row.within) for row in rows]
+    told = [(correlation, within) for correlation, within in pairs if correlation is not None and within is not None]
     if not told:
         return ""
     shares = [np.mean([within[share] for _, within in told]) for share in ("50", "90")]
-    return f"{_spread([foreseen for foreseen, _ in told], decimals=2)}; {shares[0]:.0f} %, {shares[1]:.0f} %"
+    return f"{_spread([correlation for correlation, _ in told], decimals=2)}; {shares[0]:.0f} %, {shares[1]:.0f} %"
 
 
 def _spread(values: Sequence[float], decimals: int = 1) -> str:

@@ -40,6 +40,11 @@ app.add_typer(morph, name="morph")
 
 
 def print_version(wanted: bool) -> None:
+    """Print the version and end, if it is wanted.
+
+    Raises:
+        typer.Exit: it was printed.
+    """
     if wanted:
         typer.echo(f"posepipe {version('posepipe')}")
         raise typer.Exit

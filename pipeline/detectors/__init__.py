@@ -54,7 +54,7 @@ class Detector(Protocol):
         ...
 
     def anybody(self, images: Iterable[np.ndarray]) -> Iterator[bool]:
-        """Whether there is anybody in images of one video that are too far apart to follow people through them."""
+        """Whether anybody is in each image (H, W, 3) uint8 BGR of one video; they are too far apart for tracking."""
         ...
 
 

@@ -27,7 +27,7 @@ class BoxSource(Protocol):
         ...
 
     def anybody(self, images: Iterable[np.ndarray]) -> Iterator[bool]:
-        """Whether there is anybody in each of images that are far apart."""
+        """Whether anybody is in each image (H, W, 3) uint8 BGR; they are too far apart for tracking."""
         ...
 
 
@@ -46,7 +46,7 @@ class BoxesFromPoses:
         self.key = hashlib.sha256(f"boxes from poses {detector.key} {every} {MARGIN}".encode()).hexdigest()
 
     def boxes(self, images: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Images, each with one box (1, 4) float32 px."""
+        """Consecutive images (H, W, 3) uint8 BGR, each with one box (1, 4) float32 px: left, top, right, bottom."""
         spans, spans_to_look_at = tee(spans_of(images, self._every))
         people = self._detector.detect(span[-1] for span in spans_to_look_at)
         before = None
@@ -57,7 +57,7 @@ class BoxesFromPoses:
             before = after
 
     def anybody(self, images: Iterable[np.ndarray]) -> Iterator[bool]:
-        """Whether the other detector finds anybody."""
+        """Whether the other detector finds anybody in each image (H, W, 3) uint8 BGR."""
         return self._detector.anybody(images)
 
 
@@ -69,7 +69,7 @@ def mediapipe_boxes(every: int = 5) -> BoxesFromPoses:
 
 
 def spans_of(images: Iterable[np.ndarray], every: int) -> Iterator[list[np.ndarray]]:
-    """The first image, then so many at a time; the last of each is the one to look at."""
+    """The first image (H, W, 3) alone, then ``every`` at a time; detection runs on the last of each span."""
     images = iter(images)
     size = 1
     while span := list(islice(images, size)):

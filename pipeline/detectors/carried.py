@@ -1,4 +1,4 @@
-"""Boxes of several people between two looks for them."""
+"""Boxes of several people, interpolated between the images in which they are detected."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ LEAST_OVERLAP = 0.2
 
 
 class BoxesNowAndThen(ABC):
-    """All people in every n-th image; in between each box moves steadily to where it is next.
+    """All people in every n-th image; in between, boxes are interpolated linearly.
 
     Args:
-        every: images between two looks.
+        every: one image in so many is searched for people.
     """
 
     def __init__(self, every: int) -> None:
@@ -31,7 +31,7 @@ class BoxesNowAndThen(ABC):
         """Boxes (P, 4) float32 px of the people in one image (H, W, 3) uint8 BGR."""
 
     def boxes(self, images: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Consecutive images, each with the boxes (P, 4) float32 px of the people in it."""
+        """Consecutive images (H, W, 3) uint8 BGR, each with the boxes (P, 4) float32 px of the people in it."""
         before = np.zeros((0, 4), np.float32)
         for span in spans_of(images, self._every):
             after = self.look(span[-1])
@@ -40,7 +40,7 @@ class BoxesNowAndThen(ABC):
             before = after
 
     def anybody(self, images: Iterable[np.ndarray]) -> Iterator[bool]:
-        """Whether there is anybody in each image."""
+        """Whether anybody is in each image (H, W, 3) uint8 BGR."""
         return (len(self.look(image)) > 0 for image in images)
 
 

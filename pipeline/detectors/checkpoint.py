@@ -26,7 +26,7 @@ _NOT_PART_OF_A_MODEL = ("data_preprocessor.", "head.loss_module.")
 
 
 def load_state_dict_safely(path: Path) -> dict[str, Tensor]:
-    """Weights of a checkpoint by name, on the CPU.
+    """Weights of a checkpoint by name, on the CPU; tensors (...) have the shapes that the network gives them.
 
     Files of torch's safe kind are read as such. The many published checkpoints that also hold numpy
     arrays, configurations or training logs are read by an unpickler that rebuilds tensors only.

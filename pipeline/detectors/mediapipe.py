@@ -53,7 +53,7 @@ class MediapipeDetector:
         self.key = hashlib.sha256(f"mediapipe {release} blazepose-full unsmoothed".encode()).hexdigest()
 
     def detect(self, images: Iterable[np.ndarray]) -> Iterator[People]:
-        """The person that BlazePose follows through consecutive images, from a fresh start."""
+        """The person that BlazePose tracks through consecutive images (H, W, 3) uint8 BGR, from a fresh start."""
         import mediapipe  # takes seconds, and is not needed for what is in the cache
 
         images = iter(images)
@@ -68,7 +68,7 @@ class MediapipeDetector:
                 yield self._detect(pose, image)
 
     def anybody(self, images: Iterable[np.ndarray]) -> Iterator[bool]:
-        """Whether BlazePose finds a person in each image, without following anybody."""
+        """Whether BlazePose finds a person in each image (H, W, 3) uint8 BGR by itself, without tracking."""
         import mediapipe
 
         with mediapipe.solutions.pose.Pose(model_complexity=1, static_image_mode=True) as pose:

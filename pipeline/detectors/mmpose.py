@@ -123,11 +123,11 @@ class MMPoseDetector:
         return follow(images, self._boxes, lambda image, box: next(self._find([(image, box)])), self._look_every)
 
     def anybody(self, images: Iterable[np.ndarray]) -> Iterator[bool]:
-        """Whether there is a box for anybody in each of images that are far apart."""
+        """Whether there is a box for anybody in each image (H, W, 3) uint8 BGR."""
         return self._boxes.anybody(images)
 
     def detect_in_boxes(self, images: Iterable[np.ndarray], boxes: Iterable[np.ndarray]) -> list[People]:
-        """The people in given boxes, (P, 4) px per image: left, top, right, bottom."""
+        """The people in given boxes (P, 4) px per image (H, W, 3): left, top, right, bottom."""
         return list(self._find(zip(images, boxes, strict=True)))
 
     def _find(self, boxed: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[People]:

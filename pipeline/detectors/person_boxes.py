@@ -61,7 +61,11 @@ class BoxesFromModel(BoxesNowAndThen):
         self.key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def look(self, image: np.ndarray) -> np.ndarray:
-        """Boxes (P, 4) float32 px of the people in one image (H, W, 3) uint8 BGR."""
+        """Boxes (P, 4) float32 px of the people in one image (H, W, 3) uint8 BGR.
+
+        Raises:
+            PosepipeError: the model needs a part of mmcv that is missing here.
+        """
         given = {"img": image, "img_id": 0} | getattr(self._model, "dataset_meta", {})
         try:
             with torch.inference_mode(), quiet():

@@ -42,16 +42,16 @@ class Score:
 
 
 @dataclass(frozen=True)
-class Foreseen:
-    """Errors that a model expected, beside those that it made after the best scale per pose."""
+class ExpectedError:
+    """Errors that a model expected, and actual ones after the best scale per pose."""
 
     expected_mm: float
-    made_mm: float
+    actual_mm: float
     """Means over joints, without the root."""
     rank_correlation: float
-    """Spearman's, over all joints of all frames; 1 if the worst joints are those that were expected to be."""
+    """Spearman's, of expected and actual errors over all joints of all frames."""
     within: dict[str, float]
-    """Shares (%) of joints that are nearer than so many per cent should be; the same if errors are calibrated."""
+    """Quantile (%) -> share (%) of joints within it; equal if expected errors are calibrated."""
 
 
 @dataclass(frozen=True)
@@ -70,8 +70,8 @@ class Evaluation:
     """Joint -> measure, over all frames."""
     curves: dict[str, list[float]]
     """Percentages at thresholds ``CURVE_MM``: of joints (PCK, N-PCK), of poses whose worst joint is closer (CPS)."""
-    foreseen: Foreseen | None
-    """None if not all models tell what errors they expect, or the reference is in other axes."""
+    expected_error: ExpectedError | None
+    """None if a model gives no expected errors, or the reference is in other axes."""
     supervision: list[str]
     """Which true poses the models learnt from, as the files of predictions say."""
 
@@ -128,7 +128,7 @@ def evaluate(
         action_mean=_mean_of(actions) if actions else None,
         joints={H36M17.joints[joint]: _joint(frames, place) for place, joint in enumerate(chosen)},
         curves=_curves(frames),
-        foreseen=_foreseen(compared),
+        expected_error=_expected_error(compared),
         supervision=sorted({one.supervision for one in compared} - {""}),
     )
 
@@ -143,10 +143,10 @@ def save_clusters(path: Path, training: Path) -> Path:
 
 
 def read_clusters(path: Path) -> dict[int, NDArray[np.float64]]:
-    """Centroids by number of clusters, as stored, or found among the true poses of a keypoint file.
+    """Centroids (clusters, 17 * 3) by number of clusters: stored ones, or those of a keypoint file's true poses.
 
     Raises:
-        PosepipeError: neither is there.
+        PosepipeError: the file holds neither.
     """
     with open_keypoints(path) as file:
         if "centroids_50" in file:
@@ -229,22 +229,22 @@ def _curves(frames: _Frames) -> dict[str, list[float]]:
     }
 
 
-def _foreseen(compared: Sequence[Compared]) -> Foreseen | None:
-    """Expected against actual errors."""
+def _expected_error(compared: Sequence[Compared]) -> ExpectedError | None:
+    """Expected and actual errors."""
     if any(one.expected_error is None or not one.in_camera_axes for one in compared):
         return None
-    expected, made = [], []
+    expected, actual = [], []
     for one in compared:
         good = metrics.complete(one.predicted) & metrics.complete(one.true)
         predicted, true = metrics.align(one.predicted[good], one.true[good], "scale")
         before = one.predicted[good] - one.predicted[good][:, :1]
         scale = np.linalg.norm(predicted, axis=(1, 2)) / np.linalg.norm(before, axis=(1, 2))
         expected.append((np.asarray(one.expected_error)[good] * scale[:, None])[:, 1:].ravel())
-        made.append(np.linalg.norm(predicted - true, axis=-1)[:, 1:].ravel())
-    all_expected, all_made = np.concatenate(expected), np.concatenate(made)
-    correlation = float(spearmanr(all_expected, all_made).statistic)
-    within = {name: float(100 * (all_made < times * all_expected).mean()) for name, times in WITHIN.items()}
-    return Foreseen(float(all_expected.mean()), float(all_made.mean()), correlation, within)
+        actual.append(np.linalg.norm(predicted - true, axis=-1)[:, 1:].ravel())
+    all_expected, all_actual = np.concatenate(expected), np.concatenate(actual)
+    correlation = float(spearmanr(all_expected, all_actual).statistic)
+    within = {name: float(100 * (all_actual < times * all_expected).mean()) for name, times in WITHIN.items()}
+    return ExpectedError(float(all_expected.mean()), float(all_actual.mean()), correlation, within)
 
 
 def _structure(compared: Sequence[Compared], clusters: dict[int, NDArray[np.float64]]) -> dict[str, float]:

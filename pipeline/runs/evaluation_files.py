@@ -29,9 +29,9 @@ def as_text(evaluation: Evaluation) -> str:
         if len(scores) > 1:
             tables.append(_score_table(kind, scores))
     tables.append(_table("joint", evaluation.joints))
-    if (told := evaluation.foreseen) is not None:
+    if (told := evaluation.expected_error) is not None:
         sentence = f"the model expected joints to be {told.expected_mm:.1f} mm off; after the best scale they are "
-        sentence += f"{told.made_mm:.1f} mm off. Rank correlation of the two: {told.rank_correlation:.2f}"
+        sentence += f"{told.actual_mm:.1f} mm off. Rank correlation of the two: {told.rank_correlation:.2f}"
         shares = ", ".join(f"{share:.0f} %" for share in told.within.values())
         wanted = ", ".join(f"{name} %" for name in told.within)
         tables.append([sentence, f"{shares} of the joints are where {wanted} were expected to be"])

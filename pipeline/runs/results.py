@@ -168,7 +168,11 @@ def provenance(
 
 @contextmanager
 def about(path: Path) -> Iterator[None]:
-    """Say which video an error is about."""
+    """Name the video in errors about it.
+
+    Raises:
+        PosepipeError: the one that was raised inside, with the path before it.
+    """
     try:
         yield
     except PosepipeError as error:

@@ -33,10 +33,12 @@ MANIFEST = "manifest.json"
 
 
 class Keyed(Protocol):
-    """Anything that may be a stage's input: it has a digest of all that its use depends on."""
+    """An input of a stage."""
 
     @property
-    def key(self) -> str: ...
+    def key(self) -> str:
+        """Digest of all that results depend on where it is used."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -51,10 +53,12 @@ class Stage(Generic[P, H]):
 
     @property
     def name(self) -> str:
+        """The function's name, and the folder of its results."""
         return self.function.__name__
 
     @property
     def returns(self) -> type[H]:
+        """The type of hand-over that it returns."""
         return get_type_hints(self.function)["return"]
 
     @property

@@ -58,7 +58,7 @@ class OnDemand:
     """Of other people."""
 
     def draw_labelled(self, count: int) -> Tensor:
-        """Indices of so many labelled pictures, drawn by chance."""
+        """Indices (count) of labelled pictures, drawn at random; (0) if there are none."""
         known = 0 if self.labelled is None else len(self.labelled.picture)
         return torch.randint(known, (count,)) if known else torch.zeros(0, dtype=torch.int64)
 
