@@ -22,8 +22,8 @@ MEASURES = {"NMPJPE": "NMPJPE mm", "PMPJPE": "PMPJPE mm", "N-PCK": "N-PCK@150 %"
 INTRODUCTION = """# Accuracy
 
 3D poses lifted from **one view** of held-out people, movements and cameras, after training on several views of
-other people. Scores are **as predicted**: nothing about a prediction, its depth sign in particular, is chosen with
-the truth.
+other people. Scores are those of the predictions as they are: nothing, in particular not the sign of depth, is chosen
+with the help of the truth.
 
 * NMPJPE: mean joint error after the best scale per pose, relative to the pelvis. PMPJPE: after the best similarity
   per pose, no reflection. N-PCK@150: share of joints within 150 mm at that scale. CPS: mean over poses of 300 mm
@@ -35,47 +35,47 @@ the truth.
 * Handedness: whether the network itself told front from back in training (share of poses with clear evidence).
 * *posepipe* sees the frames around an instant, in clips of 3 or 4 s here; *posepipe+window=1* and all other methods
   see single frames.
-* *supervised* is no method of posepipe: canonpose's network and schedule, trained with true 3D poses.
-* *multiview* is no row of a single view: all views of the **training** takes together, nothing calibrated, as a fit
-  exports them (`poses_multiview.npz`), scored on these takes; no true pose was used in fitting.
-* *canonpose+handedness=...*: how left is told from right. *none* is as published: it ends right, mirrored, or so
+* *supervised* is not a method of posepipe: it is canonpose's network and schedule, trained with true 3D poses.
+* *multiview* does not use a single view: it is the skeleton of all views of the **training** takes, uncalibrated, as
+  exported by a fit (`poses_multiview.npz`), and scored on these takes; no true pose was used in fitting.
+* *canonpose+handedness=...*: how left and right are decided. *none* is as published: it ends right, mirrored, or so
   undecided that the training is refused, which leaves fewer seeds. *hinge* and *both* are as good in most runs, but
-  some of their seeds end far off; *quotient* is the default because none of its seeds does.
+  fail for some seeds; *quotient* is the default because it fails for none.
 
-Where *posepipe* goes wrong (`tools/failure_pictures.py`): [static4](accuracy_failures_static4.svg),
+Failures of *posepipe* (`tools/failure_pictures.py`): [static4](accuracy_failures_static4.svg),
 [ski6](accuracy_failures_ski6.svg).
 """
 
 SCENARIOS = {
     "static4": """Motion capture of the CMU database, seen by four unmoved cameras that stand as in Human3.6M's
-laboratory and by a simulated detector (noise, outliers, hidden joints, swapped sides, confidences): 9600 instants of
-five people to train on, 2400 of two others, before other cameras, to test with. What makes these data is not part of
-this repository; any keypoint files (`pipeline/footage/keypoint_file.py`) with true poses will do in their place.
+laboratory and by a simulated detector (noise, outliers, hidden joints, swapped sides, confidences): 9600 instants
+of five people for training, 2400 of two others, seen by other cameras, for testing. The program that makes these
+data is not part of this repository; any keypoint files (`pipeline/footage/keypoint_file.py`) with true poses can
+replace them.
 """,
     "ski6": """The same motions on a ski slope, seen by six cameras that pan, tilt and zoom from 10 to 45 m away.
 """,
-    "static4-seed2": """*static4* made again with another seed: other bodies, cameras and errors of the detector, the
+    "static4-seed2": """*static4* with another seed: other bodies, cameras and errors of the detector, the
 same motions. No choice was made on it.
 """,
-    "ski6-seed2": """*ski6* made again in the same way.
+    "ski6-seed2": """*ski6* with another seed, in the same way.
 """,
-    "drawn": """Drawn footage (`python tools/draw_bench.py DATA`): five athletes, each before four static cameras, to
-train on; two other athletes in other halls before other cameras to test with. Joints are detected by posepipe itself,
-with MediaPipe. Networks of pictures start from random weights and train for minutes, on crops of 64 px (*iqbal*:
-128 px); in the papers they start from ImageNet's and train for days. They are far from trained out here: their rows
-show that they learn, no more.
+    "drawn": """Drawn footage (`python tools/draw_bench.py DATA`): five athletes, each seen by four static
+cameras, for training; two other athletes in other halls, seen by other cameras, for testing. Joints are detected by
+posepipe itself, with MediaPipe. Networks on pictures start from random weights and train for minutes, on crops of
+64 px (*iqbal*: 128 px); in the papers they start from ImageNet's weights and train for days. They have not
+converged here: their rows only show that they learn.
 """,
 }
 """What a page says of a scenario."""
 
 CUTS = """## Less footage, fewer cameras
 
-The scenarios above, trained on the first so many instants (*samples*), or with some of the cameras alone
-(*cameras13*: the first and the third, ...), which `python tools/cut_bench.py` cuts; the test data are the same. What
-parts of *posepipe* are worth: *canonpose* is what it starts from, *instants=0* does without view augmentation,
-*flip=false* without mirrored people, *shape_weight=0* without the loss of turned poses, and *window=1* without the
-frames around an instant. *supervised* learns from the true poses of the same instants, and so tells what so little
-footage holds.
+The scenarios above, with the first instants only (*samples* and their number) or some of the cameras only
+(*cameras13*: the first and the third), cut by `python tools/cut_bench.py`; the test data are the same. An ablation
+of *posepipe*: *canonpose* is its starting point, *instants=0* has no view augmentation, *flip=false* no mirrored
+people, *shape_weight=0* no loss after rigid alignment, and *window=1* no frames around an instant. *supervised* is
+trained on the true poses of the same instants, as a bound for so little footage.
 """
 
 
