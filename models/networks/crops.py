@@ -112,7 +112,7 @@ def rays(point: Tensor, K: Tensor, crop_from_image: Tensor) -> Tensor:
     """Directions (..., J, 3) with z = 1, in camera axes, of points (..., J, 2) in a crop.
 
     ``(A K)^-1 (u, v, 1)``: a crop with affine map A is the image of a camera with intrinsics A K, so camera axes, and
-    3D poses in them, stay those of the whole image (methods.md B4).
+    3D poses in them, stay those of the whole image (docs/methods.md, Iqbal et al.).
     """
     ones = torch.ones_like(point[..., :1])
     return torch.cat([point, ones], -1) @ torch.linalg.inv(square(crop_from_image) @ K).mT

@@ -1,6 +1,6 @@
-"""View augmentation: what cameras rotated about the athlete would have shown, for training on little footage.
+"""View augmentation: views of cameras rotated about the athlete, for training on little footage.
 
-A network that sees one athlete from four sides for some seconds knows only these sides and these movements. The
+A network trained on one athlete from four sides for some seconds works for these sides and movements only. The
 reconstruction of the footage is therefore projected into the same cameras, rotated about the athlete, with the
 detector's own error of each joint in each frame. The shorter the footage, the more copies are needed; later copies
 show new movements, composed of those that were seen (``models.body.limb_exchange``).
@@ -32,14 +32,14 @@ _NEAREST = 1e-3
 def rotate_cameras(fused: FusedPoses, copies: int, seed: int) -> FusedPoses:
     """The fused poses, followed by copies as further takes, whose cameras are rotated about the athlete.
 
-    Every camera of a take is rotated about the mean direction of the athlete's trunk by its own angle, from copy
-    to copy round the circle, and pitched a little. The root stays where it is in camera axes. Copies after the first
-    ``PLAIN_COPIES`` take a limb from other moments, with the covariance it had then.
+    Every camera of a take is rotated about the mean direction of the athlete's trunk by its own angle, which
+    covers the circle over the copies, and pitched a little. The root keeps its position in camera axes. Copies after
+    the first ``PLAIN_COPIES`` take a limb from other moments, with its covariance there.
 
     Args:
-        fused: poses of N instants in V views.
+        fused: poses of N instants in V views, joints (N, J, 3).
         copies: number of copies; the result has N * (1 + copies) instants.
-        seed: of the angles and of the moments that limbs are taken from.
+        seed: of the angles and of the moments from which limbs are taken.
     """
     skeleton = SKELETONS[fused.skeleton]
     recorded, takes = len(fused.instant), len(fused.takes)
