@@ -1,4 +1,4 @@
-"""Where people are, for detectors that need a box to look into."""
+"""Boxes of people for top-down detectors."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ..errors import PosepipeError
 from . import Detector
 
 MARGIN = 0.07
-"""Share of a person's larger side by which heads, hands and feet reach beyond the landmarks of a pose."""
+"""Margin around the landmarks of a pose, for heads, hands and feet, as a share of the box's larger side."""
 
 
 class BoxSource(Protocol):
-    """Finds people's boxes; keeps nothing between two calls."""
+    """Finds people's boxes; has no state between two calls."""
 
     description: str
     key: str
@@ -32,9 +32,9 @@ class BoxSource(Protocol):
 
 
 class BoxesFromPoses:
-    """The first person that another detector finds in every n-th image; in between the box moves steadily.
+    """The first person that another detector finds in every n-th image; in between, boxes are interpolated linearly.
 
-    If the person is found at one end of such a span only, its box stays; if at neither, the whole image is the box.
+    If the person is found at one end of such a span only, that box is used; if at neither, the whole image is.
     """
 
     def __init__(self, detector: Detector, every: int = 5) -> None:
@@ -62,7 +62,7 @@ class BoxesFromPoses:
 
 
 def mediapipe_boxes(every: int = 5) -> BoxesFromPoses:
-    """Boxes from the embedded detector (imports mediapipe)."""
+    """Boxes from MediaPipe (imports mediapipe)."""
     from .mediapipe import MediapipeDetector
 
     return BoxesFromPoses(MediapipeDetector(), every)
@@ -78,7 +78,7 @@ def spans_of(images: Iterable[np.ndarray], every: int) -> Iterator[list[np.ndarr
 
 
 def _between(before: np.ndarray | None, after: np.ndarray | None, share: float, image: np.ndarray) -> np.ndarray:
-    """The box (4) at a share of the way between two, one or both of which may be unknown."""
+    """The box (4) interpolated between two, one or both of which may be unknown."""
     if before is None:
         return np.array([0, 0, image.shape[1], image.shape[0]]) if after is None else after
     if after is None:

@@ -11,9 +11,9 @@ from scipy.optimize import linear_sum_assignment
 from .boxes import spans_of
 
 LEAST_SCORE = 0.3
-"""Score from which on a box counts as a person."""
+"""Smallest score of a person's box."""
 LEAST_OVERLAP = 0.2
-"""Share of their union that two boxes have in common if they may be the same person's."""
+"""Smallest IoU of two boxes of the same person."""
 
 
 class BoxesNowAndThen(ABC):
@@ -45,9 +45,9 @@ class BoxesNowAndThen(ABC):
 
 
 def between(before: np.ndarray, after: np.ndarray, share: float) -> np.ndarray:
-    """Boxes (P, 4) float32 at a share of the way from some (A, 4) to others (B, 4), each to the one that it overlaps.
+    """Boxes (P, 4) float32 interpolated from ``before`` (A, 4) to ``after`` (B, 4), matched by overlap.
 
-    Boxes that go to none stay, but vanish at the end of the way; those that come from none are there from its start.
+    Unmatched boxes of ``before`` stay until the end, where ``share`` is 1; those of ``after`` exist from the start.
     """
     overlap = _overlap(before, after)
     rows, columns = linear_sum_assignment(-overlap)

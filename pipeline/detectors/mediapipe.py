@@ -1,6 +1,6 @@
 """MediaPipe BlazePose: the embedded detector, which needs no download.
 
-Its weights are part of the wheel. It follows one person only, and looks again for a person at the
+Its weights are part of the wheel. It tracks one person only, and detects the person again in the
 first image of each call.
 """
 
@@ -22,7 +22,7 @@ from . import DetectorSettings, People
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what MediaPipe's C++ writes to the standard error at its start away from users."""
+    """Suppress what MediaPipe's C++ code writes to the standard error at its start."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
@@ -34,7 +34,7 @@ def _quiet() -> Iterator[None]:
 
 
 class MediapipeSettings(DetectorSettings):
-    """MediaPipe's BlazePose has nothing to choose."""
+    """MediaPipe's BlazePose has no options."""
 
     def build(self, device: str) -> MediapipeDetector:
         """The embedded detector; it runs on the processor."""

@@ -1,4 +1,4 @@
-"""What an evaluation looks like: tables as text, curves as pictures, and everything as JSON."""
+"""Output of an evaluation: tables as text, curves as pictures, and everything as JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..runtime.cache import write_atomically
 from .evaluate import CURVE_MM, Evaluation, Score
 
 UNITS = {"PCK": "%", "N-PCK": "%", "AUC": "%", "N-AUC": "%", "mPSS@50": "%", "mPSS@100": "%"}
-"""Units of measures; the others are in mm."""
+"""Units of metrics; the others are in mm."""
 
 
 def as_json(evaluation: Evaluation) -> dict[str, Any]:
@@ -22,7 +22,7 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def as_text(evaluation: Evaluation) -> str:
-    """Tables for people: clips and means, then cameras, actions and joints where there are several."""
+    """Tables as text: clips and means, then cameras, actions and joints where there are several."""
     means = [score for score in (evaluation.mean, evaluation.action_mean) if score]
     tables = [_score_table("clip", [*evaluation.clips, *means])]
     for kind, scores in (("camera", evaluation.cameras), ("action", evaluation.actions)):
@@ -81,7 +81,7 @@ def _score_table(kind: str, scores: Sequence[Score]) -> list[str]:
 
 
 def _table(kind: str, rows: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """A header, and a line per row; a measure that a row lacks stays blank."""
+    """A header, and a line per row; missing metrics are blank."""
     names = list(dict.fromkeys(name for row in rows.values() for name in row))
 
     def cell(row: Mapping[str, float], name: str) -> str:

@@ -163,9 +163,7 @@ class Cache:
             PosepipeError: under a launcher, a stage is missing that a single process must run first.
         """
         if stage.distributed and self._rank == 0:
-            self._processes = (
-                1  # the last stage of all processes together; after it the first one continues alone
-            )
+            self._processes = 1  # the last stage of all processes together; after it the first one continues alone
         key = result_key(stage, inputs, settings)
         for folder in (*self._borrowed, self.folder):
             entry = folder / stage.name / key
