@@ -101,7 +101,8 @@ def evaluate(
         reference: for poses of a keypoint file, that file with ``joint_3d_cam``. For a clip's, an ``.npz`` with
             ``joints_3d_cam`` (F, 17, 3) in metres and camera axes, or ``joints_3d_m`` in world axes, for which only
             metrics that are invariant to rotation are computed; with ``time`` (F) in s frames are matched by time,
-            else by number; ``action`` names the action. Or a folder of such files, named like camera or keypoint file.
+            else by number; ``action`` names the action. Or a folder of such files, named like cameras or keypoint
+            files.
         joints: joints to evaluate; all by default. Poses stay relative to the pelvis.
         filtered: evaluate a clip's filtered motion, not its poses as lifted, each frame by itself.
         clusters: keypoint file with the true poses of the training split, or a file of ``save_clusters``: adds mPSS.
