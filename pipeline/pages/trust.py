@@ -70,7 +70,7 @@ def judge(evidence: Evidence) -> Trust:
     levels: tuple[Level, ...] = ("good", "doubtful", "bad")
     worst = max((level for level, *_ in findings), key=levels.index)
     sentence = {
-        "good": "The fit shows no sign of a fault in this model.",
+        "good": "Nothing that the fit can see speaks against this model.",
         "doubtful": "Use this model with care: look at its poses beside the videos first.",
         "bad": "Do not rely on this model: its poses are likely to be wrong.",
     }[worst]
