@@ -101,7 +101,7 @@ class FirstTraining:
     width: int
     """Units of a hidden layer."""
     instants: int = 0
-    """Training instants wanted, about: shorter footage is filmed again by turned cameras; 0: never."""
+    """Training instants wanted, about: views of rotated cameras are added to shorter footage; 0: never."""
 
 
 @dataclass(frozen=True)

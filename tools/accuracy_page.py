@@ -22,60 +22,60 @@ MEASURES = {"NMPJPE": "NMPJPE mm", "PMPJPE": "PMPJPE mm", "N-PCK": "N-PCK@150 %"
 INTRODUCTION = """# Accuracy
 
 3D poses lifted from **one view** of held-out people, movements and cameras, after training on several views of
-other people. Scores are **as predicted**: nothing about a prediction, its depth sign in particular, is chosen with
-the truth.
+other people. Scores are those of the predictions as they are: nothing, in particular not the sign of depth, is chosen
+with the help of the truth.
 
 * NMPJPE: mean joint error after the best scale per pose, relative to the pelvis. PMPJPE: after the best similarity
   per pose, no reflection. N-PCK@150: share of joints within 150 mm at that scale. CPS: mean over poses of 300 mm
   minus the worst joint's error, not below 0, after the similarity; more is better.
 * Mean ± standard deviation over seeds. Minutes are of training alone.
-* Errors foreseen: Spearman's rank correlation, over all joints, of the error that the model expected
-  (`expected_error`) with the one that it made at the best scale; and how many joints are within the distances that
-  should hold 50 % and 90 % of them. Blank if it expects none.
+* Expected errors: Spearman's rank correlation, over all joints, of the model's expected error
+  (`expected_error`) with the actual one after the best scale; then the shares of joints within the distances that
+  should contain 50 % and 90 % of them. Blank for methods without expected errors.
 * Handedness: whether the network itself told front from back in training (share of poses with clear evidence).
 * *posepipe* sees the frames around an instant, in clips of 3 or 4 s here; *posepipe+window=1* and all other methods
   see single frames.
-* *supervised* is no method of posepipe: canonpose's network and schedule, trained with true 3D poses.
-* *multiview* is no row of a single view: all views of the **training** takes together, nothing calibrated, as a fit
-  exports them (`poses_multiview.npz`), scored on these takes; no true pose was used in fitting.
-* *canonpose+handedness=...*: how left is told from right. *none* is as published: it ends right, mirrored, or so
+* *supervised* is not a method of posepipe: it is canonpose's network and schedule, trained with true 3D poses.
+* *multiview* does not use a single view: it is the skeleton of all views of the **training** takes, uncalibrated, as
+  exported by a fit (`poses_multiview.npz`), and scored on these takes; no true pose was used in fitting.
+* *canonpose+handedness=...*: how left and right are decided. *none* is as published: it ends right, mirrored, or so
   undecided that the training is refused, which leaves fewer seeds. *hinge* and *both* are as good in most runs, but
-  some of their seeds end far off; *quotient* is the default because none of its seeds does.
+  fail for some seeds; *quotient* is the default because it fails for none.
 
-Where *posepipe* goes wrong (`tools/failure_pictures.py`): [static4](accuracy_failures_static4.svg),
+Failures of *posepipe* (`tools/failure_pictures.py`): [static4](accuracy_failures_static4.svg),
 [ski6](accuracy_failures_ski6.svg).
 """
 
 SCENARIOS = {
     "static4": """Motion capture of the CMU database, seen by four unmoved cameras that stand as in Human3.6M's
-laboratory and by a simulated detector (noise, outliers, hidden joints, swapped sides, confidences): 9600 instants of
-five people to train on, 2400 of two others, before other cameras, to test with. What makes these data is not part of
-this repository; any keypoint files (`pipeline/footage/keypoint_file.py`) with true poses will do in their place.
+laboratory and by a simulated detector (noise, outliers, hidden joints, swapped sides, confidences): 9600 instants
+of five people for training, 2400 of two others, seen by other cameras, for testing. The program that makes these
+data is not part of this repository; any keypoint files (`pipeline/footage/keypoint_file.py`) with true poses can
+replace them.
 """,
     "ski6": """The same motions on a ski slope, seen by six cameras that pan, tilt and zoom from 10 to 45 m away.
 """,
-    "static4-seed2": """*static4* made again with another seed: other bodies, cameras and errors of the detector, the
+    "static4-seed2": """*static4* with another seed: other bodies, cameras and errors of the detector, the
 same motions. No choice was made on it.
 """,
-    "ski6-seed2": """*ski6* made again in the same way.
+    "ski6-seed2": """*ski6* with another seed, in the same way.
 """,
-    "drawn": """Drawn footage (`python tools/draw_bench.py DATA`): five athletes, each before four static cameras, to
-train on; two other athletes in other halls before other cameras to test with. Joints are detected by posepipe itself,
-with MediaPipe. Networks of pictures start from random weights and train for minutes, on crops of 64 px (*iqbal*:
-128 px); in the papers they start from ImageNet's and train for days. They are far from trained out here: their rows
-show that they learn, no more.
+    "drawn": """Drawn footage (`python tools/draw_bench.py DATA`): five athletes, each seen by four static
+cameras, for training; two other athletes in other halls, seen by other cameras, for testing. Joints are detected by
+posepipe itself, with MediaPipe. Networks on pictures start from random weights and train for minutes, on crops of
+64 px (*iqbal*: 128 px); in the papers they start from ImageNet's weights and train for days. They have not
+converged here: their rows only show that they learn.
 """,
 }
 """What a page says of a scenario."""
 
 CUTS = """## Less footage, fewer cameras
 
-The scenarios above, trained on the first so many instants (*samples*), or with some of the cameras alone
-(*cameras13*: the first and the third, ...), which `python tools/cut_bench.py` cuts; the test data are the same. What
-parts of *posepipe* are worth: *canonpose* is what it starts from, *instants=0* does without turned cameras,
-*flip=false* without mirrored people, *shape_weight=0* without the loss of turned poses, and *window=1* without the
-frames around an instant. *supervised* learns from the true poses of the same instants, and so tells what so little
-footage holds.
+The scenarios above, with the first instants only (*samples* and their number) or some of the cameras only
+(*cameras13*: the first and the third), cut by `python tools/cut_bench.py`; the test data are the same. An ablation
+of *posepipe*: *canonpose* is its starting point, *instants=0* has no view augmentation, *flip=false* no mirrored
+people, *shape_weight=0* no loss after rigid alignment, and *window=1* no frames around an instant. *supervised* is
+trained on the true poses of the same instants, as a bound for so little footage.
 """
 
 
@@ -87,8 +87,8 @@ class Row:
     method: str
     seed: int
     measures: dict[str, float] = field(default_factory=dict)
-    foreseen: float | None = None
-    """Rank correlation of the errors that the model expected with those that it made; None: it expects none."""
+    expected_error_correlation: float | None = None
+    """Rank correlation of expected with actual errors; None if the model gives no expected errors."""
     within: dict[str, float] | None = None
     """Shares (%) of joints that are nearer than so many per cent should be."""
     curves: dict[str, list[float]] = field(default_factory=dict)
@@ -160,7 +160,7 @@ def _by_method(rows: Sequence[Row]) -> dict[str, list[Row]]:
 
 def _table(rows: Sequence[Row], with_scenario: bool = False) -> list[str]:
     """A line per method, scenario by scenario."""
-    titles = ["method", "uses", *MEASURES.values(), "errors foreseen", "handedness", "minutes", "epochs", "seeds"]
+    titles = ["method", "uses", *MEASURES.values(), "expected errors", "handedness", "minutes", "epochs", "seeds"]
     lines = [titles, ["---", "---", *["---:"] * (len(MEASURES) + 1), "---", *["---:"] * 3]]
     of = [["scenario"], ["---"]]
     failures = []
@@ -185,7 +185,7 @@ def _cells(name: str, rows: Sequence[Row], tried: int) -> list[str]:
         name,
         rows[0].uses,
         *(_spread([row.measures[measure] for row in rows]) for measure in MEASURES),
-        _foreseen(rows),
+        _expected_errors(rows),
         ", ".join(dict.fromkeys(row.handedness for row in rows)),
         _spread([row.minutes for row in rows]),
         ", ".join(dict.fromkeys(str(row.epochs) for row in rows)),
@@ -193,13 +193,14 @@ def _cells(name: str, rows: Sequence[Row], tried: int) -> list[str]:
     ]
 
 
-def _foreseen(rows: Sequence[Row]) -> str:
-    """How well errors were foreseen, where they were."""
-    told = [(row.foreseen, row.within) for row in rows if row.foreseen is not None and row.within is not None]
+def _expected_errors(rows: Sequence[Row]) -> str:
+    """How well expected errors agree with actual ones; empty without expected errors."""
+    pairs = [(row.expected_error_correlation, row.within) for row in rows]
+    told = [(correlation, within) for correlation, within in pairs if correlation is not None and within is not None]
     if not told:
         return ""
     shares = [np.mean([within[share] for _, within in told]) for share in ("50", "90")]
-    return f"{_spread([foreseen for foreseen, _ in told], decimals=2)}; {shares[0]:.0f} %, {shares[1]:.0f} %"
+    return f"{_spread([correlation for correlation, _ in told], decimals=2)}; {shares[0]:.0f} %, {shares[1]:.0f} %"
 
 
 def _spread(values: Sequence[float], decimals: int = 1) -> str:

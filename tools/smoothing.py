@@ -1,17 +1,18 @@
-"""Measures what each smoother does to noise and to movement, and writes the page that says so.
+"""Measures the effect of each smoother on noise and on movement, and writes a page with the results.
 
     python tools/smoothing.py MOTIONS --page docs/smoothing.md
 
-MOTIONS: a folder of .npz with ``joints`` (T, 17, 3) in metres, 50 per second: real movement, taken for true. Poses
-get noise as poses lifted from detections have it: 25 mm per axis, half of its variance lasting 0.3 s, three times as
-large once in twenty times, when confidence is low four times out of five. Then they are smoothed, and compared:
+MOTIONS: a folder of .npz with ``joints`` (T, 17, 3) in metres, 50 per second: real movement, taken as the truth.
+Noise is added that resembles that of lifted poses: 25 mm per axis, half of its variance with a correlation time of
+0.3 s, and three times as large in one of twenty values, of which four in five have low confidence. The smoothed
+poses are compared:
 
-* jitter: mean acceleration of a standing person's joints, who truly has none (m/s2);
-* step: how long a hand that moves by half a metre at once takes from a tenth to nine tenths of the way (ms);
-* jump: height of a jump of 0.4 s that is left when it is the only movement in 20 s (%);
-* lag: how much later than truly it is half way (ms);
-* error: mean distance to the true movement (mm), of all frames and of the fastest twentieth of each joint's;
-* peaks: how fast the fastest twentieth is, of its true speed (%).
+* jitter: mean acceleration of the joints of a standing person, whose true acceleration is zero (m/s2);
+* step: rise time from 10 % to 90 % of a hand that moves by half a metre at once (ms);
+* jump: remaining height of a jump of 0.4 s that is the only movement in 20 s (%);
+* lag: delay at half of the step (ms);
+* error: mean distance to the true movement (mm), over all frames and over the fastest twentieth of each joint's;
+* peaks: speed of the fastest twentieth relative to its true speed (%).
 """
 
 from __future__ import annotations
@@ -31,15 +32,15 @@ JUMP, JUMP_M = slice(10 * RATE, 10 * RATE + 2 * RATE // 5 + 1), 0.4
 CUTOFFS = {"butterworth": (3, 4, 6, 8, 10, 12), "savitzky-golay": (3, 4, 6, 8, 10, 12), "one-euro": (1, 2, 4, 8)}
 """Hz; the GCV spline finds its own."""
 EXPLAINED = """
-The lower a cutoff, the less jitter, and the less is left of fast movement. posepipe smooths with `{filter}` by
-default. It was chosen by the error of the fastest twentieth, as smoothing must not cost what sport is about, and then
-by jitter. A spline finds its cutoff for each coordinate of each clip: a foot keeps more than a hip, and a person who
-stands is smoothed more than one who runs. If all clips must be treated alike, as studies demand, take
+A lower cutoff reduces jitter, and also fast movement. posepipe smooths with `{filter}` by default. It was chosen by
+the error of the fastest twentieth, as smoothing must preserve fast movement in sport, and then by jitter. A spline
+gets its own cutoff for each coordinate of each clip: a foot is smoothed less than a hip, and a standing person more
+than a running one. If all clips must be processed in the same way, as in studies, use
 `--set motion.filter=butterworth --set motion.cutoff_hz={cutoff:g}`. With `--set motion.filter=none` poses stay as
-they were lifted; `joint_raw` in `poses.npz` always holds these.
+lifted; `joint_raw` in `poses.npz` always holds these.
 
-The noise is drawn, and weaker or longer lasting in some footage: noise that lasts is no jitter, and none of the
-smoothers removes it.
+The noise is simulated; in some footage it is weaker or has a longer correlation time. Slow noise is not jitter, and
+no smoother removes it.
 
 ```
 python tools/smoothing.py MOTIONS --page docs/smoothing.md

@@ -107,7 +107,7 @@ def draws(options: argparse.Namespace) -> None:
         if found[kind]:
             show(kind, found[kind], limit)
     verdicts = [outcome.verdict for outcome in found["impostor"]][::3]
-    print(f"one camera filmed another run: {verdicts.count('ok')} of {len(verdicts)} takes believed")
+    print(f"one camera filmed another run: {verdicts.count('ok')} of {len(verdicts)} takes accepted")
 
 
 def _with_impostor(take: Retimed, other: Retimed) -> Retimed:

@@ -1,15 +1,15 @@
-"""Joint angles and segment lengths of poses, as numbers that a person can check on a photograph.
+"""Joint angles and segment lengths of poses, as numbers that can be checked on a photograph.
 
-All angles are in degrees, do not depend on the person's size or place and, but for the lean of the trunk, not on how
-the camera is turned. They come from joint centres alone: rotations of a bone about itself are not observed, and a
-knee or elbow that is overstretched cannot be told from one that is bent by as much.
+All angles are in degrees. They do not depend on the person's size or position nor, except for the lean of the trunk,
+on the camera's orientation. They come from joint centres alone: rotations of a bone about its own axis are not
+observed, and a hyperextended knee or elbow cannot be distinguished from one that is flexed by the same angle.
 
 =================================  ===========  =====================================================================
 angle                              range        zero, and what is positive
 =================================  ===========  =====================================================================
 ``<side>_hip_flexion``             -180 to 180  thigh in line with the trunk; thigh ahead of it
 ``<side>_knee_flexion``            0 to 180     straight leg; bent
-``<side>_ankle_dorsiflexion``      -90 to 90    foot square to the shank; toes towards the shin (skeletons with toes)
+``<side>_ankle_dorsiflexion``      -90 to 90    foot at 90 to the shank; toes towards the shin (skeletons with toes)
 ``<side>_shoulder_flexion``        -180 to 180  upper arm hanging along the trunk; arm ahead, 180 is overhead
 ``<side>_elbow_flexion``           0 to 180     straight arm; bent
 ``trunk_lean_forward``             -180 to 180  trunk upright; leaning to where the pelvis faces
@@ -17,10 +17,10 @@ angle                              range        zero, and what is positive
 ``shoulder_pelvis_separation``     -180 to 180  shoulder line above hip line; shoulders turned to the left
 =================================  ===========  =====================================================================
 
-Angles whose range is a whole turn are unwrapped over time: they go on beyond 180 rather than jump. Hip and shoulder
-flexion are measured in the plane that is square to the line through both hips, or both shoulders; where the limb
-points along that line (to within ``ASIDE_DEG``) they are not defined, and NaN. The lean counts from the camera's
-vertical: it is right if the camera stands level.
+Angles with a range of 360 degrees are unwrapped over time: they go beyond 180 instead of jumping. Hip and shoulder
+flexion are measured in the plane perpendicular to the line through both hips, or both shoulders; where the limb
+points along that line (to within ``ASIDE_DEG``) they are undefined and NaN. The lean is measured from the camera's
+vertical, so it is correct only if the camera is level.
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ SEGMENTS = {
 HINTS = {
     "hip_flexion": "0° in line with the trunk, + thigh ahead",
     "knee_flexion": "0° straight, + bent",
-    "ankle_dorsiflexion": "0° foot square to the shank, + toes up",
+    "ankle_dorsiflexion": "0° foot at 90° to the shank, + toes up",
     "shoulder_flexion": "0° arm hanging along the trunk, + ahead, 180° overhead",
     "elbow_flexion": "0° straight, + bent",
     "trunk_lean_forward": "0° upright, + forward",
@@ -69,7 +69,7 @@ def joint_angles(joint: np.ndarray, skeleton: Skeleton) -> dict[str, np.ndarray]
 
 
 def _angles_shown(joint: np.ndarray, skeleton: Skeleton) -> dict[str, np.ndarray]:
-    """``joint_angles`` of the frames that show anything: of a long clip often few."""
+    """``joint_angles`` of frames that show anyone, which are often few in a long clip."""
     at = _Landmarks(joint, skeleton)
     trunk = _unit(at["thorax"] - at["pelvis"])
     angles = {}
@@ -131,7 +131,7 @@ class Segment:
     median: float
     """Length, in the unit of the poses."""
     spread: float
-    """Half of what the middle 68 % of the lengths span."""
+    """Half the width of the middle 68 % of the lengths."""
     asymmetry: float | None
     """Symmetry index of the left and right one's medians in per cent; None of the trunk and of widths."""
 
@@ -151,7 +151,7 @@ def measure_segments(joint: np.ndarray, skeleton: Skeleton) -> list[Segment]:
 
 
 def unwrapped(angle: np.ndarray) -> np.ndarray:
-    """Angles (frame) in radians as degrees without jumps of a turn, the first within -180 to 180; NaN stays."""
+    """Angles (frame) in radians as degrees without jumps of 360, the first within -180 to 180; NaN stays."""
     turned = np.degrees(angle)
     known = np.isfinite(turned)
     turned[known] = np.unwrap(turned[known], period=360)
@@ -159,7 +159,7 @@ def unwrapped(angle: np.ndarray) -> np.ndarray:
 
 
 class _Landmarks:
-    """Places (frame, 3) of a pose's landmarks by name."""
+    """Positions (frame, 3) of a pose's landmarks by name."""
 
     def __init__(self, joint: np.ndarray, skeleton: Skeleton) -> None:
         self._joint, self._skeleton = joint, skeleton
@@ -168,17 +168,17 @@ class _Landmarks:
         return self._joint[:, list(self._skeleton.landmark(name))].mean(1)
 
     def across(self, name: str) -> np.ndarray:
-        """From the right hip, or shoulder, to the left one."""
+        """Vectors (frame, 3) from the right hip, or shoulder, to the left one."""
         return self[f"left_{name}"] - self[f"right_{name}"]
 
     def toe(self, side: str) -> np.ndarray | None:
-        """Where a foot points to, if the skeleton says."""
+        """Positions (frame, 3) of a side's toe; None if the skeleton has no toes."""
         names = [f"{side}_{name}" for name in TOES if f"{side}_{name}" in self._skeleton.joints]
         return self._joint[:, self._skeleton.index(names[0])] if names else None
 
 
 def _swing(limb: np.ndarray, trunk: np.ndarray, across: np.ndarray) -> np.ndarray:
-    """How far limbs (frame, 3) are swung ahead of hanging along the trunk, about the line ``across`` to the left."""
+    """Angles (frame) in rad by which limbs (frame, 3) are flexed from along the trunk, about the line ``across``."""
     axis = _unit(across)
     limb = _unit(limb)
     up = _unit(_square(trunk, axis))
@@ -193,7 +193,7 @@ def _between(a: np.ndarray, b: np.ndarray) -> np.ndarray:
 
 
 def _square(vector: np.ndarray, axis: np.ndarray) -> np.ndarray:
-    """The part of vectors (frame, 3) that is square to a unit axis."""
+    """The component of vectors (frame, 3) perpendicular to a unit axis."""
     return vector - _dot(vector, axis)[..., None] * axis
 
 

@@ -11,7 +11,7 @@ EAR_HEIGHT = 0.936
 """Heights of landmarks above the ground as shares of stature (Winter, Biomechanics and Motor Control, 2009)."""
 
 MEAN_BONE_M = 0.25
-"""Mean length of a bone where nothing tells the scale: the 16 bones of H36M-17 then measure 4.0 m together."""
+"""Mean length of a bone where the scale is unknown: the 16 bones of H36M-17 are 4.0 m together."""
 
 _STANDING: dict[str, tuple[float, float, float]] = {
     "pelvis": (0, 0, 0.530), "spine": (0, 0, 0.674), "thorax": (0, 0, 0.818),
@@ -19,7 +19,7 @@ _STANDING: dict[str, tuple[float, float, float]] = {
     "left_hip": (0, 0.06, 0.530), "left_knee": (0, 0.06, 0.285), "left_ankle": (0, 0.06, ANKLE_HEIGHT),
     "left_shoulder": (0, 0.10, 0.818), "left_elbow": (0, 0.10, 0.632), "left_wrist": (0, 0.10, 0.486),
 }  # fmt: skip
-"""Where joints of a standing body are (ahead, left, up), in statures.
+"""Positions of joints of a standing body (ahead, left, up), in statures.
 
 Heights and lengths of limbs after Drillis and Contini (Winter, 2009, Fig. 4.1). The widths there are those of the
 body's outline; these are those of joint centres, as detectors place them.
@@ -29,7 +29,7 @@ _CHAIN = ("head", "thorax", "pelvis", "left_hip", "left_knee", "left_ankle", "ri
 
 
 def body_size(pose: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """Stature that each pose (N, J, 3) stands for, in its own unit (N), however the body is bent; NaN gives NaN.
+    """Statures (N) of the bodies in poses (N, J, 3), in the poses' unit, whatever their posture; NaN gives NaN.
 
     A body keeps its bone lengths, so the sum of a pose's bones gives its size relative to the other poses;
     the chain from head to ankles, in the median pose, gives the stature.
@@ -50,9 +50,9 @@ def body_size(pose: np.ndarray, skeleton: Skeleton) -> np.ndarray:
 
 
 def limb_lengths(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
-    """Bones (bone, 2) int64 of a skeleton whose lengths are known, and these (bone) float32 in torsos.
+    """Bones (bone, 2) int64 of a skeleton whose lengths are known, and their lengths (bone) float32 in torsos.
 
-    A torso goes from pelvis to thorax. Bones to eyes, ears, hands and feet are left out.
+    A torso is the distance from pelvis to thorax. Bones to eyes, ears, hands and feet are left out.
     """
     mirrored = {name.replace("left", "right"): (x, -y, z) for name, (x, y, z) in _STANDING.items()}
     at = {name: np.array(place) for name, place in (mirrored | _STANDING).items()}

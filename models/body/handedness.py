@@ -1,8 +1,8 @@
-"""Which of two mirror worlds a weak-perspective method has found, told by anatomy.
+"""Handedness: which of two mirror images a weak-perspective method has found, decided by anatomy.
 
-Multi-view training under weak perspective cannot tell a scene from its twin with all depths negated: with
+Multi-view training under weak perspective cannot distinguish a scene from its twin with all depths negated: with
 ``S = diag(1, 1, -1)`` the factors ``(S X, S R S)`` give the same images as ``(X, R)``. Bodies can: knees bend
-forwards and noses point forwards. ``Parity`` measures this, ``mirror_quotient`` makes the twins one.
+forwards and noses point forwards. ``Parity`` measures this, ``mirror_quotient`` identifies the twins.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class Parity(nn.Module):
     * for both legs, knee minus its perpendicular foot on the line from hip to ankle, along ``forward``;
     * nose minus the middle between thorax and head, along ``forward``.
 
-    Exactly antisymmetric under reflection and invariant to rotation, translation and scale. It counts body
-    landmarks only, so that its size is comparable between skeletons.
+    Exactly antisymmetric under reflection and invariant to rotation, translation and scale. It uses body
+    landmarks only, so that its magnitude is comparable between skeletons.
     """
 
     weights: Tensor
@@ -64,8 +64,8 @@ def _off_the_line(point: Tensor, start: Tensor, end: Tensor) -> Tensor:
 def mirror_quotient(pose: Tensor, R: Tensor, parity: Tensor) -> tuple[Tensor, Tensor]:
     """The right-handed one of the two twins ``(X, R)`` and ``(S X, S R S)``.
 
-    Images of the factors in their own view stay as they are, so nothing is decided against the evidence; but
-    poses that are compared across views are all of one handedness.
+    The images of the factors in their own view stay the same, so no evidence is contradicted; but all poses that
+    are compared across views have one handedness.
 
     Args:
         pose: (..., J, 3).
@@ -83,8 +83,8 @@ _HINGE_SLOPE = 40.0
 def parity_hinge(parity: Tensor) -> Tensor:
     """Smooth hinge ``softplus(-40 k)`` (...) on parities k (...): small above about 0.1, linear below 0.
 
-    The other way to settle the handedness: it pulls the network's own poses to the right-handed side. Where legs
-    are nearly straight it bends bodies rather than turning them (*measured* on a clip of 100 instants: PMPJPE 125
+    The alternative to the quotient: it pulls the network's own poses to the right-handed side. Where legs are
+    nearly straight it bends bodies instead of rotating them (*measured* on a clip of 100 instants: PMPJPE 125
     to 149, 45 with the quotient).
     """
     return nn.functional.softplus(-_HINGE_SLOPE * parity)
@@ -93,9 +93,9 @@ def parity_hinge(parity: Tensor) -> Tensor:
 Verdict = Literal["clear", "thin", "undecided", "mirrored"]
 
 EVIDENCE = 0.03
-"""Parity of a pose from which on it is evidence.
+"""Smallest parity of a pose that counts as evidence.
 
-*Measured* on networks trained with the quotient: people whose legs are straight and whose noses say nothing
+*Measured* on networks trained with the quotient: people with straight legs and uninformative noses
 have parities of standard deviation 0.008 to 0.014; real and simulated footage has 0.15 in the median, and
 above 0.07 in 95 % of the samples.
 """
@@ -105,17 +105,17 @@ _CLEAR, _UNDECIDED = 0.9, 0.6
 
 @dataclass(frozen=True)
 class Handedness:
-    """How well a set of poses tells its own handedness."""
+    """How clearly the handedness of a set of poses is determined."""
 
     margin: float
-    """Mean size of the parity, in units of a pose's norm."""
+    """Mean magnitude of the parity, in units of a pose's norm."""
     evident: float
     """Share of poses whose parity is evidence (at least ``EVIDENCE``) of the majority's sign; under the
     quotient, of either sign."""
     majority: float
     """Share of poses of the more frequent sign before the quotient."""
     verdict: Verdict
-    """clear, thin and undecided: as sure as that the poses are right-handed; mirrored: clearly they are not."""
+    """clear, thin or undecided: how sure it is that the poses are right-handed; mirrored: they clearly are not."""
     sentence: str
 
 
@@ -123,8 +123,8 @@ def judge_handedness(parity: np.ndarray, quotient: bool = True) -> Handedness:
     """Judge the handedness of poses by the network's own parities (sample).
 
     With the quotient both signs are equally good, because each pose is made right-handed by its own sign: a network
-    may lift half of the views into the mirror world and still be right (*measured*: ``static4``). Parities only have
-    to stay away from zero, where the sign is noise. Without the quotient they must also be positive.
+    may lift half of the views mirrored and still be right (*measured*: ``static4``). Parities only have to stay
+    away from zero, where the sign is noise. Without the quotient they must also be positive.
 
     Args:
         parity: (sample), NaN where there was no pose.
@@ -132,7 +132,7 @@ def judge_handedness(parity: np.ndarray, quotient: bool = True) -> Handedness:
     """
     parity = parity[np.isfinite(parity)]
     if len(parity) == 0:
-        return Handedness(0.0, 0.0, 0.0, "undecided", "No pose could be lifted, so nothing tells its handedness.")
+        return Handedness(0.0, 0.0, 0.0, "undecided", "No pose could be lifted, so the handedness is unknown.")
     positive = float((parity >= 0).mean())
     mirrored = not quotient and positive < 0.5
     decided = np.abs(parity) if quotient else -parity if mirrored else parity
@@ -144,10 +144,10 @@ def judge_handedness(parity: np.ndarray, quotient: bool = True) -> Handedness:
     sentence = {
         "clear": f"Knees and noses tell front from back in {share}.",
         "thin": f"Knees and noses tell front from back in only {share}: some poses may be mirrored in depth. "
-        "Footage with bent knees would settle it.",
+        "Footage with bent knees would decide it.",
         "undecided": f"Knees and noses tell front from back in only {share}: the result may be mirrored in "
         "depth or a mixture. Train on footage with bent knees, more views or better detections.",
-        "mirrored": f"Knees bend backwards in {share}: the network has learnt the world mirrored in depth. "
+        "mirrored": f"Knees bend backwards in {share}: the network has learnt poses mirrored in depth. "
         "Train with the mirror quotient.",
     }[verdict]
     return Handedness(float(np.abs(parity).mean()), evident, max(positive, 1 - positive), verdict, sentence)

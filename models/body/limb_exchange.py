@@ -18,9 +18,9 @@ _NEXT = {"hip": "knee", "shoulder": "elbow"}
 
 
 def exchange_a_limb(joint: Array, skeleton: Skeleton, chance: np.random.Generator) -> tuple[Array, Indices]:
-    """Poses (T, J, 3) of the same body moving in another way, and the moment (T, J) that each joint is from.
+    """Poses (T, J, 3) of the same body with new movements, and the moment (T, J) from which each joint was taken.
 
-    One arm or leg goes through the take forwards or backwards from a moment of its own, turned with the shoulders or
+    One arm or leg runs through the take, forwards or backwards, from another moment, rotated with the shoulders or
     hips.
     """
     moments = np.arange(len(joint))
@@ -37,7 +37,7 @@ def exchange_a_limb(joint: Array, skeleton: Skeleton, chance: np.random.Generato
 
 
 def limb_joints(skeleton: Skeleton, side: str, start: str) -> Indices:
-    """Joints beyond the ``start``, hip or shoulder, of a side."""
+    """Joints (K) of a side beyond the ``start``, hip or shoulder."""
     before, first = (skeleton.index(f"{side}_{name}") for name in (start, _NEXT[start]))
     found = [first]
     for joint in found:  # which grows
@@ -46,7 +46,7 @@ def limb_joints(skeleton: Skeleton, side: str, start: str) -> Indices:
 
 
 def _neighbours(skeleton: Skeleton, joint: int) -> list[int]:
-    """Joints that a bone joins to this one."""
+    """Joints that share a bone with this one."""
     return [int(bone[bone != joint][0]) for bone in skeleton.bone_indices if joint in bone]
 
 

@@ -1,11 +1,11 @@
 """The error measures of 3D human pose papers, in millimetres, for numpy arrays.
 
-Every measure is a function of joint errors (frame, joint) after one of three alignments:
+Every metric is a function of joint errors (frame, joint) after one of three alignments:
 
     errors = joint_errors(predicted, true, "scale")     # (frame, joint) mm
     errors.mean(), errors.mean(0)                       # NMPJPE, and joint by joint
 
-CanonPose, CVSF and others call NMPJPE "MPJPE" and N-PCK "PCK": name the alignment when you compare.
+CanonPose, CVSF and others call NMPJPE "MPJPE" and N-PCK "PCK": state the alignment when you compare.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ CPS_LIMIT = 300.0
 PSS_CLUSTERS = (50, 100)
 
 _BLOCK = 1000
-"""Poses aligned at once: they stay in the processor's cache."""
+"""Poses aligned at once, so that they stay in the processor's cache."""
 _CLUSTER_DRAWS, _CLUSTER_STEPS = 10, 300
 
 
@@ -39,8 +39,8 @@ def align(predicted: Array, true: Array, alignment: Alignment, root: int | None 
     * ``root``: both relative to the root joint; None if they are so already.
     * ``scale``: then the least-squares scale per pose, ``<p, t> / <p, p>``.
     * ``procrustes``: best rotation (no reflection), scale and translation per pose.
-    * ``procrustes_scale``, ``norm_scale``: as ``scale``, but by the scale of the best similarity (EpipolarPose)
-      or to the same Frobenius norm, to compare with papers that did so.
+    * ``procrustes_scale``, ``norm_scale``: as ``scale``, but with the scale of the best similarity (EpipolarPose)
+      or to the same Frobenius norm, for comparison with papers that do so.
     """
     if alignment == "procrustes":
         source = torch.from_numpy(predicted)
@@ -63,8 +63,8 @@ def joint_errors(predicted: Array, true: Array, alignment: Alignment, root: int 
     """Distances (frame, joint) in mm of predicted from true poses (frame, joint, 3) in mm after alignment.
 
     Raises:
-        ValueError: shapes differ, or a coordinate is not finite; leave such frames out first (``complete``)
-            and say how many there were.
+        ValueError: shapes differ, or a coordinate is not finite; exclude such frames first (``complete``)
+            and report how many there were.
     """
     predicted, true = _checked(predicted, true)
     errors = np.empty(true.shape[:2])
@@ -99,7 +99,7 @@ def pck(errors: Array, threshold: float = PCK_THRESHOLD) -> float:
 def auc(errors: Array) -> float:
     """Mean PCK in per cent of errors (frame, joint) in mm over thresholds 0, 5, ..., 150 mm.
 
-    At best it is 96.77, because no error is below the first threshold, 0.
+    Its maximum is 96.77, because no error is below the first threshold, 0.
     """
     return float(np.mean([pck(errors, threshold) for threshold in AUC_THRESHOLDS]))
 
@@ -128,7 +128,7 @@ class Errors:
         return Errors(*(errors[frames][:, joints] for errors in (self.root, self.scale, self.procrustes)))
 
     def summary(self) -> dict[str, float]:
-        """All measures; MPJPE, PCK and AUC assume that predictions have metric scale, the others do not."""
+        """All metrics; MPJPE, PCK and AUC assume that predictions have metric scale, the others do not."""
         return {
             "MPJPE": float(self.root.mean()),
             "NMPJPE": float(self.scale.mean()),
@@ -153,8 +153,8 @@ def all_errors(predicted: Array, true: Array, root: int | None = 0) -> Errors:
 def jdr(errors: Array, crop_side: Array) -> float:
     """Joint detection rate (CVSF, Sec. 4.1): percentage of 2D joints closer to the truth than half a head.
 
-    The paper does not say how large a head is; as in the work that it builds on (Qiu et al., ICCV 2019) it is a
-    tenth of the side of the square crop round the person.
+    The paper does not define the size of a head; as in the work that it builds on (Qiu et al., ICCV 2019) it is a
+    tenth of the side of the square crop around the person.
 
     Args:
         errors: (frame, joint) px.
@@ -164,7 +164,7 @@ def jdr(errors: Array, crop_side: Array) -> float:
 
 
 def evaluate(predicted: Array, true: Array, root: int = 0) -> dict[str, float]:
-    """All measures of predicted against true poses (frame, joint, 3), both in mm."""
+    """All metrics of predicted against true poses (frame, joint, 3), both in mm."""
     return all_errors(predicted, true, root).summary()
 
 
@@ -196,7 +196,7 @@ def _spread_points(points: Array, count: int, rng: np.random.Generator) -> Array
 
 
 def _k_means(points: Array, centroids: Array) -> tuple[Array, float]:
-    """Centroids (count, D) once no point (N, D) changes its cell any more, and the mean square distance to them."""
+    """Centroids (count, D) after convergence on points (N, D), and the mean square distance to them."""
     cell = np.full(len(points), -1)
     for _ in range(_CLUSTER_STEPS):
         before, cell = cell, _cells(points, centroids)

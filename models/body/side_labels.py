@@ -1,9 +1,9 @@
-"""Which of a person's sides a detector has taken for the other, told by the motion in one view.
+"""Where a detector has swapped left and right of a person, decided by the motion in one view.
 
 Each frame has one of four labels: as detected, legs swapped, upper body swapped, both. Joints that jump across the
-body and back accelerate as no person does: the cost of labels is the negative log-likelihood of the accelerations
-under Cauchy noise, whose scale is measured, plus that of what other views say. The labels of least cost are found by
-the Viterbi algorithm over pairs of frames.
+body and back accelerate more than people can: the cost of labels is the negative log-likelihood of the accelerations
+under Cauchy noise of measured scale, plus that of the evidence from other views. The Viterbi algorithm over pairs of
+frames finds the labels of least cost.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ LEG_WORDS = {"hip", "knee", "ankle", "heel", "foot", "toe"}
 LABELS = 4
 """0 as detected, 1 legs swapped, 2 upper body swapped, 3 both: one bit for each part."""
 SWITCH_COST = 3.0
-"""Of a change of label between two frames, and of a swap in the first one (nats per part)."""
+"""Cost of a change of label between two frames, and of a swap in the first frame (nats per part)."""
 JOINT_SHARE = 1 / 3
-"""The three joints of a limb err together: so much of what each of them tells is new."""
+"""Weight of a joint: the errors of the three joints of a limb are correlated."""
 SMALLEST_SCALE = 0.005
-"""Of the noise, in sizes of the person."""
+"""Smallest scale of the noise, in sizes of the person."""
 DECIDED = 2.0
-"""By so much (nats) the labels must be better than the best ones with another label in a frame."""
+"""Smallest margin (nats) over the best labels that differ in a frame; below it the frame is in doubt."""
 
 
 def permutations(skeleton: Skeleton) -> np.ndarray:
-    """For each label, which joint stands where (label, joint) int64."""
+    """Order (label, joint) int64 of the joints under each label."""
     legs = np.array([bool(LEG_WORDS & set(joint.split("_"))) for joint in skeleton.joints])
     own = np.arange(len(legs))
     return np.stack(
@@ -42,7 +42,7 @@ def permutations(skeleton: Skeleton) -> np.ndarray:
 
 @dataclass
 class SideLabels:
-    """One camera's root-relative poses, what time says of their labels, and the labels so far."""
+    """One camera's root-relative poses, the costs of their labels over time, and the present labels."""
 
     pose: np.ndarray  # (F, J, 2) in sizes of the person, 0 where missing
     seen: np.ndarray  # (F, J) bool
@@ -54,7 +54,7 @@ class SideLabels:
 
     @staticmethod
     def of(keypoint: np.ndarray, time: np.ndarray, skeleton: Skeleton, swap_cost_per_s: float) -> SideLabels:
-        """Nothing swapped yet, in a view's poses (F, J, 2) px at times (F) s; a swap costs so many nats a second."""
+        """Initial labels, nothing swapped, of poses (F, J, 2) px at times (F) s; a swap has a cost in nats per s."""
         pose, seen = np.empty(keypoint.shape), np.empty(keypoint.shape[:2], bool)
         for block in frame_blocks(0, len(pose)):
             pose[block], seen[block] = pose_in_sizes(keypoint[block], skeleton)
@@ -87,7 +87,7 @@ class SideLabels:
         return path
 
     def doubtful(self, emission: np.ndarray) -> np.ndarray:
-        """Which parts (F) of the body, as bits, could nearly as well be swapped."""
+        """Parts of the body whose labels are in doubt, as bits (F), given evidence (F, label)."""
         forward, backward = self._least_costs(emission)
         forward += backward
         margin = forward.min(1)  # (F, label): least cost of all paths through a label
@@ -103,7 +103,12 @@ class SideLabels:
         return doubt
 
     def changes(self, emission: np.ndarray, path: np.ndarray) -> list[tuple[slice, float]]:
-        """Stretches in which a path differs from the labels, each with what it alone would gain (nats)."""
+        """Stretches in which a path (F) differs from the labels, each with the gain (nats) of changing it alone.
+
+        Args:
+            emission: (F, label) evidence of other views.
+            path: (F) labels.
+        """
         changed = []
         for start, end in runs_of(path != self.label):
             around = slice(max(start - 2, 0), min(end + 2, len(path)))
@@ -114,7 +119,7 @@ class SideLabels:
         return changed
 
     def alone(self, label: np.ndarray) -> float:
-        """Cost of labels (F) without the other views."""
+        """Cost of labels (F) without the evidence of other views."""
         return float(self._costs(np.zeros((len(label), LABELS)), label).sum())
 
     def _costs(self, emission: np.ndarray, label: np.ndarray) -> np.ndarray:
@@ -184,12 +189,12 @@ def _motion_cost(
 
 
 def runs_of(mask: np.ndarray) -> list[tuple[int, int]]:
-    """Starts and ends (exclusive) of the stretches of a mask."""
+    """Starts and ends (exclusive) of the stretches of a mask (N)."""
     edges = np.flatnonzero(np.diff(np.concatenate([[0], mask.astype(int), [0]])))
     return [(int(start), int(end)) for start, end in edges.reshape(-1, 2)]
 
 
 def _switches(before: Any, after: Any) -> np.ndarray:
-    """How many parts of the body change their label."""
+    """Number of body parts whose label changes."""
     changed = before ^ after
     return (changed & 1) + (changed >> 1)

@@ -1,7 +1,7 @@
-"""Smoothing of trajectories: measured points in, motion out.
+"""Smoothing of trajectories.
 
-Each smoother takes ``time`` (T) in s, ``value`` (T, C) without NaN and ``weight`` (T, C) in 0..1, how far to trust
-each value, and gives values (T, C). What differs is what they take for noise; ``tools/smoothing.py`` measures it.
+Each smoother takes ``time`` (T) in s, ``value`` (T, C) without NaN and ``weight`` (T, C) in 0..1, the confidence in
+each value, and returns values (T, C). They differ in their model of noise; ``tools/smoothing.py`` compares them.
 """
 
 from __future__ import annotations
@@ -15,21 +15,21 @@ from scipy.ndimage import median_filter
 from scipy.signal import butter, savgol_coeffs, savgol_filter, sosfiltfilt
 
 STIFFNESS = 10.0 ** np.arange(-2, 8, 0.25)
-"""Smoothing parameters that cross-validation chooses from."""
+"""Smoothing parameters from which cross-validation chooses."""
 Array = NDArray[np.float64]
 
 MIN_WEIGHT = 0.1
-"""Weights count at least this much, so that a stretch of bad values is still a stretch of values."""
+"""Lower bound of weights, so that a stretch of bad values still has values."""
 UNEVEN = 0.02
-"""Largest share by which time steps may differ and still count as equal."""
+"""Largest relative difference of time steps that count as equal."""
 ORDER = 2
 SAVGOL_DEGREE = 3
 ONE_EURO_BETA = 1.0
-"""How much the cutoff rises with speed: Hz per unit of length per second."""
+"""Slope of the cutoff over speed: Hz per unit of length per second."""
 
 
 def butterworth(time: Array, value: Array, weight: Array, cutoff_hz: float) -> Array:
-    """Butterworth low-pass of second order, forwards and backwards: fourth order, without lag.
+    """Values (T, C) after a second-order Butterworth low-pass, forwards and backwards: fourth order, without lag.
 
     The cutoff of each pass is raised so that both together have ``cutoff_hz`` (Winter, Biomechanics and Motor Control
     of Human Movement, 2009, section 2.2.4.4). Weighted by normalised convolution (Knutsson and Westin, 1993).
@@ -44,9 +44,9 @@ def butterworth(time: Array, value: Array, weight: Array, cutoff_hz: float) -> A
 
 
 def savitzky_golay(time: Array, value: Array, weight: Array, cutoff_hz: float) -> Array:
-    """Cubic polynomials fitted in a sliding window (Savitzky and Golay, 1964), without lag.
+    """Values (T, C) of cubic polynomials fitted in a sliding window (Savitzky and Golay, 1964), without lag.
 
-    The window is the one that leaves half of the power at ``cutoff_hz``, as nearly as windows of odd length can.
+    The window is the one of odd length that comes closest to half of the power at ``cutoff_hz``.
     """
     turn = 2 * np.pi * cutoff_hz * _step(time)  # per sample
     longest = len(value) - 1 + len(value) % 2
@@ -58,14 +58,14 @@ def savitzky_golay(time: Array, value: Array, weight: Array, cutoff_hz: float) -
 
 
 def _savgol_gain(window: int, turn: float) -> float:
-    """What a window leaves of an oscillation that turns by so many radians per sample."""
+    """Gain of a window at an angular frequency in rad per sample."""
     return float(savgol_coeffs(window, SAVGOL_DEGREE) @ np.cos(turn * (np.arange(window) - window // 2)))
 
 
 def one_euro(time: Array, value: Array, weight: Array, cutoff_hz: float) -> Array:
-    """The 1 euro filter (Casiez, Roussel and Vogel, 2012): a causal low-pass whose cutoff rises with speed.
+    """Values (T, C) after the 1 euro filter (Casiez, Roussel and Vogel, 2012), whose cutoff rises with speed.
 
-    Needs nothing of the future, as live use does, and therefore lags.
+    A causal low-pass, so it suits live use, and it lags.
     """
     smooth, speed = value.copy(), np.zeros_like(value[0])
     for now in range(1, len(value)):
@@ -77,10 +77,10 @@ def one_euro(time: Array, value: Array, weight: Array, cutoff_hz: float) -> Arra
 
 
 def gcv_spline(time: Array, value: Array, weight: Array, cutoff_hz: float) -> Array:
-    """Smoothing splines, each as smooth as generalised cross-validation says (Woltring, 1986); no lag.
+    """Values (T, C) of smoothing splines chosen by generalised cross-validation (Woltring, 1986), without lag.
 
-    In the discrete form of Garcia (Robust smoothing of gridded data, 2010), whose splines are low-passes of cosine
-    transforms. Finds the cutoff of each coordinate itself; ``cutoff_hz`` has no effect.
+    In the discrete form of Garcia (Robust smoothing of gridded data, 2010), where splines are low-passes of cosine
+    transforms. Each coordinate gets its own cutoff; ``cutoff_hz`` has no effect.
     """
     if len(value) < 4:
         return value
@@ -107,12 +107,12 @@ SMOOTHERS: dict[str, Smoother] = {
 
 
 def outliers(value: Array, window: int, deviations: float, floor: float) -> NDArray[np.bool_]:
-    """Which points (T, J) of tracks (T, J, 3) lie off their neighbours: a Hampel filter (Pearson, 2002) on distances.
+    """Mask (T, J) of points (T, J, 3) far from their neighbours: a Hampel filter (Pearson, 2002) on distances.
 
     Args:
-        window: points whose median a point is compared with, odd.
-        deviations: how many robust standard deviations of the track's distances are too far.
-        floor: a distance that is never too far.
+        window: odd number of points with whose median each point is compared.
+        deviations: limit in robust standard deviations of the track's distances.
+        floor: smallest limit, in the unit of the points.
     """
     distance = np.linalg.norm(value - median_filter(value, size=(window, 1, 1), mode="nearest"), axis=-1)
     spread = 1.4826 * np.median(distance, axis=0)
@@ -120,7 +120,7 @@ def outliers(value: Array, window: int, deviations: float, floor: float) -> NDAr
 
 
 def _normalised(filtered: Callable[[Array], Array], time: Array, value: Array, weight: Array) -> Array:
-    """A linear filter of weighted values over that of the weights, on an even time grid."""
+    """Normalised convolution (T, C) on an even time grid: the filtered weighted values over the filtered weights."""
     weight = weight.clip(MIN_WEIGHT, 1)
     if not _is_even(time):
         even = np.linspace(time[0], time[-1], len(time))

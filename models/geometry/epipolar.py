@@ -216,7 +216,7 @@ def join_links(links: list[Link], views: int) -> tuple[Array, Array] | None:
     """Cameras R (V, 3, 3), t (V, 3) in the axes of camera 0, in units of the torso's length.
 
     Pairs are joined in order of agreement until all cameras hang together; each pair's unknown scale is the
-    one under which it sees the torso as long as the others do (methods.md B2, step 3).
+    one under which it sees the torso as long as the others do (docs/methods.md, EpipolarPose).
 
     Returns:
         None if the pairs do not connect all cameras.

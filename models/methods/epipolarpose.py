@@ -170,7 +170,7 @@ class EpipolarPose(Method):
     def targets(self, label: Tensor, confidence: Tensor) -> tuple[Tensor, Tensor]:
         """Labels (N, J, 3) relative to the root, of bones 0.25 m long on average, and which joints (N, J) have one.
 
-        A single view cannot tell the size of a person, so none is taught (methods.md B2, step 6).
+        A single view cannot tell the size of a person, so none is taught (docs/methods.md).
         """
         visible = confidence > 0
         start, end = self.bones.unbind(-1)

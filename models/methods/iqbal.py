@@ -37,7 +37,7 @@ from .iqbal_losses import bone_lengths, consistency_loss, depth_loss, heatmap_lo
 from .iqbal_reconstruction import reconstruct, within_a_torso
 
 SHARPNESS = 50.0
-"""Factor of the heatmaps in their softmax (methods.md B4)."""
+"""Factor of the heatmaps in their softmax (docs/methods.md)."""
 _LEARNING_RATE_DROP = 5 / 6
 """Share of the training after which the learning rate falls tenfold (supplement: 50k of 60k steps)."""
 _TINY = 1e-8
@@ -255,7 +255,7 @@ class Iqbal(Method):
     def predict(self, view: View) -> Prediction:
         """Poses of one camera's frames, root-centred, in camera axes and torsos; NaN where there is none.
 
-        A single factor brings a pose's limbs closest to their mean lengths (paper, Sec. 4.2; methods.md B4).
+        A single factor brings a pose's limbs closest to their mean lengths (paper, Sec. 4.2).
         """
         inputs = given(view.crop, "crops"), given(view.K, "intrinsics"), given(view.crop_from_image, "crops")
         pose, solvable, parity = in_chunks(self._poses, *inputs, size=_FRAMES)

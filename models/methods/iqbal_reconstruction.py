@@ -32,7 +32,7 @@ def reconstruct(ray: Tensor, depth: Tensor, torso: Tensor) -> tuple[Tensor, Tens
     """Poses (..., J, 3) of rays and depths relative to the pelvis, such that the torso measures 1 (Eq. 2 and 3).
 
     Landmarks are means of joints, so a landmark is ``z_root a + b`` with a and b the same means of rays and of
-    ``depth * ray``; the length of the torso is then a quadratic equation in z_root, as in methods.md B4.
+    ``depth * ray``; the length of the torso is then a quadratic equation in z_root, as in docs/methods.md.
 
     Args:
         ray: (..., J, 3) with z = 1.

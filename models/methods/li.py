@@ -40,7 +40,7 @@ PUBLISHED: dict[str, Any] = {
     "schedule": "steps",
     "min_steps": 1,
 }
-"""Recipe "published": networks and schedule of the paper (Method, Implementation Details); methods.md B3."""
+"""Recipe "published": networks and schedule of the paper (Method, Implementation Details); docs/methods.md."""
 
 PUBLISHED_WIDTH = 1024
 """Of the paper's backbones."""

@@ -25,7 +25,7 @@ RESIDUAL_BLOCKS: dict[Backbone, tuple[int, Norm]] = {
     "reslinear": (2, "batch"),
     "four_blocks": (4, "batch"),
 }
-"""Backbones of single instants: residual blocks, and what normalises their numbers (methods.md B3)."""
+"""Backbones of single instants: number of residual blocks, and normalisation (docs/methods.md, Li et al.)."""
 
 NEAREST_M = 0.3
 """Depth of the root beyond which the network chooses."""

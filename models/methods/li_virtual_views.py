@@ -14,7 +14,7 @@ _TINY = 1e-6
 def virtual_cameras(R: Tensor, t: Tensor, between: int) -> tuple[Tensor, Tensor]:
     """Level cameras between each two neighbours around what they look at, themselves looking there.
 
-    Azimuth, distance and height run evenly from one neighbour to the next (methods.md B3, virtual views).
+    Azimuth, distance and height run evenly from one neighbour to the next (docs/methods.md, Li et al.).
 
     Args:
         R, t: (B, V, 3, 3) and (B, V, 3) camera_from_world.

@@ -1,6 +1,6 @@
-"""Crops of people: from stored pictures to what a network sees, and where that lies in the camera's image.
+"""Crops of people: from stored pictures to the input of a network, and its place in the camera's image.
 
-A map from pixels to pixels is an affine (2, 3) that acts on (x, y, 1); pixel (0, 0) has its middle at (0, 0).
+A map from pixels to pixels is an affine (2, 3) that acts on (x, y, 1); the centre of pixel (0, 0) is at (0, 0).
 """
 
 from __future__ import annotations
@@ -12,10 +12,10 @@ import torch
 from torch import Tensor, nn
 
 _MEAN, _STD = (0.485, 0.456, 0.406), (0.229, 0.224, 0.225)
-"""Of ImageNet's red, green and blue, with which nearly all backbones were trained."""
+"""Mean and standard deviation of ImageNet's red, green and blue, with which nearly all backbones were trained."""
 
 _OCCLUDER_SIDES = (0.15, 0.4)
-"""Sides of an occluding rectangle, in sides of the picture."""
+"""Range of the sides of an occluding rectangle, in sides of the picture."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +37,7 @@ def unpack(crop: Tensor) -> Tensor:
 
 
 def standardise(picture: Tensor) -> Tensor:
-    """Pictures (N, 3, H, W) in 0..1 as backbones expect them."""
+    """Pictures (N, 3, H, W) in 0..1, standardised as backbones expect."""
     mean, std = (picture.new_tensor(numbers)[:, None, None] for numbers in (_MEAN, _STD))
     return (picture - mean) / std
 
@@ -45,7 +45,7 @@ def standardise(picture: Tensor) -> Tensor:
 def augment(picture: Tensor, how: Augmentation) -> tuple[Tensor, Tensor]:
     """Changed pictures (N, 3, H, W) in 0..1, and the maps (N, 2, 3) from old pixels to new.
 
-    All draws are made on the CPU, so that they are the same on every device.
+    Random numbers are drawn on the CPU, so that they are the same on every device.
     """
     count, _, height, width = picture.shape
     scale = 1 + how.scale * _draw(count)
@@ -61,7 +61,7 @@ def _draw(*shape: int) -> Tensor:
 
 
 def about_middle(scale: Tensor, angle: Tensor, height: int, width: int) -> Tensor:
-    """Maps (N, 2, 3) that scale (N) and turn by angles (N) in rad about the middle of a picture."""
+    """Maps (N, 2, 3) that scale by factors (N) and rotate by angles (N) in rad about the middle of a picture."""
     cosine, sine = scale * angle.cos(), scale * angle.sin()
     turn = torch.stack([cosine, -sine, sine, cosine], -1).unflatten(-1, (2, 2))
     middle = torch.tensor([(width - 1) / 2, (height - 1) / 2]).to(turn)
@@ -69,7 +69,7 @@ def about_middle(scale: Tensor, angle: Tensor, height: int, width: int) -> Tenso
 
 
 def warp(picture: Tensor, new_from_old: Tensor) -> Tensor:
-    """Pictures (N, C, H, W) seen through maps (N, 2, 3) of their pixels; black where there is nothing to see."""
+    """Pictures (N, C, H, W) warped by maps (N, 2, 3) of their pixels; black outside the original."""
     height, width = picture.shape[-2:]
     pixel_from_unit = torch.tensor([[(width - 1) / 2, 0, (width - 1) / 2], [0, (height - 1) / 2, (height - 1) / 2]])
     unit = square(pixel_from_unit.to(picture))
@@ -79,7 +79,7 @@ def warp(picture: Tensor, new_from_old: Tensor) -> Tensor:
 
 
 def _occlude(picture: Tensor, share: float) -> Tensor:
-    """Lay over a share of the pictures a rectangle of the picture before; bodies hide behind other things."""
+    """Cover part of a share of the pictures with a rectangle of the previous picture, as a simulated occlusion."""
     if share == 0:
         return picture
     count, _, height, width = picture.shape
@@ -104,15 +104,15 @@ def chain(second: Tensor, first: Tensor) -> Tensor:
 
 
 def moved(point: Tensor, affine: Tensor) -> Tensor:
-    """Points (..., J, 2) under maps (..., 2, 3)."""
+    """Points (..., J, 2) mapped by affine maps (..., 2, 3)."""
     return point @ affine[..., :2].mT + affine[..., None, :, 2]
 
 
 def rays(point: Tensor, K: Tensor, crop_from_image: Tensor) -> Tensor:
     """Directions (..., J, 3) with z = 1, in camera axes, of points (..., J, 2) in a crop.
 
-    ``(A K)^-1 (u, v, 1)``: a crop that is turned and scaled is seen by a camera of intrinsics A K, so that camera
-    axes, and 3D poses in them, stay those of the whole image (methods.md B4).
+    ``(A K)^-1 (u, v, 1)``: a crop with affine map A is the image of a camera with intrinsics A K, so camera axes, and
+    3D poses in them, stay those of the whole image (docs/methods.md, Iqbal et al.).
     """
     ones = torch.ones_like(point[..., :1])
     return torch.cat([point, ones], -1) @ torch.linalg.inv(square(crop_from_image) @ K).mT

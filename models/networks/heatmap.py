@@ -1,7 +1,7 @@
-"""Maps of where a joint may be: sums of Gaussian ridges over an image, their maximum on a grid, soft-argmax.
+"""Heatmaps of joints as sums of Gaussian ridges over an image, their maximum on a grid, and soft-argmax.
 
-A detection is a Gaussian round a point, an epipolar line a Gaussian round a segment; a point is a segment of no
-length. Maps are never stored: ``heat`` evaluates them wherever it is asked.
+A detection is a Gaussian around a point, an epipolar line a Gaussian around a segment; a point is a segment of
+length zero. Maps are never stored: ``heat`` evaluates them at the given points.
 """
 
 from __future__ import annotations
@@ -14,17 +14,17 @@ import torch
 from torch import Tensor
 
 _BLOCK, _INNER, _SPLIT = 16, (4, 1), 4
-"""Sides, in bins, of the blocks that a search accepts or rejects as a whole: each splits into 4 x 4 smaller ones."""
+"""Sides, in bins, of the blocks that branch and bound accepts or rejects; each splits into 4 x 4 smaller ones."""
 
 _ROWS = 512
-"""Maps searched at once, so that intermediate results stay in a processor's cache."""
+"""Maps searched at once, so that intermediate results stay in the processor's cache."""
 
 _ROUNDING = 1e-6
 _TINY = 1e-12
 
 
 class Ridges(NamedTuple):
-    """The segments (S) ``origin + z direction``, |z| <= 1, that add up to each of several maps (...)."""
+    """The segments (S) ``origin + z direction``, |z| <= 1, whose ridges add up to each of the maps (...)."""
 
     origin: Tensor  # (..., S, 2)
     direction: Tensor  # (..., S, 2), from the middle to an end; zero: a point
@@ -42,7 +42,7 @@ class Ridges(NamedTuple):
 
 @dataclass(frozen=True)
 class Grid:
-    """Square bins over the square of +-``half_side`` round the origin; a bin stands for its centre."""
+    """Square bins over the square of +-``half_side`` around the origin; a bin stands for its centre."""
 
     bins: int  # in a row, a multiple of 16
     half_side: float
@@ -58,7 +58,7 @@ class Grid:
 
 
 def lattice(count: int, spacing: float, like: Tensor) -> Tensor:
-    """Points (count * count, 2) round the origin, row by row (y first)."""
+    """Points (count * count, 2) around the origin, row by row (y first)."""
     axis = (torch.arange(count, dtype=like.dtype, device=like.device) - (count - 1) / 2) * spacing
     y, x = torch.meshgrid(axis, axis, indexing="ij")
     return torch.stack([x, y], -1).flatten(0, 1)
@@ -67,8 +67,8 @@ def lattice(count: int, spacing: float, like: Tensor) -> Tensor:
 def heat(points: Tensor, ridges: Ridges, slack: float = 0.0) -> Tensor:
     """Sum (..., K) at points (..., K, 2) of ``height exp(-distance^2 / (2 sigma^2))`` over the segments.
 
-    With ``slack`` every distance is shortened by it: an upper bound for all points that near. Differentiable in
-    all parts of the ridges, and finite for segments of no length.
+    With ``slack`` every distance is shortened by it, which gives an upper bound for all points within that distance.
+    Differentiable in all fields of the ridges, and finite for segments of length zero.
     """
     total = points.new_zeros(())
     parts = zip(ridges.origin.unbind(-2), ridges.direction.unbind(-2), strict=True)
@@ -118,11 +118,11 @@ def _cross(a: Tensor, b: Tensor) -> Tensor:
 def argmax(ridges: Ridges, grid: Grid, sub_pixel: bool = True) -> Tensor:
     """Coordinates (N, 2) of the bins where the maps of ridges (N, S) are highest.
 
-    The same as looking at every bin; but a block of bins is left out if its upper bound lies below a height
-    that the map is known to reach.
+    Equal to an exhaustive search; a block of bins is skipped if its upper bound is below a height that the map is
+    known to reach.
 
     Args:
-        sub_pixel: move on to the maximum of the paraboloid through the bin and its neighbours, if there is one.
+        sub_pixel: refine to the maximum of the paraboloid through the bin and its neighbours, if there is one.
     """
     chunks = [ridges.pick(slice(start, start + _ROWS)) for start in range(0, max(len(ridges.origin), 1), _ROWS)]
     highest = torch.cat([_highest_bins(chunk, grid) for chunk in chunks])
@@ -148,7 +148,7 @@ def _highest_bins(ridges: Ridges, grid: Grid) -> Tensor:
 
 
 def _descend(centre: Tensor, ridges: Ridges, grid: Grid) -> Tensor:
-    """Heights (N) of a bin in each of the largest blocks (N, 2): the most promising one of the most promising."""
+    """Heights (N) of the bin that is reached by following the best block at each level from blocks (N, 2)."""
     for side in _INNER:
         points = centre[:, None] + lattice(_SPLIT, side * grid.bin_side, centre)
         value = heat(points, ridges, _reach(side, grid))

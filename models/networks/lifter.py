@@ -17,7 +17,7 @@ _SLOPE = 0.01
 
 
 class PublishedBlock(nn.Module):
-    """Two linear layers beside an identity, leaky rectifiers after each and after the sum (CanonPose, Fig. 3)."""
+    """Residual block of two linear layers, each and the sum followed by a leaky ReLU (CanonPose, Fig. 3)."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -30,9 +30,9 @@ class PublishedBlock(nn.Module):
 
 
 class NormalisedBlock(nn.Module):
-    """A residual block of pre-activation type: layer norm, rectifier and linear layer, twice, added to the input.
+    """Pre-activation residual block: layer norm, ReLU and linear layer, twice, added to the input.
 
-    With pre-activation (He et al., ECCV 2016) training overcomes the flat initial poses several times sooner.
+    With pre-activation (He et al., ECCV 2016) training leaves the flat initial poses several times sooner.
     """
 
     def __init__(self, width: int) -> None:
@@ -50,7 +50,7 @@ class NormalisedBlock(nn.Module):
 class Lifter(nn.Module):
     """Canonical 3D pose and camera rotation of one 2D pose (CanonPose, Fig. 3).
 
-    A common residual block, then two of its own for the pose and two for the camera. The published network
+    One shared residual block, then two for the pose and two for the camera. The published network
     is 1024 wide, without normalisation, its rotation in axis-angle form.
     """
 
@@ -86,7 +86,7 @@ class Lifter(nn.Module):
 
 
 class DropoutBlock(nn.Module):
-    """Two times linear, batch norm, rectifier and dropout beside an identity (Martinez et al., ICCV 2017, Fig. 1)."""
+    """Residual block of twice linear, batch norm, ReLU and dropout (Martinez et al., ICCV 2017, Fig. 1)."""
 
     def __init__(self, width: int, dropout: float) -> None:
         super().__init__()
@@ -98,7 +98,7 @@ class DropoutBlock(nn.Module):
 
 
 def dropout_layer(inputs: int, width: int, dropout: float) -> list[nn.Module]:
-    """Linear, batch norm, rectifier and dropout, for numbers (N, inputs)."""
+    """Linear, batch norm, ReLU and dropout, for features (N, inputs)."""
     return [nn.Linear(inputs, width), nn.BatchNorm1d(width), nn.ReLU(), nn.Dropout(dropout)]
 
 
@@ -106,7 +106,7 @@ Norm = Literal["batch", "layer"]
 
 
 def residual_network(inputs: int, outputs: int, width: int, blocks: int, norm: Norm, dropout: float) -> nn.Sequential:
-    """Linear layers with residual blocks between the first and the last, for numbers (N, inputs).
+    """Linear layers with residual blocks between the first and the last, for features (N, inputs).
 
     Norm "batch" with two blocks is ResLinear (Martinez et al., ICCV 2017), with four the network of Li et al. (AAAI
     2020); "layer" has no dropout and learns in fewer epochs.

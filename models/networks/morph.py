@@ -1,9 +1,9 @@
-"""The skeleton morph of CanonPose: a network that moves a detector's joints to where another definition has them.
+"""The skeleton morph of CanonPose: a network that maps a detector's joints to another definition of these joints.
 
-Detectors and references do not agree on where a hip or a shoulder is. Wandt et al., CanonPose (CVPR 2021), Sec. 3.5,
-learn the difference from pairs of detections and reference 2D poses of one subject, who is kept out of training
-otherwise: a residual network on normalised 2D poses. Unlike the released code ours puts the root back to the origin
-and the norm back to 1, as all that comes after takes both for granted.
+Detectors and references define hips or shoulders differently. Wandt et al., CanonPose (CVPR 2021), Sec. 3.5,
+learn the difference from pairs of detections and reference 2D poses of one subject, who is excluded from training
+otherwise: a residual network on normalised 2D poses. Unlike the released code, ours then normalises root and norm
+again, as later stages rely on both.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Morph(nn.Module):
         )
 
     def forward(self, pose: Tensor) -> Tensor:
-        """Poses (N, J, 2), root-centred and of unit norm, with what was learnt added."""
+        """Poses (N, J, 2), root-centred and of unit norm, plus the learnt displacements."""
         return pose + self.layers(pose.flatten(-2)).unflatten(-1, (-1, 2))
 
     def loss(self, found: Tensor, wanted: Tensor, known: Tensor) -> Tensor:

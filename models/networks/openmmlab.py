@@ -1,8 +1,8 @@
-"""What OpenMMLab needs to be importable beside a current torch and without its compiled parts.
+"""Imports OpenMMLab beside a current torch and without its compiled parts.
 
-MMPose imports, for models that nobody asked for, compiled operators of the full mmcv, mmdet and
-torchvision. Where one of them is there it is used; where not, an empty module stands in while MMPose
-is imported, and whatever it was asked for says, when called, what is missing.
+MMPose imports compiled operators of the full mmcv, mmdet and torchvision even for models that do not
+use them. Where one of these is installed it is used; otherwise an empty module replaces it while
+MMPose is imported, and functions of that module raise an error that names the missing package.
 """
 
 from __future__ import annotations
@@ -32,11 +32,11 @@ _kept: list[torch.library.Library] = []  # operators vanish with the library tha
 
 
 class MissingPartError(ImportError):
-    """A model was asked to compute with a package that is not installed; the sentence says which."""
+    """A model needs a package that is not installed; the message names it."""
 
 
 class _StandIn(ModuleType):
-    """A module whose every name is a function that says, when called, what is missing."""
+    """A module whose every name is a function that raises ``MissingPartError``."""
 
     def __init__(self, name: str, missing: str) -> None:
         super().__init__(name)
@@ -56,7 +56,7 @@ class _StandIn(ModuleType):
 
 
 def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Tensor:
-    """Non-maximum suppression, which person detectors need, as mmcv's compiled operator does it: greedily.
+    """Greedy non-maximum suppression, equal to mmcv's compiled operator, for person detectors.
 
     Args:
         boxes: (N, 4) left, top, right, bottom.
@@ -64,7 +64,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
         offset: what is added to right minus left for the width.
 
     Returns:
-        Which boxes stay, best first: none overlaps a better one by more than ``iou_threshold`` of their union.
+        Indices (K) of the kept boxes, best first: none has an IoU above ``iou_threshold`` with a better one.
     """
     area = (boxes[:, 2:] - boxes[:, :2] + offset).prod(1)
     left, kept = scores.argsort(descending=True, stable=True), []
@@ -80,7 +80,7 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
 
 @contextmanager
 def openmmlab_imports() -> Iterator[None]:
-    """Makes MMPose importable inside the block, in silence; afterwards no stand-in is left to be found."""
+    """Make MMPose importable inside the block, without its messages; stand-ins are removed afterwards."""
     with quiet():
         _mend_torchvision()
         missing = [name for name in _STAND_INS if find_spec(name) is None]
@@ -97,7 +97,7 @@ def openmmlab_imports() -> Iterator[None]:
 
 @contextmanager
 def quiet() -> Iterator[None]:
-    """Holds back OpenMMLab's warnings and log lines below errors: they speak to its developers."""
+    """Suppress OpenMMLab's warnings and log lines below errors, which are meant for its developers."""
     from mmengine.logging import MMLogger
 
     logger = MMLogger.get_current_instance()
@@ -112,10 +112,10 @@ def quiet() -> Iterator[None]:
 
 
 def _mend_torchvision() -> None:
-    """Lets torchvision be imported although its compiled part does not fit the installed torch.
+    """Make torchvision importable although its compiled part does not fit the installed torch.
 
     Its import then fails on the first operator for which it registers a shape function; with the
-    operators declared, all that is written in Python works.
+    operators declared, everything written in Python works.
     """
     if find_spec("torchvision") is None:
         return

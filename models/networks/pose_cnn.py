@@ -1,7 +1,7 @@
-"""Networks of pictures: a backbone of MMPose's registry, and heads that say where joints are and how deep.
+"""Networks on pictures: a backbone of MMPose's registry, and heads for the positions and depths of joints.
 
-Backbones carry the names that MMPose and torchvision give their parts, so that checkpoints of either can be taken
-over. MMPose is imported when a network is built, not before.
+Backbones use the parameter names of MMPose and torchvision, so that checkpoints of either can be
+loaded. MMPose is imported when a network is built, not before.
 """
 
 from __future__ import annotations
@@ -47,11 +47,11 @@ _CONFIGS: dict[str, tuple[dict[str, Any], int, int]] = {
         4,
     ),
 }
-"""MMPose's config of a backbone, channels of its finest last feature map, and pixels per bin of that."""
+"""MMPose's config of a backbone, channels of its finest final feature map, and pixels per bin of that map."""
 
 
 def build_backbone(name: Backbone) -> nn.Module:
-    """A backbone with random weights: pictures (N, 3, H, W) to a tuple of feature maps."""
+    """A backbone with random weights, from pictures (N, 3, H, W) to a tuple of feature maps."""
     with openmmlab_imports():
         import mmpose.models  # noqa: F401 - puts the backbones into the registry
         from mmpose.registry import MODELS
@@ -62,14 +62,14 @@ def build_backbone(name: Backbone) -> nn.Module:
 
 
 class PoseCNN(nn.Module):
-    """Maps (N, channels, H/4, W/4) of pictures (N, 3, H, W): a backbone, made finer by transposed convolutions.
+    """Maps (N, channels, H/4, W/4) of pictures (N, 3, H, W): a backbone with transposed convolutions.
 
     With a ResNet it is the network of Xiao et al., Simple Baselines for Human Pose Estimation (ECCV 2018), Sec. 2:
-    each transposed convolution 4 x 4 of stride 2 is followed by batch norm and a rectifier.
+    each transposed convolution 4 x 4 of stride 2 is followed by batch norm and a ReLU.
 
     Args:
         width: channels of the transposed convolutions.
-        precision: of the arithmetic in training; weights, and predictions, are in single precision in any case.
+        precision: of the arithmetic in training; weights and predictions always have single precision.
     """
 
     def __init__(self, backbone: Backbone, channels: int, width: int = 256, precision: Precision = "fp32") -> None:
@@ -96,7 +96,7 @@ class PoseCNN(nn.Module):
         return maps.to(picture.dtype)
 
     def start_from(self, weights: Mapping[str, Tensor]) -> None:
-        """Take over the backbone of a checkpoint, and its transposed convolutions if they fit.
+        """Load the backbone of a checkpoint, and its transposed convolutions if they fit.
 
         Args:
             weights: tensors (...) of the checkpoint by name.
@@ -126,7 +126,7 @@ def _renamed(name: str) -> str:
 
 
 class VolumetricHead(nn.Module):
-    """Joints in the cube of a picture and its depth, by integrating over a volume of likelihoods.
+    """Joints in the cube of picture and depth, by integration over a volume of likelihoods.
 
     Kocabas et al. (CVPR 2019), Sec. 3, after Sun et al., Integral Human Pose Regression (ECCV 2018).
     """
@@ -155,17 +155,17 @@ def _mean_index(probability: Tensor) -> Tensor:
 
 
 class Pose25D(NamedTuple):
-    """Joints in a picture, and how much deeper than each other they are."""
+    """Joints in a picture with relative depths."""
 
     point: Tensor  # (N, J, 2) px of the picture
-    depth: Tensor  # (N, J) in torsos, of no particular origin
+    depth: Tensor  # (N, J) in torsos, relative to each other
     confidence: Tensor  # (N, J) height of the heatmap there, 0..1, without gradient
 
 
 def read_25d(heatmap: Tensor, depth_map: Tensor, sharpness: float) -> Pose25D:
-    """Soft-argmax of heatmaps, and the latent depths there (Iqbal et al., CVPR 2020, Eq. 4, 5 and below 8).
+    """Soft-argmax (N, J, 2) of heatmaps, and the latent depths there (Iqbal et al., CVPR 2020, Eq. 4, 5 and below 8).
 
-    Confidences have no gradient, else disagreeing views would be settled by lowering them.
+    Confidences have no gradient; otherwise training would lower them where views disagree.
 
     Args:
         heatmap, depth_map: (N, J, height, width).

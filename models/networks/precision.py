@@ -1,4 +1,4 @@
-"""Arithmetic of hidden layers: single precision, or bf16 where the processor is made for it."""
+"""Arithmetic of hidden layers: single precision, or bf16 where the processor has instructions for it."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def has_bf16(device: torch.device) -> bool:
 
 
 def fastest_precision() -> Precision:
-    """bf16 where the CPU multiplies matrices of it in hardware (AMX), which halves the time of training."""
+    """bf16 where the CPU multiplies bf16 matrices in hardware (AMX), which halves the training time; else fp32."""
     return "bf16" if torch.cpu.get_capabilities().get("amx_bf16") else "fp32"
 
 

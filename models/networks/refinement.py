@@ -1,4 +1,4 @@
-"""The refinement unit of EpipolarPose: a network that corrects lifted poses, and learns how from true ones.
+"""The refinement unit of EpipolarPose: a network that corrects lifted poses, trained on true ones.
 
 Kocabas, Karagoz and Akbas, Self-Supervised Learning of 3D Human Pose using Multi-view Geometry (CVPR 2019), Sec. 3.3,
 with the layers, losses and normalisation of its authors' released refiner. It is trained on pairs of lifted and true
@@ -21,18 +21,18 @@ from .lifter import DropoutBlock, dropout_layer
 WIDTH = 1024
 _DROPOUT = 0.5
 _MIN_DEVIATION = 0.01
-"""Of a joint that hardly moves, in mean bone lengths: it must not be blown up where it moves after all."""
+"""Smallest standard deviation of a coordinate, in mean bone lengths, so that still joints are not amplified."""
 
 
 class RefinementUnit(nn.Module):
-    """Two stages of residual blocks, each of which ends in an estimate; the second sees the first.
+    """Two stages of residual blocks, each of which outputs an estimate; the first is an input of the second.
 
     Poses are relative to the root and measured in their own mean bone length, then standardised coordinate by
     coordinate with the means and deviations of the training poses, lifted and true.
     """
 
     version: ClassVar[int] = 1
-    """Raised when training or network change: models are then refined, and clips lifted, again."""
+    """Raised when training or network change; models are then refined again, and clips lifted again."""
 
     root: Tensor
     bones: Tensor
@@ -65,7 +65,7 @@ class RefinementUnit(nn.Module):
 
     @torch.no_grad()
     def standardise(self, lifted: Tensor, true: Tensor) -> None:
-        """Take over the means and deviations of training poses, lifted and true (N, J, 3)."""
+        """Store the means and standard deviations of training poses, lifted and true (N, J, 3)."""
         for kind, pose in (("lifted", lifted), ("true", true)):
             numbers, _ = self._numbers(pose)
             getattr(self, f"{kind}_mean").copy_(numbers.mean(0))

@@ -1,4 +1,4 @@
-"""A network of a window of frames: temporal convolutions with residuals."""
+"""A network on a window of frames: temporal convolutions with residuals."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from torch import Tensor, nn
 
 
 class TemporalDilated(nn.Module):
-    """What the frame in the middle of a window is, told by all of its frames (Pavllo et al., CVPR 2019, Fig. 3).
+    """Output for the middle frame of a window from all of its frames (Pavllo et al., CVPR 2019, Fig. 3).
 
-    A convolution over ``frames[0]`` frames, then for each of the others a block of a convolution over so many
-    outputs of the layer before and one over single outputs, beside the middle of the block's input. In a
-    sequence these convolutions are dilated by the product of the frames before them; for a single window it is the
-    same to move on by as many frames as a convolution joins, which leaves out what does not reach the middle.
+    A convolution over ``frames[0]`` frames, then for each of the others a residual block: a convolution over so many
+    outputs of the previous layer, one over single outputs, plus the middle of the block's input. On a sequence these
+    convolutions are dilated by the product of the frames before them. On a single window, strided convolutions give
+    the same output and skip what does not reach the middle.
 
     Args:
-        inputs, outputs: numbers per frame, and per window.
+        inputs, outputs: features per frame, and per window.
         width: channels.
-        frames: frames that each layer joins, odd; the window is their product, 243 for five times 3.
+        frames: odd number of frames that each layer convolves; the window is their product, 243 for five times 3.
         dropout: share of channels that are dropped in training.
     """
 
@@ -48,6 +48,6 @@ class TemporalDilated(nn.Module):
 
 
 def _layer(inputs: int, outputs: int, joined: int, dropout: float) -> nn.Sequential:
-    """A convolution over ``joined`` frames, without a bias as batch norm follows, which would take it away."""
+    """A convolution over ``joined`` frames, without a bias, as batch norm follows."""
     convolution = nn.Conv1d(inputs, outputs, joined, stride=joined, bias=False)
     return nn.Sequential(convolution, nn.BatchNorm1d(outputs), nn.ReLU(), nn.Dropout(dropout))

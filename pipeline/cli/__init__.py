@@ -1,4 +1,4 @@
-"""The command line: thin, and quick to start, as everything heavy is imported by the command that needs it."""
+"""The command line. It starts quickly, as each command imports what it needs."""
 
 from __future__ import annotations
 
@@ -26,20 +26,25 @@ app = typer.Typer(
 for command in (fit, infer, batch, export, evaluate, status, clean, doctor):
     app.command()(spoken(command))
 
-models = typer.Typer(help="MMPose models that can be fetched by name: list, pull, path.", no_args_is_help=True)
+models = typer.Typer(help="MMPose models that can be downloaded by name: list, pull, path.", no_args_is_help=True)
 models.command("list")(spoken(list_models))
 models.command("pull")(spoken(pull_models))
 models.command("path")(spoken(path_of_model))
 app.add_typer(models, name="models")
 
 morph = typer.Typer(
-    help="Skeleton morphs, which move joints to where a reference has them: fit.", no_args_is_help=True
+    help="Skeleton morphs, which map a detector's joints to those of a reference: fit.", no_args_is_help=True
 )
 morph.command("fit")(spoken(fit_morph))
 app.add_typer(morph, name="morph")
 
 
 def print_version(wanted: bool) -> None:
+    """Print the version and end, if it is wanted.
+
+    Raises:
+        typer.Exit: it was printed.
+    """
     if wanted:
         typer.echo(f"posepipe {version('posepipe')}")
         raise typer.Exit

@@ -1,4 +1,4 @@
-"""A batch in a terminal: a live table with the time that is left; or a line per clip where there is no terminal."""
+"""Progress of a batch: a live table with the remaining time in a terminal, otherwise a line per clip."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ Show = Callable[[Sequence[Row]], None]
 
 ENDED = ("done", "up to date", "failed")
 LAST = 10
-"""Clips that ended last, in the table."""
+"""Number of clips in the table that ended last."""
 COLORS = {"done": "green", "failed": "red", "running": "cyan", "up to date": "dim"}
 
 
 @contextmanager
 def shown_in(console: Console) -> Iterator[Show]:
-    """How a batch is shown on a console; a table is followed by the sentences of the clips that failed."""
+    """Show a batch on a console; a table is followed by the errors of the clips that failed."""
     if not console.is_terminal:
         yield _Lines(console)
         return
@@ -44,13 +44,13 @@ def shown_in(console: Console) -> Iterator[Show]:
 
 
 def sentence(rows: Sequence[Row]) -> str:
-    """What became of a batch, in a line."""
+    """The result of a batch in one line."""
     counts = Counter(row.status for row in rows)
     return ", ".join(f"{counts[status]} {status}" for status in (*ENDED, "waiting") if counts[status])
 
 
 class _Lines:
-    """One line for each clip that has ended, in the order of their ends."""
+    """One line for each clip when it ends."""
 
     def __init__(self, console: Console) -> None:
         self._console = console
@@ -67,7 +67,7 @@ class _Lines:
 
 
 class _LiveTable:
-    """What runs, what ended last, and a bar whose remaining time counts only clips that took any."""
+    """Running clips, those that ended last, and a bar whose remaining time ignores clips that were up to date."""
 
     def __init__(self) -> None:
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn()

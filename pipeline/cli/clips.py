@@ -1,4 +1,4 @@
-"""``posepipe infer`` and ``batch``: clips of single cameras, with a model that is there."""
+"""``posepipe infer`` and ``batch``: clips of single cameras, with a trained model."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from .terminal import speak
 def infer(
     clips: Annotated[list[Path], typer.Argument(help="Videos of a single camera each, or files of their 2D poses.")],
     model: Annotated[
-        Path | None, typer.Option(help="model.pt of a fit; else looked for beside the clip and in this folder.")
+        Path | None, typer.Option(help="model.pt of a fit; by default searched beside the clip and in this folder.")
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Results folder; by default CLIP_posepipe beside the clip.")
     ] = None,
     height: Annotated[
-        float | None, typer.Option(help="The athlete's stature in m; results are in metres then.")
+        float | None, typer.Option(help="The athlete's height in m; results are then in metres.")
     ] = None,
     segments: Segments = [],  # noqa: B006 - typer copies it
     focal: Annotated[
         float | None,
-        typer.Option(help="Focal length of the camera in px, for the root trajectory; else it is assumed."),
+        typer.Option(help="Focal length of the camera in px, for the root trajectory; by default assumed."),
     ] = None,
     person: Person = None,
     people: Everybody = None,
@@ -49,7 +49,7 @@ def infer(
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """3D poses of new clips, each from its own camera alone.
+    """Lift new clips to 3D poses, each from its single camera.
 
     Examples:
 
@@ -92,28 +92,28 @@ def batch(
     out: Annotated[
         Path | None, typer.Option(help="Results folder, with a folder per clip; by default FOLDER_batch.")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Clips at the same time.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, help="Number of clips processed at the same time.")] = 1,
     height: Annotated[
-        float | None, typer.Option(help="The athletes' stature in m; results are in metres then.")
+        float | None, typer.Option(help="The athletes' height in m; results are then in metres.")
     ] = None,
     segments: Segments = [],  # noqa: B006 - typer copies it
     focal: Annotated[
         float | None,
-        typer.Option(help="Focal length of the cameras in px, for the root trajectory; else it is assumed."),
+        typer.Option(help="Focal length of the cameras in px, for the root trajectory; by default assumed."),
     ] = None,
     person: Person = None,
     people: Everybody = None,
     precision: Precision = None,
-    watch: Annotated[bool, typer.Option("--watch", help="Go on with clips as they arrive, until Ctrl-C.")] = False,
+    watch: Annotated[bool, typer.Option("--watch", help="Process new clips as they arrive, until Ctrl-C.")] = False,
     export: Exports = USUAL_EXPORTS,
     overrides: Overrides = [],  # noqa: B006 - typer copies it
     device: Device = "auto",
     as_json: AsJson = False,
 ) -> None:
-    """3D poses of all clips of an archive; finished ones are left alone, failing ones do not stop the rest.
+    """Lift all clips of an archive to 3D poses; finished clips are skipped, failing ones do not stop the rest.
 
-    What became of each clip stands in summary.csv and summary.json of the results folder. The exit code is 1 if any
-    clip failed.
+    summary.csv and summary.json in the results folder list the result of each clip. The exit code is 1 if any clip
+    failed.
 
     Examples:
 

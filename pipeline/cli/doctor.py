@@ -1,4 +1,4 @@
-"""A look at what this machine can do."""
+"""What can run on this machine."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ PACKAGES = (
 
 
 def examine() -> dict[str, str]:
-    """Findings by name, each one line for people."""
+    """Findings by name, each one line of text."""
     return {
         "python": f"{platform.python_version()} on {platform.platform()}, {os.cpu_count()} processors",
         **{name: _version(name) for name in PACKAGES},

@@ -13,7 +13,7 @@ from .terminal import speak
 
 
 def list_models(as_json: AsJson = False) -> None:
-    """MMPose models that can be fetched by name, and which are here."""
+    """List the MMPose models that can be downloaded by name, and which are present."""
     from ..detectors.ready_models import LICENCE, ready_models
 
     rows = [
@@ -38,12 +38,12 @@ def list_models(as_json: AsJson = False) -> None:
 
 
 def pull_models(
-    names: Annotated[list[str], typer.Argument(help="Names, as list shows them.")],
+    names: Annotated[list[str], typer.Argument(help="Names, as shown by list.")],
     source: Annotated[
-        str, typer.Option("--from", metavar="FILE|URL", help="Another copy of the file than OpenMMLab's.")
+        str, typer.Option("--from", metavar="FILE|URL", help="Another source of the file than OpenMMLab.")
     ] = "",
 ) -> None:
-    """Fetch the weights of models, or go on where fetching broke off.
+    """Download the weights of models; an interrupted download is resumed.
 
     Examples:
 
@@ -60,8 +60,8 @@ def pull_models(
         typer.echo(str(pull(name, source)))
 
 
-def path_of_model(name: Annotated[str, typer.Argument(help="Name, as list shows it.")]) -> None:
-    """Where the weights of a model are; an error if they have not been fetched."""
+def path_of_model(name: Annotated[str, typer.Argument(help="Name, as shown by list.")]) -> None:
+    """Print the path of a model's weights; an error if they have not been downloaded."""
     from ..detectors.ready_models import path_of
 
     typer.echo(str(path_of(name)))

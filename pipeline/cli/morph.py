@@ -13,14 +13,14 @@ from .terminal import speak
 
 
 def fit_morph(
-    detections: Annotated[Path, typer.Argument(help="2D poses of one subject as the detector finds them.")],
-    reference: Annotated[Path, typer.Argument(help="2D poses of the same frames and views as they should be.")],
+    detections: Annotated[Path, typer.Argument(help="2D poses of one subject from the detector.")],
+    reference: Annotated[Path, typer.Argument(help="Reference 2D poses of the same frames and views.")],
     out: Annotated[Path, typer.Option(help="File to write, for --set morph.network=FILE.")] = Path("morph.pt"),
-    epochs: Annotated[int, typer.Option(min=1, help="Passes over the pairs.")] = 100,
+    epochs: Annotated[int, typer.Option(min=1, help="Number of passes over the pairs.")] = 100,
     seed: Annotated[int, typer.Option(min=0, help="Seed of all random draws.")] = 0,
     as_json: AsJson = False,
 ) -> None:
-    """Learn how a detector's joints differ from a reference's, from one subject who is kept out of training.
+    """Learn the difference between a detector's joints and a reference's, from one subject excluded from training.
 
     Both are keypoint files (.npz), or files of one camera in any format of 2D poses.
 
@@ -40,5 +40,5 @@ def fit_morph(
         json.dumps(said, indent=1)
         if as_json
         else f"morph    {out}\nerror    {made.before:.1%} of the person's size before, {made.after:.1%} after, "
-        "on pairs kept out"
+        "on held-out pairs"
     )

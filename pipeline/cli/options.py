@@ -1,4 +1,4 @@
-"""Options that several commands have, and what their texts mean."""
+"""Options of several commands, and how their values are parsed."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ Segments = Annotated[
     list[str],
     typer.Option(
         "--segment", metavar="NAME=M",
-        help="Length in m of a segment instead of the stature, e.g. thigh=0.44; repeatable.",
+        help="Length in m of a segment instead of the height, e.g. thigh=0.44; repeatable.",
     ),
 ]  # fmt: skip
 Overrides = Annotated[
     list[str], typer.Option("--set", metavar="NAME=VALUE", help="Any setting, e.g. train.epochs=50.")
 ]
-Config = Annotated[Path | None, typer.Option(help="TOML file with settings, as fit writes them to settings.toml.")]
+Config = Annotated[Path | None, typer.Option(help="TOML file with settings, such as the settings.toml of a fit.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 Exports = Annotated[str, typer.Option("--export", help=f"Result files per clip: {', '.join(EXPORTERS)}.")]
 Person = Annotated[
@@ -28,7 +28,8 @@ Person = Annotated[
 ]
 Everybody = Annotated[str | None, typer.Option("--people", help="one: the athlete only; all: everybody.")]
 Precision = Annotated[
-    str | None, typer.Option(help="Sums of MMPose's networks: fp32, or bf16, faster on processors that have it.")
+    str | None,
+    typer.Option(help="Arithmetic of MMPose's networks: fp32, or bf16, faster where supported."),
 ]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of text.")]
 
@@ -41,7 +42,7 @@ def split(names: str) -> tuple[str, ...]:
 
 
 def everybody(people: str | None) -> bool | None:
-    """What ``--people`` says.
+    """Whether ``--people`` asks for everybody; None if it is not given.
 
     Raises:
         PosepipeError: neither one nor all.
@@ -52,7 +53,7 @@ def everybody(people: str | None) -> bool | None:
 
 
 def changes(overrides: list[str], person: str | None, people: str | None, precision: str | None) -> dict[str, Any]:
-    """Settings that ``infer`` and ``batch`` are to use instead of the model's, nested."""
+    """Nested settings that replace those of the model in ``infer`` and ``batch``."""
     from ..settings import nested, put
 
     changed = nested(overrides)
@@ -64,10 +65,10 @@ def changes(overrides: list[str], person: str | None, people: str | None, precis
 
 
 def lengths(segments: list[str]) -> dict[str, float]:
-    """``thigh=0.44`` as a name and metres.
+    """Lengths in m by name, from texts such as ``thigh=0.44``.
 
     Raises:
-        PosepipeError: no such text.
+        PosepipeError: a text of another form.
     """
     made = {}
     for text in segments:
@@ -75,5 +76,5 @@ def lengths(segments: list[str]) -> dict[str, float]:
         try:
             made[name.strip()] = float(number)
         except ValueError as error:
-            raise PosepipeError(f"--segment {text!r} is no length; write it as --segment thigh=0.44") from error
+            raise PosepipeError(f"--segment {text!r} is not a length; write it as --segment thigh=0.44") from error
     return made

@@ -1,4 +1,4 @@
-"""``posepipe export`` and ``evaluate``: what can be done with results."""
+"""``posepipe export`` and ``evaluate``: further uses of results."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def export(
     out: Annotated[Path | None, typer.Option(help="Folder for the files; by default beside each poses.npz.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """More formats of results that are there already; neither video nor model is needed.
+    """Export existing results to further formats; neither video nor model is needed.
 
     Examples:
 
@@ -40,12 +40,12 @@ def evaluate(
         Path, typer.Argument(help=".npz with joints_3d_cam, joints_3d_m or joint_3d_cam, or a folder of them.")
     ],
     out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json, tables and curves.")] = None,
-    joints: Annotated[str, typer.Option(help="Joints that count, by name; all by default.")] = "",
+    joints: Annotated[str, typer.Option(help="Names of the joints to evaluate; all by default.")] = "",
     clusters: Annotated[
         Path | None, typer.Option(help="True poses of the training split, or pose_clusters.npz: adds mPSS.")
     ] = None,
     filtered: Annotated[
-        bool, typer.Option("--filtered", help="Score the filtered motion, not each pose as it was lifted.")
+        bool, typer.Option("--filtered", help="Evaluate the filtered motion, not each pose as lifted.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:

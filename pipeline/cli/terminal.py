@@ -1,4 +1,4 @@
-"""What the command line does at a terminal: error sentences, messages, progress bars, sizes for people."""
+"""Output of the command line at a terminal: errors, messages, progress bars, sizes."""
 
 from __future__ import annotations
 
@@ -15,7 +15,11 @@ from ..errors import PosepipeError
 
 
 def spoken(function: Callable[..., None]) -> Callable[..., None]:
-    """A command of a function: its PosepipeError is one sentence and exit code 2."""
+    """A command that prints errors of ``function`` as one sentence.
+
+    Raises:
+        typer.Exit: by the command, with code 2 after a PosepipeError and 130 after Ctrl-C.
+    """
 
     @wraps(function)
     def run(*args: Any, **kwargs: Any) -> None:
@@ -32,7 +36,7 @@ def spoken(function: Callable[..., None]) -> Callable[..., None]:
 
 
 def speak() -> None:
-    """Show what the library says: messages on stderr, bars if it is a terminal."""
+    """Show the library's messages on stderr, and progress bars if it is a terminal."""
     from ..runtime.progress import show_progress_with
 
     handler = logging.StreamHandler()
@@ -46,7 +50,7 @@ def speak() -> None:
 
 @contextmanager
 def bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
-    """A progress bar with the time that is left."""
+    """A progress bar with the remaining time, of ``total`` steps."""
     from rich.console import Console
     from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
@@ -57,7 +61,7 @@ def bar(what: str, total: int) -> Iterator[Callable[[int], None]]:
 
 
 def amount(size: float) -> str:
-    """Bytes for people."""
+    """A size in bytes as text with its unit, such as 1.2 GB."""
     for unit in ("B", "KB", "MB"):
         if size < 1000:
             return f"{size:.0f} {unit}"

@@ -46,7 +46,7 @@ def fit(
     person: Person = None,
     people: Everybody = None,
     leave_out: Annotated[
-        list[str], typer.Option(metavar="NAME", help="A take, a camera, or TAKE/CAMERA that is not used; repeatable.")
+        list[str], typer.Option(metavar="NAME", help="A take, a camera, or TAKE/CAMERA to leave out; repeatable.")
     ] = [],  # noqa: B006 - typer copies it
     device: Device = "auto",
     until: Annotated[
@@ -58,7 +58,7 @@ def fit(
     export: Exports = USUAL_EXPORTS,
     as_json: AsJson = False,
 ) -> None:
-    """Train on a folder of synchronised cameras and write 3D poses of all its clips.
+    """Train on a folder of videos from several cameras and write 3D poses of all clips.
 
     Examples:
 
@@ -87,7 +87,7 @@ def fit(
     done = run(folder, out=out, settings=settings, until=until, exports=split(export))
     if as_json:
         typer.echo(_as_json(done))
-    elif said := _as_text(done, until):  # a process that only helped to train says nothing
+    elif said := _as_text(done, until):  # a process that only helped in training prints nothing
         typer.echo(said)
 
 

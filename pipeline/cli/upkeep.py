@@ -1,4 +1,4 @@
-"""``posepipe status``, ``clean`` and ``doctor``: what is there, and what can run here."""
+"""``posepipe status``, ``clean`` and ``doctor``: existing results, and what can run here."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from .terminal import amount
 def status(
     folder: Annotated[Path, typer.Argument(help="The footage, or its results folder.")], as_json: AsJson = False
 ) -> None:
-    """Which stages are done, for which camera, from what, how big, how long they took."""
+    """List finished stages with camera, inputs, size and run time."""
     from ..footage.recording import results_folder
     from ..runtime.workplace import status as run
 
@@ -31,14 +31,14 @@ def status(
             f"{row.key[:8]:<10}{', '.join(row.inputs)}"
         )
     if learnt := [row.supervision for row in rows if row.supervision]:
-        typer.echo(f"the model learnt from: {learnt[-1]}")
+        typer.echo(f"the model was trained on: {learnt[-1]}")
 
 
 def clean(
     folder: Annotated[Path, typer.Argument(help="The footage, or its results folder.")],
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
-    """Remove cached results that no present settings reach."""
+    """Remove cached results that the present settings do not use."""
     from ..footage.recording import results_folder
     from ..runtime.workplace import remove_unreached, size_of, unreached
 
@@ -53,7 +53,7 @@ def clean(
 
 
 def doctor(as_json: AsJson = False) -> None:
-    """Versions, devices, and which detectors can run here and why the others cannot."""
+    """Show versions, devices, which detectors can run here, and why others cannot."""
     from .doctor import examine
 
     findings = examine()

@@ -1,7 +1,7 @@
-"""2D pose detectors: what a detector is, and the ones there are.
+"""2D pose detectors: their interface, and the built-in ones.
 
-A detector is chosen by its settings: a pydantic class, named in ``DETECTORS``, whose ``build`` makes it. What users
-say under ``[detect]`` beyond the settings of the stage are fields of that class.
+A detector is chosen by its settings: a pydantic class, named in ``DETECTORS``, whose ``build`` creates it. Options
+under ``[detect]`` beyond the settings of the stage are fields of that class.
 """
 
 from __future__ import annotations
@@ -34,35 +34,35 @@ class People:
 class Detector(Protocol):
     """Finds people and their joints in images.
 
-    A detector keeps nothing between two calls of ``detect``: the same images give the same people,
+    A detector has no state between two calls of ``detect``: the same images give the same people,
     bit by bit, so that detection can be resumed at any chunk.
     """
 
     skeleton: Skeleton
     confidence_kind: str
-    """What its confidences are: "heatmap maximum", "SimCC score", "visibility"."""
+    """Kind of its confidences: "heatmap maximum", "SimCC score", "visibility"."""
     description: str
-    """For people: which model, from which file, with boxes from where."""
+    """For users: model, file of weights, and source of boxes."""
     key: str
     """Content digest of everything that its output depends on: model, weights, settings, library version."""
 
     def detect(self, images: Iterable[np.ndarray]) -> Iterator[People]:
         """People in consecutive images of one video, each (H, W, 3) uint8 BGR.
 
-        Images are taken as they are needed and let go, so that memory stays flat.
+        Images are read on demand and not kept, so that memory use is constant.
         """
         ...
 
     def anybody(self, images: Iterable[np.ndarray]) -> Iterator[bool]:
-        """Whether there is anybody in images of one video that are too far apart to follow people through them."""
+        """Whether anybody is in each image (H, W, 3) uint8 BGR of one video; they are too far apart for tracking."""
         ...
 
 
 class DetectorSettings(StageSettings):
     """Options of one detector; a detector adds its own fields, which users set as ``detect.NAME``.
 
-    They do not count in the keys of the cache: what people are found depends on ``Detector.key`` alone. A class is
-    imported to check what users say, so its file imports heavy packages only in ``build``.
+    They are not part of the cache's keys, as results depend on ``Detector.key`` alone. A class is imported to check
+    users' values, so its file imports heavy packages only in ``build``.
     """
 
     def build(self, device: str) -> Detector:
@@ -72,6 +72,6 @@ class DetectorSettings(StageSettings):
             device: where networks run: "auto", "cpu", "cuda:1".
 
         Raises:
-            PosepipeError: something that it needs is missing here.
+            PosepipeError: something that it needs is missing on this machine.
         """
         raise NotImplementedError

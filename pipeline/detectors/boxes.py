@@ -1,4 +1,4 @@
-"""Where people are, for detectors that need a box to look into."""
+"""Boxes of people for top-down detectors."""
 
 from __future__ import annotations
 
@@ -13,11 +13,11 @@ from ..errors import PosepipeError
 from . import Detector
 
 MARGIN = 0.07
-"""Share of a person's larger side by which heads, hands and feet reach beyond the landmarks of a pose."""
+"""Margin around the landmarks of a pose, for heads, hands and feet, as a share of the box's larger side."""
 
 
 class BoxSource(Protocol):
-    """Finds people's boxes; keeps nothing between two calls."""
+    """Finds people's boxes; has no state between two calls."""
 
     description: str
     key: str
@@ -27,14 +27,14 @@ class BoxSource(Protocol):
         ...
 
     def anybody(self, images: Iterable[np.ndarray]) -> Iterator[bool]:
-        """Whether there is anybody in each of images that are far apart."""
+        """Whether anybody is in each image (H, W, 3) uint8 BGR; they are too far apart for tracking."""
         ...
 
 
 class BoxesFromPoses:
-    """The first person that another detector finds in every n-th image; in between the box moves steadily.
+    """The first person that another detector finds in every n-th image; in between, boxes are interpolated linearly.
 
-    If the person is found at one end of such a span only, its box stays; if at neither, the whole image is the box.
+    If the person is found at one end of such a span only, that box is used; if at neither, the whole image is.
     """
 
     def __init__(self, detector: Detector, every: int = 5) -> None:
@@ -46,7 +46,7 @@ class BoxesFromPoses:
         self.key = hashlib.sha256(f"boxes from poses {detector.key} {every} {MARGIN}".encode()).hexdigest()
 
     def boxes(self, images: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Images, each with one box (1, 4) float32 px."""
+        """Consecutive images (H, W, 3) uint8 BGR, each with one box (1, 4) float32 px: left, top, right, bottom."""
         spans, spans_to_look_at = tee(spans_of(images, self._every))
         people = self._detector.detect(span[-1] for span in spans_to_look_at)
         before = None
@@ -57,19 +57,19 @@ class BoxesFromPoses:
             before = after
 
     def anybody(self, images: Iterable[np.ndarray]) -> Iterator[bool]:
-        """Whether the other detector finds anybody."""
+        """Whether the other detector finds anybody in each image (H, W, 3) uint8 BGR."""
         return self._detector.anybody(images)
 
 
 def mediapipe_boxes(every: int = 5) -> BoxesFromPoses:
-    """Boxes from the embedded detector (imports mediapipe)."""
+    """Boxes from MediaPipe (imports mediapipe)."""
     from .mediapipe import MediapipeDetector
 
     return BoxesFromPoses(MediapipeDetector(), every)
 
 
 def spans_of(images: Iterable[np.ndarray], every: int) -> Iterator[list[np.ndarray]]:
-    """The first image, then so many at a time; the last of each is the one to look at."""
+    """The first image (H, W, 3) alone, then ``every`` at a time; detection runs on the last of each span."""
     images = iter(images)
     size = 1
     while span := list(islice(images, size)):
@@ -78,7 +78,7 @@ def spans_of(images: Iterable[np.ndarray], every: int) -> Iterator[list[np.ndarr
 
 
 def _between(before: np.ndarray | None, after: np.ndarray | None, share: float, image: np.ndarray) -> np.ndarray:
-    """The box (4) at a share of the way between two, one or both of which may be unknown."""
+    """The box (4) interpolated between two, one or both of which may be unknown."""
     if before is None:
         return np.array([0, 0, image.shape[1], image.shape[0]]) if after is None else after
     if after is None:

@@ -1,4 +1,4 @@
-"""Boxes of several people between two looks for them."""
+"""Boxes of several people, interpolated between the images in which they are detected."""
 
 from __future__ import annotations
 
@@ -11,16 +11,16 @@ from scipy.optimize import linear_sum_assignment
 from .boxes import spans_of
 
 LEAST_SCORE = 0.3
-"""Score from which on a box counts as a person."""
+"""Smallest score of a person's box."""
 LEAST_OVERLAP = 0.2
-"""Share of their union that two boxes have in common if they may be the same person's."""
+"""Smallest IoU of two boxes of the same person."""
 
 
 class BoxesNowAndThen(ABC):
-    """All people in every n-th image; in between each box moves steadily to where it is next.
+    """All people in every n-th image; in between, boxes are interpolated linearly.
 
     Args:
-        every: images between two looks.
+        every: one image in so many is searched for people.
     """
 
     def __init__(self, every: int) -> None:
@@ -31,7 +31,7 @@ class BoxesNowAndThen(ABC):
         """Boxes (P, 4) float32 px of the people in one image (H, W, 3) uint8 BGR."""
 
     def boxes(self, images: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Consecutive images, each with the boxes (P, 4) float32 px of the people in it."""
+        """Consecutive images (H, W, 3) uint8 BGR, each with the boxes (P, 4) float32 px of the people in it."""
         before = np.zeros((0, 4), np.float32)
         for span in spans_of(images, self._every):
             after = self.look(span[-1])
@@ -40,14 +40,14 @@ class BoxesNowAndThen(ABC):
             before = after
 
     def anybody(self, images: Iterable[np.ndarray]) -> Iterator[bool]:
-        """Whether there is anybody in each image."""
+        """Whether anybody is in each image (H, W, 3) uint8 BGR."""
         return (len(self.look(image)) > 0 for image in images)
 
 
 def between(before: np.ndarray, after: np.ndarray, share: float) -> np.ndarray:
-    """Boxes (P, 4) float32 at a share of the way from some (A, 4) to others (B, 4), each to the one that it overlaps.
+    """Boxes (P, 4) float32 interpolated from ``before`` (A, 4) to ``after`` (B, 4), matched by overlap.
 
-    Boxes that go to none stay, but vanish at the end of the way; those that come from none are there from its start.
+    Unmatched boxes of ``before`` stay until the end, where ``share`` is 1; those of ``after`` exist from the start.
     """
     overlap = _overlap(before, after)
     rows, columns = linear_sum_assignment(-overlap)

@@ -1,4 +1,4 @@
-"""Weights from files that others wrote: tensors are read, and nothing in the file is ever run."""
+"""Weights from files of others: tensors are read, and nothing in the file is ever executed."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ _BROKEN = (
     pickle.UnpicklingError, EOFError, OSError, RuntimeError, ValueError, TypeError,
     AttributeError, ImportError, LookupError, AssertionError, MemoryError,
 )  # fmt: skip
-"""What torch and pickle raise on files that are cut off or something else altogether."""
+"""Exceptions of torch and pickle on truncated or other files."""
 
 _NOT_PART_OF_A_MODEL = ("data_preprocessor.", "head.loss_module.")
 
 
 def load_state_dict_safely(path: Path) -> dict[str, Tensor]:
-    """Weights of a checkpoint by name, on the CPU.
+    """Weights of a checkpoint by name, on the CPU; tensors (...) have the shapes that the network gives them.
 
     Files of torch's safe kind are read as such. The many published checkpoints that also hold numpy
     arrays, configurations or training logs are read by an unpickler that rebuilds tensors only.
@@ -47,7 +47,7 @@ def load_state_dict_safely(path: Path) -> dict[str, Tensor]:
 
 
 def load_weights(model: nn.Module, path: Path, config: str) -> None:
-    """Puts the weights of a checkpoint into a model that was built from ``config``.
+    """Load the weights of a checkpoint into a model that was built from ``config``.
 
     A deeper network holds every tensor of a shallower one, so left-over tensors are an error as well.
 
@@ -107,7 +107,7 @@ def _weights(content: Any) -> dict[str, Tensor]:
 
 
 class _Inert:
-    """Takes the place of every object that is not rebuilt: a pickle may do to it what it likes, to no effect."""
+    """Replaces every object that is not rebuilt; operations of a pickle on it have no effect."""
 
     def __init__(self, *_: Any, **__: Any) -> None:
         pass

@@ -1,4 +1,4 @@
-"""The choice of a detector, always said aloud, and the check of its options."""
+"""The choice of a detector, which is always logged, and the check of its options."""
 
 from __future__ import annotations
 
@@ -21,11 +21,11 @@ log = logging.getLogger("posepipe")
 
 AUTO = "auto"
 CANDIDATES = ("mmpose", "mediapipe")
-"""Detectors that ``auto`` chooses from; it takes options of all of them."""
+"""Detectors from which ``auto`` chooses; it accepts options of all of them."""
 
 
 def detector_names() -> list[str]:
-    """All that ``detect.detector`` may be, detectors of other packages included."""
+    """All values of ``detect.detector``, including detectors of other packages."""
     return [AUTO, *names_of("detector", DETECTORS)]
 
 
@@ -46,10 +46,10 @@ def settings_class(name: str) -> type[DetectorSettings]:
 
 
 def checked_options(settings: DetectSettings, where: str = "settings") -> DetectSettings:
-    """Settings of detection whose options the detector's class has checked, defaults filled in.
+    """Settings of detection with options checked by the detector's class, and defaults filled in.
 
     Args:
-        where: the file, or what else the settings come from, for messages.
+        where: source of the settings, such as a file, for messages.
 
     Raises:
         PosepipeError: unknown detector or option (with the nearest valid name), or a value that does not fit.
@@ -61,7 +61,7 @@ def checked_options(settings: DetectSettings, where: str = "settings") -> Detect
 
 
 def choose_detector(settings: DetectSettings, device: str) -> Detector:
-    """The detector that the settings ask for; ``auto`` takes mmpose if there are weights for it.
+    """The detector of the settings; ``auto`` is mmpose if there are weights for it.
 
     Raises:
         PosepipeError: unknown detector or options, or the detector cannot run here or lacks something that it needs.

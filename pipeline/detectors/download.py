@@ -1,4 +1,4 @@
-"""Files from the internet: resumed where they broke off, checked by their digest, there whole or not at all."""
+"""Downloads: resumed after interruptions, checked by digest, and written atomically."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ log = logging.getLogger("posepipe")
 
 
 class _FailedError(Exception):
-    """Why one address did not give the file."""
+    """Why a download from one address failed."""
 
 
 def download(urls: Sequence[str], target: Path, sha256: str) -> None:
-    """Fetch a file from the first address that gives it.
+    """Download a file from the first address that has it.
 
-    What arrives is kept beside the target as ``*.part``; the next attempt, at whatever address, goes on after it.
+    Received data are kept beside the target as ``*.part``; the next attempt, at any address, resumes there.
 
     Args:
         urls: http or https addresses of the same content.
-        target: the file to make; its folder is made as well.
-        sha256: digest of its content in hex digits, or the first of them if no more are known.
+        target: the file to write; its folder is created as well.
+        sha256: digest of its content in hex digits, or its known first digits.
 
     Raises:
-        PosepipeError: no address gives it, or somebody else is fetching it at this moment.
+        PosepipeError: no address has it, or another process is downloading it.
     """
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f"{target.name}.part")
@@ -63,7 +63,7 @@ def download(urls: Sequence[str], target: Path, sha256: str) -> None:
 
 
 def adopt(source: Path, target: Path, sha256: str) -> None:
-    """Copy a file that is here already to its place, if its digest is right.
+    """Copy a local file to its place, if its digest is correct.
 
     Raises:
         PosepipeError: no such file, or another content.

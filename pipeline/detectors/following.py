@@ -1,4 +1,4 @@
-"""People looked for where they were in the image before, so that another detector need find them only once."""
+"""Boxes from the poses in the previous image, so that a box detector is needed only when people are lost."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from . import People
 from .boxes import BoxSource, grown
 
 SURE = 0.3
-"""Median confidence of a person's joints from which on the person counts as seen, and of a joint to be in the box."""
+"""Smallest median confidence of the joints of a visible person, and smallest confidence of joints for the box."""
 
 
 def follow(
@@ -23,9 +23,9 @@ def follow(
 
     Args:
         images: (H, W, 3) uint8 BGR.
-        first: where boxes come from at the start, and when nobody is seen any more.
-        find: the people in an image and its boxes (P, 4) px.
-        every: images between two looks of ``first`` while nobody is seen.
+        first: source of boxes at the start, and when people are lost.
+        find: detects the people in an image with boxes (P, 4) px.
+        every: ``first`` is used in one image of so many while nobody is seen.
     """
     boxes, looked, next_look = None, np.zeros((0, 4), np.float32), 0
     for number, image in enumerate(images):
@@ -38,7 +38,7 @@ def follow(
 
 
 def _boxes_of_next(people: People, image: np.ndarray) -> np.ndarray | None:
-    """Where to look in the next image for those who were seen in this one; None if nobody was."""
+    """Boxes (P, 4) px for the next image from the people in this one; None if nobody is seen."""
     found = []
     for keypoint, confidence in zip(people.keypoint, people.confidence, strict=True):
         sure = confidence >= SURE

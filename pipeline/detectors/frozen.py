@@ -1,7 +1,7 @@
-"""Networks for use only: compiled once for their input size, so that every frame costs less.
+"""Networks for inference only, compiled once for their input size.
 
 TorchScript's ``freeze`` folds normalisation into the convolutions before it, and oneDNN is fastest with channels
-last. Half precision (bf16) is for the backbone alone: the head decides in full precision where a joint is.
+last. Half precision (bf16) is for the backbone only: the head has full precision.
 """
 
 from __future__ import annotations
@@ -18,28 +18,28 @@ from ..errors import PosepipeError
 _PROBE = 2
 """Pictures with which a network is compiled."""
 _TOLERANCE = {"fp32": 1e-3, "bf16": 0.2}
-"""By how much of their largest value features may change through another order of sums, or through rounding."""
+"""Largest change of features from another order of summation or from rounding, as a share of their maximum."""
 
 
 class CannotCompileError(ValueError):
-    """The compiled network does not do what the network does; the sentence says how it showed."""
+    """The compiled network differs from the original; the message says how."""
 
 
 class CompiledBackbone(nn.Module, ABC):
-    """A backbone compiled for use; features leave it in full precision.
+    """A backbone compiled for inference; its features have full precision.
 
     Args:
-        backbone: a network in evaluation mode, pictures (N, 3, H, W) to one or more features. It is used up.
+        backbone: a network in evaluation mode, pictures (N, 3, H, W) to one or more features; not to be used again.
         size: width and height of its pictures.
         precision: of its sums.
 
     Raises:
         PosepipeError: the processor has no bf16.
-        CannotCompileError: what it does depends on more than the pictures' values.
+        CannotCompileError: its output depends on more than the pictures' values.
     """
 
     runtime: str
-    """What runs it, for people."""
+    """Name of the engine, for users."""
 
     def __init__(self, backbone: nn.Module, size: tuple[int, int], precision: Precision) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class CompiledBackbone(nn.Module, ABC):
 
     @abstractmethod
     def _compile(self, backbone: nn.Module, probe: Tensor, precision: Precision) -> None:
-        """Make ready for ``forward``, by an example of pictures."""
+        """Prepare ``forward`` with example pictures."""
 
     @abstractmethod
     def forward(self, image: Tensor) -> tuple[Tensor, ...]:

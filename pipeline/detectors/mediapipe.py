@@ -1,6 +1,6 @@
 """MediaPipe BlazePose: the embedded detector, which needs no download.
 
-Its weights are part of the wheel. It follows one person only, and looks again for a person at the
+Its weights are part of the wheel. It tracks one person only, and detects the person again in the
 first image of each call.
 """
 
@@ -22,7 +22,7 @@ from . import DetectorSettings, People
 
 @contextmanager
 def _quiet() -> Iterator[None]:
-    """Keep what MediaPipe's C++ writes to the standard error at its start away from users."""
+    """Suppress what MediaPipe's C++ code writes to the standard error at its start."""
     kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
     os.dup2(nowhere, 2)
     try:
@@ -34,7 +34,7 @@ def _quiet() -> Iterator[None]:
 
 
 class MediapipeSettings(DetectorSettings):
-    """MediaPipe's BlazePose has nothing to choose."""
+    """MediaPipe's BlazePose has no options."""
 
     def build(self, device: str) -> MediapipeDetector:
         """The embedded detector; it runs on the processor."""
@@ -53,7 +53,7 @@ class MediapipeDetector:
         self.key = hashlib.sha256(f"mediapipe {release} blazepose-full unsmoothed".encode()).hexdigest()
 
     def detect(self, images: Iterable[np.ndarray]) -> Iterator[People]:
-        """The person that BlazePose follows through consecutive images, from a fresh start."""
+        """The person that BlazePose tracks through consecutive images (H, W, 3) uint8 BGR, from a fresh start."""
         import mediapipe  # takes seconds, and is not needed for what is in the cache
 
         images = iter(images)
@@ -68,7 +68,7 @@ class MediapipeDetector:
                 yield self._detect(pose, image)
 
     def anybody(self, images: Iterable[np.ndarray]) -> Iterator[bool]:
-        """Whether BlazePose finds a person in each image, without following anybody."""
+        """Whether BlazePose finds a person in each image (H, W, 3) uint8 BGR by itself, without tracking."""
         import mediapipe
 
         with mediapipe.solutions.pose.Pose(model_complexity=1, static_image_mode=True) as pose:

@@ -48,25 +48,25 @@ _OUR_NAMES = {
     "head_top": "head", "upper_neck": "neck",  # mpii
     "root": "pelvis", "left_foot": "left_ankle", "right_foot": "right_ankle", "neck_base": "nose",  # h36m
 }  # fmt: skip
-"""MMPose's names of joints that are called otherwise here."""
+"""Our names of joints that have other names in MMPose."""
 
 
 class MMPoseDetector:
     """A top-down model: finds the joints of the person in each box.
 
     Args:
-        config: file of an MMPose top-down config, or a name that MMPose knows; "" takes the one that the
-            checkpoint's file name tells.
+        config: file of an MMPose top-down config, or a name that MMPose knows; "" takes the one of the checkpoint's
+            file name.
         checkpoint: file of its weights.
         device: where torch computes.
         batch_size: crops in one pass of the network.
-        precision: of the backbone's sums; bf16 is faster where the processor has it.
-        box_every: images between two looks for the person's box, if ``boxes`` is not given.
-        follow_poses: whether a person is looked for where the pose in the image before was; ``boxes`` then gives the
-            first box, and another when nobody is seen any more.
-        h36m17: of which of the model's joints a joint of H36M-17 is the middle, for joints of the user's own; those
-            of its own name need not be said.
-        boxes: where boxes come from; MediaPipe by default.
+        precision: of the backbone's arithmetic; bf16 is faster where the processor supports it.
+        box_every: the person's box is detected in one image of so many, if ``boxes`` is not given.
+        follow_poses: whether boxes come from the poses in the previous image; ``boxes`` is then used at the start and
+            when people are lost.
+        h36m17: for other joint sets, the model's joints of which a joint of H36M-17 is the middle; joints of the same
+            name can be omitted.
+        boxes: source of boxes; MediaPipe by default.
 
     Raises:
         PosepipeError: unknown or unusable config, unknown joints, or a checkpoint that does not fit.
@@ -123,11 +123,11 @@ class MMPoseDetector:
         return follow(images, self._boxes, lambda image, box: next(self._find([(image, box)])), self._look_every)
 
     def anybody(self, images: Iterable[np.ndarray]) -> Iterator[bool]:
-        """Whether there is a box for anybody in each of images that are far apart."""
+        """Whether there is a box for anybody in each image (H, W, 3) uint8 BGR."""
         return self._boxes.anybody(images)
 
     def detect_in_boxes(self, images: Iterable[np.ndarray], boxes: Iterable[np.ndarray]) -> list[People]:
-        """The people in given boxes, (P, 4) px per image: left, top, right, bottom."""
+        """The people in given boxes (P, 4) px per image (H, W, 3): left, top, right, bottom."""
         return list(self._find(zip(images, boxes, strict=True)))
 
     def _find(self, boxed: Iterable[tuple[np.ndarray, np.ndarray]]) -> Iterator[People]:
@@ -153,7 +153,7 @@ class MMPoseDetector:
                 yield pose[self._joints].astype(np.float32)
 
     def _crop(self, image: np.ndarray, box: np.ndarray) -> dict[str, Any]:
-        """What the model's own test pipeline makes of one person."""
+        """The output of the model's own test pipeline for one person."""
         person = {"img": image, "bbox": np.asarray(box, np.float32)[None], "bbox_score": np.ones(1, np.float32)}
         return self._pipeline(person | self._model.dataset_meta)
 
@@ -185,7 +185,7 @@ def build(config: Config, path: Path) -> Any:
     """The model of a config, without weights.
 
     Raises:
-        PosepipeError: no top-down 2D model, or it needs packages that are not there.
+        PosepipeError: not a top-down 2D model, or it needs packages that are not installed.
     """
     try:
         model = init_model(config, None, device="cpu")
@@ -198,10 +198,10 @@ def build(config: Config, path: Path) -> Any:
 
 
 def _compile(model: Any, pipeline: list[Any], precision: Precision) -> str:
-    """Gives a model the same backbone, compiled, and says so if that is impossible.
+    """Replace a model's backbone by a compiled one; a warning says if that is impossible.
 
     Returns:
-        What runs it.
+        Name of the engine.
 
     Raises:
         PosepipeError: bf16 is impossible.
@@ -220,7 +220,7 @@ def _compile(model: Any, pipeline: list[Any], precision: Precision) -> str:
 
 
 def _compilers(device: torch.device) -> list[type[CompiledBackbone]]:
-    """What can compile a network for a device, the fastest first."""
+    """Compilers of networks for a device, the fastest first."""
     if device.type != "cpu" or not has_openvino():
         return [FrozenBackbone]
     from .openvino_backbone import OpenVinoBackbone
@@ -229,10 +229,10 @@ def _compilers(device: torch.device) -> list[type[CompiledBackbone]]:
 
 
 def _dataset_meta(config: Config, path: Path) -> dict[str, Any]:
-    """What a config says of the joints that its model finds.
+    """A config's metadata on the joints of its model.
 
     Raises:
-        PosepipeError: nothing.
+        PosepipeError: it has none.
     """
     meta = dataset_meta_from_config(config, "train") or dataset_meta_from_config(config, "test")
     if meta is None:
@@ -241,7 +241,7 @@ def _dataset_meta(config: Config, path: Path) -> dict[str, Any]:
 
 
 def keypoint_names(names: Iterable[str]) -> list[str]:
-    """Names of MMPose's data sets in words of ours."""
+    """Our names of the joints of MMPose's data sets."""
     return [_OUR_NAMES.get(name, name) for name in names]
 
 
@@ -249,7 +249,7 @@ def keypoints_of(config: Config, path: Path) -> list[str]:
     """Names of the joints on which a config's model is trained, in its order.
 
     Raises:
-        PosepipeError: the config does not say.
+        PosepipeError: the config has no names.
     """
     return keypoint_names(name for _, name in sorted(_dataset_meta(config, path)["keypoint_id2name"].items()))
 
@@ -262,7 +262,7 @@ def _joints(model: Any) -> list[str]:
 
 
 def _skeleton(model: Any) -> tuple[Skeleton, list[int]]:
-    """The largest known skeleton whose joints a model finds, and where they are among the model's keypoints.
+    """The largest known skeleton whose joints a model finds, and their indices among the model's keypoints.
 
     Raises:
         PosepipeError: none.
@@ -279,7 +279,7 @@ def _skeleton(model: Any) -> tuple[Skeleton, list[int]]:
 
 
 def _confidence_kind(head: Any) -> str:
-    """What a head's scores are."""
+    """Kind of a head's scores."""
     if isinstance(head.decoder, SimCCLabel):
         return "SimCC score"
     return "regression score" if isinstance(head.decoder, RegressionLabel) else "heatmap maximum"

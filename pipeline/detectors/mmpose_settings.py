@@ -1,4 +1,4 @@
-"""Options of the MMPose detector; nothing of MMPose is imported until the detector is made."""
+"""Options of the MMPose detector; MMPose is imported only when the detector is built."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ class MMPoseSettings(DetectorSettings):
         """The configured checkpoint, or the one found on disk (imports MMPose).
 
         Raises:
-            PosepipeError: there is none, or MMPose cannot run here.
+            PosepipeError: there is no checkpoint, or MMPose cannot run here.
         """
         from ..runtime.device import choose_device
         from .mmpose import MMPoseDetector

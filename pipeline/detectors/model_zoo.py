@@ -1,6 +1,6 @@
 """MMPose's own list of models: configs by name, and the config that belongs to a checkpoint file.
 
-Reads the files that come with MMPose and imports nothing of it.
+Reads the files that come with MMPose without importing it.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ _OWN_NAMES = {
     "hrnet-w48": "td-hm_hrnet-w48_8xb32-210e_coco-256x192",
     "hrnet-w32-mpii": "td-hm_hrnet-w32_8xb64-210e_mpii-256x256",
 }
-"""Short names of models that MMPose has none for."""
+"""Short names of models without one in MMPose."""
 
 _FAMILIES = ("integral_regression", "rtmpose", "simcc", "topdown_heatmap", "topdown_regression")
 _DATASETS = ("body8", "coco", "humanart", "mpii")
@@ -65,7 +65,7 @@ def find_config_of(checkpoint: Path) -> Path:
     """The config of a published checkpoint, or of one whose file name starts with a config's name.
 
     Raises:
-        PosepipeError: the file name says nothing.
+        PosepipeError: the file name does not identify a config.
     """
     config = _config_of(checkpoint.name)
     if config is None:
@@ -88,14 +88,14 @@ def published_weights(config: Path) -> str:
 
 
 def models_folder() -> Path:
-    """Where checkpoints are looked for: ``$POSEPIPE_MODELS``, or ``~/.cache/posepipe/models``."""
+    """Folder of checkpoints: ``$POSEPIPE_MODELS``, or ``~/.cache/posepipe/models``."""
     return Path(os.environ.get("POSEPIPE_MODELS") or "~/.cache/posepipe/models").expanduser()
 
 
 def find_checkpoint(folder: Path | None = None) -> FoundModel | None:
-    """The first checkpoint (``*.pth``, by name) in the folder for models whose config its name tells.
+    """The first checkpoint (``*.pth``, by name) in the models folder whose name identifies its config.
 
-    None as well if MMPose cannot run here; ``status`` says why.
+    None also if MMPose cannot run here; ``status`` says why.
     """
     if why_not():
         return None
@@ -117,7 +117,7 @@ def why_not() -> str | None:
 
 
 def has_openvino() -> bool:
-    """Whether the processor runs networks in OpenVINO, and not in PyTorch."""
+    """Whether networks on the processor run in OpenVINO instead of PyTorch."""
     return find_spec("openvino") is not None
 
 
@@ -153,7 +153,7 @@ class _Listed:
 
 @cache
 def _listed() -> tuple[_Listed, ...]:
-    """The entries of MMPose's model lists whose config is there."""
+    """The entries of MMPose's model lists whose config exists."""
     loader = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
     listed = []
     for path in sorted((_mim() / "configs").rglob("*.yml")):

@@ -1,7 +1,7 @@
-"""Boxes of all people from an ONNX file, as OpenMMLab's MMDeploy exports RTMO, YOLOX-Pose and YOLOX.
+"""Boxes of all people from an ONNX file in the form that OpenMMLab's MMDeploy exports RTMO, YOLOX-Pose and YOLOX.
 
-Such a file takes pictures (1, 3, H, W) float32, BGR in 0..255, shrunk into the upper left of what it is made for, and
-gives boxes with their scores (1, N, 5) and, if it knows several classes, their numbers (1, N), 0 for people.
+Its input are pictures (1, 3, H, W) float32, BGR in 0..255, scaled into the upper left of its input size; its outputs
+are boxes with scores (1, N, 5) and, with several classes, class numbers (1, N), 0 for people.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ except ImportError as error:
     ) from error
 
 PADDING = 114
-"""Grey that OpenMMLab's one-stage models were trained with around pictures."""
+"""Grey value of the padding in training of OpenMMLab's one-stage models."""
 PERSON = 0
 _UNUSABLE = (
     onnx_errors.Fail,
@@ -41,14 +41,14 @@ _UNUSABLE = (
 
 
 class BoxesFromOnnx(BoxesNowAndThen):
-    """All people whom a network finds in every n-th image; in between each box moves steadily to where it is next.
+    """All people that a network finds in every n-th image; in between, boxes are interpolated linearly.
 
     Args:
         file: the network.
-        every: images between two looks.
+        every: one image in so many is searched for people.
 
     Raises:
-        PosepipeError: no such file, no ONNX, or one that does not give boxes.
+        PosepipeError: no such file, not ONNX, or without boxes as output.
     """
 
     def __init__(self, file: Path, *, every: int = 5) -> None:
@@ -78,7 +78,7 @@ class BoxesFromOnnx(BoxesNowAndThen):
         """Boxes (P, 4) float32 px of the people in one image (H, W, 3) uint8 BGR.
 
         Raises:
-            PosepipeError: the network gives something else than boxes.
+            PosepipeError: the network cannot be run, or its outputs are not boxes.
         """
         share = min(self._height / image.shape[0], self._width / image.shape[1])
         size = round(image.shape[1] * share), round(image.shape[0] * share)

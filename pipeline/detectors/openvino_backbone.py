@@ -1,7 +1,7 @@
-"""A network for use only, run by OpenVINO, which is faster than PyTorch on Intel's processors.
+"""A network for inference only, run by OpenVINO, which is faster than PyTorch on Intel's processors.
 
-OpenVINO would tell its makers over the internet that it was imported; without the package ``openvino_telemetry`` it
-does not, so that package is hidden from it.
+OpenVINO sends usage data over the internet when it is imported, unless the package ``openvino_telemetry`` is missing;
+so that package is hidden from it.
 """
 
 from __future__ import annotations

@@ -1,6 +1,6 @@
-"""Boxes of all people from a model: a person detector of MMDetection's, or a one-stage pose model of MMPose's.
+"""Boxes of all people from a person detector of MMDetection or a one-stage pose model of MMPose.
 
-As of all of OpenMMLab's, configs are Python programs: give only those that you trust. Checkpoints are read safely.
+Configs are Python programs: use only those that you trust. Checkpoints are read safely.
 """
 
 from __future__ import annotations
@@ -29,13 +29,13 @@ with openmmlab_imports():
 
 
 class BoxesFromModel(BoxesNowAndThen):
-    """All people whom a model finds in every n-th image; in between each box moves steadily to where it is next.
+    """All people that a model finds in every n-th image; in between, boxes are interpolated linearly.
 
     Args:
         config: file of an MMDetection config, or file or name of a one-stage MMPose config (RTMO, YOLOX-Pose).
         checkpoint: file of its weights.
         device: where torch computes.
-        every: images between two looks.
+        every: one image in so many is searched for people.
 
     Raises:
         PosepipeError: no such model, one that finds no people, or a checkpoint that does not fit.
@@ -61,7 +61,11 @@ class BoxesFromModel(BoxesNowAndThen):
         self.key = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
 
     def look(self, image: np.ndarray) -> np.ndarray:
-        """Boxes (P, 4) float32 px of the people in one image (H, W, 3) uint8 BGR."""
+        """Boxes (P, 4) float32 px of the people in one image (H, W, 3) uint8 BGR.
+
+        Raises:
+            PosepipeError: the model needs a part of mmcv that is missing here.
+        """
         given = {"img": image, "img_id": 0} | getattr(self._model, "dataset_meta", {})
         try:
             with torch.inference_mode(), quiet():
@@ -82,7 +86,7 @@ def _build(path: Path) -> tuple[Config, Any]:
     """The settings and the model of a config, without weights.
 
     Raises:
-        PosepipeError: no model that finds people.
+        PosepipeError: not a model that finds people.
     """
     try:
         settings = Config.fromfile(path)
@@ -108,7 +112,7 @@ def _for_arrays(pipeline: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _person_class(model: Any, path: Path) -> int | None:
-    """Which class of a detector's is people; None for models of people only."""
+    """Number of a detector's class of people; None for models of people only."""
     if isinstance(model, BottomupPoseEstimator):
         return None
     classes = model.dataset_meta["classes"]

@@ -1,7 +1,7 @@
-"""Models that need only be fetched: names, configs, addresses and digests of OpenMMLab's published weights.
+"""Models that can be downloaded: names, configs, addresses and digests of OpenMMLab's published weights.
 
-OpenMMLab puts the first eight digits of a file's SHA-256 into its name; more is not published. That shows a broken
-file, and would not stop a forger: whatever a checkpoint holds, only tensors are read from it.
+OpenMMLab puts the first eight digits of a file's SHA-256 into its name; more is not published. That detects damaged
+files, but not forged ones; so only tensors are read from a checkpoint.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ NAMES = (
     "hrnet-w32", "hrnet-w48", "hrnet-w32-mpii", "vitpose-s", "vitpose-b", "vitpose-l", "vitpose-h",
 )  # fmt: skip
 LICENCE = "Apache-2.0"
-"""Of all weights that OpenMMLab publishes with MMPose."""
+"""Licence of all weights that OpenMMLab publishes with MMPose."""
 SERVERS = ("https://download.openmmlab.com/", "https://openmmlab.oss-accelerate.aliyuncs.com/")
 """OpenMMLab's server, and the storage behind it under its older address."""
 
@@ -35,16 +35,16 @@ class ReadyModel:
     file_name: str
     urls: tuple[str, ...]
     sha256: str
-    """The digits of it that are known."""
+    """Its known first digits."""
 
     @property
     def path(self) -> Path:
-        """Where its weights are, or would be."""
+        """Path of its weights, whether they are downloaded or not."""
         return models_folder() / self.file_name
 
     @property
     def needs(self) -> str:
-        """The package that it needs beside MMPose, or ""."""
+        """Further package that it needs beside MMPose, or ""."""
         return "mmpretrain" if self.name.startswith("vitpose") else ""
 
 
@@ -64,19 +64,19 @@ def ready_model(name: str) -> ReadyModel:
 
 
 def ready_models() -> list[ReadyModel]:
-    """The whole table."""
+    """All models of the table."""
     return [ready_model(name) for name in NAMES]
 
 
 def pull(name: str, source: str = "") -> Path:
-    """The weights of a model of the table, fetched if they are not here yet.
+    """The weights of a model of the table, downloaded if necessary.
 
     Args:
         name: of the table.
-        source: a file of it, or the https address of a copy; OpenMMLab's servers if empty.
+        source: a local file, or the https address of a copy; OpenMMLab's servers if empty.
 
     Raises:
-        PosepipeError: unknown name, no server gives it, or another content.
+        PosepipeError: unknown name, no server has it, or other content.
     """
     model = ready_model(name)
     if source and not source.startswith(("https://", "http://")):
@@ -90,10 +90,10 @@ def pull(name: str, source: str = "") -> Path:
 
 
 def path_of(name: str) -> Path:
-    """Where the weights of a model of the table are.
+    """Path of the weights of a model of the table.
 
     Raises:
-        PosepipeError: unknown name, or not fetched yet.
+        PosepipeError: unknown name, or not downloaded yet.
     """
     model = ready_model(name)
     if not model.path.is_file():

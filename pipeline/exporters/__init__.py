@@ -10,9 +10,9 @@ if TYPE_CHECKING:
     from .clip import Clip
 
 Exporter = Callable[["Clip", Path], None]
-"""Writes a clip's file, or folder, at a path in an empty folder; what it writes beside it goes along.
+"""Writes a clip's file, or folder, at a path in an empty folder; further files in that folder are kept as well.
 
-The caller makes that atomic: nothing appears in the results unless the exporter returns.
+The caller makes this atomic: nothing appears in the results unless the exporter returns.
 """
 
 
@@ -43,7 +43,7 @@ EXPORTERS: dict[str, Format] = {
     "view": Format("view.html", "posepipe.pipeline.exporters.view:write"),
     "overlay": Format("overlay.mp4", "posepipe.pipeline.exporters.overlay:write"),
 }
-"""Our formats by name; the module is imported only when it is used."""
+"""Built-in formats by name; a module is imported only when it is used."""
 
 DEFAULT_EXPORTS = ("npz", "csv", "trc", "angles", "view", "overlay")
 """Result files if none are named."""
@@ -53,7 +53,7 @@ FROM_VIDEO = frozenset({"overlay"})
 
 
 def find_format(name: str) -> Format:
-    """A format by name: one of ours, or of a package that registers one (``posepipe.exporters``).
+    """A format by name: a built-in one, or one that another package registers (``posepipe.exporters``).
 
     Raises:
         PosepipeError: unknown format (with the nearest valid name), or one of another package that cannot be used.

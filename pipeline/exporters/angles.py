@@ -1,6 +1,6 @@
-"""angles.csv, angles.mot and segments.csv: joint angles, and how long the body's segments are on both sides.
+"""angles.csv, angles.mot and segments.csv: joint angles, and lengths of the body's segments on both sides.
 
-What the angles mean, their zeros and signs, stands in ``models.angles``.
+``models.body.angles`` defines the angles, their zeros and signs.
 """
 
 from __future__ import annotations
@@ -18,11 +18,11 @@ OPENSIM = {
     "hip_flexion": "hip_flexion", "knee_flexion": "knee_angle", "ankle_dorsiflexion": "ankle_angle",
     "shoulder_flexion": "arm_flex", "elbow_flexion": "elbow_flex",
 }  # fmt: skip
-"""Coordinates of OpenSim's full-body model (Rajagopal et al., 2016), whose signs and zeros are ours, by our names."""
+"""Coordinates of OpenSim's full-body model (Rajagopal et al., 2016) by our names; signs and zeros are the same."""
 
 
 def write(clip: Clip, path: Path) -> None:
-    """Write ``angles.csv``: a row per person and frame, a column per angle in degrees; empty where not known."""
+    """Write ``angles.csv``: a row per person and frame, a column per angle in degrees; empty where unknown."""
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         for person in clip.people:
@@ -35,13 +35,13 @@ def write(clip: Clip, path: Path) -> None:
 
 
 def write_mot(clip: Clip, path: Path) -> None:
-    """Write ``angles.mot`` for OpenSim, a file per person; gaps are bridged and ends left out, as in ``poses.trc``.
+    """Write ``angles.mot`` for OpenSim, a file per person; gaps are interpolated, as in ``poses.trc``.
 
-    Angles that the model of Rajagopal et al. has are called as there, so that OpenSim can play the file on it; where
-    an angle is not defined (a limb that points sideways) it is bridged as well.
+    Angles that exist in the model of Rajagopal et al. have its names, so that OpenSim can play the file on it; where
+    an angle is undefined (a limb that points sideways) it is interpolated as well.
 
     Raises:
-        PosepipeError: no frame has a whole pose.
+        PosepipeError: no frame has a complete pose.
     """
     for person, file_path in clip.each(path):
         _write_mot(clip, person, file_path)
@@ -65,23 +65,23 @@ def _write_mot(clip: Clip, person: Person, path: Path) -> None:
 
 
 def opensim_name(angle: str) -> str:
-    """``left_knee_flexion`` as OpenSim names it: ``knee_angle_l``."""
+    """OpenSim's name of an angle: ``knee_angle_l`` for ``left_knee_flexion``."""
     side, _, rest = angle.partition("_")
     return f"{OPENSIM[rest]}_{side[0]}" if rest in OPENSIM else angle
 
 
 def _bridged(time: np.ndarray, angle: np.ndarray) -> np.ndarray:
-    """Angles interpolated where they are not defined; 0 throughout if they never are."""
+    """Angles (frame), interpolated where they are undefined; 0 throughout if they always are."""
     known = np.isfinite(angle)
     return np.interp(time, time[known], angle[known]) if known.any() else np.zeros(len(time))
 
 
 def write_segments(clip: Clip, path: Path) -> None:
-    """Write ``segments.csv``: per person and segment median length, spread over the clip, and left against right.
+    """Write ``segments.csv``: for each person and segment the median length, spread over the clip, and asymmetry.
 
     ``spread`` is half the width of the middle 68 % of the lengths, about a standard deviation; ``asymmetry_percent``
-    is the symmetry index of the medians (``models.angles.asymmetry``), of segments that there are two of. Bones
-    do not change, so spread and asymmetry tell how far to trust the poses.
+    is the symmetry index of the medians (``models.body.angles.asymmetry``), for paired segments. Bones do not change
+    in length, so spread and asymmetry show how far to trust the poses.
     """
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")

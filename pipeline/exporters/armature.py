@@ -1,12 +1,11 @@
-"""Bones that turn: joints as a tree with a rest pose, and the rotations and translations that give each pose.
+"""Joints as a tree with a rest pose, and the rotations and translations that give each pose.
 
-For formats of animation (BVH, glTF). Every joint is a node. A node's rotation turns the rest pose's bones to its
-children onto the pose's, by the least angle; about the bones' own axes it turns as its parent does, because **twist
-is not observed**: joints are points. Bones of estimated poses change in length, so nodes have translations as well;
+For animation formats (BVH, glTF). Every joint is a node. A node's rotation takes the bones to its children from the
+rest pose to the pose by the smallest angle; about the bones' own axes it follows its parent, because **twist is not
+observed**: joints are points. Bones of estimated poses change in length, so nodes have translations as well;
 rotations and translations together give every joint exactly.
 
-Rest pose: a person who stands upright in a T, facing +z, y up, left hand towards +x; each bone as long as in the
-median over the clip.
+Rest pose: a T-pose, facing +z, y up, left hand towards +x; each bone has its median length over the clip.
 """
 
 from __future__ import annotations
@@ -28,12 +27,12 @@ _REST: dict[str, tuple[float, float, float]] = {
     "toe": (0, -0.3, 1), "foot": (0, -0.3, 1),
     "nose": (0, 1, 0.6), "eye": (0.4, 0.5, -0.3), "ear": (1, 0, -1), "mouth": (0.4, -1, 0),
 }  # fmt: skip
-"""Direction of the bone to a joint in the rest pose, by a word of its name; x is for the left. Others go up."""
+"""Direction of the bone to a joint in the rest pose, by a word of its name; x is for the left. Others point up."""
 
 
 @dataclass(frozen=True)
 class Armature:
-    """Nodes in an order in which parents come first; the first is the pelvis."""
+    """Nodes in an order with parents first; the first is the pelvis."""
 
     names: tuple[str, ...]
     parent: tuple[int, ...]
@@ -42,7 +41,7 @@ class Armature:
     """(node, joint): ``weights @ joints`` gives the nodes."""
 
     def children(self, node: int) -> list[int]:
-        """Nodes whose parent it is."""
+        """Indices of the children of a node."""
         return [child for child, parent in enumerate(self.parent) if parent == node]
 
 
@@ -89,7 +88,7 @@ def _parents(skeleton: Skeleton, names: list[str]) -> dict[str, str | None]:
 
 
 def _spread(start: str, edges: list[tuple[str, str]]) -> dict[str, str | None]:
-    """Parents of all that can be reached, by the fewest bones."""
+    """Parents of all joints that can be reached, over the fewest bones."""
     found: dict[str, str | None] = {start: None}
     waiting = deque([start])
     while waiting:
@@ -105,7 +104,7 @@ def _spread(start: str, edges: list[tuple[str, str]]) -> dict[str, str | None]:
 
 @dataclass(frozen=True)
 class Animation:
-    """How an armature moves: a node is at ``parent + parent's rotation (in the world) x translation``."""
+    """Motion of an armature: a node is at ``parent + parent's rotation (in the world) x translation``."""
 
     armature: Armature
     rest: np.ndarray

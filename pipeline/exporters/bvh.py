@@ -2,9 +2,9 @@
 
 Lengths are metres if the body height was given, else body heights; y is up, and in the rest pose (``armature``) the
 person faces +z, as Blender's importer expects by default (forward -Z, up Y). Angles are degrees in the order Z, X, Y.
-A BVH knows neither varying frame times nor gaps: frames are one mean frame time apart, and gaps are bridged. Because
-bones of estimated poses change in length, every joint has position channels beside its rotations; readers that ignore
-them show the bones in their median lengths.
+BVH has neither variable frame times nor gaps: frames are one mean frame time apart, and gaps are interpolated.
+Because bones of estimated poses change in length, every joint has position channels beside its rotations; readers
+that ignore them show bones of median length.
 """
 
 from __future__ import annotations
@@ -21,14 +21,14 @@ from .gapless import gapless
 
 CHANNELS = "CHANNELS 6 Xposition Yposition Zposition Zrotation Xrotation Yrotation"
 END = 0.25
-"""Length of the stump behind the last joint of a limb, in lengths of the bone before it."""
+"""Length of the end site behind the last joint of a limb, in lengths of the bone before it."""
 
 
 def write(clip: Clip, path: Path) -> None:
     """Write the joints as bones.
 
     Raises:
-        PosepipeError: no frame has a whole pose.
+        PosepipeError: no frame has a complete pose.
     """
     for person, file_path in clip.each(path):
         _write_one(clip, person, file_path)

@@ -1,8 +1,8 @@
 """poses.c3d: marker trajectories for Vicon Nexus, Visual3D, Mokka and the biomechanics toolboxes.
 
-Points are stored as 32-bit floats, so that no volume is too large; a missing point is NaN with residual -1. Lengths
+Points are stored as 32-bit floats, so that any volume fits; a missing point is NaN with residual -1. Lengths
 are in mm if the body height was given, else in body heights. Axes are those of ``poses.trc``. C3D counts frames in 16
-bits: a longer clip goes on in ``poses_2.c3d`` and so on, and ``POSEPIPE:FIRST_FRAME`` says where each begins.
+bits: a longer clip continues in ``poses_2.c3d`` and so on, and ``POSEPIPE:FIRST_FRAME`` says where each begins.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from .clip import Y_UP, Y_UP_AXES, Clip, marker_name
 
 MAX_FRAMES = 65535
 LINE = 127
-"""Longest text that all readers of C3D take."""
+"""Longest text that all C3D readers accept."""
 
 
 def write(clip: Clip, path: Path) -> None:
@@ -58,5 +58,5 @@ def _labels(clip: Clip) -> list[str]:
 
 
 def _lines(text: str) -> list[Any]:
-    """A text in pieces that fit; together they are the text. None ends in a space, which readers take for padding."""
+    """A text in pieces that fit. None ends in a space, which readers treat as padding."""
     return re.findall(rf".{{0,{LINE - 1}}}\S", text, re.DOTALL) or [""]

@@ -1,4 +1,4 @@
-"""What exporters are given: one clip's people and where they come from."""
+"""The input of exporters: one clip's people and their provenance."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from ..arrays import Frames, Pose3D
 CAMERA_AXES = "camera axes, right-handed: x right, y down, z forward"
 Y_UP_AXES = "the camera's axes with y up, right-handed: x right, y up, z towards the camera"
 Y_UP = np.array([1.0, -1.0, -1.0])
-"""Times a point in camera axes: the same point in ``Y_UP_AXES``, those of OpenSim, BVH and glTF."""
+"""Factor from camera axes to ``Y_UP_AXES``, which OpenSim, BVH and glTF use."""
 
 ROOT_TRAJECTORY = "estimate of where the root is in camera coordinates; the attribute root says what it assumes"
 
 ONLY_PERSON = "person0"
-"""Name of the person where one person was followed."""
+"""Name of the person where one person was tracked."""
 
 
 @dataclass(frozen=True)
@@ -32,12 +32,12 @@ class Person:
     name: str
     pose: Pose3D
     more: Mapping[str, np.ndarray] = field(default_factory=dict)
-    """Further arrays by name, which only poses files of numpy hold."""
+    """Further arrays by name, which only poses.npz holds."""
 
 
 @dataclass(frozen=True)
 class Clip:
-    """One clip's results, and what they came from. All people share frames, skeleton and unit."""
+    """One clip's results and provenance. All people share frames, skeleton and unit."""
 
     people: tuple[Person, ...]
     video: Path
@@ -50,24 +50,24 @@ class Clip:
     provenance: dict[str, Any]
     """Plain values: posepipe version, digests of model and clip, detector, method, settings."""
     filmed: bool = False
-    """Whether ``video`` can be read; else there are only the poses of it."""
+    """Whether ``video`` can be read; otherwise only its poses exist."""
     variant: str = ""
-    """Marks the names of its files, if they are not of one camera alone: "multiview"."""
+    """Suffix of its file names if they are not of a single camera: "multiview"."""
 
     @staticmethod
     def of(pose: Pose3D, frames: Frames, video: Path, provenance: dict[str, Any]) -> Clip:
-        """The clip of a video in which one person was followed."""
+        """The clip of a video in which one person was tracked."""
         return Clip.of_people((Person(ONLY_PERSON, pose),), frames, video, provenance)
 
     @staticmethod
     def of_people(people: tuple[Person, ...], frames: Frames, video: Path, provenance: dict[str, Any]) -> Clip:
-        """The clip of a video in which these people were followed."""
+        """The clip of a video in which these people were tracked."""
         width, height = map(int, frames.image_size)
         return Clip(people, video, frames.rate, (width, height), np.array(frames.time), provenance, frames.filmed)
 
     @property
     def time(self) -> np.ndarray:
-        """Time of life of each frame (frame) float64 in s."""
+        """Real time of each frame (frame) float64 in s, with slow motion undone."""
         return self.people[0].pose.time
 
     @property
@@ -82,17 +82,17 @@ class Clip:
 
     @property
     def life_rate(self) -> Fraction:
-        """Average frames per second of life: the video's rate times its slow motion."""
+        """Average frames per second of real time: the video's rate times its slow motion."""
         video, life = float(np.ptp(self.video_time)), float(np.ptp(self.time))
         slow_motion = Fraction(video / life).limit_denominator(1000) if life > 0 else Fraction(1)
         return Fraction(self.rate) * slow_motion
 
     def frame_at(self, time: float) -> int:
-        """The frame that is nearest to a time (s) of the video."""
+        """Index of the frame nearest to a time (s) of the video."""
         return int(np.abs(self.video_time - time).argmin())
 
     def file(self, name: str) -> str:
-        """Name of this clip's file, given a format's usual name."""
+        """Name of this clip's file in a format, given the format's usual name."""
         return marked(name, self.variant) if self.variant else name
 
     def facts(self, axes: str) -> dict[str, str]:
@@ -109,20 +109,20 @@ class Clip:
         }
 
     def each(self, path: Path) -> Iterator[tuple[Person, Path]]:
-        """Each person and the file for them, where a file holds one: ``poses.trc``, or ``poses_<person>.trc``."""
+        """Each person and their file, for formats of one person per file: ``poses.trc`` or ``poses_person0.trc``."""
         for person in self.people:
             alone = len(self.people) == 1
             yield person, path if alone else path.with_name(f"{path.stem}_{person.name}{path.suffix}")
 
 
 def marked(name: str, variant: str) -> str:
-    """A file's name with the mark of a variant: ``poses_multiview.trc`` instead of ``poses.trc``."""
+    """A file name with the suffix of a variant: ``poses_multiview.trc`` instead of ``poses.trc``."""
     path = Path(name)
     return f"{path.stem}_{variant}{path.suffix}"
 
 
 def root(skeleton: Skeleton, camera: str = "") -> str:
-    """What poses are relative to, in words, and with which ``root_camera`` it is estimated where that is."""
+    """The origin of poses in words, and the ``root_camera`` with which its position is estimated."""
     joints = " and ".join(skeleton.joints[joint] for joint in skeleton.landmark("pelvis"))
     middle = f"middle between {joints}" if " and " in joints else joints
     where = "where the person stands is not estimated"
@@ -132,12 +132,12 @@ def root(skeleton: Skeleton, camera: str = "") -> str:
 
 
 def root_trajectories(poses: Sequence[Pose3D]) -> np.ndarray | None:
-    """Where the root of people of one clip is estimated to be (frame, xyz, person); None if it is not."""
+    """Estimated root positions (frame, xyz, person) of people of one clip; None if they are not estimated."""
     roots = [np.asarray(pose.root_trajectory) for pose in poses if pose.root_trajectory is not None]
     return np.stack(roots, -1) if len(roots) == len(poses) else None
 
 
 def marker_name(joint: str) -> str:
-    """``right_big_toe`` as biomechanics names it: ``RBigToe``."""
+    """Marker name of a joint: ``RBigToe`` for ``right_big_toe``."""
     side = {"left": "L", "right": "R"}
     return "".join(side.get(word, word.capitalize()) for word in joint.split("_"))

@@ -16,11 +16,11 @@ CHUNK_FRAMES = 2048
 
 
 def write(clip: Clip, path: Path) -> None:
-    """Write a plain table; where a person was not seen, x, y, z and the pixels are empty.
+    """Write a plain table; where a person is missing, x, y, z and the pixels are empty.
 
     ``frame`` counts the video's frames from 0; ``time`` is in seconds; ``x, y, z`` are root-relative in camera
     axes (x right, y down, z forward), in metres if the body height was given, else in body heights; ``x_px, y_px``
-    are the 2D pose that was lifted, in pixels of the upright picture. People come one after the other.
+    are the 2D pose that was lifted, in pixels of the upright picture. Rows are grouped by person.
     """
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")

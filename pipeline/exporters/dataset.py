@@ -1,4 +1,4 @@
-"""Results as an xarray data set, in the layout of the package movement, as ``poses.nc`` has it too."""
+"""Results as an xarray data set in the layout of the package movement, like ``poses.nc``."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 def as_dataset(poses: Pose3D | Mapping[str, Pose3D]) -> xarray.Dataset:
     """``position`` (time, space, keypoint, individual) and ``confidence`` (time, keypoint, individual) of poses.
 
-    Where it is estimated, ``root_trajectory`` (time, space, individual) is where the root is in camera coordinates.
+    ``root_trajectory`` (time, space, individual) holds root positions in camera coordinates, where estimated.
 
     Args:
-        poses: one person's, or those of people by their names (``Inferred.people``), all of one clip.
+        poses: of one person, or of several by name (``Inferred.people``), all of one clip.
 
     Raises:
         PosepipeError: xarray is not installed.

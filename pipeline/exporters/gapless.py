@@ -14,12 +14,12 @@ from .clip import Clip, Person
 log = logging.getLogger("posepipe")
 
 QUIET_GAP_S = 0.25
-"""Longer gaps are bridged as well, but not without a warning."""
+"""Longest gap that is interpolated without a warning."""
 
 
 @dataclass(frozen=True)
 class Gapless:
-    """A person from the first to the last whole pose; what was missing between is interpolated over time."""
+    """A person's poses from the first to the last complete one; gaps are interpolated over time."""
 
     frame: np.ndarray
     """Index of each kept frame in the clip (kept) int64, without holes."""
@@ -33,10 +33,10 @@ def gapless(clip: Clip, person: Person, name: str) -> Gapless:
     """A person's poses without NaN.
 
     Args:
-        name: the format, for messages.
+        name: of the format, for messages.
 
     Raises:
-        PosepipeError: no frame has a whole pose.
+        PosepipeError: no frame has a complete pose.
     """
     pose = person.pose
     whole = np.flatnonzero(np.isfinite(pose.joint).all((1, 2)))
@@ -46,7 +46,7 @@ def gapless(clip: Clip, person: Person, name: str) -> Gapless:
     longest = float(np.diff(pose.time[whole]).max(initial=0))
     if longest > QUIET_GAP_S:
         log.warning(
-            "%s: %s cannot hold gaps, and the longest that is bridged by straight lines is %.1f s",
+            "%s: %s cannot hold gaps; they are interpolated linearly, and the longest is %.1f s",
             clip.video.name, name, longest,
         )  # fmt: skip
     return Gapless(kept, np.array(pose.time[kept]), _bridged(pose, kept))

@@ -1,8 +1,8 @@
 """poses.glb: an animated skeleton as glTF 2.0, for web viewers, Blender, Unity and Unreal.
 
 Lengths are metres if the body height was given, else body heights; y is up and the rest pose (``armature``) faces +z,
-as glTF prescribes. Every joint is a node with its name, turned and moved in true time; bones are drawn as slender
-octahedra. Frames without a whole pose have no key: players go straight from the pose before to the pose after.
+as glTF prescribes. Every joint is a named node, rotated and translated in real time; bones are drawn as slender
+octahedra. Frames without a complete pose have no key: players interpolate between the poses before and after.
 """
 
 from __future__ import annotations
@@ -21,18 +21,18 @@ from .armature import Animation, animate, armature_of
 from .clip import Y_UP, Y_UP_AXES, Clip
 
 FLOAT, ARRAY_BUFFER = 5126, 34962
-"""Numbers of the specification."""
+"""Constants of the specification."""
 COLORS = {"left": (0.85, 0.45, 0.13, 1), "right": (0.16, 0.39, 0.85, 1), "middle": (0.72, 0.74, 0.78, 1)}
 _BONE = np.array(
     [[0, 0, 0], [0.06, 0.15, 0], [0, 0.15, 0.06], [-0.06, 0.15, 0], [0, 0.15, -0.06], [0, 1, 0]], np.float32
 )
 _FACES = np.array([[0, a, b] for a, b in ((1, 2), (2, 3), (3, 4), (4, 1))]
                   + [[5, b, a] for a, b in ((1, 2), (2, 3), (3, 4), (4, 1))], np.uint16)  # fmt: skip
-"""A bone from the origin to (0, 1, 0)."""
+"""Faces of a bone from the origin to (0, 1, 0)."""
 
 
 class _Buffer:
-    """The binary part of the file, and the views and accessors that say what is in it."""
+    """The binary part of the file, and the views and accessors that describe it."""
 
     def __init__(self) -> None:
         self.bytes = bytearray()
@@ -40,7 +40,7 @@ class _Buffer:
         self.accessors: list[dict[str, Any]] = []
 
     def add(self, values: np.ndarray, kind: str, target: int | None = None) -> int:
-        """Append an array of float32; the number of its accessor."""
+        """Append an array of float32 and return the number of its accessor."""
         data = values.tobytes()
         view: dict[str, Any] = {"buffer": 0, "byteOffset": len(self.bytes), "byteLength": len(data)}
         self.views.append(view if target is None else {**view, "target": target})
@@ -54,10 +54,10 @@ class _Buffer:
 
 
 def write(clip: Clip, path: Path) -> None:
-    """Write one scene with an armature and an animation per person who is there at all.
+    """Write one scene with an armature and an animation for each person with a complete pose.
 
     Raises:
-        PosepipeError: no frame has a whole pose.
+        PosepipeError: no frame has a complete pose.
     """
     buffer = _Buffer()
     nodes: list[dict[str, Any]] = []
@@ -130,7 +130,7 @@ def _animation(buffer: _Buffer, moves: Animation, time: np.ndarray, first: int, 
 
 def _meshes(buffer: _Buffer) -> list[dict[str, Any]]:
     """A bone in each colour."""
-    corners = _BONE[_FACES]  # (face, 3, xyz): each face has corners of its own, so that it is flat
+    corners = _BONE[_FACES]  # (face, 3, xyz): each face has its own corners, so that it is shaded flat
     normal = np.cross(corners[:, 1] - corners[:, 0], corners[:, 2] - corners[:, 0])
     normal = np.repeat(normal / np.linalg.norm(normal, axis=-1, keepdims=True), 3, 0)
     attributes = {

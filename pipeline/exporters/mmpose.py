@@ -1,9 +1,9 @@
-"""MMPose's two JSON dialects: what its Inferencer writes (3D here), and what its demo scripts write (2D here).
+"""MMPose's two JSON dialects: that of its Inferencer (3D here), and that of its demo scripts (2D here).
 
-They differ: the Inferencer's file is a list and counts frames from 0; that of the demo scripts, which Pose2Sim reads,
-is an object and counts frames from 1. Both wrap each box in one more list than one expects, and neither has times. 3D
-poses have the axes of MMPose's pose lifters, (-x, z, -y) of the camera's: x left, y forward, z up. They are
-root-relative: unlike MMPose's by default, poses are not put onto the ground frame by frame, which flattens jumps.
+The Inferencer's file is a list and counts frames from 0; that of the demo scripts, which Pose2Sim reads, is an object
+and counts frames from 1. Both wrap each box in an additional list, and neither has times. 3D poses have the axes of
+MMPose's pose lifters, (-x, z, -y) of the camera's: x left, y forward, z up. They are root-relative: unlike MMPose's
+by default, poses are not put onto the ground frame by frame, which flattens jumps.
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from .clip import Clip, Person
 
 
 def write(clip: Clip, path: Path) -> None:
-    """Write the Inferencer's dialect, with 3D keypoints; all that the clip says of itself has no place in it."""
+    """Write the Inferencer's dialect, with 3D keypoints; it has no place for metadata."""
     frames = [
         {"frame_id": frame, "instances": [_instance(person, frame, True) for person in _there(clip, frame)]}
         for frame in range(len(clip.time))
@@ -47,19 +47,19 @@ def write_demo(clip: Clip, path: Path) -> None:
 
 
 def _there(clip: Clip, frame: int) -> Iterator[Person]:
-    """People with a whole pose."""
+    """People with a complete pose."""
     return (person for person in clip.people if np.isfinite(person.pose.joint[frame]).all())
 
 
 def _seen(clip: Clip, frame: int) -> Iterator[Person]:
-    """Those of them of whom the picture shows something, and who are not there because of other frames only."""
+    """Those of them with joints detected in this frame, not only interpolated from others."""
     return (person for person in _there(clip, frame) if np.isfinite(person.pose.keypoint[frame]).any())
 
 
 def _instance(person: Person, frame: int, solid: bool) -> dict[str, Any]:
-    """One person in a frame; the box is that of the joints seen, and its score their mean confidence.
+    """One person in a frame; the box encloses the detected joints, and its score is their mean confidence.
 
-    A 2D joint that was not seen has the score 0. Where none was, the box has no size.
+    A missing 2D joint has score 0. If all are missing, the box has size 0.
     """
     pose = person.pose
     score = np.asarray(pose.confidence[frame], float)

@@ -1,4 +1,4 @@
-"""poses.nc: named dimensions in the layout of the package movement, for it and for xarray.
+"""poses.nc: named dimensions in the layout of the package movement, for movement and xarray.
 
 NetCDF 3, which scipy writes: ``xarray.open_dataset("poses.nc")`` gives a movement data set (version 0.17 and later).
 """
@@ -16,8 +16,8 @@ from .clip import CAMERA_AXES, ROOT_TRAJECTORY, Clip, root_trajectories
 def write(clip: Clip, path: Path) -> None:
     """Write ``position`` (time, space, keypoint, individual) and ``confidence`` (time, keypoint, individual).
 
-    ``root_trajectory`` (time, space, individual) estimates where the root is. Missing positions are NaN. ``time`` is
-    in seconds. Attributes say unit, axes, root, exact rate and provenance.
+    ``root_trajectory`` (time, space, individual) holds estimated root positions. Missing positions are NaN.
+    ``time`` is in seconds. Attributes state unit, axes, root, exact rate and provenance.
     """
     joint = np.stack([np.asarray(person.pose.joint) for person in clip.people], -1)  # (frame, joint, xyz, person)
     confidence = np.stack([np.asarray(person.pose.confidence) for person in clip.people], -1)
@@ -51,7 +51,7 @@ def _coordinate(file: netcdf_file, name: str, values: np.ndarray) -> None:
 
 
 def _names(file: netcdf_file, name: str, values: tuple[str, ...] | list[str]) -> None:
-    """A coordinate of words: characters, as NetCDF 3 knows no texts; xarray puts them together again."""
+    """A coordinate of strings, stored as characters, as NetCDF 3 has no strings; xarray joins them."""
     encoded = np.array([value.encode() for value in values])
     letters = encoded.view("S1").reshape(len(values), -1)
     length = f"{name}_letters"

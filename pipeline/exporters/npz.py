@@ -1,4 +1,4 @@
-"""poses.npz: everything of a person's 3D poses, with names, units and conventions inside; numpy alone reads it."""
+"""poses.npz: all arrays of a person's 3D poses with names, units and conventions; needs only numpy to read."""
 
 from __future__ import annotations
 
@@ -22,15 +22,14 @@ AXES = (
 
 
 def write(clip: Clip, path: Path) -> None:
-    """Write the arrays of ``Pose3D`` under their own names, and texts that say what they are.
+    """Write the arrays of ``Pose3D`` under their own names, and texts that describe them.
 
     ``joint_names`` (joint) and ``bones`` (bone, 2), as joint indices, name the skeleton; ``unit``, ``axes`` and
     ``root`` are the conventions of ``joint`` and ``canonical``; ``rate`` is the average frames per second of
-    ``time`` as an exact fraction, ``video_rate`` that of ``video_time``, from which slow motion tells it apart;
-    ``person`` names who it is, and several people have a file each; ``root_trajectory`` is an estimate of where the
-    root is in camera coordinates, and ``root_camera`` says what it assumes of the camera; ``steps`` says how
-    ``joint_raw``, the poses as they were lifted, became ``joint``; ``provenance`` is JSON. No array needs pickle:
-    ``numpy.load(path)`` opens all.
+    ``time`` as an exact fraction, and ``video_rate`` that of ``video_time``; they differ in slow motion. ``person``
+    names the person; several people have a file each. ``root_trajectory`` holds estimated root positions in camera
+    coordinates, and ``root_camera`` states the assumed camera. ``steps`` lists how ``joint_raw``, the poses as
+    lifted, became ``joint``. ``provenance`` is JSON. No array needs pickle: ``numpy.load(path)`` opens all.
     """
     skeleton = clip.skeleton
     for person, file_path in clip.each(path):
@@ -47,7 +46,7 @@ def write(clip: Clip, path: Path) -> None:
             **{name: np.array(text) for name, text in texts.items()},
             **person.more,
         }
-        with zipfile.ZipFile(file_path, "w") as archive:  # as numpy.savez, but what is written leaves the memory
+        with zipfile.ZipFile(file_path, "w") as archive:  # as numpy.savez, but each array is freed once it is written
             for name, array in content.items():
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
                     np.lib.format.write_array(entry, array, allow_pickle=False)
@@ -55,7 +54,7 @@ def write(clip: Clip, path: Path) -> None:
 
 
 def read(paths: Sequence[Path]) -> Clip:
-    """The clip whose people ``write`` put into these files.
+    """The clip whose people ``write`` stored in these files.
 
     Raises:
         PosepipeError: a file that ``write`` did not write, or files of different clips.
@@ -98,5 +97,5 @@ def _read_one(path: Path) -> Clip:
         raise PosepipeError(f"there is no file {path}") from error
     except (KeyError, ValueError, OSError, zipfile.BadZipFile) as error:
         raise PosepipeError(
-            f"{path} is not a poses.npz of this posepipe; make it anew with `posepipe infer --export npz`"
+            f"{path} is not a poses.npz of this posepipe; write it again with `posepipe infer --export npz`"
         ) from error

@@ -1,8 +1,8 @@
-"""openpose/: a JSON file per frame, as OpenPose writes them with BODY_25, for Pose2Sim and others that read these.
+"""openpose/: a JSON file per frame in OpenPose's format with BODY_25, for Pose2Sim and others.
 
 ``<video>_<frame, 12 digits>_keypoints.json`` holds the people of a frame: ``pose_keypoints_2d`` in px and
-``pose_keypoints_3d``, root-relative in camera axes; joints that the skeleton lacks or that were not seen are 0 with
-confidence 0. The middle of the hips stands for MidHip, the middle of the shoulders for Neck.
+``pose_keypoints_3d``, root-relative in camera axes; joints that the skeleton lacks or that are missing are 0 with
+confidence 0. MidHip is the middle of the hips, Neck the middle of the shoulders.
 """
 
 from __future__ import annotations
@@ -22,14 +22,14 @@ BODY_25 = (
     "right_eye", "left_eye", "right_ear", "left_ear",
     "left_big_toe", "left_small_toe", "left_heel", "right_big_toe", "right_small_toe", "right_heel",
 )  # fmt: skip
-"""What we call OpenPose's joints, in its order."""
+"""Our names of OpenPose's joints, in its order."""
 _SYNONYMS = {"left_big_toe": "left_foot_index", "right_big_toe": "right_foot_index"}
 EMPTY = ("face_keypoints_2d", "hand_left_keypoints_2d", "hand_right_keypoints_2d",
          "face_keypoints_3d", "hand_left_keypoints_3d", "hand_right_keypoints_3d")  # fmt: skip
 
 
 def write(clip: Clip, path: Path) -> None:
-    """Write a folder of one file per frame; ``posepipe`` in each says unit, axes, rate and provenance."""
+    """Write a folder of one file per frame; ``posepipe`` in each holds unit, axes, rate and provenance."""
     path.mkdir()
     weights, known = _body25(clip.skeleton)
     people = [_numbers(person, weights, known) for person in clip.people]
@@ -46,7 +46,7 @@ def write(clip: Clip, path: Path) -> None:
 
 
 def _body25(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
-    """Weights (25, joint) that give BODY_25, and which of its joints (25) are there."""
+    """Weights (25, joint) that give BODY_25, and a mask (25) of its joints that exist."""
     weights = np.zeros((len(BODY_25), len(skeleton.joints)), np.float32)
     for row, name in zip(weights, BODY_25, strict=True):
         name = name if name in skeleton.joints else _SYNONYMS.get(name, name)

@@ -1,8 +1,8 @@
-"""overlay.mp4: the video with its 2D skeletons, beside the first person's 3D skeleton turning slowly.
+"""overlay.mp4: the video with its 2D skeletons, beside the first person's 3D skeleton, which rotates slowly.
 
-The output has one constant rate, the video's average; at each of its instants it shows the frame nearest in
-time, so that videos with variable frame rates keep their true timing. Pictures stream through. Of a stretch in which
-nobody is seen for longer than ``EMPTY_S`` only the ends are shown.
+The output has a constant rate, the video's average, and always shows the frame nearest in time, so that videos with
+variable frame rates keep their timing. Pictures are streamed. Of a stretch longer than ``EMPTY_S`` without people
+only the ends are shown.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ GRID: Color = (96, 80, 68)
 SHADOW: Color = (20, 14, 10)
 
 _SHIFT = 4
-"""Binary places of the coordinates given to OpenCV: motion is smooth below the pixel."""
+"""Fractional bits of the coordinates given to OpenCV, for motion below a pixel."""
 _SHADES = 8
 
 
@@ -62,7 +62,7 @@ def write(clip: Clip, path: Path) -> None:
 
 
 def parts_to_show(clip: Clip) -> list[tuple[float, float]]:
-    """Starts and ends (s) of what is left of a clip without long stretches in which nobody is seen."""
+    """Starts and ends (s) of the parts of a clip that remain without long stretches without people."""
     there = np.any([np.isfinite(person.pose.joint).all((1, 2)) for person in clip.people], axis=0)
     end = float(clip.video_time[-1])
     seen = clip.video_time[there]
@@ -76,7 +76,7 @@ def parts_to_show(clip: Clip) -> list[tuple[float, float]]:
 
 
 def frames_to_show(time: np.ndarray, rate: float) -> np.ndarray:
-    """For each instant of a constant ``rate``, the frame whose ``time`` (frame) is nearest."""
+    """Index (output frame) of the frame whose ``time`` (frame) in s is nearest, at a constant ``rate`` per second."""
     instants = time[0] + np.arange(round((time[-1] - time[0]) * rate) + 1) / rate
     after = np.searchsorted(time, instants).clip(1, max(len(time) - 1, 1))
     if len(time) == 1:
@@ -111,7 +111,7 @@ def _pictures(
 def draw_pose(picture: np.ndarray, pose: Pose3D, frame: int, scale: float) -> None:
     """Draw a frame's 2D pose on a picture (H, W, 3) that is ``scale`` times the original's size.
 
-    Bones and joints are the more transparent, and the smaller, the less confident they are.
+    The lower the confidence, the more transparent and the smaller are bones and joints.
     """
     skeleton = SKELETONS[pose.skeleton]
     height, width = picture.shape[:2]
@@ -142,7 +142,7 @@ def draw_pose(picture: np.ndarray, pose: Pose3D, frame: int, scale: float) -> No
 
 
 class _Ink:
-    """A transparent layer over a picture: colours multiplied by their opacity, and what they leave of the picture."""
+    """A transparent layer over a picture: premultiplied colours, and the remaining share of the picture."""
 
     def __init__(self, picture: np.ndarray) -> None:
         self._picture, self._color, self._clear = picture, np.zeros_like(picture), np.full_like(picture, 255)
@@ -167,7 +167,7 @@ class _Ink:
 
 
 class Panel:
-    """Pictures of a clip's 3D poses above a floor, seen by an eye that walks around them."""
+    """Pictures of a clip's 3D poses above a floor, from a viewpoint that circles around them."""
 
     def __init__(self, pose: Pose3D, size: tuple[int, int]) -> None:
         self._pose, (self._width, self._height) = pose, size
@@ -186,7 +186,7 @@ class Panel:
         self._legend()
 
     def draw(self, frame: int, seconds: float) -> np.ndarray:
-        """The panel (height, width, 3) uint8 with a frame's pose, after turning for some seconds."""
+        """The panel (height, width, 3) uint8 with a frame's pose, ``seconds`` into the rotation."""
         picture = self._night.copy()
         angle = np.deg2rad(TURN_DEG_PER_S * seconds)
         self._draw_floor(picture, angle)
@@ -251,7 +251,7 @@ class Panel:
 
 
 def _fixed(points: np.ndarray) -> np.ndarray:
-    """Points as integers with ``_SHIFT`` binary places; missing ones are never drawn."""
+    """Points (...) as integers with ``_SHIFT`` fractional bits; missing ones are never drawn."""
     return np.rint(np.nan_to_num(points) * 2**_SHIFT).astype(np.int32)
 
 

@@ -15,9 +15,9 @@ CHUNK_FRAMES = 8192
 
 
 def write(clip: Clip, path: Path) -> None:
-    """Write the columns of ``poses.csv``; a number that is not known is null.
+    """Write the columns of ``poses.csv``; unknown numbers are null.
 
-    What the file says of itself (unit, axes, root, rate, provenance) is in the metadata of its schema.
+    Unit, axes, root, rate and provenance are in the metadata of the schema.
 
     Raises:
         PosepipeError: pyarrow is not installed.

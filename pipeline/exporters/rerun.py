@@ -1,4 +1,4 @@
-"""poses.rrd: a recording for the Rerun viewer, 3D and 2D skeletons in true time; needs the package rerun-sdk."""
+"""poses.rrd: a recording for the Rerun viewer, 3D and 2D skeletons in real time; needs the package rerun-sdk."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from .clip import CAMERA_AXES, Clip
 def write(clip: Clip, path: Path) -> None:
     """Write ``world/<person>`` and ``image/<person>``, joints and bones, on the timelines ``time`` and ``frame``.
 
-    A frame without a whole pose shows nobody. ``facts`` says unit, axes, rate and provenance.
+    A frame without a complete pose shows nobody. ``facts`` holds unit, axes, rate and provenance.
 
     Raises:
         PosepipeError: rerun-sdk is not installed.

@@ -1,7 +1,7 @@
-"""root.csv: where the root of every pose is in camera coordinates, which is an estimate, apart from the poses.
+"""root.csv: estimated root positions in camera coordinates, apart from the root-relative poses.
 
 Add a row to all joints of its frame and person to place that pose in front of the camera. The distance is only as
-sure as the focal length and the height: ``result.json`` says under ``root`` what was assumed.
+accurate as the focal length and the height; ``root`` in ``result.json`` states what was assumed.
 """
 
 from __future__ import annotations
@@ -16,12 +16,12 @@ from .clip import Clip
 
 
 def write(clip: Clip, path: Path) -> None:
-    """Write a row per person and frame: ``x, y, z`` from the camera, right, down and forward; empty where not known.
+    """Write a row per person and frame: ``x, y, z`` from the camera, right, down and forward; empty where unknown.
 
     Lengths are in metres if the body height was given, else in body heights.
 
     Raises:
-        PosepipeError: the root was not estimated, as nobody said how large the pictures are.
+        PosepipeError: the root was not estimated, as the size of the pictures is unknown.
     """
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
@@ -30,7 +30,7 @@ def write(clip: Clip, path: Path) -> None:
             root = person.pose.root_trajectory
             if root is None:
                 raise PosepipeError(
-                    f"{clip.video.name} has no root trajectory, as nobody says how large its pictures are: add "
+                    f"{clip.video.name} has no root trajectory, as the size of its pictures is unknown: add "
                     "image_size_px = [1920, 1080] under [keypoints] in posepipe.toml, or leave out the format root"
                 )
             rows = np.round(root.astype(np.float64), 6).tolist()

@@ -1,11 +1,11 @@
 """poses.trc: marker trajectories for OpenSim, Pose2Sim and Sports2D; several people have a file each.
 
-TRC knows neither missing samples nor lengths without a unit, so:
+TRC has neither missing samples nor lengths without a unit, so:
 
-* gaps inside are interpolated over time, and frames before the first and after the last pose are left out;
-  ``Frame#`` and ``Time`` stay those of the clip, and ``OrigNumFrames`` is its full length;
+* gaps are interpolated over time, and frames before the first and after the last complete pose are omitted;
+  ``Frame#`` and ``Time`` are those of the clip, and ``OrigNumFrames`` is its full length;
 * ``Units`` is ``m`` if the body height was given, else ``body_heights``: OpenSim reads such a file and leaves the
-  numbers as they are, but its Scale tool refuses it, rightly, because nobody knows how tall the person is.
+  numbers as they are, but its Scale tool rightly refuses it, because the height of the person is unknown.
 
 Axes are the camera's with y up, right-handed: x right, y up, z towards the camera. Poses are root-relative.
 """
@@ -28,7 +28,7 @@ def write(clip: Clip, path: Path) -> None:
     """Write the joints as markers.
 
     Raises:
-        PosepipeError: no frame has a whole pose.
+        PosepipeError: no frame has a complete pose.
     """
     for person, file_path in clip.each(path):
         _write_one(clip, person, file_path)

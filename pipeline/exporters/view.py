@@ -1,8 +1,8 @@
-"""view.html: the video beside the 3D skeleton in step with it, with curves; one file that works without a network.
+"""view.html: the video in sync with the 3D skeleton, with curves; one file that works offline.
 
-The page holds a small copy of the video (``web_video``) with one picture for each pose and the poses' own times, so
-that the picture on view says which pose belongs to it. Without a video, as for poses that were detected elsewhere,
-it shows the skeletons only. Long clips are thinned out evenly, so that the page stays below 6 MB besides the video.
+The page holds a small copy of the video (``web_video``) with one picture for each pose at the poses' times, so that
+the displayed picture determines the pose. Without a video, as for poses that were detected elsewhere, it shows the
+skeletons only. Long clips are subsampled evenly, so that the page stays below 6 MB without the video.
 """
 
 from __future__ import annotations
@@ -28,11 +28,11 @@ from .clip import Clip, Person
 LONGEST_PX = 960
 """Longest side of the video in the page."""
 MAX_BYTES = 3_600_000
-"""Of the poses and curves in a page, before they become text."""
+"""Largest size of the poses and curves in a page, before encoding as text."""
 PIXEL, DEGREE, PER_CENT, DISTANCE = 0.1, 0.1, 0.1, 0.01
 """Resolutions of 2D poses, angles, confidences and distances in the page."""
 COLORS = 6
-"""Of people; page.css says which."""
+"""Number of colours of people in page.css."""
 
 NAMES = {
     "clip_sha256": "SHA-256 of the clip",
@@ -42,7 +42,7 @@ NAMES = {
     "handedness": "Left and right",
     "supervision": "Learnt from",
 }
-"""What the page calls entries of the provenance."""
+"""Labels on the page of entries of the provenance."""
 
 
 def write(clip: Clip, path: Path) -> None:
@@ -65,7 +65,7 @@ def write(clip: Clip, path: Path) -> None:
 
 
 def page_data(clip: Clip, stride: int) -> dict[str, Any]:
-    """What the script draws: plain values, without NaN."""
+    """Data for the script: plain values, without NaN."""
     video, life = (time - time[0] for time in (clip.video_time, clip.time))
     return {
         "time": video[::stride].round(5).tolist(),
@@ -78,7 +78,7 @@ def page_data(clip: Clip, stride: int) -> dict[str, Any]:
 
 
 def _stride(clip: Clip) -> int:
-    """How many frames of the clip there are for each pose in the page."""
+    """Number of frames of the clip per pose in the page."""
     per_frame = len(clip.people) * (11 * len(clip.skeleton.joints) + 2 * (len(HINTS) * 2 + 2))
     return -(-len(clip.time) * per_frame // MAX_BYTES)
 
@@ -97,7 +97,7 @@ def _person(clip: Clip, person: Person, number: int, stride: int) -> dict[str, A
 
 
 def _charts(pose: Pose3D, clip: Clip, stride: int) -> list[dict[str, Any]]:
-    """Curves of both sides' angles together, of the trunk's, and of how sure the 2D poses are."""
+    """Charts of the angles of both sides, of the trunk's, and of the confidence of the 2D poses."""
     charts = {
         name: [
             {"name": side, "side": side, "values": packed(angle[::stride], DEGREE)} for side, angle in sides.items()
@@ -126,7 +126,7 @@ def _curve(values: dict[str, Any]) -> dict[str, Any]:
 
 
 def _film(clip: Clip, stride: int) -> tuple[bytes, bytes]:
-    """The video for the page, if there is one, and its first picture as JPEG, on view before the video is read."""
+    """The video for the page, if there is one, and its first picture as JPEG, shown until the video is loaded."""
     if not clip.filmed:
         return b"", b""
     size = size_within(clip.image_size, LONGEST_PX)
@@ -154,7 +154,7 @@ def _film(clip: Clip, stride: int) -> tuple[bytes, bytes]:
 
 
 def _facts(clip: Clip) -> list[tuple[str, str]]:
-    """The few numbers that say most, with what they are."""
+    """The most important numbers, with labels."""
     there = np.stack([np.isfinite(person.pose.joint).all((1, 2)) for person in clip.people])
     sure = np.concatenate([person.pose.confidence[seen] for person, seen in zip(clip.people, there, strict=True)])
     people = [(str(len(clip.people)), "people")] if len(clip.people) > 1 else []
@@ -168,7 +168,7 @@ def _facts(clip: Clip) -> list[tuple[str, str]]:
 
 
 def _made(clip: Clip, stride: int, film_bytes: int) -> list[tuple[str, str]]:
-    """What was done to the clip, by name."""
+    """Label and value of each processing step of the clip."""
     facts = clip.facts("")
     rows = [(NAMES[key], _words(value)) for key, value in clip.provenance.items() if key in NAMES]
     width, height = clip.image_size
@@ -176,7 +176,7 @@ def _made(clip: Clip, stride: int, film_bytes: int) -> list[tuple[str, str]]:
     every = "all frames" if stride == 1 else f"one in {stride} frames"
     return [
         ("Clip", f"{clip.video.name}, {width} × {height}, {_decimal(Fraction(clip.rate))} frames/s"),  # noqa: RUF001
-        *([("Slow motion", f"{_decimal(slow)} times slower than life")] if slow != 1 else []),
+        *([("Slow motion", f"{_decimal(slow)} times slower than real time")] if slow != 1 else []),
         *rows,
         *([("Lifted on", clip.people[0].pose.device)] if clip.people[0].pose.device else []),
         ("Motion", facts["motion"]),
@@ -188,7 +188,7 @@ def _made(clip: Clip, stride: int, film_bytes: int) -> list[tuple[str, str]]:
 
 
 def _words(value: Any) -> str:
-    """An entry of the provenance; what differs from camera to camera with their names."""
+    """An entry of the provenance as text; values that differ between cameras with the cameras' names."""
     return "; ".join(f"{name} {each}" for name, each in value.items()) if isinstance(value, dict) else str(value)
 
 

@@ -4,7 +4,7 @@ All of it may be left out:
 
     moving = false               # do the cameras move? true, false, or leave it out to have it measured
     rig = "hall"                 # takes of one rig were filmed by cameras that stayed where they were
-    slow_motion = 1.0            # how many times slower than life the clips play
+    slow_motion = 1.0            # how many times slower than real time the clips play
     focal_px = 1480              # of the cameras, for the estimate of where the athlete is; else it is assumed
     calibration = "calib.toml"   # Pose2Sim's format: [name] size, matrix, distortions, rotation, translation;
                                  # the last two may be missing; distortions are k1, k2, p1, p2, k3
@@ -41,7 +41,7 @@ class CameraDescription(StageSettings):
         None, description="add it to the camera's time to get the take's time; found if left out"
     )
     moving: bool | None = Field(None, description="whether this camera moves")
-    slow_motion: float | None = Field(None, gt=0, description="how many times slower than life the clip plays")
+    slow_motion: float | None = Field(None, gt=0, description="how many times slower than real time the clip plays")
     focal_px: float | None = Field(None, gt=0, description="focal length, for the root trajectory")
 
 
@@ -50,7 +50,7 @@ class TakeDescription(StageSettings):
 
     moving: bool | None = Field(None, description="whether the cameras move")
     rig: str = Field("", description="takes of one rig were filmed by cameras that stayed where they were")
-    slow_motion: float | None = Field(None, gt=0, description="how many times slower than life the clips play")
+    slow_motion: float | None = Field(None, gt=0, description="how many times slower than real time the clips play")
     focal_px: float | None = Field(None, gt=0, description="focal length of the cameras, for the root trajectory")
     calibration: str = Field("", description="calibration file")
     leave_out: list[str] = Field([], description="cameras, takes, or take/camera, that are not used")

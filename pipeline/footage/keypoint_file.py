@@ -71,7 +71,7 @@ class KeypointFile:
         return any(spelling in self._archive for spelling in NAMES.get(name, (name,)))
 
     def get(self, name: str) -> np.ndarray | None:
-        """An array, or None if the file has none of that name.
+        """An array (...) of any shape, or None if the file has none of that name.
 
         Raises:
             PosepipeError: it is damaged, or not a plain array of numbers or texts.
@@ -87,7 +87,7 @@ class KeypointFile:
         return None
 
     def array(self, name: str, *shape: int | str) -> np.ndarray:
-        """An array of numbers of this shape; words in it stand for any size.
+        """An array (...) of numbers; ``shape`` is checked, where names stand for any size.
 
         Raises:
             PosepipeError: there is none, or its shape is another.
@@ -102,7 +102,7 @@ class KeypointFile:
         return array
 
     def joints(self, count: int) -> tuple[Skeleton, np.ndarray]:
-        """The skeleton, and where each of its joints stands in the file's arrays.
+        """The skeleton, and the index (J) of each of its joints in the file's arrays.
 
         Raises:
             PosepipeError: no names, not as many as joints, or none that we know.

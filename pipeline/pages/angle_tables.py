@@ -1,4 +1,4 @@
-"""Joint angles and segments of a take's clips for the report: small curves, ranges of motion, left against right."""
+"""Joint angles and segments of a take's clips for the report: small curves, ranges of motion, asymmetry."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ from ...models.skeleton import SKELETONS
 from ..arrays import Pose3D
 
 WIDTH, HEIGHT = 160, 40
-"""Of a curve, px."""
+"""Size of a curve in px."""
 POINTS = 80
-"""Of a curve; longer clips are thinned out evenly."""
+"""Largest number of points of a curve; longer clips are subsampled evenly."""
 
 
 def angle_table(poses: Mapping[str, Pose3D]) -> list[dict[str, Any]]:
-    """A row per angle with a cell per clip; all curves of a row have one scale.
+    """A row per angle with a cell per clip; all curves of a row have the same scale.
 
     Args:
         poses: by the clip's name.
@@ -38,7 +38,7 @@ def _angle_row(name: str, clips: list[dict[str, np.ndarray]]) -> dict[str, Any]:
 
 
 def _curve(angle: np.ndarray, low: float, high: float) -> str:
-    """SVG path data of an angle over time, with gaps where it is not known."""
+    """SVG path data of an angle over time, with gaps where it is unknown."""
     stride = -(-len(angle) // POINTS)
     shown = angle[::stride]
     x = WIDTH * np.arange(len(shown)) / max(len(shown) - 1, 1)
@@ -57,7 +57,7 @@ def _range(angle: np.ndarray) -> str:
 
 
 def segment_rows(poses: Mapping[str, Pose3D]) -> list[dict[str, str]]:
-    """A row per clip with a whole pose: median lengths, left / right and how much they differ, times 100."""
+    """A row per clip with a complete pose: median lengths, left / right, and the symmetry index in per cent."""
     rows = {name: _segments(pose) for name, pose in poses.items()}
     return [{"Clip": name, **cells} for name, cells in rows.items() if cells]
 

@@ -1,4 +1,4 @@
-"""Line charts as SVG, which needs no library to write and any browser, and most text, to show."""
+"""Line charts as SVG, written without a library."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ from collections.abc import Mapping, Sequence
 from html import escape
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#000000", "#999999")
-"""Okabe and Ito's palette, which people tell apart whatever colours they see."""
+"""Okabe and Ito's palette, which is safe for colour-blind people."""
 
 _WIDE, _HIGH = 330, 240
 _LEFT, _TOP, _BOTTOM = 52, 34, 46
 _LEGEND, _LETTER = 48, 7
-"""Width in px of a legend without its words, and of a letter."""
+"""Width in px of a legend without its text, and of a letter."""
 _TICKS = 5
 
 
@@ -26,7 +26,7 @@ def line_chart(
 ) -> str:
     """An SVG picture of curves by name, over common positions ``x``, from 0 to ``y_limit`` high.
 
-    Across it reaches from 0 to the last of ``x_ticks``, which are five equal parts of the largest ``x`` by default.
+    The x axis reaches from 0 to the last of ``x_ticks``; by default these are five equal parts of the largest ``x``.
     """
     across_at = list(x_ticks) or [max(x) * tick / _TICKS for tick in range(_TICKS + 1)]
     wide, high, x_limit = _WIDE, _HIGH, across_at[-1]

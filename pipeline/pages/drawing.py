@@ -1,4 +1,4 @@
-"""What all drawings of 3D poses share: which side a bone is on, upright axes, the floor, the size."""
+"""Shared by all drawings of 3D poses: sides of bones, upright axes, the floor, the size."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ LOOK_AT_FRAMES = 2000
 
 @dataclass(frozen=True)
 class Scene:
-    """Where a clip's poses are shown: upright axes, and the space they need."""
+    """Upright axes for a clip's poses, and the space that the poses need."""
 
     upright: np.ndarray  # (3, 3), from camera axes to x right, y ahead, z up
     floor: float  # z of the ground, the root being at 0
-    reach: float  # how far joints get from the root
+    reach: float  # largest distance of a joint from the root
 
     def place(self, joint: np.ndarray) -> np.ndarray:
-        """Poses (..., 3) in camera axes as they stand in this scene."""
+        """Poses (..., 3) in camera axes, transformed to the axes of this scene."""
         return joint @ self.upright.T
 
 
 def scene_of(pose: Pose3D) -> Scene:
     """The scene of a clip.
 
-    A camera rarely stands level. If bodies are upright on average, to within ``MAX_TILT_DEG``, their average is
-    taken for the vertical; else the camera's own. This is for looking only: exported numbers stay as they are.
+    A camera is rarely level. If the mean direction of the trunks is within ``MAX_TILT_DEG`` of the camera's vertical,
+    it is taken as the vertical; otherwise the camera's is. This affects drawings only, not exported numbers.
     """
     joint = np.asarray(pose.joint[:: max(1, len(pose.time) // LOOK_AT_FRAMES)], float)
     joint = joint[np.isfinite(joint).all((1, 2))]
@@ -46,7 +46,7 @@ def scene_of(pose: Pose3D) -> Scene:
 
 
 def _onto_z(up: np.ndarray) -> np.ndarray:
-    """The smallest rotation (3, 3) that turns ``up`` to z, or none if that is too far to be the camera's tilt."""
+    """The smallest rotation (3, 3) of ``up`` (3) onto z; identity if it is too large for the camera's tilt."""
     up = up / max(float(np.linalg.norm(up)), 1e-9)
     if up[2] < np.cos(np.deg2rad(MAX_TILT_DEG)):
         return np.eye(3)

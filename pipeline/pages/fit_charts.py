@@ -1,4 +1,4 @@
-"""Pictures of what a fit learnt, as inline SVG in the colours of the page: losses, canonical space, parities."""
+"""Charts of a fit as inline SVG in the colours of the page: losses, canonical space, parities."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from ..arrays import Pose3D
 
 WIDTH, HEIGHT, LEFT, TOP, BOTTOM = 960, 260, 60, 26, 26
 COLORS = 7
-"""Of loss terms; page.css says which."""
+"""Number of colours of loss terms in page.css."""
 SHOWN = 500
-"""Poses of all clips in the picture of the canonical space."""
+"""Number of poses of all clips in the picture of the canonical space."""
 SIDE = 300
 VIEWS = {"from the front": ((1, 0, 0), (0, 0, -1)), "from above": ((-1, 0, 0), (0, -1, 0))}
-"""Of the canonical space: what is across and what is down, in axes to the person's left, ahead and up."""
+"""Views of the canonical space: directions of x and y in axes to the person's left, ahead and up."""
 BINS = 48
 
 
 def draw_losses(losses: Sequence[Mapping[str, Any]]) -> str:
-    """The total and each term by epoch, on a logarithmic scale, with the beginnings of phases."""
+    """The total and each term by epoch, on a logarithmic scale, with the starts of phases."""
     terms = dict.fromkeys(
         key
         for row in losses
@@ -67,7 +67,7 @@ def draw_losses(losses: Sequence[Mapping[str, Any]]) -> str:
 
 
 def draw_canonical_space(poses: Sequence[Pose3D]) -> str:
-    """Where hips and shoulders are in the canonical space, as in Fig. 7 of CanonPose (Wandt et al., CVPR 2021)."""
+    """Hips and shoulders in the canonical space, as in Fig. 7 of CanonPose (Wandt et al., CVPR 2021)."""
     skeleton = SKELETONS[poses[0].skeleton]
     names = ("left_hip", "right_hip", "left_shoulder", "right_shoulder")
     weights = skeleton.landmark_weights(*names)
@@ -93,7 +93,7 @@ def draw_canonical_space(poses: Sequence[Pose3D]) -> str:
 
 
 def hip_spread_deg(poses: Sequence[Pose3D]) -> float:
-    """How far the line through the hips turns in the canonical space: median angle from its mean direction."""
+    """Spread of the line through the hips in the canonical space: median angle in degrees from its mean direction."""
     skeleton = SKELETONS[poses[0].skeleton]
     left, right = skeleton.landmark_weights("left_hip", "right_hip")
     line = (left - right) @ _canonical(poses)
@@ -103,13 +103,13 @@ def hip_spread_deg(poses: Sequence[Pose3D]) -> float:
 
 
 def _canonical(poses: Sequence[Pose3D]) -> np.ndarray:
-    """All whole canonical poses (pose, joint, 3)."""
+    """All complete canonical poses (pose, joint, 3)."""
     canonical = np.concatenate([np.asarray(pose.canonical, float) for pose in poses])
     return canonical[np.isfinite(canonical).all((1, 2))]
 
 
 def _mean_axes(canonical: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """Rows (3, 3): where people's left, front and upper side are on average, which training leaves to chance."""
+    """Rows (3, 3): mean directions to people's left, front and up, which training does not determine."""
     thorax, pelvis, left_hip, right_hip = skeleton.landmark_weights("thorax", "pelvis", "left_hip", "right_hip")
     up, left = ((weights @ canonical).mean(0) for weights in (thorax - pelvis, left_hip - right_hip))
     up /= max(float(np.linalg.norm(up)), 1e-9)

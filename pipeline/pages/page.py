@@ -1,4 +1,4 @@
-"""What all pages share: templates, one style, and poses as text that their scripts read."""
+"""Shared by all pages: templates, style, and poses encoded for their scripts."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ TORSO = ("left_shoulder", "right_shoulder", "right_hip", "left_hip")
 
 
 def render_page(template: str, **content: Any) -> str:
-    """A page as HTML: one file that needs nothing else; all ``content`` is escaped unless the template trusts it."""
+    """A page as one self-contained HTML file; ``content`` is escaped unless the template marks it as safe."""
     templates = Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
     templates.policies["json.dumps_kwargs"] = {"allow_nan": False, "separators": (",", ":")}
     templates.globals["source"] = lambda name: Markup((TEMPLATES / name).read_text(encoding="utf-8"))  # noqa: S704 - ours
@@ -42,7 +42,7 @@ def packed(values: np.ndarray, finest: float) -> dict[str, Any]:
 
 
 def drawn_skeleton(skeleton: Skeleton) -> dict[str, Any]:
-    """What a script needs to know to draw a skeleton; joints by their indices."""
+    """Data with which a script draws a skeleton; joints are indices."""
     torso = [skeleton.index(name) for name in TORSO if name in skeleton.joints]
     return {
         "joints": skeleton.joints,
@@ -55,7 +55,7 @@ def drawn_skeleton(skeleton: Skeleton) -> dict[str, Any]:
 
 
 def drawn_poses(pose: Pose3D, skeleton: Skeleton, stride: int) -> dict[str, Any]:
-    """Every ``stride``-th pose, upright, with the room that the poses need and the person's size."""
+    """Every ``stride``-th pose, upright, with the space that the poses need and the person's size."""
     scene, whole = scene_of(pose), np.isfinite(pose.joint).all((1, 2))
     size = float(np.median(body_size(np.asarray(pose.joint[whole], float), skeleton))) if whole.any() else 1.0
     joint = np.asarray(pose.joint[::stride], float)

@@ -1,7 +1,7 @@
-"""report.html: what a fit saw and learnt, in one page that works anywhere without a network.
+"""report.html: the data and results of a fit on one page that works offline.
 
-The page is ``templates/report.*`` and what all pages share. This file says what goes in: tables of ready texts,
-escaped by the template, pictures, and ``page_data`` for the script, as JSON.
+The page consists of ``templates/report.*`` and what all pages share. This file computes its content: tables of texts,
+escaped by the template, pictures, and ``page_data`` for the script as JSON.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from .sync_chart import draw_signals
 from .trust import DISAGREE, Evidence, judge
 
 MAX_POSES = 600
-"""Poses of a clip that the page holds; longer clips are thinned out evenly."""
+"""Largest number of poses per clip in the page; longer clips are subsampled evenly."""
 VERDICTS = {
-    "ok": "Offsets and clock rates were found, and are sure.",
+    "ok": "Offsets and clock rates were found reliably.",
     "unsure": "Offsets and clock rates were found; see the warnings.",
     "stated": "Offsets are as stated in posepipe.toml.",
 }
-"""What the verdict of a timeline means."""
+"""Sentences for the verdicts of timelines."""
 
 
 @dataclass(frozen=True)
@@ -46,25 +46,25 @@ class ReportedCamera:
     track: Track
     pose: Pose3D | None = None
     page: str = ""
-    """Where the clip's own page is, as a link from the report; empty if there is none."""
+    """Link from the report to the clip's own page; empty if there is none."""
     busy: Busy | None = None
-    """How busy the detector's network was, if that was measured."""
+    """Utilisation of the detector's network, if it was measured."""
 
 
 @dataclass(frozen=True)
 class ReportedTake:
-    """Cameras that saw the same moments, in the order of the timeline's."""
+    """Cameras of one take, in the order of the timeline's."""
 
     name: str
     cameras: Sequence[ReportedCamera]
     timeline: Timeline
     swaps: Swaps | None = None
     disagreement: Sequence[float] = ()
-    """Of each camera with the others on the 3D poses (``consistency``), in body heights; NaN if alone."""
+    """Distance of each camera's 3D poses from the others' (``consistency``), in body heights; NaN if alone."""
     fused: Sequence[float] = ()
-    """Median distance of each camera's detections from the skeleton of all views, in px; NaN if it shows nobody."""
+    """Median distance of each camera's detections from the skeleton of all views, in px; NaN where it has none."""
     page: str = ""
-    """A link to the page of the skeleton of all views, if there is one."""
+    """Link to the page of the skeleton of all views; empty if there is none."""
 
 
 @dataclass(frozen=True)
@@ -76,11 +76,11 @@ class Report:
     losses: Sequence[Mapping[str, Any]] = ()
     """One row per epoch: phase, epoch, each loss term, total."""
     handedness: Mapping[str, Any] | None = None
-    """Fields of ``models.handedness.Handedness``, and of ``takes`` by name its numbers."""
+    """Fields of ``models.body.handedness.Handedness``, and its numbers for each of the ``takes`` by name."""
     parity: np.ndarray | None = None
-    """Parities (pose) of the lifted poses (``models.handedness``), where 1 and more, or -1 and less, is evidence."""
+    """Parities (pose) of the lifted poses (``models.body.handedness``) in units of ``EVIDENCE``."""
     supervised: bool = False
-    """Whether the model learnt from true 3D poses as well."""
+    """Whether the model was trained on true 3D poses as well."""
     settings: str = ""
     versions: Mapping[str, str] | None = None
     warnings: Sequence[str] = ()
@@ -111,7 +111,7 @@ def render(report: Report) -> str:
 
 
 def page_data(report: Report) -> dict[str, Any]:
-    """What the script draws: plain values, without NaN."""
+    """Data for the script: plain values, without NaN."""
     poses = [(take, camera, camera.pose) for take in report.takes for camera in take.cameras if camera.pose]
     skeletons = [SKELETONS[pose.skeleton] for *_, pose in poses]
     return {
@@ -147,7 +147,7 @@ def _evidence(report: Report) -> Evidence:
 
 
 def _expected_error(poses: Sequence[Pose3D]) -> float | None:
-    """Median of what joints other than the root are expected to be off, in body heights."""
+    """Median expected error of the joints other than the root, in body heights."""
     told = [_in_statures(pose, np.asarray(pose.expected_error)) for pose in poses if pose.expected_error is not None]
     return float(np.nanmedian(np.concatenate(told))) if told else None
 
@@ -160,7 +160,7 @@ def _in_statures(pose: Pose3D, expected: np.ndarray) -> np.ndarray:
 
 
 def _facts(report: Report) -> list[tuple[str, str]]:
-    """The few numbers that say most, with what they are."""
+    """The most important numbers, with labels."""
     cameras = [camera for take in report.takes for camera in take.cameras]
     seconds = sum(_seconds(camera.frames) for camera in cameras)
     seen = sum(_athlete_share(camera.track) * len(camera.track.time) for camera in cameras)
@@ -227,7 +227,7 @@ def _camera_row(camera: ReportedCamera) -> dict[str, str]:
 
 
 def _sides_of(swaps: Swaps | None, camera: int) -> dict[str, str]:
-    """In how many frames left and right of legs or upper body were found swapped, or may be."""
+    """Numbers of frames in which left and right of legs or upper body are swapped, or may be."""
     if swaps is None:
         return {}
     length = swaps.end - swaps.start
@@ -237,7 +237,7 @@ def _sides_of(swaps: Swaps | None, camera: int) -> dict[str, str]:
 
 
 def _disagreement_of(disagreement: Sequence[float], camera: int) -> dict[str, str]:
-    """How far a camera's 3D poses are from those of the others, as a share of the body height."""
+    """Distance of a camera's 3D poses from those of the others, as a share of the body height."""
     if not disagreement:
         return {}
     residual = disagreement[camera]
@@ -245,7 +245,7 @@ def _disagreement_of(disagreement: Sequence[float], camera: int) -> dict[str, st
 
 
 def _residual_table(takes: Sequence[ReportedTake]) -> dict[str, Any]:
-    """``disagreement`` in per cent by take and camera, and how good that is in 0..1; None where it is not known."""
+    """``disagreement`` in per cent by take and camera, and its rating in 0..1; None where it is unknown."""
     names = list(dict.fromkeys(camera.name for take in takes for camera in take.cameras))
     rows = []
     for take in takes:
@@ -260,7 +260,7 @@ def _residual_table(takes: Sequence[ReportedTake]) -> dict[str, Any]:
 
 
 def _fused_of(residual: Sequence[float], camera: int) -> dict[str, str]:
-    """How far a camera's detections are from the skeleton of all views together."""
+    """Distance of a camera's detections from the skeleton of all views together."""
     if not residual:
         return {}
     shown = f"{residual[camera]:.1f} px" if np.isfinite(residual[camera]) else "could not be told"
@@ -280,7 +280,7 @@ def _sync_row(name: str, timeline: Timeline, camera: int) -> dict[str, str]:
 
 
 def _cue_row(name: str, cue: Mapping[str, Any]) -> dict[str, str]:
-    """What one cue says of a camera's offset."""
+    """The result of one cue for a camera's offset."""
     if cue["agrees"]:
         says = "the same" if cue["clear"] else "the same, if weakly"
     else:
@@ -295,7 +295,7 @@ def _cue_row(name: str, cue: Mapping[str, Any]) -> dict[str, str]:
 
 
 def _confidence_table(takes: Sequence[ReportedTake]) -> dict[str, Any]:
-    """Mean confidence of each joint over the frames that show the athlete; a joint not found counts as 0."""
+    """Mean confidence of each joint over the frames that show the athlete; a missing joint counts as 0."""
     cameras = [(f"{take.name} / {camera.name}", camera.track) for take in takes for camera in take.cameras]
     skeleton = SKELETONS[cameras[0][1].skeleton]
     rows = []
@@ -323,7 +323,7 @@ def _rate(frames: Frames) -> str:
 
 
 def _plus(value: float, decimals: int) -> str:
-    """A number with its sign, but no -0."""
+    """A number with its sign, but without -0."""
     return f"{round(float(value), decimals) + 0.0:+.{decimals}f}"
 
 

@@ -1,4 +1,4 @@
-"""A take's signals on its timeline as a picture: if cameras are synchronised, peaks are below each other."""
+"""Chart of a take's signals on its timeline: if cameras are synchronised, their peaks line up."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from ..arrays import Frames, Timeline, Track
 from ..stages.synchronize.signals import RATE, loudness, pose_signals
 
 SHOWN_S = 20.0
-"""How much of a long take is shown: the middle of what all cameras saw."""
+"""Length of the shown part of a long take: the middle of the time that all cameras cover."""
 SMOOTH_S = 0.06
 WIDTH, ROW, LEFT, BOTTOM = 960, 46, 110, 24
 POINTS = 500
 
 
 def draw_signals(names: Sequence[str], frames: Sequence[Frames], tracks: Sequence[Track], timeline: Timeline) -> str:
-    """Inline SVG: for each camera how fast the joints move about the trunk and, if there is sound, its loudness."""
+    """Inline SVG: for each camera the speed of joints relative to the trunk and, if there is sound, its volume."""
     start, end = _window(tracks, timeline)
     instants = np.linspace(start, end, POINTS)
     rows = []
@@ -45,7 +45,7 @@ def _window(tracks: Sequence[Track], timeline: Timeline) -> tuple[float, float]:
     """The part of the take's time that is shown, s."""
     ends = timeline.offset[:, None] + timeline.rate[:, None] * np.array([[t.time[0], t.time[-1]] for t in tracks])
     start, end = ends[:, 0].max(), ends[:, 1].min()
-    if end - start < 1:  # no moment that all cameras saw
+    if end - start < 1:  # no instant that all cameras cover
         start, end = ends[:, 0].min(), ends[:, 1].max()
     middle, half = (start + end) / 2, min(SHOWN_S, end - start) / 2
     return float(middle - half), float(middle + max(half, 0.5))
@@ -63,7 +63,7 @@ def _row(number: int, name: str, lines: Sequence[tuple[str, np.ndarray]]) -> str
 
 
 def _path(values: np.ndarray, base: float) -> str:
-    """A polyline that is interrupted where the signal is not known."""
+    """A polyline with gaps where the signal is unknown."""
     known = np.isfinite(values)
     if not known.any():
         return ""

@@ -1,7 +1,7 @@
-"""Whether the model of a fit can be trusted, in words, and what to film next time.
+"""The verdict on the model of a fit in words, and what to film next time.
 
-The limits are rules of thumb: fits that were accurate against a reference (docs/accuracy.md) are well within them.
-They judge only what a fit shows without a reference: it may still be wrong in a way that all its cameras share.
+The limits are rules of thumb: fits that are accurate against a reference (docs/accuracy.md) are well within them.
+The verdict uses no reference, so errors that all cameras share are not detected.
 """
 
 from __future__ import annotations
@@ -15,27 +15,27 @@ import numpy as np
 Level = Literal["good", "doubtful", "bad"]
 
 AGREE, DISAGREE = 0.015, 0.03
-"""Distances of the 3D poses that two cameras saw alone, in body heights: below the first they agree."""
+"""Distances between the 3D poses lifted from two cameras, in body heights: below the first, they agree."""
 SEEN, SELDOM = 0.8, 0.5
 """Shares of the frames that show the athlete."""
 SURE = 0.6
 """Mean confidence of the 2D joints."""
 SMALL_PX = 120
-"""Height of a person in the picture below which joints are hard to find."""
+"""Height of a person in the picture below which joints are hard to detect."""
 NEAR, FAR = 0.05, 0.1
-"""Expected errors of a joint, in body heights, if the model can tell."""
+"""Limits of the expected error of a joint, in body heights."""
 FEW_CAMERAS = 3
 SHORT_S = 30.0
 
 
 @dataclass(frozen=True)
 class Evidence:
-    """What a fit knows of itself."""
+    """What the verdict is based on."""
 
     handedness: str
-    """Verdict of ``models.handedness``."""
+    """Verdict of ``models.body.handedness``."""
     disagreement: Sequence[float]
-    """Of each view with the others on the 3D poses, in body heights; NaN if alone."""
+    """Distance of each view's 3D poses from the others', in body heights; NaN if alone."""
     seen: float
     """Share of the frames that show the athlete."""
     confidence: float
@@ -43,15 +43,15 @@ class Evidence:
     height_px: float
     """Median height of the athlete in the pictures."""
     cameras: int
-    """In the take that has the fewest."""
+    """Number of cameras in the take that has the fewest."""
     seconds: float
     """Length of all takes together."""
     sync: Sequence[str]
     """Verdicts of the takes' timelines."""
     expected_error: float | None
-    """Median over the joints of the lifted poses, in body heights; None of methods that cannot tell."""
+    """Median over the joints of the lifted poses, in body heights; None for methods without expected errors."""
     supervised: bool
-    """Whether the model learnt from true 3D poses as well."""
+    """Whether the model was trained on true 3D poses as well."""
 
 
 @dataclass(frozen=True)
@@ -65,7 +65,7 @@ class Trust:
 
 
 def judge(evidence: Evidence) -> Trust:
-    """The verdict: as good as the worst finding."""
+    """The verdict: that of the worst finding."""
     findings = list(_findings(evidence))
     levels: tuple[Level, ...] = ("good", "doubtful", "bad")
     worst = max((level for level, *_ in findings), key=levels.index)
@@ -79,7 +79,7 @@ def judge(evidence: Evidence) -> Trust:
 
 
 def _findings(of: Evidence) -> Iterator[tuple[Level, str, str]]:
-    """For each thing that was looked at: how good it is, what was found, and what to film next time, if anything."""
+    """For each criterion its level, the finding, and advice on filming, if any."""
     clear: Level = {"clear": "good", "thin": "doubtful"}.get(of.handedness, "bad")  # type: ignore[assignment]
     yield (
         clear,
@@ -91,7 +91,7 @@ def _findings(of: Evidence) -> Iterator[tuple[Level, str, str]]:
         typical = float(np.median(known))
         yield (
             _level(typical, AGREE, DISAGREE),
-            f"Poses that the cameras saw alone differ by {typical:.1%} of the body height.",
+            f"Poses that were lifted from single cameras differ by {typical:.1%} of the body height.",
             ""
             if typical <= AGREE
             else "Start the cameras with a clap that all of them hear, and keep them apart by 60° or more.",
@@ -101,7 +101,7 @@ def _findings(of: Evidence) -> Iterator[tuple[Level, str, str]]:
     if of.expected_error is not None:
         yield (
             _level(of.expected_error, NEAR, FAR),
-            f"The model expects its joints to be {of.expected_error:.1%} of the body height off.",
+            f"The expected error of a joint is {of.expected_error:.1%} of the body height.",
             "" if of.expected_error <= NEAR else "Film longer, with more varied movements, so that it learns more.",
         )
     yield (
@@ -127,7 +127,11 @@ def _findings(of: Evidence) -> Iterator[tuple[Level, str, str]]:
             "Start the cameras with a clap that all of them hear.",
         )
     if of.cameras < FEW_CAMERAS:
-        yield "doubtful", "Two cameras leave a family of solutions.", "Use three or four cameras round the athlete."
+        yield (
+            "doubtful",
+            "Poses from two cameras are not unique.",
+            "Use three or four cameras around the athlete.",
+        )
     if of.seconds < SHORT_S:
         yield (
             "good",
@@ -135,7 +139,7 @@ def _findings(of: Evidence) -> Iterator[tuple[Level, str, str]]:
             "Film longer: a minute or more, with varied movements.",
         )
     if of.supervised:
-        yield "good", "The model learnt from true 3D poses as well, so it is not self-supervised.", ""
+        yield "good", "The model was trained on true 3D poses as well, so it is not self-supervised.", ""
 
 
 def _level(value: float, good: float, bad: float) -> Level:

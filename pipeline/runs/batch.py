@@ -1,7 +1,7 @@
 """Batch: 3D poses of all clips of an archive, each by ``infer`` in a process of its own.
 
-Clips that are finished, by content and by what was asked for, are left alone; one that fails is noted with its
-sentence, and the rest go on. ``summary.csv`` and ``summary.json`` say what became of each.
+Clips whose results are up to date, by content and request, are skipped; the error of one that fails is recorded, and
+the rest continue. ``summary.csv`` and ``summary.json`` list the result of each.
 """
 
 from __future__ import annotations
@@ -32,14 +32,14 @@ from .up_to_date import digest_of, infer_request, is_finished
 
 SUMMARY = "summary.json"
 WATCH_S = 3.0
-"""How often a watched folder is looked at; a file counts as arrived when it has not changed in between."""
+"""Interval between checks of a watched folder; a file has arrived when it has not changed in between."""
 SUMMARY_S = 5.0
-"""How often the summary is brought up to date."""
+"""Interval between updates of the summary."""
 
 
 @dataclass(frozen=True)
 class Task:
-    """One clip to be lifted, as ``infer`` is asked for it."""
+    """One clip to lift, with the arguments of ``infer``."""
 
     clip: Path
     folder: Path
@@ -49,14 +49,14 @@ class Task:
 
 @dataclass
 class Row:
-    """What became of a clip."""
+    """The result of a clip."""
 
     clip: str
     status: str = "waiting"
     """"waiting", "running", "done", "up to date" or "failed"."""
     frames: int | None = None
     seconds: float | None = None
-    """Time that it took in this run."""
+    """Run time in this batch."""
     mean_confidence: float | None = None
     fraction_with_person: float | None = None
     folder: str = ""
@@ -79,18 +79,18 @@ def batch(
     """3D poses of many clips.
 
     Args:
-        sources: folders, of which all videos below count, videos, or patterns such as ``archive/**/*.mp4``.
+        sources: folders, with all videos below them, videos, or patterns such as ``archive/**/*.mp4``.
         model: the ``model.pt`` of a fit.
         out: where results go, a folder per clip, and the summary; by default ``<folder>_batch`` beside the first
             source if that is a folder, else ``posepipe_batch`` in the current folder.
-        jobs: clips at the same time.
+        jobs: number of clips that are processed at the same time.
         exports: result files.
-        watch: go on with clips as they arrive, until interrupted.
-        show: told of all rows whenever one has changed.
+        watch: process new clips as they arrive, until interrupted.
+        show: called with all rows whenever one has changed.
         options: ``height_m``, ``segments_m``, ``focal_px``, ``overrides`` and ``device``, as of ``infer``.
 
     Raises:
-        PosepipeError: no clips, or a model or options that no clip could be lifted with.
+        PosepipeError: no clips, or a model or options with which no clip can be lifted.
     """
     for name in exports:
         find_format(name)
@@ -121,7 +121,7 @@ class _Batch:
         self._checked = False
 
     def work(self, workers: Workers[Task, Row], clips: dict[Path, str], jobs: int) -> None:
-        """Lift those of the clips that are not finished."""
+        """Lift the clips that are not finished."""
         digests = Digests(self._folder / "digests.json")
         self._check_model()
         tasks = []
@@ -162,7 +162,7 @@ class _Batch:
         return True
 
     def write_summary(self) -> None:
-        """Write ``summary.json`` and ``summary.csv``; what runs or waits is called waiting."""
+        """Write ``summary.json`` and ``summary.csv``; clips that run or wait have the status waiting."""
         self._folder.mkdir(parents=True, exist_ok=True)
         rows = [asdict(row) for row in self.rows.values()]
         for row in rows:
@@ -180,7 +180,7 @@ class _Batch:
 
 
 def lift_one(task: Task) -> Row:
-    """Lift one clip; in a process of its own, so that nothing it does or breaks touches the others."""
+    """Lift one clip in a process of its own, so that its failure does not affect the others."""
     import torch
 
     from .infer import infer
@@ -209,7 +209,7 @@ def lift_one(task: Task) -> Row:
 
 
 class _Warnings(logging.Handler):
-    """Keeps what is said about a clip."""
+    """Collects the warnings of a clip."""
 
     def __init__(self) -> None:
         super().__init__(logging.WARNING)
@@ -220,7 +220,7 @@ class _Warnings(logging.Handler):
 
 
 def check_options(wanted: dict[str, Any]) -> None:
-    """Refuse what would fail for every clip.
+    """Refuse options that would fail for every clip.
 
     Raises:
         PosepipeError: an unusable model, setting or device.
@@ -238,13 +238,13 @@ def check_options(wanted: dict[str, Any]) -> None:
 
 
 def _asked(wanted: dict[str, Any]) -> dict[str, Any]:
-    """Of the options of ``infer`` those that its results depend on."""
+    """Those options of ``infer`` on which its results depend."""
     names = ("model", "height_m", "segments_m", "focal_px", "overrides")
     return {name: wanted[name] for name in names if name in wanted}
 
 
 def _fill(row: Row, folder: Path, exports: Sequence[str]) -> None:
-    """What the results of a clip say of themselves."""
+    """Fill a row from the results of a clip."""
     known = about_results(folder)
     row.frames, row.mean_confidence = known["about"]["frames"], known["about"]["mean_confidence"]
     row.fraction_with_person = known["about"]["fraction_with_person"]
@@ -262,11 +262,11 @@ def _died(event: Ended[Task, Row]) -> Row:
 def find_clips(sources: Sequence[Path | str], out: Path) -> dict[Path, str]:
     """All videos of folders, files and patterns, in order, each with the name of its results folder.
 
-    That is its path below what all sources have in common, without suffix if no other clip's name is the same.
-    Hidden files, results and ``out`` are left out; a link counts where it stands.
+    That is its path below the common parent of all sources, without suffix if no other clip has the same name.
+    Hidden files, results and ``out`` are ignored; a link counts as a file at its own place.
 
     Raises:
-        PosepipeError: a source that is not there.
+        PosepipeError: a source that does not exist.
     """
     clips: dict[Path, None] = {}
     bases = []
@@ -314,7 +314,7 @@ def _is_video(path: Path) -> bool:
 
 
 def _arrived(sources: Sequence[Path | str], out: Path, known: dict[Path, Row]) -> dict[Path, str]:
-    """New clips that are whole: their size and time have not changed for a while."""
+    """New clips that are complete: their size and time have not changed for a while."""
     new = {clip: name for clip, name in find_clips(sources, out).items() if clip not in known}
     before = {clip: _stamp(clip) for clip in new}
     if new:
@@ -331,6 +331,6 @@ def _stamp(clip: Path) -> tuple[int, int] | None:
 
 
 def default_folder(sources: Sequence[Path | str]) -> Path:
-    """Where results go if nothing is said: beside the first source, if it is a folder."""
+    """Default results folder: beside the first source if that is a folder."""
     first = Path(sources[0])
     return first.absolute().with_name(f"{first.absolute().name}_batch") if first.is_dir() else Path("posepipe_batch")

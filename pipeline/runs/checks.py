@@ -1,4 +1,4 @@
-"""Before anything long begins: whether the method can be trained on the recording, and with which files."""
+"""Checks before anything long: whether the method can be trained on the recording, and with which files."""
 
 from __future__ import annotations
 
@@ -33,21 +33,21 @@ class Prepared:
     """A method that can be trained on the recording."""
 
     needs: frozenset[str]
-    """What the method needs beside 2D poses (``Method.needs``)."""
+    """Needs of the method beside 2D poses (``Method.needs``)."""
     training: TrainModelSettings
     backbone: SourceFile | None
-    """The file that training starts from."""
+    """Checkpoint that training starts from."""
     labelled: tuple[SourceFile, PictureFolder] | None
     """Annotations and pictures with 2D labels, if the method learns from them."""
     morph: MorphNetwork | None
-    """Moves joints to where a reference has them, if the settings name one."""
+    """Maps joints to those of a reference, if the settings name one."""
 
 
 def prepare(run: FitRun) -> Prepared:
     """Check the method's settings and the data that it needs.
 
     Raises:
-        PosepipeError: something that the method needs is not there, said in one sentence.
+        PosepipeError: something that the method needs is missing.
     """
     needs = method_needs(run.settings)
     training = _training(run, needs)
@@ -75,10 +75,10 @@ def _training(run: FitRun, needs: frozenset[str]) -> TrainModelSettings:
 
 
 def _check_places(run: FitRun) -> None:
-    """Check that cameras which are said to move are placed, as joints cannot tell where they stand.
+    """Check that cameras stated as moving have extrinsics, as these cannot be estimated from joints.
 
     Raises:
-        PosepipeError: one is not.
+        PosepipeError: a moving camera has none.
     """
     settings = run.settings
     static = settings.samples.static_cameras
@@ -94,7 +94,7 @@ def _check_places(run: FitRun) -> None:
 
 
 def _checkpoint(run: FitRun, name: str | None) -> SourceFile | None:
-    """The file that training starts from, if the settings name one."""
+    """The checkpoint that training starts from, if the settings name one."""
     if not name:
         return None
     path = Path(name).expanduser()
@@ -119,10 +119,10 @@ def chosen_morph(settings: Settings, sources: Mapping[Path, str]) -> MorphNetwor
     """The skeleton morph that the settings name, if they do.
 
     Args:
-        sources: files that a fit is to learn from, and their digests.
+        sources: training files of the fit, and their digests.
 
     Raises:
-        PosepipeError: it cannot be read, does not belong to the skeleton, or learnt from one of the files.
+        PosepipeError: it cannot be read, has another skeleton, or was trained on one of the files.
     """
     if not settings.morph.network:
         return None

@@ -1,7 +1,7 @@
-"""The two halves of a clip's way through the stages, which fit, infer and batch share.
+"""The two halves of the stages of a clip, which fit, infer and batch share.
 
 The first leads from a video, or a file of 2D poses, to everybody's 2D poses on the skeleton of the results; the
-second from 3D poses as they were lifted to placed and smoothed ones. Training, or a model, lies between them.
+second from lifted 3D poses to placed and smoothed ones. Training and lifting lie between them.
 """
 
 from __future__ import annotations
@@ -38,19 +38,19 @@ log = logging.getLogger("posepipe")
 
 @dataclass(frozen=True)
 class Opened:
-    """A clip of which the first stage is done."""
+    """A clip after the first stage."""
 
     camera: CameraClip
     source: SourceFile
     frames: Frames
     given: Detections | None
-    """Who is in it, where their 2D poses were detected elsewhere."""
+    """The people in a file of 2D poses; None for videos."""
     keypoints: KeypointSettings
-    """What is said of a file of 2D poses."""
+    """Settings of a file of 2D poses."""
 
     @property
     def sized(self) -> bool:
-        """Whether the size of the pictures is known, and not only how far the 2D poses reach."""
+        """Whether the size of the pictures is known, not only the extent of the 2D poses."""
         return self.frames.filmed or self.keypoints.image_size_px is not None
 
 
@@ -61,13 +61,13 @@ class ClipChain:
     cache: Cache
     settings: Settings
     morph: MorphNetwork | None
-    """Moves joints to where a reference has them, if there is one."""
+    """Maps joints to those of a reference, if there is one."""
 
     def open(self, camera: CameraClip, source: SourceFile, subject: str) -> Opened:
         """Timestamps of a video, or the people in a file of 2D poses.
 
         Raises:
-            PosepipeError: a clip that cannot be read, or that does not say what it must.
+            PosepipeError: a clip that cannot be read, or lacks required information.
         """
         run, settings = self.cache.run, self.keypoints_of(camera)
         with about(camera.video):
@@ -79,12 +79,12 @@ class ClipChain:
             return Opened(camera, source, frames, found, settings)
 
     def keypoints_of(self, camera: CameraClip) -> KeypointSettings:
-        """What the settings, and before them ``posepipe.toml``, say of a file of 2D poses."""
+        """Settings of a file of 2D poses; ``posepipe.toml`` takes precedence."""
         own = self.settings.keypoints.model_dump() | dict(camera.keypoints or {})
         return parse(KeypointSettings, own, "posepipe.toml", section="keypoints")
 
     def detect(self, clip: Opened, detector: Detector, subject: str) -> Detections:
-        """People in every picture of a video: a full look, in long ones only where a first look sees somebody."""
+        """People in every picture of a video; in long videos only where a scan of key frames finds people."""
         run, video, frames, settings = self.cache.run, clip.source, clip.frames, self.settings.detect
         with about(clip.camera.video):
             if frames.time[-1] <= settings.first_look_s:
@@ -95,7 +95,7 @@ class ClipChain:
             return run(detect_in_parts, video, parts, detector, settings=settings, subject=subject)
 
     def identify(self, clip: Opened, found: Detections, subject: str) -> Identities:
-        """Who is who in a clip."""
+        """Identities of the people in a clip."""
         settings = self.tracking(clip.camera)
         with about(clip.camera.video):
             return self.cache.run(track_people, clip.frames, found, settings=settings, subject=subject)
@@ -116,10 +116,10 @@ class ClipChain:
         return settings.model_copy(update={"slow_motion": camera.slow_motion or settings.slow_motion})
 
     def finish(self, pose: Pose3D, known: Camera | None, swaps: Swaps, camera: int, subject: str) -> Pose3D:
-        """Lifted 3D poses as a motion, and where their root is if anything is known of the camera.
+        """Lifted 3D poses as a motion, with root positions if the camera is known or assumed.
 
         Args:
-            known: the camera, or what is assumed of it.
+            known: the known or assumed camera.
             swaps: of the sides in the 2D poses that were lifted.
             camera: number of the view in ``swaps``.
         """
@@ -130,7 +130,7 @@ class ClipChain:
         return replace(pose, steps=[describe_swaps(swaps, camera, settings.sides), *pose.steps])
 
     def busy_detecting(self, found: Detections) -> Busy | None:
-        """How busy the detector's network was; None if nobody measured, as with poses from elsewhere."""
+        """Utilisation of the detector's network; None if it was not measured, as for files of 2D poses."""
         for stage in (detect_poses, detect_in_parts):
             if (facts := self.cache.facts(stage, found)) and (seconds := facts.get("seconds_of")):
                 return Busy(**seconds)
@@ -138,7 +138,7 @@ class ClipChain:
 
 
 def missing_end(clip: Opened) -> str:
-    """What users must know of a video that breaks off; else ""."""
+    """A warning if a video breaks off; otherwise ""."""
     if not clip.frames.missing_s:
         return ""
     return f"{clip.camera.video} breaks off: its last {clip.frames.missing_s:.1f} s cannot be read; the rest is used"

@@ -1,4 +1,4 @@
-"""Predicted and true poses side by side: finds what belongs together, frame by frame and joint by joint."""
+"""Predicted and true poses, matched by frame and joint."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..errors import PosepipeError
 from ..footage.keypoint_file import KeypointFile, open_keypoints
 
 WORLD, CAMERA = "joints_3d_m", "joints_3d_cam"
-"""Arrays (F, 17, 3) in metres that a clip's reference holds: world axes, or camera axes."""
+"""Names of arrays (F, 17, 3) in metres of a clip's reference: in world axes, or camera axes."""
 
 
 @dataclass(frozen=True)
@@ -33,18 +33,18 @@ class Compared:
     metric: bool
     """Whether predictions are in metres, so that measures may count scales as errors."""
     expected_error: NDArray[np.float64] | None
-    """How far off (F, 17) each joint was expected to be, in the unit of ``predicted``, if the model told."""
+    """Expected errors (F, 17) in the unit of ``predicted``, if the model gives them."""
     supervision: str
-    """Which true poses the model learnt from, as the file of predictions says; "" if it does not."""
+    """True poses in the training of the model, from the file of predictions; "" if it does not say."""
 
 
 def compare(path: Path, reference: Path, filtered: bool = False) -> Compared:
-    """Predictions beside their reference.
+    """Match predictions with their reference.
 
     Args:
         path: a ``poses.npz`` of ``fit`` or ``infer``.
         reference: for a keypoint file's poses that file; for a clip's see ``evaluate``; or a folder of such files.
-        filtered: compare a clip's filtered motion, not its poses as they were lifted.
+        filtered: compare a clip's filtered motion, not its poses as lifted.
 
     Raises:
         PosepipeError: missing or unsuitable files, or other joints.

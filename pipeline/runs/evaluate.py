@@ -19,9 +19,9 @@ from ..runtime.cache import writing_to
 from .compare import Compared, compare
 
 TURNING = ("MPJPE", "NMPJPE", "PCK", "N-PCK", "AUC", "N-AUC")
-"""Measures that need the reference in camera axes."""
+"""Metrics that need the reference in camera axes."""
 METRIC = ("MPJPE", "PCK", "AUC")
-"""Measures that need predictions in metres."""
+"""Metrics that need predictions in metres."""
 WITHIN = {"25": 0.576, "50": 0.891, "75": 1.307, "90": 1.774}
 """Per cent of joints that should be nearer than so many times the error that is expected of them.
 
@@ -32,31 +32,31 @@ CURVE_MM = np.arange(0.0, 301.0, 5.0)
 
 @dataclass(frozen=True)
 class Score:
-    """Measures of a set of frames."""
+    """Metrics of a set of frames."""
 
     name: str
     frames: int
     missing: int
-    """Reference frames without a prediction; they are left out of the means."""
+    """Reference frames without a prediction; they do not enter the means."""
     measures: dict[str, float]
 
 
 @dataclass(frozen=True)
-class Foreseen:
-    """Errors that a model expected, beside those that it made after the best scale per pose."""
+class ExpectedError:
+    """Errors that a model expected, and actual ones after the best scale per pose."""
 
     expected_mm: float
-    made_mm: float
+    actual_mm: float
     """Means over joints, without the root."""
     rank_correlation: float
-    """Spearman's, over all joints of all frames; 1 if the worst joints are those that were expected to be."""
+    """Spearman's, of expected and actual errors over all joints of all frames."""
     within: dict[str, float]
-    """Shares (%) of joints that are nearer than so many per cent should be; the same if errors are calibrated."""
+    """Quantile (%) -> share (%) of joints within it; equal if expected errors are calibrated."""
 
 
 @dataclass(frozen=True)
 class Evaluation:
-    """All that is known of how good predictions are."""
+    """Metrics of predicted poses against a reference."""
 
     clips: list[Score]
     """One per prediction file."""
@@ -67,13 +67,13 @@ class Evaluation:
     action_mean: Score | None
     """Mean of the actions' means, which most tables of Human3.6M show; None if no actions are known."""
     joints: dict[str, dict[str, float]]
-    """Joint -> measure, over all frames."""
+    """Metrics by joint, over all frames."""
     curves: dict[str, list[float]]
     """Percentages at thresholds ``CURVE_MM``: of joints (PCK, N-PCK), of poses whose worst joint is closer (CPS)."""
-    foreseen: Foreseen | None
-    """None if not all models tell what errors they expect, or the reference is in other axes."""
+    expected_error: ExpectedError | None
+    """None if a model gives no expected errors, or the reference is in other axes."""
     supervision: list[str]
-    """Which true poses the models learnt from, as the files of predictions say."""
+    """True poses in the training of the models, from the files of predictions."""
 
 
 @dataclass(frozen=True)
@@ -94,16 +94,17 @@ def evaluate(
     clusters: Path | str | None = None,
     filtered: bool = False,
 ) -> Evaluation:
-    """Measures of predicted poses.
+    """Compute metrics of predicted poses.
 
     Args:
         prediction: a ``poses.npz``, or a folder with one or more of them (results of ``fit`` or ``infer``).
         reference: for poses of a keypoint file, that file with ``joint_3d_cam``. For a clip's, an ``.npz`` with
             ``joints_3d_cam`` (F, 17, 3) in metres and camera axes, or ``joints_3d_m`` in world axes, for which only
-            measures that forgive a rotation are given; with ``time`` (F) in s frames are matched by time, else by
-            number; ``action`` names what is done. Or a folder of such files, named like camera or keypoint file.
-        joints: joints that count; all by default. Poses stay relative to the pelvis.
-        filtered: measure a clip's filtered motion, not its poses as they were lifted, each frame by itself.
+            metrics that are invariant to rotation are computed; with ``time`` (F) in s frames are matched by time,
+            else by number; ``action`` names the action. Or a folder of such files, named like cameras or keypoint
+            files.
+        joints: joints to evaluate; all by default. Poses stay relative to the pelvis.
+        filtered: evaluate a clip's filtered motion, not its poses as lifted, each frame by itself.
         clusters: keypoint file with the true poses of the training split, or a file of ``save_clusters``: adds mPSS.
 
     Raises:
@@ -128,7 +129,7 @@ def evaluate(
         action_mean=_mean_of(actions) if actions else None,
         joints={H36M17.joints[joint]: _joint(frames, place) for place, joint in enumerate(chosen)},
         curves=_curves(frames),
-        foreseen=_foreseen(compared),
+        expected_error=_expected_error(compared),
         supervision=sorted({one.supervision for one in compared} - {""}),
     )
 
@@ -143,10 +144,10 @@ def save_clusters(path: Path, training: Path) -> Path:
 
 
 def read_clusters(path: Path) -> dict[int, NDArray[np.float64]]:
-    """Centroids by number of clusters, as stored, or found among the true poses of a keypoint file.
+    """Centroids (clusters, 17 * 3) by number of clusters: stored ones, or those of a keypoint file's true poses.
 
     Raises:
-        PosepipeError: neither is there.
+        PosepipeError: the file holds neither.
     """
     with open_keypoints(path) as file:
         if "centroids_50" in file:
@@ -201,7 +202,7 @@ def _score(name: str, frames: _Frames, errors: Errors, missing: int) -> Score:
 
 
 def _scores(frames: _Frames, kind: str) -> list[Score]:
-    """A score for each clip, camera or action, in the order in which they come."""
+    """A score for each clip, camera or action, in order of appearance."""
     labels = frames.labels[kind]
     return [
         _score(name, frames, frames.errors.of(labels == name), int((frames.missing[kind] == name).sum()))
@@ -215,7 +216,7 @@ def _mean_of(scores: Sequence[Score]) -> Score:
 
 
 def _joint(frames: _Frames, place: int) -> dict[str, float]:
-    """A joint's measures; CPS is one of whole poses."""
+    """A joint's metrics; CPS is one of whole poses."""
     score = _score("", frames, frames.errors.of(joints=[place]), 0)
     return {name: value for name, value in score.measures.items() if name != "CPS"}
 
@@ -229,22 +230,22 @@ def _curves(frames: _Frames) -> dict[str, list[float]]:
     }
 
 
-def _foreseen(compared: Sequence[Compared]) -> Foreseen | None:
-    """Expected against actual errors."""
+def _expected_error(compared: Sequence[Compared]) -> ExpectedError | None:
+    """Expected and actual errors."""
     if any(one.expected_error is None or not one.in_camera_axes for one in compared):
         return None
-    expected, made = [], []
+    expected, actual = [], []
     for one in compared:
         good = metrics.complete(one.predicted) & metrics.complete(one.true)
         predicted, true = metrics.align(one.predicted[good], one.true[good], "scale")
         before = one.predicted[good] - one.predicted[good][:, :1]
         scale = np.linalg.norm(predicted, axis=(1, 2)) / np.linalg.norm(before, axis=(1, 2))
         expected.append((np.asarray(one.expected_error)[good] * scale[:, None])[:, 1:].ravel())
-        made.append(np.linalg.norm(predicted - true, axis=-1)[:, 1:].ravel())
-    all_expected, all_made = np.concatenate(expected), np.concatenate(made)
-    correlation = float(spearmanr(all_expected, all_made).statistic)
-    within = {name: float(100 * (all_made < times * all_expected).mean()) for name, times in WITHIN.items()}
-    return Foreseen(float(all_expected.mean()), float(all_made.mean()), correlation, within)
+        actual.append(np.linalg.norm(predicted - true, axis=-1)[:, 1:].ravel())
+    all_expected, all_actual = np.concatenate(expected), np.concatenate(actual)
+    correlation = float(spearmanr(all_expected, all_actual).statistic)
+    within = {name: float(100 * (all_actual < times * all_expected).mean()) for name, times in WITHIN.items()}
+    return ExpectedError(float(all_expected.mean()), float(all_actual.mean()), correlation, within)
 
 
 def _structure(compared: Sequence[Compared], clusters: dict[int, NDArray[np.float64]]) -> dict[str, float]:

@@ -1,4 +1,4 @@
-"""What an evaluation looks like: tables as text, curves as pictures, and everything as JSON."""
+"""Output of an evaluation: tables as text, curves as pictures, and everything as JSON."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..runtime.cache import write_atomically
 from .evaluate import CURVE_MM, Evaluation, Score
 
 UNITS = {"PCK": "%", "N-PCK": "%", "AUC": "%", "N-AUC": "%", "mPSS@50": "%", "mPSS@100": "%"}
-"""Units of measures; the others are in mm."""
+"""Units of metrics; the others are in mm."""
 
 
 def as_json(evaluation: Evaluation) -> dict[str, Any]:
@@ -22,21 +22,21 @@ def as_json(evaluation: Evaluation) -> dict[str, Any]:
 
 
 def as_text(evaluation: Evaluation) -> str:
-    """Tables for people: clips and means, then cameras, actions and joints where there are several."""
+    """Tables as text: clips and means, then cameras, actions and joints where there are several."""
     means = [score for score in (evaluation.mean, evaluation.action_mean) if score]
     tables = [_score_table("clip", [*evaluation.clips, *means])]
     for kind, scores in (("camera", evaluation.cameras), ("action", evaluation.actions)):
         if len(scores) > 1:
             tables.append(_score_table(kind, scores))
     tables.append(_table("joint", evaluation.joints))
-    if (told := evaluation.foreseen) is not None:
+    if (told := evaluation.expected_error) is not None:
         sentence = f"the model expected joints to be {told.expected_mm:.1f} mm off; after the best scale they are "
-        sentence += f"{told.made_mm:.1f} mm off. Rank correlation of the two: {told.rank_correlation:.2f}"
+        sentence += f"{told.actual_mm:.1f} mm off. Rank correlation of the two: {told.rank_correlation:.2f}"
         shares = ", ".join(f"{share:.0f} %" for share in told.within.values())
         wanted = ", ".join(f"{name} %" for name in told.within)
         tables.append([sentence, f"{shares} of the joints are where {wanted} were expected to be"])
     if evaluation.supervision:
-        tables.append([f"the model learnt from: {', '.join(evaluation.supervision)}"])
+        tables.append([f"the model was trained on: {', '.join(evaluation.supervision)}"])
     return "\n\n".join("\n".join(lines) for lines in tables)
 
 
@@ -81,7 +81,7 @@ def _score_table(kind: str, scores: Sequence[Score]) -> list[str]:
 
 
 def _table(kind: str, rows: Mapping[str, Mapping[str, float]]) -> list[str]:
-    """A header, and a line per row; a measure that a row lacks stays blank."""
+    """A header, and a line per row; missing metrics are blank."""
     names = list(dict.fromkeys(name for row in rows.values() for name in row))
 
     def cell(row: Mapping[str, float], name: str) -> str:

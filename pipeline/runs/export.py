@@ -1,4 +1,4 @@
-"""Export: more formats of results that are there already, from their poses.npz alone."""
+"""Export: existing results in further formats, from their poses.npz alone."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def export(result: Path | str, formats: Sequence[str], out: Path | str | None = 
     Args:
         result: a ``poses.npz`` of ``fit`` or ``infer``, or a folder with one or more of them.
         formats: names of ``EXPORTERS``.
-        out: where the files go, in the same folders as below ``result``; by default beside each ``poses.npz``.
+        out: folder for the files, with the same subfolders as ``result``; by default beside each ``poses.npz``.
 
     Raises:
         PosepipeError: unknown formats, those that need the video, or no poses.

@@ -58,18 +58,18 @@ def fit(
 ) -> Fit:
     """Train a model on the takes of a folder, or on a keypoint file, and lift all their clips with it.
 
-    What was computed before with the same videos and settings is used again.
+    Existing results of the same videos and settings are used again.
 
     Args:
         folder: videos of one take, or files of their 2D poses (``readers``), folders of such takes, or an .npz of
             samples (``keypoint_file``).
-        out: where results go; by default beside ``folder``, as ``<folder>_posepipe``.
+        out: results folder; by default beside ``folder``, as ``<folder>_posepipe``.
         settings: all settings (``load_settings``); the defaults if None.
         until: stop after this stage (one of ``STAGES``).
         exports: result files per clip.
 
     Raises:
-        PosepipeError: a mistake in the input, said in one sentence.
+        PosepipeError: invalid input.
     """
     folder, settings = Path(folder), settings or Settings()
     target = Path(out) if out else results_folder(folder)
@@ -104,7 +104,7 @@ def fit(
 
 
 def _all_stages(run: FitRun, title: str) -> Fit:
-    """The pipeline: from cameras to pages, a stage after the other."""
+    """The pipeline: from cameras to pages, stage by stage."""
     method = prepare(run)
     chain = ClipChain(run.place.cache, run.settings, method.morph)
 

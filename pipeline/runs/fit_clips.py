@@ -1,4 +1,4 @@
-"""What a fit makes of every clip with the model: its 3D poses, and the files that hold them."""
+"""Results of a fit for every clip: 3D poses from the model, and result files."""
 
 from __future__ import annotations
 
@@ -25,18 +25,18 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class View:
-    """An athlete as one camera shows them, and what is known or assumed of the camera."""
+    """An athlete in one camera, and the known or assumed camera."""
 
     name: str
     camera: str
     """Name of the camera: ``take/camera``."""
     athlete: Athlete
     number: int
-    """Of the camera in its take."""
+    """Index of the camera in its take."""
     trained_with: Camera | None
-    """The camera as it was trained with, for methods that know the cameras."""
+    """The camera in training, for methods that use the cameras."""
     known: Camera | None
-    """What is known or assumed of the camera, for the root trajectory."""
+    """The known or assumed camera, for the root trajectory."""
 
 
 def list_views(
@@ -47,7 +47,7 @@ def list_views(
     samples: Samples,
     rig: Rig | None,
 ) -> list[View]:
-    """All views in which an athlete is shown."""
+    """All views that show an athlete."""
     views = []
     for place, athlete in enumerate(athletes):
         for name, camera, number in athlete.shown():
@@ -57,7 +57,7 @@ def list_views(
 
 
 def _known(run: FitRun, clip: Opened, trained: Camera | None) -> Camera | None:
-    """What is known or assumed of a camera; nothing where nobody says how large its pictures are."""
+    """The known or assumed camera; None if the size of its pictures is unknown."""
     camera, settings = clip.camera, run.settings
     if camera.calibration is not None:
         return camera.calibration
@@ -91,7 +91,7 @@ def lift_views(
 def finish_views(
     chain: ClipChain, views: Sequence[View], lifted: Mapping[str, Pose3D], swaps: Mapping[str, Swaps]
 ) -> dict[str, Pose3D]:
-    """Every view's poses as a motion, and where their root is."""
+    """Every view's poses as a motion, with root positions."""
     return {
         view.name: chain.finish(lifted[view.name], view.known, swaps[view.athlete.name], view.number, view.name)
         for view in views
@@ -100,7 +100,7 @@ def finish_views(
 
 @dataclass(frozen=True)
 class Origin:
-    """What results come from."""
+    """Provenance of results."""
 
     model_file: SourceFile
     model: Model
@@ -115,7 +115,7 @@ def write_views(
     poses: Mapping[str, Pose3D],
     origin: Origin,
 ) -> tuple[Path, ...]:
-    """Result files of every clip; their folders."""
+    """Write the result files of every clip; returns their folders."""
     folders, settings = [], run.settings
     for name, clip in clips.items():
         shown = [view for view in views if view.camera == name]

@@ -164,7 +164,7 @@ class Fused:
         )
 
     def more(self) -> dict[str, np.ndarray]:
-        """What is known beside the poses, in the words of ``FusedPoses``, at all instants of the timeline."""
+        """Further arrays (instant, ...) of ``FusedPoses`` by name, at all instants of the timeline; NaN elsewhere."""
         views = len(self.athlete.take.cameras)
         per_view = ("camera_from_rig", "root", "focal", "residual")
         more = {name: self.spread(getattr(self.poses, name)[:, :views]) for name in per_view}

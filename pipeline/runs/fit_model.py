@@ -1,4 +1,4 @@
-"""The stages of a fit that all takes share: the samples, where the cameras stand, labels, and the model."""
+"""The stages of a fit over all takes: samples, calibration, labels, and the model."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ if TYPE_CHECKING:
 log = logging.getLogger("posepipe")
 
 EVERYTHING = "all takes"
-"""Whose results these are, for people."""
+"""Subject of these results, for messages."""
 
 
 @dataclass(frozen=True)
@@ -39,9 +39,9 @@ class TakeSamples:
     """The synchronised instants of all takes."""
 
     training: Samples
-    """As the method sees them."""
+    """Input of the method."""
     pinhole: Samples
-    """As cameras without lens distortion would show them."""
+    """Without lens distortion."""
 
 
 def sample_takes(
@@ -77,7 +77,7 @@ def sample_takes(
 
 
 def _undistorted(run: FitRun, method: Prepared, samples: Samples, takes: Sequence[Take]) -> TakeSamples:
-    """The samples that geometry sees, and methods that use intrinsics: as pinhole cameras would show them."""
+    """Undistorted samples, for geometry and for methods that use intrinsics."""
     cameras = [[camera.calibration for camera in take.cameras] for take in takes]
     needed = bool(method.needs & CAMERA_NEEDS)
     bent = samples.K is not None and any(camera and camera.is_bent for of_take in cameras for camera in of_take)
@@ -92,9 +92,9 @@ def _undistorted(run: FitRun, method: Prepared, samples: Samples, takes: Sequenc
 
 
 def moving_takes(run: FitRun, everybody: Mapping[str, list[Track]]) -> dict[str, bool]:
-    """Whether any camera of a take moves: as the settings say, else posepipe.toml, else as measured.
+    """Whether any camera of a take moves: from the settings, else posepipe.toml, else as measured.
 
-    A camera of which nothing is known counts as moving: that costs a little accuracy, the opposite mistake much.
+    Unknown cameras count as moving: that costs little accuracy, the opposite error much.
     """
     static = run.settings.samples.static_cameras
     if static is not None:
@@ -108,7 +108,7 @@ def moving_takes(run: FitRun, everybody: Mapping[str, list[Track]]) -> dict[str,
 
 
 def unknown_cameras(run: FitRun, athletes: Sequence[Athlete], clips: Mapping[str, Opened]) -> list[list[Camera]]:
-    """The cameras of every athlete's take, of which nothing is said but how large their pictures are."""
+    """Uncalibrated cameras of every athlete's take, with the size of their pictures only."""
     return [
         [Camera.of_pictures(clip.frames.image_size.tolist()) for clip in run.of(athlete.take, clips)]
         for athlete in athletes
@@ -116,7 +116,7 @@ def unknown_cameras(run: FitRun, athletes: Sequence[Athlete], clips: Mapping[str
 
 
 def calibrate_takes(run: FitRun, method: Prepared, samples: TakeSamples, cameras: list[list[Camera]]) -> Rig | None:
-    """Where the cameras stand, as given or from joints, if the method needs to know."""
+    """Camera poses, given or estimated from joints, if the method needs them."""
     assumed = "intrinsics" in method.needs and samples.training.K is None
     if not (assumed or method.needs & FROM_JOINTS):
         return None
@@ -130,7 +130,7 @@ def calibrate_takes(run: FitRun, method: Prepared, samples: TakeSamples, cameras
 def label_takes(
     run: FitRun, method: Prepared, samples: TakeSamples, rig: Rig | None, cameras: list[list[Camera]]
 ) -> tuple[Samples, Labels | None]:
-    """What the method is trained on, and 3D poses from all views if it trains on such."""
+    """Training samples, and 3D poses from all views as labels if the method needs them."""
     if "reconstruction" in method.needs:
         return reconstruct(run.place, samples.training, cameras, run.settings, subject=EVERYTHING)
     labels = None
@@ -148,7 +148,7 @@ def train(
     pictures: Pictures,
     athletes: Sequence[Athlete],
 ) -> Model:
-    """The trained model as it leaves the training stage."""
+    """The trained model from the training stage."""
     from ..stages.train import train_model
 
     log.info("method: %s, %d instants", method.training.method, len(samples.instant))
@@ -158,11 +158,11 @@ def train(
 
 
 def publish_model(run: FitRun, method: Prepared, trained: Model, samples: Samples, detectors: Sequence[str]) -> Model:
-    """``model.pt``: the trained model and what ``infer`` repeats with it.
+    """Write ``model.pt``: the trained model with the settings that ``infer`` repeats.
 
     Args:
         samples: of the footage.
-        detectors: what found the 2D poses.
+        detectors: descriptions of the detectors of the 2D poses.
     """
     trained = of_footage(trained, samples)
     repeated = (*REPEATED, *AFTER_LIFTING, *(("crop",) if "crops" in method.needs else ()))
@@ -179,7 +179,7 @@ def publish_model(run: FitRun, method: Prepared, trained: Model, samples: Sample
 
 
 def refine(run: FitRun, method: Prepared, model: Model) -> Model:
-    """The model with a refinement unit in its place, if there are true poses to train one on."""
+    """The model with a refinement unit, if true poses are given to train one."""
     if not run.settings.refine.reference:
         return model
     folder = run.place.folder
@@ -192,7 +192,7 @@ def refine(run: FitRun, method: Prepared, model: Model) -> Model:
 def trained_with(
     method: Prepared, samples: Samples, rig: Rig | None, athlete: Athlete, take: int, number: int
 ) -> Camera | None:
-    """K of a camera as it was trained with, and its lens, if the method knows the cameras.
+    """K of a camera in training, and its lens, if the method uses the cameras.
 
     Args:
         take: number of the athlete among all, which is that of the samples' take.

@@ -33,18 +33,18 @@ log = logging.getLogger("posepipe")
 BATCH_SIZE = 64
 LEARNING_RATE, WEIGHT_DECAY = 1e-4, 1e-5
 MILESTONES, DECAY = (0.4, 0.8, 0.95), 0.1
-"""Shares of the epochs after which the learning rate falls to this share of itself."""
+"""Shares of the epochs after which the learning rate is multiplied by ``DECAY``."""
 HIDDEN = 0.05
-"""Share of the joints that training hides, so that poses with joints missing are known as well."""
+"""Share of the joints that are hidden in training, so that the network handles missing joints."""
 KEPT_OUT = 0.1
-"""Share of the pairs, the last ones, that only measure what was learnt."""
+"""Share of held-out pairs, the last ones, which measure the error."""
 LEAST = 100
-"""Pairs that are needed."""
+"""Smallest number of pairs."""
 
 
 @dataclass(frozen=True)
 class FittedMorph:
-    """A trained morph and what it does to pairs that it has not seen."""
+    """A trained morph and its errors on held-out pairs."""
 
     network: MorphNetwork
     pairs: int
@@ -54,16 +54,16 @@ class FittedMorph:
     The size is the root mean square distance of the joints from the root.
     """
     after: float
-    """The same of the morphed joints."""
+    """Mean distance of the morphed joints."""
 
 
 def fit_morph(detections: Path, reference: Path, *, epochs: int = 100, seed: int = 0) -> FittedMorph:
     """Train a skeleton morph.
 
     Args:
-        detections: 2D poses of one subject as the detector finds them, a keypoint file (``keypoints``) or a file of
-            one camera (``readers``).
-        reference: the same frames and views with the joints where they should be.
+        detections: 2D poses of one subject from the detector, a keypoint file (``keypoint_file``) or a file of one
+            camera (``readers``).
+        reference: reference poses of the same frames and views.
         epochs: passes over the pairs.
         seed: of all random draws.
 

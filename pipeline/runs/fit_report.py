@@ -1,4 +1,4 @@
-"""The report of a fit, put together from what its stages found."""
+"""The report of a fit, assembled from the results of its stages."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ from .results import MULTIVIEW
 
 VIEW = EXPORTERS["view"].file
 HARMFUL = 2.0
-"""How many times more than in other takes the cameras of one may disagree before that is worth a warning."""
+"""Ratio of a take's disagreement to that of the others above which there is a warning."""
 
 
 @dataclass(frozen=True)
 class Findings:
-    """What the stages found that the report shows."""
+    """Results of the stages for the report."""
 
     clips: Mapping[str, Opened]
     athletes: Sequence[Athlete]
@@ -45,7 +45,7 @@ class Findings:
 
 
 def report_of(run: FitRun, chain: ClipChain, findings: Findings, title: str) -> Report:
-    """What the page shows."""
+    """The content of the page."""
     from ..runtime.device import describe_device  # these import torch, which a fit with nothing to do can do without
     from ..training.model_file import NO_SUPERVISION
 
@@ -91,7 +91,7 @@ def _parities(poses: Mapping[str, Pose3D]) -> np.ndarray:
 
 
 def _disagreements(run: FitRun, findings: Findings) -> dict[str, np.ndarray]:
-    """How much the cameras disagree on each athlete's 3D poses, in body heights; says who disagrees most."""
+    """Disagreement of the cameras on each athlete's 3D poses, in body heights; warns of outlying takes."""
     from ..pages.consistency import disagreement_in_3d  # imports torch
 
     found = {
@@ -114,7 +114,7 @@ def _disagreements(run: FitRun, findings: Findings) -> dict[str, np.ndarray]:
 
 
 def _reported(run: FitRun, chain: ClipChain, findings: Findings, athlete: Athlete) -> list[ReportedCamera]:
-    """What the page shows of an athlete's views."""
+    """The page's content for an athlete's views."""
     reported = []
     for camera, view in zip(athlete.take.cameras, athlete.views, strict=True):
         name = f"{athlete.take.name}/{camera.name}"

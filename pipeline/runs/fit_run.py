@@ -1,4 +1,4 @@
-"""What all parts of a fit share: what was asked for, the results folder, and the warnings for the report."""
+"""Shared by all parts of a fit: the request, the results folder, and the warnings for the report."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Stopped(Exception):  # noqa: N818 - no error: the stage that was asked for
 
 
 class Run:
-    """One run of a fit: what was asked for, where results go, and what the user should look at."""
+    """One run of a fit: the request, the results folder, and warnings."""
 
     def __init__(self, asked: FitRequest | ArraysRequest, place: Workplace, about: Path | None = None) -> None:
         self.until, self.settings = asked.until, asked.settings
@@ -30,24 +30,24 @@ class Run:
         self.warnings: list[str] = []
 
     def warn(self, sentence: str) -> None:
-        """Say something that the user should look at, now (with the file that it is about) and in the report."""
+        """Log a warning, with the file that it is about, and keep it for the report."""
         log.warning(sentence if self._about is None else f"{self._about}: {sentence}")
         self.warnings.append(sentence)
 
     def reached(self, stage: str) -> None:
-        """A stage is done for everything that the fit was given.
+        """A stage is done for all inputs of the fit.
 
         Raises:
-            Stopped: the fit was to go no further.
+            Stopped: it is the last requested stage.
         """
         if stage == self.until:
             raise Stopped
 
     def lead(self) -> None:
-        """Go on behind the stage that several processes do together: only the first of them does.
+        """Continue after the stage that several processes run together, in the first process only.
 
         Raises:
-            Stopped: this process only helps to train.
+            Stopped: this process only helps in training.
         """
         if self.place.rank > 0:
             raise Stopped

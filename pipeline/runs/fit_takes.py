@@ -24,23 +24,23 @@ from .fit_run import FitRun
 from .results import about
 
 OFTEN = 0.05
-"""Share of a clip's frames with swapped sides that is worth a warning."""
+"""Share of a clip's frames with swapped sides above which there is a warning."""
 
 
 @dataclass(frozen=True)
 class Athlete:
-    """One person in a take, and who that is in each of its cameras."""
+    """One person in a take, with their number in each camera."""
 
     take: Take
     number: int
     people: tuple[int, ...]
     """The person's number in each camera; -1 where a camera does not show them."""
     only: bool
-    """Whether nobody else of the take is wanted."""
+    """Whether this is the only requested person of the take."""
 
     @property
     def name(self) -> str:
-        """For people: the take, and who of it if several are wanted."""
+        """Name for messages: the take, and the person if several are requested."""
         return self.take.name if self.only else f"{self.take.name} {self.person}"
 
     @property
@@ -50,7 +50,7 @@ class Athlete:
 
     @property
     def rig(self) -> str:
-        """A label of takes and people that the same unmoved cameras filmed."""
+        """Label of takes and people seen by the same static cameras."""
         if not self.take.rig:
             return "" if self.only else f"of {self.take.name}"
         return f"{self.take.rig}: {', '.join(camera.name for camera in self.take.cameras)}"
@@ -78,7 +78,7 @@ def open_clips(run: FitRun, chain: ClipChain) -> dict[str, Opened]:
 
 
 def detect_people(run: FitRun, chain: ClipChain, clips: Mapping[str, Opened]) -> dict[str, Detections]:
-    """People in all videos; those that were given in files of 2D poses stand beside them."""
+    """People in all videos; and those given in files of 2D poses."""
     found = {name: clip.given for name, clip in clips.items() if clip.given is not None}
     if len(found) < len(clips):
         detector = choose_detector(run.settings.detect, run.settings.device)
@@ -89,7 +89,7 @@ def detect_people(run: FitRun, chain: ClipChain, clips: Mapping[str, Opened]) ->
 def identify_people(
     chain: ClipChain, clips: Mapping[str, Opened], found: Mapping[str, Detections]
 ) -> tuple[dict[str, Identities], dict[str, list[Track]]]:
-    """Who is who in each clip, and everybody's track."""
+    """Identities in each clip, and everybody's track."""
     people, tracks = {}, {}
     for name, clip in clips.items():
         one = people[name] = chain.identify(clip, found[name], name)
@@ -105,7 +105,7 @@ def map_people(chain: ClipChain, everybody: Mapping[str, list[Track]]) -> dict[s
 def synchronize_takes(
     run: FitRun, clips: Mapping[str, Opened], everybody: Mapping[str, list[Track]]
 ) -> dict[str, Timeline]:
-    """Each take's cameras on one timeline, by the motion of a person whom all of them show."""
+    """Each take's cameras on one timeline, by the motion of a person in all of them."""
     timelines, settings = {}, run.settings.synchronize
     for take in run.takes:
         names = [camera.name for camera in take.cameras]
@@ -132,7 +132,7 @@ def match_athletes(
     everybody: Mapping[str, list[Track]],
     timelines: Mapping[str, Timeline],
 ) -> tuple[list[Athlete], dict[str, Track]]:
-    """Who is who across each take's cameras, whose poses are wanted, and their tracks by view."""
+    """Athletes matched across each take's cameras, as requested, and their tracks by view."""
     athletes: list[Athlete] = []
     tracks: dict[str, Track] = {}
     for take in run.takes:
@@ -147,7 +147,7 @@ def match_athletes(
 
 
 def _wanted(run: FitRun, take: Take, matched: Athletes, people: Sequence[Identities]) -> list[int]:
-    """Numbers of the people of a take whose poses are wanted."""
+    """Numbers of the requested people of a take."""
     settings = run.settings.people
     if settings.everybody:
         shared = [number for number, persons in enumerate(matched.person) if (persons >= 0).sum() > 1]
@@ -168,7 +168,7 @@ def _track_of(tracks: Sequence[Track], person: int) -> Track:
 
 
 def _check_match(run: FitRun, take: Take, matched: Athletes, number: int) -> None:
-    """Say which cameras do not show an athlete, or may show somebody else."""
+    """Warn of cameras that do not show an athlete, or may show another person."""
     agreements = zip(take.cameras, matched.person[number], matched.agreement[number], strict=True)
     for camera, one, agreement in agreements:
         if one < 0:
@@ -182,7 +182,7 @@ def _check_match(run: FitRun, take: Take, matched: Athletes, number: int) -> Non
 
 @dataclass(frozen=True)
 class Pictures:
-    """What methods of pictures look at; nothing for others."""
+    """Input of methods on pictures; empty for others."""
 
     crops: Mapping[str, Crops]
     """Of the athletes, by view."""
@@ -190,7 +190,7 @@ class Pictures:
     """Of people with 2D labels."""
 
     def of(self, athlete: Athlete) -> list[Crops]:
-        """Pictures of an athlete in all cameras; those of another, never looked at, where one does not show them."""
+        """Pictures of an athlete in all cameras; unused ones of another athlete where a camera does not show them."""
         shown = [self.crops[view] for view in athlete.views if view in self.crops]
         return [self.crops.get(view, shown[0]) for view in athlete.views]
 
@@ -217,7 +217,7 @@ def crop_pictures(
 def mend_takes(
     run: FitRun, athletes: Sequence[Athlete], tracks: Mapping[str, Track], timelines: Mapping[str, Timeline]
 ) -> tuple[dict[str, Track], dict[str, Swaps]]:
-    """Left and right put right where time and the other cameras say so: tracks by view, swaps by athlete."""
+    """Tracks by view with swapped sides corrected, and swaps by athlete."""
     mended, swaps, settings = {}, {}, run.settings.sides
     for athlete in athletes:
         seen = [tracks[view] for view in athlete.views]

@@ -27,7 +27,7 @@ def reconstruct(
 ) -> tuple[Samples, Labels]:
     """What to learn from: the samples with poses as labels; CanonPose learns the samples, and their views are fused.
 
-    Where there are few samples, turned cameras film the poses as well (``turned``), until there are about as
+    Where there are few samples, views of rotated cameras are added (``augment_views``), until there are about as
     many as the method wants. Writes ``canonpose.pt``, a model like any other.
 
     Args:
@@ -36,7 +36,7 @@ def reconstruct(
     Raises:
         PosepipeError: training that tells nothing of left and right.
     """
-    from ..stages.augment_views import film, turn_cameras
+    from ..stages.augment_views import augment_samples, rotate_cameras
     from ..stages.fuse import fuse_views  # imports torch, which a fit with nothing to do can do without
     from ..stages.lift import lift_samples
     from ..stages.train import train_model
@@ -57,14 +57,14 @@ def reconstruct(
     unknown = replace(samples, K=None, R=None, t=None)  # nothing that is learnt from depends on a calibration
     fused = run(fuse_views, unknown, lifted, cameras, subject=subject)
     if copies := max(0, round(first.instants / len(samples.instant)) - 1):
-        log.info("short footage: turned cameras film it %s more", "once" if copies == 1 else f"{copies} times")
-        fused = run(turn_cameras, fused, copies, settings.train.seed, subject=subject)
-        samples = run(film, samples, fused, subject=subject)
+        log.info("short footage: views of rotated cameras are added, %d for each real view", copies)
+        fused = run(rotate_cameras, fused, copies, settings.train.seed, subject=subject)
+        samples = run(augment_samples, samples, fused, subject=subject)
     return samples, run(label_from_fused, fused, subject=subject)
 
 
 def of_footage(model: Model, samples: Samples) -> Model:
-    """A model whose notes on its training speak of the samples that were filmed, not of turned ones."""
+    """A model whose notes on its training are about the samples of the footage, without augmented ones."""
     numbers = model.handedness["takes"]
     takes = {name: numbers[name] for name in samples.takes if name in numbers}
     return replace(model, instants=len(samples.instant), handedness=model.handedness | {"takes": takes})

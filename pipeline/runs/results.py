@@ -1,4 +1,4 @@
-"""What fit and infer make: the model's files, and each clip's, written only if they are not there yet."""
+"""Result files of fit and infer: the model's, and each clip's, written only if they are not up to date."""
 
 from __future__ import annotations
 
@@ -27,44 +27,44 @@ MULTIVIEW = "multiview"
 """Marks the files in every take's folder that come from all its views together: ``poses_multiview.npz``."""
 
 RECORD = "result.json"
-"""Says from what a folder's result files were made, and their conventions, for formats that cannot."""
+"""Provenance and conventions of a folder's result files, for formats that cannot hold them."""
 
 
 @dataclass(frozen=True)
 class Fit:
-    """What a fit has made."""
+    """The result of a fit."""
 
     folder: Path
-    """Where everything is."""
+    """The results folder."""
     model: Path | None
-    """``model.pt``; None if the fit was to stop before."""
+    """``model.pt``; None if the fit stopped before."""
     results: tuple[Path, ...]
-    """One folder per clip; of a keypoint file, the file of all its poses."""
+    """One folder per clip; for a keypoint file, the file of all its poses."""
     report: Path | None
-    """``report.html``; None of a keypoint file, or if the fit was to stop before."""
+    """``report.html``; None for a keypoint file, or if the fit stopped before."""
     warnings: tuple[str, ...]
-    """What one should look at, in sentences."""
+    """Warnings, one sentence each."""
     nothing_to_do: bool = False
-    """Whether all of it was there already."""
+    """Whether all results were up to date."""
 
 
 @dataclass(frozen=True)
 class Inferred:
-    """3D poses of one clip, or of all views of a keypoint file, and where their files are."""
+    """3D poses of one clip, or of all views of a keypoint file, and their files."""
 
     clip: Path
     folder: Path
-    """Where the files are."""
+    """The results folder."""
     pose: Pose3D | ViewPoses
-    """The poses; of a keypoint file those of all views."""
+    """The poses; for a keypoint file those of all views."""
     files: tuple[Path, ...]
-    """What was written."""
+    """The result files."""
     people: Mapping[str, Pose3D] = field(default_factory=dict)
     """Poses by the name of the person in the files; ``pose`` is the first of them."""
 
 
 def write_model(model: Model, folder: Path, settings: str) -> None:
-    """``model.pt``, ``losses.jsonl`` with a row per epoch, and ``settings.toml``."""
+    """Write ``model.pt``, ``losses.jsonl`` with a row per epoch, and ``settings.toml``."""
     model.write(folder / "model.pt")
     rows = "".join(json.dumps(row) + "\n" for row in model.losses)
     write_atomically(folder / "losses.jsonl", rows.encode())
@@ -72,7 +72,7 @@ def write_model(model: Model, folder: Path, settings: str) -> None:
 
 
 def write_results(clip: Clip, folder: Path, exports: Sequence[str]) -> list[Path]:
-    """The wanted files of a clip; those that are there from the same poses stay."""
+    """Write the requested files of a clip; those that are up to date are kept."""
     folder.mkdir(parents=True, exist_ok=True)
     record = folder / RECORD
     wanted = {"poses": {person.name: person.pose.key for person in clip.people}, **clip.provenance}
@@ -93,12 +93,12 @@ def write_results(clip: Clip, folder: Path, exports: Sequence[str]) -> list[Path
 
 
 def about_results(folder: Path) -> dict[str, Any]:
-    """What the record of a results folder says: what its files were made ``from``, ``about`` them, ``files``."""
+    """The record of a results folder: digests of inputs (``from``), metadata (``about``) and ``files``."""
     return json.loads((folder / RECORD).read_text(encoding="utf-8"))
 
 
 def are_written(folder: Path, exports: Sequence[str]) -> bool:
-    """Whether the files of these formats, as many as were written, are all there."""
+    """Whether all files that were written in these formats still exist."""
     made = about_results(folder)["files"] if (folder / RECORD).exists() else {}
     return all(name in made and _all_there(folder, made[name]) for name in exports)
 
@@ -108,7 +108,7 @@ def _all_there(folder: Path, files: list[str]) -> bool:
 
 
 def _statistics(clip: Clip) -> dict[str, Any]:
-    """How much of the clip shows somebody, and how surely."""
+    """Share of frames with a person, and mean confidence there."""
     there = np.stack([np.isfinite(person.pose.joint).all((1, 2)) for person in clip.people])
     confidence = np.stack([person.pose.confidence.mean(-1) for person in clip.people])
     return {
@@ -142,11 +142,11 @@ def _write_one(clip: Clip, name: str, folder: Path) -> list[str]:
 def provenance(
     video: SourceFile, model_file: SourceFile, model: Model, detector: str, *settings: BaseModel
 ) -> dict[str, Any]:
-    """Where a result comes from, as plain values.
+    """Provenance of a result as plain values.
 
     Args:
-        detector: what found the 2D poses, in words.
-        settings: of the stages; those that results depend on are named.
+        detector: description of the detector of the 2D poses.
+        settings: of the stages; only those that affect results are included.
     """
     return {
         "posepipe": version("posepipe"),
@@ -168,7 +168,11 @@ def provenance(
 
 @contextmanager
 def about(path: Path) -> Iterator[None]:
-    """Say which video an error is about."""
+    """Name the video in errors about it.
+
+    Raises:
+        PosepipeError: the one that was raised inside, with the path before it.
+    """
     try:
         yield
     except PosepipeError as error:

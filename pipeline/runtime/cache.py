@@ -1,9 +1,9 @@
-"""Results on disk, found again by content: what was computed once is never computed twice.
+"""Results on disk, addressed by content, so that nothing is computed twice.
 
 A stage's result lies in ``<folder>/<stage>/<key>/``: one ``.npy`` per array and ``manifest.json``,
 written last. The key is the digest of the stage's name, version and settings, of its inputs' keys,
 and of the versions of networks that it trains or uses; files count by content. A result appears
-under its final name by one rename, so whatever is there is whole. Long stages keep finished parts
+under its final name by one rename, so it is always complete. Long stages keep finished parts
 in ``<key>.parts/``; a kill loses at most one part.
 """
 
@@ -33,10 +33,12 @@ MANIFEST = "manifest.json"
 
 
 class Keyed(Protocol):
-    """Anything that may be a stage's input: it has a digest of all that its use depends on."""
+    """An input of a stage."""
 
     @property
-    def key(self) -> str: ...
+    def key(self) -> str:
+        """Digest of all that results depend on where it is used."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -47,14 +49,16 @@ class Stage(Generic[P, H]):
     version: int
     distributed: bool
     networks: Callable[[tuple[Any, ...], Any], list[int]] | None = None
-    """Versions of the networks that it trains or uses, of its inputs and settings."""
+    """Gives the versions of the networks that it trains or uses, from its inputs and settings."""
 
     @property
     def name(self) -> str:
+        """The function's name, and the folder of its results."""
         return self.function.__name__
 
     @property
     def returns(self) -> type[H]:
+        """The type of hand-over that it returns."""
         return get_type_hints(self.function)["return"]
 
     @property
@@ -63,7 +67,7 @@ class Stage(Generic[P, H]):
         return "work" in signature(self.function).parameters
 
     def versions(self, inputs: tuple[Any, ...], settings: Any) -> list[int]:
-        """Its own version, and behind it those of the networks that it trains or uses."""
+        """Its own version, followed by those of the networks that it trains or uses."""
         return [self.version, *(self.networks(inputs, settings) if self.networks else ())]
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> H:
@@ -81,14 +85,14 @@ def stage(
     Args:
         version: raised when the stage's results change.
         distributed: all processes of a launcher run it together.
-        networks: gives the versions of the networks that it trains or uses, of its inputs and settings; its results
+        networks: gives the versions of the networks that it trains or uses, from its inputs and settings; its results
             are computed again when one of them is raised.
     """
     return lambda function: Stage(function, version, distributed, networks)
 
 
 class Work:
-    """Where a long stage keeps its finished parts: after a kill it goes on behind the last one."""
+    """Finished parts of a long stage; after a kill it resumes after the last one."""
 
     def __init__(self, folder: Path, *, writable: bool = True) -> None:
         self._folder, self._writable = folder, writable
@@ -96,7 +100,7 @@ class Work:
         facts = [read_manifest(part) for part in self._parts()]
         self.seconds = sum(each["seconds"] for each in facts)
         self.seconds_of: dict[str, float] = {}
-        """What the time went into, where a stage measures that."""
+        """Time by activity, where a stage measures it."""
         for each in facts:
             self._add(each.get("seconds_of", {}))
 
@@ -108,13 +112,13 @@ class Work:
         return sorted(part for part in self._folder.glob("[0-9]" * 6) if (part / MANIFEST).exists())
 
     def parts(self, kind: type[H]) -> list[H]:
-        """The parts that are there, in order."""
+        """The stored parts, in order."""
         return [kind.load(part, read_manifest(part)["notes"]) for part in self._parts()]
 
     def keep(
         self, part: HandOver, *, instead: bool = False, seconds_of: Mapping[str, float] = MappingProxyType({})
     ) -> None:
-        """Store one more part, durably; ``instead``: in place of all earlier ones."""
+        """Store one more part durably; with ``instead`` it replaces all earlier ones."""
         self._add(seconds_of)
         if not self._writable:
             return
@@ -131,7 +135,7 @@ class Work:
 
 
 class Cache:
-    """The results in one folder; those in ``borrowed`` are used as well, but never touched."""
+    """The results in one folder; those in ``borrowed`` are also read, but never changed."""
 
     def __init__(
         self,
@@ -148,18 +152,18 @@ class Cache:
         self._processes, self._rank = processes, rank
 
     def run(self, stage: Stage[..., H], *inputs: Any, settings: BaseModel | None = None, subject: str = "") -> H:
-        """The stage's result for these inputs: from the disk if it is there, else computed and stored.
+        """The stage's result for these inputs, read from the disk or computed and stored.
 
         Args:
             inputs: hand-overs, other keyed things, None, or lists of them, as the function takes them.
             settings: the stage's own settings, given to it as its last positional argument.
-            subject: whose result it is ("take1/cam01"), for people.
+            subject: whose result it is ("take1/cam01"), for messages.
 
         Raises:
-            PosepipeError: under a launcher, if a stage that one process must do first has not been done.
+            PosepipeError: under a launcher, a stage is missing that a single process must run first.
         """
         if stage.distributed and self._rank == 0:
-            self._processes = 1  # the last thing that all do together: behind it the first process goes on alone
+            self._processes = 1  # the last stage of all processes together; after it the first one continues alone
         key = result_key(stage, inputs, settings)
         for folder in (*self._borrowed, self.folder):
             entry = folder / stage.name / key
@@ -175,7 +179,7 @@ class Cache:
         return self._compute(stage, key, inputs, settings, subject)
 
     def facts(self, stage: Stage[..., H], result: H) -> dict[str, Any] | None:
-        """The manifest of a stage's result; None if it is not that stage's."""
+        """The manifest of a stage's result; None if another stage made it."""
         entries = [folder / stage.name / result.key for folder in (*self._borrowed, self.folder)]
         return next((read_manifest(entry) for entry in entries if (entry / MANIFEST).exists()), None)
 
@@ -218,9 +222,9 @@ def result_key(stage: Stage[..., Any], inputs: tuple[Any, ...], settings: BaseMo
 
 
 def unkeyed_fields(settings: BaseModel) -> set[str]:
-    """Settings that say how to compute, not what (a device), and so do not count in keys.
+    """Settings that do not affect results (such as the device), and so are not part of keys.
 
-    Those beyond the fields of the class are options of what is given to the stage, which has a key of its own.
+    Extra fields beyond those of the class are options of an input of the stage, which has its own key.
     """
     fields = type(settings).model_fields
     unkeyed = {name for name, field in fields.items() if (field.json_schema_extra or {}) == {"keyed": False}}
@@ -228,7 +232,7 @@ def unkeyed_fields(settings: BaseModel) -> set[str]:
 
 
 def key_of(value: Any) -> Any:
-    """Keys of inputs in the nesting in which they are given."""
+    """Keys of inputs, nested as the inputs are."""
     if value is None or isinstance(value, str | int | float | bool):
         return value
     if isinstance(value, list | tuple):
@@ -242,17 +246,17 @@ def flat_keys(inputs: Any) -> list[str]:
 
 
 def flat(inputs: Any) -> list[Any]:
-    """All inputs, in order, out of the lists that they are given in."""
+    """All inputs in order, without nesting."""
     return [each for item in inputs for each in flat(item)] if isinstance(inputs, list | tuple) else [inputs]
 
 
 def read_manifest(entry: Path) -> dict[str, Any]:
-    """The facts of a stored hand-over."""
+    """The manifest of a stored hand-over."""
     return json.loads((entry / MANIFEST).read_text(encoding="utf-8"))
 
 
 def store(result: HandOver, entry: Path, facts: dict[str, Any]) -> None:
-    """Write a hand-over so that it is either wholly there under its name, or not at all."""
+    """Write a hand-over atomically."""
     making = entry.with_name(f"{entry.name}.making")
     with writing_to(entry):
         shutil.rmtree(making, ignore_errors=True)
@@ -272,8 +276,8 @@ def store(result: HandOver, entry: Path, facts: dict[str, Any]) -> None:
 
 
 def discard(entry: Path) -> None:
-    """Remove a stored hand-over so that a kill in between leaves none that lacks something."""
-    going = entry.with_name(f"{entry.name}.making")  # a name that stands for nothing
+    """Remove a stored hand-over so that a kill in between leaves no incomplete one."""
+    going = entry.with_name(f"{entry.name}.making")  # a name that is no entry
     shutil.rmtree(going, ignore_errors=True)
     entry.rename(going)
     shutil.rmtree(going)
@@ -315,7 +319,7 @@ class Digests:
 
 @dataclass(frozen=True)
 class SourceFile:
-    """A file that the user gave, known by its content."""
+    """A file given by the user, identified by its content."""
 
     path: Path
     key: str

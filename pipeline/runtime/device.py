@@ -1,4 +1,4 @@
-"""Where networks run."""
+"""Devices on which networks run."""
 
 from __future__ import annotations
 
@@ -8,17 +8,17 @@ from ..errors import PosepipeError
 
 
 def check_device(name: str) -> None:
-    """Check, before anything long begins, that a device is there.
+    """Check at the start that a device exists.
 
     Raises:
-        PosepipeError: it is not.
+        PosepipeError: it does not.
     """
-    if name not in ("auto", "cpu"):  # which always are
+    if name not in ("auto", "cpu"):  # which always exist
         choose_device(name)
 
 
 def choose_device(name: str) -> torch.device:
-    """The device to compute on; ``auto`` takes a GPU if there is one.
+    """The device to compute on; ``auto`` is a GPU if there is one.
 
     Raises:
         PosepipeError: there is no such device.
@@ -33,6 +33,6 @@ def choose_device(name: str) -> torch.device:
 
 
 def describe_device(name: str) -> str:
-    """A device in words, for people: ``cpu``, or what the GPU is called."""
+    """Name of a device for users: ``cpu``, or that of the GPU."""
     device = choose_device(name)
     return f"{device}: {torch.cuda.get_device_name(device)}" if device.type == "cuda" else str(device)

@@ -14,7 +14,7 @@ _VARIABLES = {
     "slurm": ("SLURM_PROCID", "SLURM_STEP_NUM_TASKS"),  # the latter is set in steps only: a batch script is alone
     "mpi": ("OMPI_COMM_WORLD_RANK", "OMPI_COMM_WORLD_SIZE"),
 }
-"""Where each launcher (by mmengine's name) says which process this is, of how many."""
+"""Environment variables of each launcher (by mmengine's name) with rank and number of processes."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ ALONE = Launch()
 
 
 def this_launch() -> Launch:
-    """What started this process; a single process is a launch of its own."""
+    """The launch that started this process; a single process is its own launch."""
     for launcher, (rank, processes) in _VARIABLES.items():
         if rank in os.environ and int(os.environ.get(processes, "1")) > 1:
             return Launch(launcher, int(os.environ[rank]), int(os.environ[processes]))
@@ -40,10 +40,10 @@ def this_launch() -> Launch:
 
 @contextmanager
 def together(device: str) -> Iterator[Launch]:
-    """All processes meet, compute together, and part; each gets a GPU of its own if there are any.
+    """Context in which all processes compute together; each gets its own GPU if there are any.
 
     Raises:
-        PosepipeError: nothing says where to meet.
+        PosepipeError: the address of the first process is unknown.
     """
     launch = this_launch()
     if launch.processes == 1:

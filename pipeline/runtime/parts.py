@@ -1,4 +1,4 @@
-"""Long work part by part: what a killed run has finished is not done again."""
+"""Long work in parts, so that finished parts of a killed run are not computed again."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ H = TypeVar("H", bound=HandOver)
 T = TypeVar("T")
 
 Part = tuple[H, Mapping[str, float]]
-"""A part, and what the time that it took went into, where that is measured."""
+"""A part, and its time by activity, where that is measured."""
 
 
 class Task(NamedTuple):
-    """What people see of the work: its name, and how many items it has."""
+    """Name and number of items of the work, for the progress bar."""
 
     name: str
     items: int
@@ -27,11 +27,11 @@ class Task(NamedTuple):
 def part_by_part(
     work: Work, kind: type[H], task: Task, rest: Callable[[list[H], Advance], Iterator[Part[H]]]
 ) -> list[H]:
-    """All parts of a result: those that are kept, and the rest, each of which is kept when it is finished.
+    """All parts of a result: stored ones, and the rest, each of which is stored when it is finished.
 
     Args:
-        kind: of the parts.
-        rest: the parts that follow those that are kept; it says how it gets on.
+        kind: type of the parts.
+        rest: computes the parts after the stored ones, and reports its progress.
     """
     kept = work.parts(kind)
     with progress(*task) as advance:
@@ -43,7 +43,7 @@ def part_by_part(
 def in_chunks(
     items: Iterator[T], size: int, make: Callable[[list[T]], H], advance: Advance
 ) -> Iterator[tuple[H, Mapping[str, float]]]:
-    """Parts that are made of so many items each, the last of fewer."""
+    """Parts made of ``size`` items each; the last one may have fewer."""
     while chunk := list(islice(items, size)):
         yield make(chunk), {}
         advance(len(chunk))

@@ -1,4 +1,4 @@
-"""How long work tells that it goes on: silent by default, a bar with ETA when the command line shows one."""
+"""Progress of long work: silent by default, a bar with remaining time on the command line."""
 
 from __future__ import annotations
 

@@ -1,7 +1,7 @@
-"""How busy a network is while pictures come in: the share of the time in which its device computes.
+"""Utilisation of a network while pictures are read: the share of time in which its device computes.
 
-``detect`` measures; detectors say when their network works. On a GPU it is the device's own time, between two events
-in its queue, and not how long the processor waited for it.
+``detect`` measures it; detectors mark when their network runs. On a GPU it is the time between two events in the
+device's queue, not the time for which the processor waits.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ class Busy:
 
     total: float = 0.0
     network: float = 0.0
-    """In which the network's device computed."""
+    """Time in which the network's device computed."""
     waited: float = 0.0
-    """In which nothing was done, as there was no picture yet."""
+    """Time spent waiting for pictures."""
 
     def __add__(self, other: Busy) -> Busy:
         return Busy(self.total + other.total, self.network + other.network, self.waited + other.waited)
 
     @property
     def share(self) -> float:
-        """Of the time in which the network computed."""
+        """Share of the time in which the network computed."""
         return self.network / max(self.total, 1e-9)
 
     def __str__(self) -> str:
@@ -59,7 +59,7 @@ def measured() -> Iterator[Busy]:
 
 @contextmanager
 def network(device: torch.device | None = None) -> Iterator[None]:
-    """What happens inside is the work of a network on a device, by default the processor."""
+    """Count the time inside as work of a network on a device, by default the processor."""
     busy = _current.get()
     if busy is None:
         yield
@@ -79,7 +79,7 @@ def network(device: torch.device | None = None) -> Iterator[None]:
 
 
 def awaited(items: Iterable[T]) -> Iterator[T]:
-    """The same items, and how long each had to be waited for."""
+    """The same items; the time spent waiting for each is measured."""
     iterator, busy = iter(items), _current.get()
     while True:
         began = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Processes that work through a list of tasks, one task at a time each; one that dies loses its task only."""
+"""Processes that work through a list of tasks, one task at a time each; if one dies, only its task is lost."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ T = TypeVar("T")
 R = TypeVar("R")
 
 _SPAWN = get_context("spawn")
-"""A fresh interpreter per process: forked ones would share locks of threads that they do not have."""
+"""A new interpreter per process, as forked ones would inherit locks of threads that do not exist in them."""
 
 PATIENCE_S = 10.0
-"""How long a process that was asked to end may take for it before it is killed."""
+"""Time that a process has to end before it is killed."""
 
 
 @dataclass(frozen=True)
@@ -41,9 +41,9 @@ class Ended(Generic[T, R]):
 class Workers(Generic[T, R]):
     """``count`` processes that run ``function``, a module-level function that raises nothing; started when needed.
 
-    A process ends after ``renewed_after`` tasks and another takes its place, so that what libraries keep of each task
-    does not add up. A context: on leaving it, the processes end, even in the middle of a task; one that does not end
-    within ``PATIENCE_S`` is killed.
+    A process is replaced after ``renewed_after`` tasks, so that memory leaks of libraries do not add up. On leaving
+    this context the processes end, even in the middle of a task; one that does not end within ``PATIENCE_S`` is
+    killed.
     """
 
     def __init__(self, function: Callable[[T], R], count: int, renewed_after: int = 50) -> None:
@@ -65,7 +65,7 @@ class Workers(Generic[T, R]):
         _wait_or_kill(processes)
 
     def run(self, tasks: Iterable[T]) -> Iterator[Begun[T] | Ended[T, R]]:
-        """Work through tasks, and tell of each when it begins and when it has ended."""
+        """Work through tasks; yields when each begins and when it has ended."""
         waiting = deque(tasks)
         while waiting or self._busy:
             while waiting and len(self._busy) < self._count:
@@ -102,7 +102,7 @@ class Workers(Generic[T, R]):
 def _wait_or_kill(processes: Sequence[BaseProcess]) -> None:
     """Wait for processes that were asked to end, and kill those that do not.
 
-    They may never end of themselves: an exception raised by a signal handler is lost where exceptions are swallowed,
+    They may not end by themselves: an exception raised by a signal handler is lost where exceptions are swallowed,
     compiled code that hangs does not let handlers run, and threads of libraries can hold up an interpreter's end.
     """
     deadline = time.monotonic() + PATIENCE_S
@@ -116,7 +116,7 @@ def _wait_or_kill(processes: Sequence[BaseProcess]) -> None:
 
 
 def _work(function: Callable[[Any], Any], pipe: Connection) -> None:
-    """What a process does until the other end of its pipe closes; Ctrl-C is for the parent to act upon."""
+    """The loop of a process until the other end of its pipe closes; the parent handles Ctrl-C."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     signal.signal(signal.SIGTERM, _leave)
     with pipe:  # closed on the way out, so that the parent hears of it even if the process does not end
@@ -129,5 +129,5 @@ def _work(function: Callable[[Any], Any], pipe: Connection) -> None:
 
 
 def _leave(number: int, frame: object) -> None:
-    """End by an exception, so that files half written are removed on the way out."""
+    """End by an exception, so that half-written files are removed."""
     raise SystemExit(128 + number)

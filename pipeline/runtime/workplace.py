@@ -1,8 +1,8 @@
-"""A results folder at work: its lock, its cache, and the journal of what the last run reached.
+"""An open results folder: its lock, its cache, and the journal of the results of the last run.
 
-The journal (``run.json``) lists whose result of which stage has which key. ``status`` reads it
+The journal (``run.json``) lists the key of each subject's result of each stage. ``status`` reads it
 together with the manifests in the cache; ``clean`` removes what it does not list. A run that does not
-end keeps the list of the run before beside its own, so that nothing of value is cleaned away.
+end keeps the list of the previous run beside its own, so that nothing of value is removed.
 """
 
 from __future__ import annotations
@@ -38,11 +38,11 @@ Reached = tuple[str, str, str]
 
 @dataclass
 class Journal:
-    """What runs in a folder have reached."""
+    """The results that runs in a folder have reached."""
 
     path: Path
     request: str = ""
-    """Digest of all that the last complete run was asked to do; empty if the last run did not end."""
+    """Digest of the request of the last complete run; empty if the last run did not end."""
     reached: list[Reached] = field(default_factory=list)
     earlier: list[Reached] = field(default_factory=list)
     writable: bool = True
@@ -95,13 +95,13 @@ class Workplace:
     """Number of this process under a launcher; only the first one writes."""
 
     def source(self, path: Path) -> SourceFile:
-        """A file by its content."""
+        """A file identified by its content."""
         return SourceFile(path, self.digests.of(path))
 
 
 @contextmanager
 def open_workplace(folder: Path, *, borrowed: tuple[Path, ...] = ()) -> Iterator[Workplace]:
-    """Take possession of a results folder; made here, it vanishes again if nothing worth keeping came of it.
+    """Open and lock a results folder; if it was created here, it is removed again if no result is worth keeping.
 
     Args:
         folder: where results go.
@@ -145,7 +145,7 @@ def open_workplace(folder: Path, *, borrowed: tuple[Path, ...] = ()) -> Iterator
 
 
 def _somebody_found(cache_folder: Path) -> bool:
-    """Whether any detection, finished or not, has a person in it: all else is quick to do again."""
+    """Whether any detection, finished or not, has a person in it; everything else is quick to compute again."""
     return any(np.load(path, mmap_mode="r").size for path in cache_folder.glob("detect_*/**/frame.npy"))
 
 
@@ -161,7 +161,7 @@ def _remove(made: list[Path]) -> None:
 
 @cache
 def code_digest() -> str:
-    """Digest of posepipe's own source: a run by other code is another run."""
+    """Digest of posepipe's own source, as a run by other code is another run."""
     digest = hashlib.sha256()
     for package in ("models", "pipeline"):
         for path in sorted(path for path in (PACKAGE / package).rglob("*") if path.suffix in CODE):
@@ -170,13 +170,13 @@ def code_digest() -> str:
 
 
 def request_digest(*parts: Any) -> str:
-    """Digest of what a run is asked to do."""
+    """Digest of the request of a run."""
     return hashlib.sha256(json.dumps([code_digest(), *parts], sort_keys=True, default=str).encode()).hexdigest()
 
 
 @dataclass(frozen=True)
 class Finished:
-    """One stored result, for people."""
+    """One stored result, for display."""
 
     subject: str
     stage: str
@@ -186,13 +186,13 @@ class Finished:
     bytes: int
     seconds: float
     inputs: list[str]
-    """Names of the files and results that it was made from."""
+    """Names of its input files and results."""
     supervision: str = ""
-    """Of a model, which true 3D poses it learnt from."""
+    """For a model, the true 3D poses in its training."""
 
 
 def status(folder: Path) -> list[Finished]:
-    """What the last run in a folder has reached.
+    """The results that the last run in a folder has reached.
 
     Raises:
         PosepipeError: no posepipe results there.

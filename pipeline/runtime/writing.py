@@ -1,4 +1,4 @@
-"""Writing so that a name on the disk always holds whole content, whatever happens meanwhile."""
+"""Atomic writes: a file on the disk is always complete."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from ..errors import PosepipeError
 
 
 def write_atomically(path: Path, content: bytes) -> None:
-    """Write a file so that its name always holds whole content, the old or the new."""
+    """Write a file atomically: it has either its old or its new content."""
     making = path.with_name(f".{path.name}.making")
     with writing_to(path):
         try:
@@ -28,7 +28,7 @@ def write_atomically(path: Path, content: bytes) -> None:
 
 @contextmanager
 def writing_to(path: Path) -> Iterator[None]:
-    """Turn a failed write into one sentence.
+    """Turn a failed write into an error of one sentence.
 
     Raises:
         PosepipeError: no permission, a read-only place, a full disk.

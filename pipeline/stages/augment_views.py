@@ -1,9 +1,9 @@
-"""View augmentation: what cameras rotated about the athlete would have shown, for training on little footage.
+"""View augmentation: views of cameras rotated about the athlete, for training on little footage.
 
-A network that sees one athlete from four sides for some seconds knows only these sides and these movements. The
-reconstruction of the footage is therefore projected into the same cameras moved round the athlete, with the errors
-that the detector made joint by joint and frame by frame. The shorter the footage, the more copies are needed; after
-the first ones they show other movements, composed of those that were seen (``models.body.limb_exchange``).
+A network trained on one athlete from four sides for some seconds works for these sides and movements only. The
+reconstruction of the footage is therefore projected into the same cameras, rotated about the athlete, with the
+detector's own error of each joint in each frame. The shorter the footage, the more copies are needed; later copies
+show new movements, composed of those that were seen (``models.body.limb_exchange``).
 """
 
 from __future__ import annotations
@@ -29,29 +29,29 @@ _NEAREST = 1e-3
 
 
 @stage(version=2)
-def turn_cameras(fused: FusedPoses, copies: int, seed: int) -> FusedPoses:
+def rotate_cameras(fused: FusedPoses, copies: int, seed: int) -> FusedPoses:
     """The fused poses, followed by copies as further takes, whose cameras are rotated about the athlete.
 
-    Every camera of a take is rotated about the mean direction of the athlete's trunk by its own angle, from copy
-    to copy round the circle, and pitched a little. The root stays where it is in camera axes. Copies after the first
-    ``PLAIN_COPIES`` take a limb from other moments, with the covariance it had then.
+    Every camera of a take is rotated about the mean direction of the athlete's trunk by its own angle, which
+    covers the circle over the copies, and pitched a little. The root keeps its position in camera axes. Copies after
+    the first ``PLAIN_COPIES`` take a limb from other moments, with its covariance there.
 
     Args:
-        fused: poses of N instants in V views.
+        fused: poses of N instants in V views, joints (N, J, 3).
         copies: number of copies; the result has N * (1 + copies) instants.
-        seed: of the angles and of the moments that limbs are taken from.
+        seed: of the angles and of the moments from which limbs are taken.
     """
     skeleton = SKELETONS[fused.skeleton]
-    filmed, takes = len(fused.instant), len(fused.takes)
+    recorded, takes = len(fused.instant), len(fused.takes)
     more: dict[str, Any] = {
         name: np.concatenate([getattr(fused, name)] * (1 + copies)) for name in array_fields(FusedPoses)
     }
-    more["take"] += takes * np.repeat(np.arange(1 + copies), filmed)
+    more["take"] += takes * np.repeat(np.arange(1 + copies), recorded)
     for take in np.unique(fused.take).tolist():
         here = np.flatnonzero(np.asarray(fused.take) == take)
         up, chance = _upright(fused, here), np.random.default_rng([seed, take])
         for copy in range(copies):
-            there, shape = (1 + copy) * filmed + here, fused.root.shape[1]
+            there, shape = (1 + copy) * recorded + here, fused.root.shape[1]
             angle = 2 * np.pi * (copy + chance.uniform(size=shape)) / copies
             pitch = np.radians(chance.uniform(-LARGEST_PITCH_DEG, LARGEST_PITCH_DEG, shape))
             R = _rotations(pitch, np.eye(3)[0]) @ fused.camera_from_rig[here] @ _rotations(angle, up)
@@ -62,7 +62,7 @@ def turn_cameras(fused: FusedPoses, copies: int, seed: int) -> FusedPoses:
             for name in ("trusted", "covariance"):
                 values = np.asarray(getattr(fused, name))[here]
                 more[name][there] = values[moment, np.arange(values.shape[1])]
-    names = [f"{name}, turned {copy + 1}" for copy in range(copies) for name in fused.takes]
+    names = [f"{name}, rotated {copy + 1}" for copy in range(copies) for name in fused.takes]
     return replace(fused, **more, takes=[*fused.takes, *names])
 
 
@@ -80,37 +80,37 @@ def _rotations(angle: np.ndarray, axis: np.ndarray) -> np.ndarray:
 
 
 @stage(version=1)
-def film(samples: Samples, turned: FusedPoses) -> Samples:
-    """The samples, followed by what rotated cameras show: projections of the joints plus the detector's errors.
+def augment_samples(samples: Samples, rotated: FusedPoses) -> Samples:
+    """The samples, followed by those of rotated cameras: projections of the joints plus the detector's errors.
 
     Args:
         samples: N instants.
-        turned: poses of the N samples, followed by copies of them (``turn_cameras``).
+        rotated: poses of the N samples, followed by copies of them (``rotate_cameras``).
     """
-    filmed = len(samples.instant)
-    copies = len(turned.instant) // filmed - 1
-    joint = turned.joint_in_camera + turned.root[:, :, None]
+    recorded = len(samples.instant)
+    copies = len(rotated.instant) // recorded - 1
+    joint = rotated.joint_in_camera + rotated.root[:, :, None]
     exists = np.isfinite(joint).all(-1) & (np.nan_to_num(joint[..., 2]) > _NEAREST)
     depth = np.where(exists, joint[..., 2], 1)[..., None]
-    image = np.nan_to_num(turned.focal)[..., None, None] * np.nan_to_num(joint[..., :2]) / depth
+    image = np.nan_to_num(rotated.focal)[..., None, None] * np.nan_to_num(joint[..., :2]) / depth
 
     def repeated(array: np.ndarray, times: int) -> np.ndarray:
         return np.concatenate([array] * times)
 
-    confidence = repeated(samples.confidence * exists[:filmed], copies) * exists[filmed:]
-    keypoint = image[filmed:] + repeated(samples.keypoint - image[:filmed], copies)
+    confidence = repeated(samples.confidence * exists[:recorded], copies) * exists[recorded:]
+    keypoint = image[recorded:] + repeated(samples.keypoint - image[:recorded], copies)
     keypoint *= (confidence > 0)[..., None]
     return replace(
         samples,
         keypoint=np.concatenate([samples.keypoint, keypoint]),
         confidence=np.concatenate([samples.confidence, confidence]),
-        instant=np.array(turned.instant),
-        take=np.array(turned.take),
+        instant=np.array(rotated.instant),
+        take=np.array(rotated.take),
         rig=repeated(samples.rig, 1 + copies),
         K=None,
         R=None,
         t=None,
-        takes=turned.takes,
+        takes=rotated.takes,
         frame=None if samples.frame is None else repeated(samples.frame, 1 + copies),
         time=None if samples.time is None else repeated(samples.time, 1 + copies),
     )

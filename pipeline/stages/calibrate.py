@@ -47,7 +47,7 @@ def calibrate(samples: Samples, cameras: list[list[Camera]], settings: Calibrate
 
     What is given is passed through. Where only intrinsics are known, or assumed, the cameras of an unmoved rig
     are found from joints pooled over its instants: five-point relative poses of all pairs, joined by the length
-    of the torso, then bundle adjustment (methods.md B2, step 2). Their scale is that of a person whose bones
+    of the torso, then bundle adjustment (docs/methods.md, EpipolarPose). Their scale is that of a person whose bones
     measure 0.25 m on average.
 
     Args:

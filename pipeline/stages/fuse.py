@@ -25,7 +25,7 @@ Lifted = ViewPoses | list[list[Pose3D | None]]
 
 @stage(version=4)
 def fuse_views(samples: Samples, lifted: Lifted, cameras: list[list[Camera]], *, work: Work) -> FusedPoses:
-    """One 3D skeleton per sample, from all its views and from the samples around it (``models.athlete``).
+    """One 3D skeleton per sample, from all its views and from the samples around it (``models.multiview``).
 
     Takes of one unmoved rig are adjusted together, as of one person; where cameras move, each take by itself. Of the
     cameras is used what the samples hold: nothing, K, or K, R and t.

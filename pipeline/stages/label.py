@@ -1,4 +1,4 @@
-"""Labels: the athlete in 3D, as all views see it, for methods that train on 3D poses."""
+"""Labels: 3D poses of the athlete from all views, for methods that train on 3D poses."""
 
 from __future__ import annotations
 
@@ -22,12 +22,12 @@ from ..runtime.cache import stage
 from ..settings import LabelSettings
 
 HALF_TRUSTED = 0.05
-"""Deviation (in body heights) of a fused joint that counts half."""
+"""Standard deviation of a fused joint, in body heights, at which its weight is one half."""
 
 
 @stage(version=1)
 def label_from_fused(fused: FusedPoses) -> Labels:
-    """Poses fused from all views as labels; joints that are not to be trusted, and views that are not, have none."""
+    """Fused poses as labels (S, V, J, 3); joints and views that are not trusted have none."""
     there = np.isfinite(fused.root).all(-1)[..., None]
     joint = fused.joint_in_camera + fused.root[:, :, None]
     trust = fused.trusted / (1 + np.square(fused.deviation / HALF_TRUSTED))
@@ -40,7 +40,7 @@ def label_from_fused(fused: FusedPoses) -> Labels:
 
 @stage(version=1)
 def label_poses(samples: Samples, rig: Rig, settings: LabelSettings) -> Labels:
-    """3D joints in the axes of every camera (EpipolarPose, Sec. 3.1; methods.md B2, steps 1 and 4 to 6).
+    """3D joints (S, V, J, 3) in the axes of every camera (EpipolarPose, Sec. 3.1; docs/methods.md).
 
     Raises:
         PosepipeError: no joint could be triangulated.

@@ -1,4 +1,4 @@
-"""Lifting: one camera's 2D poses to 3D, with nothing but a trained model."""
+"""Lifting: one camera's 2D poses to 3D with a trained model."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ from ..training.windows import Windows
 BLOCK = 4096
 """Frames in one network pass."""
 LARGE_BLOCK = 256
-"""The same of frames that come with a picture, or with the frames around them."""
+"""Frames in one network pass if they come with a picture or with the frames around them."""
 MIN_JOINTS = 0.5
-"""Share of joints that a frame must show to be lifted."""
+"""Smallest share of visible joints in a frame that is lifted."""
 
 
 @stage(version=2, networks=network_versions)
 def lift_poses(
     track: Track, crops: Crops | None, camera: Camera | None, model_file: SourceFile, settings: LiftSettings
 ) -> Pose3D:
-    """3D poses of a clip, from its pictures as well if the model needs them; NaN where too little is shown.
+    """3D poses (F, J, 3) of a clip, from its pictures as well if the model needs them; NaN where too little is seen.
 
-    Each pose is scaled to one stature for the whole clip, as a body keeps its size and a single view
-    cannot tell it: 1, or the given height in metres.
+    All poses of a clip are scaled to the same body height, which a single view cannot determine: 1, or the given
+    height in metres.
 
     Args:
-        camera: for models whose method needs K; the pictures of ``crops`` keep the distortion of its lens.
+        camera: for models whose method needs K; the pictures of ``crops`` are not undistorted.
 
     Raises:
         PosepipeError: not a posepipe model, another skeleton, or a clip in which no frame can be lifted.
@@ -81,9 +81,9 @@ def lift_track(
 
 @stage(version=1, networks=network_versions)
 def lift_samples(samples: Samples, model_file: SourceFile, settings: LiftSettings) -> ViewPoses:
-    """3D poses of every view of a keypoint file, each from that view alone; NaN where too little is seen.
+    """3D poses (S, V, J, 3) of a keypoint file, each from its view alone; NaN where too little is seen.
 
-    Each view of each take is scaled to one stature, as a clip is by ``lift_poses``.
+    Each view of each take is scaled to one body height, as a clip is by ``lift_poses``.
 
     Raises:
         PosepipeError: not a posepipe model, another skeleton, or no view that can be lifted.
@@ -116,10 +116,9 @@ def lift_samples(samples: Samples, model_file: SourceFile, settings: LiftSetting
 
 
 def _scale(pose: np.ndarray, skeleton: Skeleton, settings: LiftSettings) -> np.ndarray:
-    """What to multiply poses (N, J, 3) of one person with (N): all get one stature.
+    """Factors (N) that scale poses (N, J, 3) of one person to the same body height.
 
-    That is 1, the given height, or the one at which given segments have together the length that they have in the
-    median pose.
+    It is 1, the given height, or the one at which given segments have their total length in the median pose.
     """
     size = body_size(pose, skeleton)
     if not settings.segments_m:
@@ -131,10 +130,10 @@ def _scale(pose: np.ndarray, skeleton: Skeleton, settings: LiftSettings) -> np.n
 
 
 def check_intrinsics(model: Model, known: bool) -> None:
-    """Check that the camera's intrinsics are known if a model cannot do without.
+    """Check that the camera's intrinsics are known if the model needs them.
 
     Raises:
-        PosepipeError: they are not.
+        PosepipeError: they are unknown.
     """
     if model.lifts_with_intrinsics and not known:
         raise PosepipeError(
@@ -152,7 +151,7 @@ def _check_skeleton(model: Model, model_file: SourceFile, skeleton: str) -> None
 
 
 def _usable(confidence: np.ndarray, skeleton: Skeleton) -> np.ndarray:
-    """Which 2D poses (..., J) show enough of the person to be lifted (...).
+    """Mask (...) of 2D poses that show enough of the person to be lifted, from confidences (..., J).
 
     Raises:
         PosepipeError: none does.
@@ -181,7 +180,7 @@ class Seen:
 
 @dataclass(frozen=True)
 class Lifted:
-    """Poses (N) of what was seen, of any scale."""
+    """Lifted poses (N), of arbitrary scale."""
 
     joint: np.ndarray  # (N, J, 3)
     canonical: np.ndarray  # (N, J, 3)
@@ -189,7 +188,7 @@ class Lifted:
     expected_error: np.ndarray | None  # (N, J)
 
     def everywhere(self, scale: np.ndarray, usable: np.ndarray) -> dict[str, Any]:
-        """The arrays at the places (...) of all that might have been seen, lengths times scales (N)."""
+        """The arrays spread to all frames or views by the mask ``usable`` (...), lengths times ``scale`` (N)."""
         error = self.expected_error
         return {
             "joint": _spread(self.joint * scale[:, None, None], usable),
@@ -200,7 +199,7 @@ class Lifted:
 
 
 def _predict(model: Model, seen: Seen, step: float | None, settings: LiftSettings) -> Lifted:
-    """Poses of what was seen.
+    """Lift the usable 2D poses.
 
     Args:
         step: time between two frames of a window; by default that between two frames.
@@ -250,7 +249,7 @@ def _blocks(seen: Seen, window: int, step: float | None, device: torch.device) -
 
 
 def _spread(values: np.ndarray, usable: np.ndarray) -> np.ndarray:
-    """Values of the usable frames at their places among all frames, NaN elsewhere."""
+    """Values of the usable frames spread to all frames, NaN elsewhere."""
     everywhere = np.full((*usable.shape, *values.shape[1:]), np.nan, np.float32)
     everywhere[usable] = values
     return everywhere

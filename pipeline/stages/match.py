@@ -1,9 +1,9 @@
-"""Matching: which of the people in one camera are those in the others, without knowing where the cameras are.
+"""Matching: people across cameras, without calibration.
 
-Two views of one person agree in two ways, whatever the cameras do: their root-relative poses at the same moment,
+Two views of one person agree in two ways, even with moving cameras: their root-relative poses at the same instant,
 stacked as a (4, joints) matrix, have rank 3 under weak perspective, and their joints move up and down together.
-``disagreement`` measures both. People are merged, pairs that agree best first, into athletes of at most one person
-per camera; those who agree with nobody remain alone.
+``disagreement`` measures both. People are merged, the best pairs first, into athletes of at most one person per
+camera; those without a match remain alone.
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from ..arrays import Athletes, Identities, Timeline, Track
 from ..runtime.cache import stage
 
 UNRELATED = 0.1
-"""Residual of rank 3 of two poses that have nothing to do with each other, in sizes of the person."""
+"""Residual of rank 3 of two unrelated poses, in sizes of the person."""
 SAME = 0.75
 """Disagreement below which two people may be one."""
 MOTION_S = 0.16
-"""Over how long the joints' motion is taken."""
+"""Interval over which the joints' motion is computed."""
 MIN_JOINTS = 0.5
-"""Share of joints that both cameras must see at a moment."""
+"""Smallest share of joints that both cameras must see at an instant."""
 MIN_SHARED_S = 0.5
-"""For so long two cameras must see somebody at the same time to tell."""
+"""Shortest time for which two cameras must see a person at the same time."""
 MAX_INSTANTS = 600
-"""Moments that are compared, spread over the take."""
+"""Instants that are compared, spread over the take."""
 
 
 @stage(version=1)
 def match_people(tracks: list[list[Track]], people: list[Identities], timeline: Timeline) -> Athletes:
-    """Athletes of a take from the tracks of all people in each camera; where each shows one only, it is the same."""
+    """Athletes of a take from the tracks of all people in each camera; single people in each are the same."""
     cameras = [(camera, person) for camera, each in enumerate(tracks) for person in range(len(each))]
     views = [_seen_at(tracks[camera][person], timeline, camera) for camera, person in cameras]
     cost = np.full((len(views), len(views)), np.nan)
@@ -57,13 +57,13 @@ def match_people(tracks: list[list[Track]], people: list[Identities], timeline: 
 def disagreement(
     first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray], time: np.ndarray
 ) -> float:
-    """How little two views show the same person: about 0.3 if they do, about 1 if not; NaN if it cannot be told.
+    """Disagreement of two views of people: about 0.3 for the same person, about 1 for others; NaN if unknown.
 
     Half of it is the residual of rank 3, as a share of that of unrelated poses; half is one minus the correlation of
     the joints' vertical motion about the pelvis.
 
     Args:
-        first, second: poses (T, J, 2) in sizes of the person and which joints are seen (T, J), at the same moments.
+        first, second: poses (T, J, 2) in sizes of the person and which joints are seen (T, J), at the same instants.
         time: (T) s.
     """
     pose, seen = (np.stack(arrays, 1) for arrays in zip(first, second, strict=True))

@@ -1,4 +1,4 @@
-"""Skeleton morphing: from the detector's joints to those of the results, by an exact map and by a learnt morph."""
+"""Skeleton mapping: from the detector's joints to those of the results, by an exact map and by a learnt morph."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from ..training.morph_file import MorphNetwork
 
 @stage(version=1)
 def morph_skeleton(track: Track, settings: MorphSettings) -> Track:
-    """The track on the wanted skeleton; with ``native`` it stays as it is."""
+    """The track on the chosen skeleton; ``native`` does not change it."""
     keypoint, confidence, name = track.keypoint, track.confidence, track.skeleton
     if settings.skeleton != "native":
         mapping = mapping_to_h36m17(SKELETONS[track.skeleton])
@@ -37,13 +37,13 @@ def morph_skeleton(track: Track, settings: MorphSettings) -> Track:
 
 @stage(version=1)
 def move_joints(track: Track, network: MorphNetwork) -> Track:
-    """A track on Human3.6M-17 with its joints moved; missing ones stay missing."""
+    """A track on Human3.6M-17 with its joints mapped by the network; missing ones stay missing."""
     return replace(track, keypoint=_moved(track.keypoint, track.confidence, network))
 
 
 @stage(version=1)
 def move_joints_of_samples(samples: Samples, network: MorphNetwork) -> Samples:
-    """Samples on Human3.6M-17 with their joints moved; missing ones stay missing."""
+    """Samples on Human3.6M-17 with their joints mapped by the network; missing ones stay missing."""
     return replace(samples, keypoint=_moved(samples.keypoint, samples.confidence, network))
 
 

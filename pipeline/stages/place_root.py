@@ -1,4 +1,4 @@
-"""Placing: where the root of every pose is in camera coordinates, an estimate beside the root-relative poses."""
+"""Estimated root positions in camera coordinates, apart from the root-relative poses."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from ..runtime.cache import stage
 
 @stage(version=1)
 def place_root(pose: Pose3D, camera: Camera) -> Pose3D:
-    """The poses with ``root_trajectory``: where each, as large as it is, looks like its 2D pose.
+    """The poses with ``root_trajectory`` (F, 3): positions at which the 3D poses project to the 2D poses.
 
     Args:
-        camera: of which K is known, and perhaps the lens; ``root_camera`` repeats where K comes from.
+        camera: with K, and perhaps a lens; ``root_camera`` states the source of K.
 
     Raises:
         ValueError: a camera without K.
@@ -36,11 +36,11 @@ def place_root(pose: Pose3D, camera: Camera) -> Pose3D:
 
 @stage(version=1)
 def place_views(pose: ViewPoses, samples: Samples, source: str) -> ViewPoses:
-    """The poses of a keypoint file with ``root_trajectory``, as of ``place_root``.
+    """The poses of a keypoint file with ``root_trajectory`` (S, V, 3), as from ``place_root``.
 
     Args:
-        samples: what was lifted, with K, and freed from the distortion of lenses.
-        source: where K comes from, in words.
+        samples: the lifted samples, undistorted, with K.
+        source: of K, in words.
 
     Raises:
         ValueError: samples without K.

@@ -25,22 +25,22 @@ from ..training.model_file import Model, network_versions
 BATCH_SIZE = 64
 LEARNING_RATE = 1e-3
 STEPS_OF_A_RATE, DECAY = 100_000, 0.96
-"""The learning rate falls to this share of itself every so many steps."""
+"""The learning rate is multiplied by ``DECAY`` every so many steps."""
 MAX_GRADIENT = 1.0
 KEEP_S = 30.0
-"""Time between two checkpoints at least: each is 100 MB."""
+"""Shortest time between two checkpoints, as each has 100 MB."""
 
 
 @stage(version=1, networks=lambda *of: [RefinementUnit.version, *network_versions(*of)])
 def refine_model(
     lifted: ViewPoses, true: TruePoses, model_file: SourceFile, settings: RefineModelSettings, *, work: Work
 ) -> Model:
-    """The model with a refinement unit that turns the poses it lifts into the true ones.
+    """The model with a refinement unit that maps its lifted poses to the true ones.
 
     Settings of the optimiser are those of the released refiner (Kocabas et al., CVPR 2019).
 
     Args:
-        lifted: what the model finds in the file that ``true`` comes from.
+        lifted: poses from the model for the file of ``true``.
 
     Raises:
         PosepipeError: too few pairs, or no such device.
@@ -50,7 +50,7 @@ def refine_model(
     known = (found.isfinite() & wanted.isfinite()).flatten(1).all(1)
     if known.sum() < BATCH_SIZE:
         raise PosepipeError(
-            f"{true.source} has {int(known.sum())} poses that are both lifted and truly known; "
+            f"{true.source} has {int(known.sum())} poses that are both lifted and known; "
             f"the refinement unit needs {BATCH_SIZE} or more"
         )
     device = choose_device(settings.device)

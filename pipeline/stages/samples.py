@@ -1,4 +1,4 @@
-"""Training samples: all takes' synchronised instants as one set of arrays."""
+"""Training samples: the synchronised instants of all takes as one set of arrays."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ from ..settings import FROM_JOINTS, SampleSettings
 
 
 class TakeOfAthlete(NamedTuple):
-    """What the cameras of a take saw of one athlete."""
+    """One athlete in all cameras of a take."""
 
     name: str
     tracks: list[Track]
-    """Of each camera, as all that follows."""
+    """One per camera, like the fields below."""
     timeline: Timeline
     cameras: list[Camera | None]
-    """As given; None where nothing is known."""
+    """Given cameras; None where nothing is known."""
     moving: bool
     """Whether any camera moves, so that the relative rotations are not constant."""
     rig: str = ""
-    """Label of takes whose cameras stayed where they were; without one a take is a rig of its own."""
+    """Label of takes with the same static cameras; a take without one is a rig of its own."""
 
 
 @stage(version=3)
 def build_samples(takes: list[TakeOfAthlete], settings: SampleSettings) -> Samples:
-    """Samples of all takes: 2D poses at common instants, interpolated between frames.
+    """Samples of all takes: 2D poses (S, V, J, 2) at common instants, interpolated between frames.
 
     Raises:
-        PosepipeError: too few instants that enough cameras see, or takes with different skeletons.
+        PosepipeError: too few instants are seen by enough cameras, or takes with different skeletons.
     """
     skeletons = {track.skeleton for take in takes for track in take.tracks}
     if len(skeletons) > 1:
@@ -88,7 +88,7 @@ def build_samples(takes: list[TakeOfAthlete], settings: SampleSettings) -> Sampl
 
 @stage(version=1)
 def select_samples(samples: Samples, settings: SampleSettings) -> Samples:
-    """Those samples that enough views show, without views that show too little.
+    """Samples that enough views show; views that show too little are removed.
 
     Raises:
         PosepipeError: too few of them.
@@ -110,10 +110,10 @@ def select_samples(samples: Samples, settings: SampleSettings) -> Samples:
 
 @stage(version=1)
 def undistort_samples(samples: Samples, cameras: list[list[Camera | None]]) -> Samples:
-    """Samples as pinhole cameras with the same intrinsics would show them.
+    """Undistorted samples, as pinhole cameras with the same intrinsics show them.
 
     Args:
-        cameras: each take's; their lenses count.
+        cameras: of each take, with their lenses.
     """
     distortion = np.zeros((len(cameras), samples.confidence.shape[1], COEFFICIENTS))
     for take, of_take in enumerate(cameras):
@@ -126,9 +126,9 @@ def undistort_samples(samples: Samples, cameras: list[list[Camera | None]]) -> S
 
 
 def two_view_warning(samples: Samples, needs: Collection[str]) -> str:
-    """What users must know where no instant is seen by a third camera and nothing is known of the cameras; else "".
+    """A warning if no instant is seen by a third camera and the cameras are uncalibrated; otherwise "".
 
-    Without perspective two views fit a whole family of poses exactly, one for any angle between the cameras.
+    Without perspective, two views fit a one-parameter family of poses exactly, one for each angle of the cameras.
 
     Args:
         needs: of the method (``method_needs``).
@@ -159,7 +159,7 @@ def at_frames(track: Track, frame: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _views_of(tracks: list[Track], timeline: Timeline, views: int) -> tuple[np.ndarray, np.ndarray]:
-    """Keypoints (T, V, J, 2) and confidences (T, V, J) of a take; cameras that it lacks are missing."""
+    """Keypoints (T, V, J, 2) and confidences (T, V, J) of a take; views without a camera are missing."""
     joints = tracks[0].keypoint.shape[1]
     keypoint = np.full((len(timeline.time), views, joints, 2), np.nan)
     confidence = np.zeros((len(timeline.time), views, joints))
@@ -169,7 +169,7 @@ def _views_of(tracks: list[Track], timeline: Timeline, views: int) -> tuple[np.n
 
 
 def _usable(keypoint: np.ndarray, confidence: np.ndarray, root: tuple[int, ...], min_joints: float) -> np.ndarray:
-    """Which views (T, V) show the root and enough other joints."""
+    """Mask (T, V) of views that show the root and enough other joints."""
     has_root = (confidence[..., list(root)] > 0).all(-1)
     return has_root & ((confidence > 0).mean(-1) >= min_joints) & ~np.isnan(keypoint).all((-1, -2))
 
@@ -177,7 +177,7 @@ def _usable(keypoint: np.ndarray, confidence: np.ndarray, root: tuple[int, ...],
 def _cameras(
     cameras: list[list[Camera | None]], views: int
 ) -> tuple[np.ndarray | None, np.ndarray | None, np.ndarray | None]:
-    """K, R (take, V, 3, 3) and t (take, V, 3), each if it is known of every camera."""
+    """K, R (take, V, 3, 3) and t (take, V, 3), each if it is known for all cameras."""
     K = np.tile(np.eye(3, dtype=np.float32), (len(cameras), views, 1, 1))
     R, t = K.copy(), np.zeros((len(cameras), views, 3), np.float32)
     place = True

@@ -1,8 +1,8 @@
-"""A first look at long videos: in which parts of them is there anybody?
+"""Scan of long videos for the parts that show people.
 
-Only key frames are decoded, which cameras write every second or so, and of those one in ``LOOK_S``. Where somebody is
-seen, and for ``MARGIN`` looks around, the video is worth a full look; so is whatever lies between key frames that are
-too far apart to tell.
+Only key frames are decoded, which cameras write about every second, and of these one in ``LOOK_S``. A video is
+processed in full where people are seen and for ``MARGIN`` key frames around, and between key frames that are too far
+apart.
 """
 
 from __future__ import annotations
@@ -18,16 +18,16 @@ from ..runtime.cache import SourceFile, stage
 from ..runtime.progress import progress
 
 LOOK_S = 2.0
-"""Time between two looks at least."""
+"""Shortest time between two key frames that are searched."""
 BLIND_S = 4.0
-"""Time between two looks from which on nothing is known of what lies between them."""
+"""Time between two searched key frames above which all frames between them are processed."""
 MARGIN = 2
-"""Looks before and after somebody is seen that belong to the part."""
+"""Searched key frames before and after people are seen that belong to the part."""
 
 
 @stage(version=1)
 def find_parts(video: SourceFile, frames: Frames, detector: Detector) -> Parts:
-    """Parts of a video in which there may be somebody; all of it if nobody is seen in any of the looks."""
+    """Parts of a video that may show people; the whole video if no searched key frame shows anybody."""
     times: list[float] = []
 
     def looks() -> Iterator[np.ndarray]:
@@ -44,16 +44,16 @@ def find_parts(video: SourceFile, frames: Frames, detector: Detector) -> Parts:
 
 
 def parts_from(time: np.ndarray, seen: np.ndarray, end: float) -> np.ndarray:
-    """Starts and ends (P, 2) s of the parts that are worth a full look, in order and apart.
+    """Starts and ends (P, 2) in s of the parts to process, in order and disjoint.
 
     Args:
-        time: (L) s of the looks, rising.
-        seen: (L) whether somebody was seen.
+        time: (L) s of the searched key frames, increasing.
+        seen: (L) whether they show anybody.
         end: of the video, s.
     """
     if not seen.any():
         return np.array([[0.0, end]])
-    edge = np.concatenate([[0.0], time, [end]])  # the gaps between looks, and before and after them
+    edge = np.concatenate([[0.0], time, [end]])  # the gaps between searched frames, and before and after them
     wanted = np.diff(edge) > BLIND_S
     for look in np.flatnonzero(seen):
         wanted[max(look + 1 - MARGIN, 0) : look + 1 + MARGIN] = True

@@ -1,13 +1,13 @@
-"""Left and right: stretches of a view in which a detector took one side for the other, found and put right.
+"""Left and right: stretches of a view in which the detector swapped the sides, found and corrected.
 
-Detectors swap the sides of a person with full confidence. Two things tell, neither of which needs a calibration:
+Detectors swap the sides of a person with full confidence. Two cues show it, neither of which needs a calibration:
 
-* time, by the accelerations of the joints (``models.side_labels``);
+* time, by the accelerations of the joints (``models.body.side_labels``);
 * the other views: root-relative 2D poses of one instant, stacked as a matrix (2 views, joints), have rank 3 under
   weak perspective (Tomasi and Kanade, IJCV 1992), whether or not cameras move. A swap in one view breaks it.
 
-The labels of a view are those of least cost given the labels of the other views; views are gone through until nothing
-changes.
+The labels of a view are those of least cost given the labels of the other views; this is repeated for all views until
+nothing changes.
 """
 
 from __future__ import annotations
@@ -25,11 +25,11 @@ from ..runtime.cache import stage
 from ..settings import SideSettings
 
 SWAP_COST_PER_S = 4.0
-"""Of a swap that lasts (nats per second and part): detectors are right most of the time."""
+"""Cost of a swap in nats per second and body part: detectors are right most of the time."""
 ALONE_COST_PER_S = 10.0
-"""The same where there is no other view to ask: only short swaps are believed."""
+"""The same where there is no other view to compare with: only short swaps are accepted."""
 CORRELATION_S = 0.06
-"""For about so long the errors of a view stay the same: evidence from other views is not new in every frame."""
+"""Correlation time of a view's errors: evidence from other views is not independent in every frame."""
 ROUNDS = 20
 
 
@@ -58,7 +58,7 @@ def find_swaps(tracks: list[Track], timeline: Timeline | None, settings: SideSet
 
 @stage(version=1)
 def mend_sides(track: Track, swaps: Swaps, camera: int, settings: SideSettings) -> Track:
-    """The track of a camera with its swaps undone, and paired joints that are in doubt at half their confidence."""
+    """The track of a camera with its swaps corrected, and half the confidence for paired joints in doubt."""
     skeleton = SKELETONS[track.skeleton]
     keypoint, confidence = np.array(track.keypoint), np.array(track.confidence)
     for row in np.flatnonzero(swaps.camera == camera):
@@ -85,7 +85,7 @@ def find_swaps_in_samples(samples: Samples, alone: bool, settings: SideSettings)
 
     Args:
         samples: with their times.
-        alone: whether each view is to be judged without the others.
+        alone: whether each view is judged without the others.
 
     Returns:
         Swaps whose ``camera`` is the number of the view, and whose frames are those of the take (``take_members``).
@@ -107,7 +107,7 @@ def find_swaps_in_samples(samples: Samples, alone: bool, settings: SideSettings)
 
 @stage(version=1)
 def mend_samples(samples: Samples, swaps: Swaps, settings: SideSettings) -> Samples:
-    """The samples of a keypoint file with their swaps undone, as by ``mend_sides``."""
+    """The samples of a keypoint file with their swaps corrected, as by ``mend_sides``."""
     views = samples.confidence.shape[1]
     keypoint, confidence = np.array(samples.keypoint), np.array(samples.confidence)
     for number, members in take_members(samples):
@@ -161,7 +161,7 @@ def swapped_share(swaps: Swaps, camera: int, frames: int) -> float:
 
 
 def describe_swaps(swaps: Swaps, camera: int, settings: SideSettings) -> str:
-    """What became of the sides in a camera's 2D poses, as a step on the way to a motion."""
+    """A sentence on the sides in a camera's 2D poses, for the steps of a motion."""
     here, length = swaps.camera == camera, swaps.end - swaps.start
     swapped, doubtful = (int(length[here & (swaps.doubtful == doubt)].sum()) for doubt in (False, True))
     done = "exchanged" if settings.repair else "swapped, and left so,"
@@ -169,7 +169,7 @@ def describe_swaps(swaps: Swaps, camera: int, settings: SideSettings) -> str:
 
 
 def _evidence(views: list[SideLabels], instants: np.ndarray) -> list[np.ndarray]:
-    """What the other views say of each view's labels: cost (F, label) for each view, given the others' labels."""
+    """Evidence of the other views: cost (F, label) for each view, given the others' labels."""
     evidence = [np.zeros((len(view.pose), LABELS)) for view in views]
     if len(views) < 2 or len(instants) == 0:
         return evidence
@@ -198,7 +198,7 @@ def _evidence(views: list[SideLabels], instants: np.ndarray) -> list[np.ndarray]
 def _accept(
     views: list[SideLabels], instants: np.ndarray, changes: list[tuple[float, int, slice, np.ndarray]]
 ) -> bool:
-    """Make the changes that gain most, at any moment in one view only: the next round judges the others anew."""
+    """Apply the changes of largest gain, in one view only at any instant; the next round checks the others again."""
     taken = np.zeros(len(instants), bool)
     made = False
     for gain, number, stretch, path in changes:

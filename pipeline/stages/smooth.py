@@ -1,4 +1,4 @@
-"""From single poses to motion: outliers out, short gaps filled, trajectories smoothed; the raw poses stay beside."""
+"""From single poses to motion: outliers removed, short gaps filled, trajectories smoothed; raw poses are kept."""
 
 from __future__ import annotations
 
@@ -17,24 +17,24 @@ from ..runtime.cache import stage
 from ..settings import MotionSettings
 
 SHORTEST_S = 0.1
-"""Runs of poses shorter than this are not smoothed: there is nothing to tell noise by."""
+"""Shorter runs of poses are not smoothed, as their noise cannot be estimated."""
 OUTLIER_WINDOW_S = 0.1
-"""Longer ones would take the turning points of fast movement for outliers."""
+"""With a longer window, turning points of fast movement would be outliers."""
 OUTLIER_FLOOR = 0.04
-"""In statures: what is no further off its neighbours is no outlier, however still the rest is."""
+"""Smallest distance of an outlier from its neighbours, in body heights."""
 
 
 SURE = 0.5
-"""Share of a joint's median expected error below which a smaller one makes it no surer."""
+"""Share of a joint's median expected error below which its weight does not grow."""
 
 
 @stage(version=3)
 def make_motion(pose: Pose3D, settings: MotionSettings) -> Pose3D:
-    """The poses of a clip as a motion: ``joint`` and ``canonical`` filtered, ``joint_raw`` as they were lifted.
+    """The poses of a clip as a motion: ``joint`` and ``canonical`` (F, J, 3) filtered, ``joint_raw`` as lifted.
 
-    ``filled`` marks joints that were missing, or rejected as outliers, and come from their neighbours in time, over
-    at most ``max_gap_s``; what is missing for longer stays NaN. ``steps`` says what was done, with numbers. A root
-    trajectory is treated like a joint.
+    ``filled`` marks joints that were missing, or rejected as outliers, and were interpolated over at most
+    ``max_gap_s``; longer gaps stay NaN. ``steps`` lists the processing, with numbers. A root trajectory is treated
+    like a joint.
     """
     if settings.filter == "none":
         return pose
@@ -57,7 +57,7 @@ def make_motion(pose: Pose3D, settings: MotionSettings) -> Pose3D:
 
 @stage(version=1)
 def make_motion_of_views(pose: ViewPoses, settings: MotionSettings) -> ViewPoses:
-    """``make_motion`` for every view of every take of a keypoint file that says its times.
+    """``make_motion`` for every view of every take of a keypoint file with times.
 
     Raises:
         ValueError: poses without times.
@@ -80,7 +80,7 @@ def make_motion_of_views(pose: ViewPoses, settings: MotionSettings) -> ViewPoses
 
 
 def _weight(pose: Pose3D) -> np.ndarray:
-    """How far to trust joints (frame, joint), in 0..1: by the square of the expected error, else by confidence."""
+    """Weights (frame, joint) in 0..1: by the square of the expected error, otherwise the confidence."""
     if pose.expected_error is None:
         return np.asarray(pose.confidence)
     expected = np.asarray(pose.expected_error, np.float64)
@@ -96,8 +96,8 @@ def _moving(
     """Points (frame, point, 3) as a motion, which of them (frame, point) were outliers, and which are filled.
 
     Args:
-        weight: how far to trust each point (frame, point), in 0..1.
-        size: the person's stature, in the unit of the points.
+        weight: (frame, point) in 0..1.
+        size: the person's height, in the unit of the points.
     """
     near = _near(np.asarray(pose.time), np.isfinite(points).all((1, 2)), settings.max_gap_s)
     raw, time = np.asarray(points[near], np.float64), np.asarray(pose.time[near])
@@ -178,7 +178,7 @@ def _steps(
     pose: Pose3D,
     joint: np.ndarray,
 ) -> list[str]:
-    """What was done, in sentences."""
+    """The processing in sentences."""
     left = int(np.isnan(joint).any((1, 2)).sum())
     weight = "confidence" if pose.expected_error is None else "expected error"
     how = "found by cross-validation" if settings.filter == "gcv-spline" else f"{settings.cutoff_hz:g} Hz"

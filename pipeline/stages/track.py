@@ -1,10 +1,10 @@
-"""Tracking: who is who in a video, from frame to frame and over gaps, and which of them is the athlete.
+"""Tracking: identities of people in a video, from frame to frame and over gaps, and the choice of the athlete.
 
 Detections are linked from frame to frame into pieces of track by least total cost (Hungarian assignment): one minus
 the similarity (OKS) of a detection to the pose that the piece's motion predicts, plus distance and growth. So people
-who cross go on as they went. Pieces of one person are then joined over longer gaps where place and size allow it.
+who cross keep their identities. Pieces of one person are joined over longer gaps where position and size allow it.
 
-People are ranked by score: frames seen x median height x (1 + motion). ``person`` says which one is the athlete:
+People are ranked by score: frames seen x median height x (1 + motion). ``person`` chooses the athlete:
 main, the first of that ranking; largest, by median height; longest, by frames; or a number in that ranking, 0 first.
 """
 
@@ -21,25 +21,25 @@ from ..runtime.cache import stage
 from ..settings import TrackSettings
 
 MAX_JUMP = 0.75
-"""How far a person may be from where the motion leads, from one frame to the next, in body heights."""
+"""Largest distance of a person from the predicted position in the next frame, in body heights."""
 SPEED = 6.0
-"""Body heights per second that a person may move in a gap."""
+"""Largest speed of a person in a gap, in body heights per second."""
 MAX_GROWTH = 1.6
-"""How much larger or smaller a person may look after a gap."""
+"""Largest ratio of a person's sizes before and after a gap."""
 SPREAD = 0.1
 """Joint displacement, in body heights, at which the similarity of two poses falls to exp(-1/2)."""
 VELOCITY_S = 0.2
-"""Over how long a person's velocity is measured, and up to which gap it is trusted fully."""
+"""Interval over which a person's velocity is measured, and longest gap in which it has full weight."""
 MOVING = 0.005
-"""Background displacement in image widths per second from which on a camera counts as moving."""
+"""Smallest background displacement of a moving camera, in image widths per second."""
 PRESENT = 0.2
-"""Share of the main person's frames that somebody must be seen in to count as a person."""
+"""Smallest number of frames of a person, as a share of the main person's frames."""
 MAX_PEOPLE = 12
 
 
 @stage(version=1)
 def track_people(frames: Frames, found: Detections, settings: TrackSettings) -> Identities:
-    """Which person each detection is, people in order of their score.
+    """Identity of each detection; people are in order of their score.
 
     Raises:
         PosepipeError: nobody in the whole clip.
@@ -65,7 +65,7 @@ def track_people(frames: Frames, found: Detections, settings: TrackSettings) -> 
 
 @stage(version=2)
 def track_athlete(found: Detections, people: Identities, number: int, settings: TrackSettings) -> Track:
-    """A person's 2D poses in every frame of a video; NaN with confidence 0 where there are none.
+    """A person's 2D poses (F, J, 2) in every frame of a video; NaN with confidence 0 where missing.
 
     Args:
         number: of the person, from 0.
@@ -95,19 +95,19 @@ def track_athlete(found: Detections, people: Identities, number: int, settings: 
 
 
 def shares(people: Identities, person: str) -> np.ndarray:
-    """How well each identity meets ``person`` (identity), as a share of the one that meets it best."""
+    """Merit (P) of each identity under the criterion ``person``, relative to the best one."""
     ranking = {"largest": people.height, "longest": people.frames}.get(person, people.score)
     return ranking / ranking.max()
 
 
 def choose(merit: np.ndarray, person: str) -> int:
-    """Number, from 0, of the person that ``main``, ``largest``, ``longest`` or a number means.
+    """Index of the person that ``main``, ``largest``, ``longest`` or a number chooses.
 
     Args:
-        merit: how well each person, in order of their score, meets ``person``.
+        merit: (P) of each person under the criterion (``shares``), in order of their score.
 
     Raises:
-        PosepipeError: a number that nobody has.
+        PosepipeError: a number that does not exist.
     """
     if not person.isdecimal():
         return int(np.argmax(merit))
@@ -118,7 +118,7 @@ def choose(merit: np.ndarray, person: str) -> int:
 
 
 def link(found: Detections, gap_s: float) -> list[np.ndarray]:
-    """Pieces of track as arrays of detection indices, in time order."""
+    """Pieces of track, each as indices (N) of detections in order of time; a gap over ``gap_s`` ends a piece."""
     pieces: list[list[int]] = []
     alive: list[int] = []
     starts = np.searchsorted(found.frame, np.arange(len(found.time) + 1))
@@ -138,10 +138,10 @@ def link(found: Detections, gap_s: float) -> list[np.ndarray]:
 
 
 def people_from(found: Detections, pieces: list[np.ndarray]) -> list[np.ndarray]:
-    """People as detection indices in time order: pieces joined over gaps, best score first.
+    """People, best score first, each as indices (N) of detections in order of time: pieces joined over gaps.
 
-    The best piece takes those that continue it before or after a gap, at a plausible place and size; then the best
-    of the others does.
+    The best piece is joined with those that continue it before or after a gap at a plausible place and size; then
+    the best of the rest is.
     """
     left = sorted(pieces, key=lambda piece: score_of(found, piece), reverse=True)
     people = []
@@ -171,9 +171,9 @@ def score_of(found: Detections, piece: np.ndarray) -> float:
 
 
 def similarity(first: np.ndarray, second: np.ndarray, height: np.ndarray) -> np.ndarray:
-    """Object keypoint similarity (...) of poses (..., J, 2): 1 where they are the same, towards 0 far apart.
+    """Object keypoint similarity (...) of poses (..., J, 2): 1 for equal poses, near 0 for distant ones.
 
-    That of COCO, with one spread for all joints, as much of the difference is motion; missing joints do not count.
+    As in COCO, but with one spread for all joints, as most of the difference is motion; missing joints do not count.
 
     Args:
         height: (...) of the person, px.
@@ -190,10 +190,10 @@ def without_anybody(track: Track) -> Track:
 
 
 def camera_moves(motion: np.ndarray) -> bool | None:
-    """Whether a camera moves: its background does in more than a tenth of the looks at it.
+    """Whether a camera moves: its background does in more than a tenth of the measurements; None if unknown.
 
     Args:
-        motion: (F) displacement in image widths per second, NaN where there was no look.
+        motion: (F) displacement in image widths per second, NaN where it was not measured.
     """
     looks = motion[np.isfinite(motion)]
     return None if len(looks) < 4 else bool(np.mean(looks > MOVING) > 0.1)

@@ -1,8 +1,8 @@
 """Training: one explicit loop for all methods.
 
 Phases, schedules and loss weights are the method's data; the loop knows none of them. Every epoch
-begins by seeding all draws with (seed, epoch) and ends by keeping a checkpoint, so that a killed
-training goes on at its last epoch and ends with the same bits as an uninterrupted one (on the CPU).
+seeds all random numbers with (seed, epoch) and stores a checkpoint at its end, so that a killed
+training resumes at its last epoch and ends with the same bits as an uninterrupted one (on the CPU).
 Under torchrun, Slurm or MPI each process takes its share of every batch.
 """
 
@@ -34,7 +34,7 @@ from ..training.model_file import Model
 from ..training.training_set import TrainingSet
 
 JUDGED_VIEWS, JUDGED_CROPS = 4096, 512
-"""Training views whose predictions decide on handedness, of 2D poses and of pictures."""
+"""Numbers of training views whose predictions decide on handedness, of 2D poses and of pictures."""
 
 
 _BLOCK = 256
@@ -43,7 +43,7 @@ _BLOCK = 256
 
 @stage(version=2, distributed=True, networks=lambda _, settings: [method_class(settings.method).version])
 def train_model(learnt_from: TrainingSet, settings: TrainModelSettings, *, work: Work) -> Model:
-    """A method trained on samples, and on what else the training set holds for it.
+    """A method trained on a training set.
 
     Raises:
         PosepipeError: no such device, a checkpoint that does not fit, a loss that is not finite, or handedness that
@@ -78,10 +78,10 @@ def train_model(learnt_from: TrainingSet, settings: TrainModelSettings, *, work:
 
 
 def _handedness(method: Method, parity: np.ndarray) -> Handedness:
-    """What anatomy says of the handedness.
+    """The handedness according to anatomy.
 
     Raises:
-        PosepipeError: nothing certain, and nothing else settles it.
+        PosepipeError: it is undecided, and the cameras do not decide it.
     """
     found = judge_handedness(parity, quotient=method.settles_handedness)
     if not method.mirror_fits:
@@ -94,7 +94,7 @@ def _handedness(method: Method, parity: np.ndarray) -> Handedness:
 
 
 def _by_take(method: Method, parity: np.ndarray, take: np.ndarray, names: list[str]) -> dict[str, dict[str, float]]:
-    """Mean size of the parity, and shares of evident poses and of one sign, of each take that was looked at."""
+    """Mean magnitude of the parity, and shares of evident poses and of the majority's sign, by take."""
     found = {
         names[index]: judge_handedness(parity[take == index], method.settles_handedness)
         for index in np.unique(take).tolist()
@@ -114,9 +114,12 @@ def _start_from(method: Method, checkpoint: Path) -> None:
 def fit_method(
     method: Method, data: Batch, seed: int, work: Work, launch: Launch = ALONE, more: OnDemand = NOTHING
 ) -> list[dict[str, Any]]:
-    """Run all phases of a method over the data, from its last kept epoch on; one row of losses per epoch.
+    """Train all phases of a method, from the last stored epoch on; returns one row of losses per epoch.
 
-    Pictures are read from the disk, and windows cut, batch by batch.
+    Pictures are read from the disk, and windows are cut, batch by batch.
+
+    Raises:
+        PosepipeError: a batch has fewer instants than there are processes.
     """
     learner, phases = _Learner(method, data, more, launch), method.phases()
     kept = work.parts(Checkpoint)
@@ -161,7 +164,7 @@ class _Learner:
 
 @dataclass(frozen=True)
 class _Descent:
-    """How the steps of a phase are taken, and how many there are in an epoch."""
+    """Optimiser and schedule of a phase, and its number of steps per epoch."""
 
     optimizer: torch.optim.Optimizer
     schedule: LRScheduler

@@ -1,1 +1,1 @@
-"""Between records and networks: batches, windows, checkpoints and model files."""
+"""From hand-overs to networks: batches, windows, checkpoints and model files."""

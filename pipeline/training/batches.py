@@ -1,4 +1,4 @@
-"""Batches of training samples: arrays lie on the device, pictures and windows are made when they are asked for."""
+"""Batches of training samples: arrays are on the device, pictures and windows are made on demand."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _QUARTERS = 4
 
 
 class SampleCrops:
-    """Which crop shows which view of which sample.
+    """The crops of the views of all samples.
 
     Args:
-        samples: as they were built from videos.
+        samples: built from videos.
         crops: of each take's cameras.
     """
 
@@ -31,7 +31,7 @@ class SampleCrops:
         self._frame = np.where((samples.confidence > 0).any(-1), samples.frame, -1)
 
     def pick(self, sample: np.ndarray, view: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """Pictures (N, H, W, 3) uint8 and maps (N, 2, 3) float32 of views of samples (N), (N).
+        """Pictures (N, H, W, 3) uint8 and maps (N, 2, 3) float32 of views (N) of samples (N).
 
         Black, with the identity, where a view is missing.
         """
@@ -49,7 +49,7 @@ class SampleCrops:
 
 @dataclass(frozen=True)
 class OnDemand:
-    """What samples have beside their arrays, made only for those that are asked for."""
+    """Inputs of samples beside their arrays, made on demand."""
 
     pictures: SampleCrops | None = None
     windows: Windows | None = None
@@ -58,7 +58,7 @@ class OnDemand:
     """Of other people."""
 
     def draw_labelled(self, count: int) -> Tensor:
-        """Indices of so many labelled pictures, drawn by chance."""
+        """Indices (count) of labelled pictures, drawn at random; (0) if there are none."""
         known = 0 if self.labelled is None else len(self.labelled.picture)
         return torch.randint(known, (count,)) if known else torch.zeros(0, dtype=torch.int64)
 
@@ -78,7 +78,7 @@ def windows_of(samples: Samples, size: int) -> Windows | None:
 
 
 def to_batch(samples: Samples, rig: Rig | None, labels: Labels | None, device: torch.device) -> Batch:
-    """All samples as tensors; cameras as in ``rig`` if it is given."""
+    """All samples as tensors, keypoints (S, V, J, 2); cameras from ``rig`` if it is given."""
 
     def tensor(array: Any) -> Tensor | None:
         return None if array is None else torch.from_numpy(array.copy()).to(device)
@@ -93,7 +93,7 @@ def to_batch(samples: Samples, rig: Rig | None, labels: Labels | None, device: t
 
 
 def halves(samples: Samples) -> np.ndarray:
-    """Half (S) of each sample, 0 or 1: those of the quarters of its take by turns."""
+    """Half (S) of each sample, 0 or 1, which alternates over the quarters of its take."""
     instant, take = samples.instant, samples.take
     first, last = np.full(len(samples.takes), instant.max()), np.full(len(samples.takes), instant.min())
     np.minimum.at(first, take, instant)

@@ -1,4 +1,4 @@
-"""Where a training stands, kept so that a killed one goes on with the same bits."""
+"""State of a training, stored so that a killed one resumes with the same bits."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ _KINDS = {"method": dict, "optimizer": dict, "schedule": dict, "losses": list}
 
 @dataclass(frozen=True)
 class Checkpoint(HandOver):
-    """Where training stands after an epoch."""
+    """State of a training after an epoch."""
 
     method: dict[str, Tensor]
-    """Weights of what is trained."""
+    """Weights of the trained network."""
     optimizer: dict[str, Any]
     schedule: dict[str, Any]
     losses: list[dict[str, Any]]
@@ -47,7 +47,7 @@ class Checkpoint(HandOver):
         return cls(network.state_dict(), optimizer.state_dict(), plain, losses)
 
     def notes(self) -> dict[str, Any]:
-        """Nothing but tensors and losses, which are in the file."""
+        """Empty, as tensors and losses are in the file."""
         return {}
 
     def save(self, folder: Path) -> None:

@@ -21,11 +21,11 @@ from .morph_file import MORPH_KINDS, MorphNetwork
 from .torch_file import TorchFormat
 
 FORMAT_VERSION = 3
-"""Of models with a skeleton morph, which a posepipe that knows older versions only would leave out and not say so."""
+"""Version of files with a skeleton morph, which older versions of posepipe would silently ignore."""
 REFINED_VERSION = 2
-"""Of other models with a refinement unit, likewise."""
+"""Version of other files with a refinement unit, which the oldest would silently ignore."""
 PLAIN_VERSION = 1
-"""Of all other models."""
+"""Version of all other files."""
 FORMAT = TorchFormat(
     "posepipe model",
     FORMAT_VERSION,
@@ -46,7 +46,7 @@ NO_SUPERVISION = "no 3D poses"
 
 @dataclass(frozen=True)
 class Model(HandOver):
-    """A trained method: enough to build the network again and lift a clip with it."""
+    """A trained method, complete enough to build its network and lift clips with it."""
 
     method: str
     options: dict[str, Any]
@@ -56,19 +56,19 @@ class Model(HandOver):
     losses: list[dict[str, Any]]
     """One row per epoch: phase, epoch, each loss term, total, learning rate."""
     handedness: dict[str, Any]
-    """How clearly the person was told from the mirrored one: verdict, margin, majority share; ``takes``: of each."""
+    """How clearly handedness was decided: verdict, margin, majority share, and ``takes`` with these of each take."""
     instants: int
     """Training instants."""
     recipe: dict[str, Any]
-    """Settings of the stages before training, for ``infer`` to repeat, and digests of what was trained on."""
+    """Settings of the stages before training, which ``infer`` repeats, and digests of the training inputs."""
     window_step_s: float | None = None
     """Time between two frames of a window; None if the method has no windows, or times were not known."""
     refinement: dict[str, torch.Tensor] | None = None
     """Weights of the refinement unit, if one was trained."""
     supervision: str = NO_SUPERVISION
-    """Which true 3D poses the model learnt from: with any, its results are not self-supervised."""
+    """True 3D poses in training; with any, results are not self-supervised."""
     morph: MorphNetwork | None = None
-    """Moves the joints of 2D poses before they are lifted, as it did in training."""
+    """Maps the joints of 2D poses before they are lifted, as in training."""
 
     def save(self, folder: Path) -> None:
         """Write ``model.pt``."""
@@ -92,7 +92,7 @@ class Model(HandOver):
         names = [name for name in self.__dataclass_fields__ if name not in ("state", "refinement", "morph")]
         plain = {name: getattr(self, name) for name in names}
         refined = PLAIN_VERSION if self.refinement is None else REFINED_VERSION
-        plain = json.loads(json.dumps(plain))  # pickle tells a word that stands twice from two equal words
+        plain = json.loads(json.dumps(plain))  # pickle distinguishes one string used twice from two equal strings
         write_atomically(path, FORMAT.pack(plain | weights, refined if self.morph is None else FORMAT_VERSION))
 
     @classmethod
@@ -108,7 +108,7 @@ class Model(HandOver):
         return cls(**content)
 
     def with_morph(self, network: MorphNetwork | None) -> Self:
-        """The same model, which says that a skeleton morph belongs before it."""
+        """The same model with a skeleton morph for its 2D poses."""
         if network is None:
             return self
         recipe = self.recipe | {"morph": self.recipe["morph"] | {"network": ""}}  # it is here, not in a file
@@ -122,12 +122,12 @@ class Model(HandOver):
 
     @property
     def needs(self) -> frozenset[str]:
-        """What the method needed under its settings (``Method.needs``)."""
+        """Needs of the method under its settings (``Method.needs``)."""
         return method_class(self.method).needs_with(self.settings)
 
     @property
     def lifts_with_intrinsics(self) -> bool:
-        """Whether clips cannot be lifted without the camera's intrinsics."""
+        """Whether lifting a clip needs the camera's intrinsics."""
         return method_class(self.method).lifts_with_intrinsics(self.settings)
 
     def build(self) -> Method:

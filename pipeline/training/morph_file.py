@@ -13,7 +13,7 @@ from ...models.skeleton import H36M17
 from ..errors import PosepipeError
 from ..runtime.cache import write_atomically
 
-if TYPE_CHECKING:  # torch is imported only where a network is at work
+if TYPE_CHECKING:  # torch is imported only where a network is used
     import torch
 
     from ...models.networks.morph import Morph
@@ -21,7 +21,7 @@ if TYPE_CHECKING:  # torch is imported only where a network is at work
 
 FORMAT_VERSION = 1
 MORPH_KINDS = {"state": dict, "source": str, "learnt_from": list}
-"""What the file holds."""
+"""Names in the file, with the types of their values."""
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class MorphNetwork:
     source: str
     """Name of the file of reference poses."""
     learnt_from: list[str]
-    """Digests of the files that it learnt from, which must stay out of training."""
+    """Digests of its training files, which must not be used for training of methods."""
 
     @cached_property
     def key(self) -> str:
@@ -46,7 +46,7 @@ class MorphNetwork:
 
     @property
     def supervision(self) -> str:
-        """What it learnt from, in words."""
+        """Its training data, in words."""
         return f"reference 2D poses of {self.source}"
 
     def content(self) -> dict[str, Any]:

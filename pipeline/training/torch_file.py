@@ -1,4 +1,4 @@
-"""Our own files of tensors and plain values: they say their format and version, and nothing in them is ever run."""
+"""Our files of tensors and plain values, with format and version; nothing in them is ever executed."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from ..errors import PosepipeError
 
 @dataclass(frozen=True)
 class TorchFormat:
-    """A kind of file, and the words in which it is spoken of."""
+    """A kind of file, and its names in messages."""
 
     name: str
-    """What the file says of itself."""
+    """Format name in the file."""
     version: int
     """The newest version that is known."""
     file: str
@@ -30,7 +30,7 @@ class TorchFormat:
     origin: str
     """The right file, as in "give the model.pt that `posepipe fit` wrote"."""
     again: str
-    """How to make it anew, as in "run fit again"."""
+    """How to create it again, as in "run fit again"."""
 
     def pack(self, content: Mapping[str, Any], version_needed: int | None = None) -> bytes:
         """The bytes of a file.
@@ -49,7 +49,7 @@ class TorchFormat:
         return buffer.getvalue()
 
     def read(self, path: Path, kinds: Mapping[str, Any], optional: Mapping[str, Any] | None = None) -> dict[str, Any]:
-        """What a file holds, on the CPU; nothing in it is executed.
+        """The content of a file, on the CPU; nothing in it is executed.
 
         Args:
             kinds: names that it must hold, with the types of their values.
@@ -60,11 +60,11 @@ class TorchFormat:
         """
         try:
             with warnings.catch_warnings():
-                warnings.simplefilter("ignore")  # what torch thinks of a file that is refused below
+                warnings.simplefilter("ignore")  # warnings of torch on a file that is refused below
                 content = torch.load(path, map_location="cpu", weights_only=True)
         except FileNotFoundError as error:
             raise PosepipeError(f"there is no {self.file} {path}") from error
-        except Exception as error:  # torch and pickle raise whatever they meet
+        except Exception as error:  # torch and pickle raise many kinds
             raise PosepipeError(
                 f"{path} is not {self.noun} (it cannot be read as plain tensors, so nothing in it was run); "
                 f"{self.origin}"
@@ -83,7 +83,7 @@ class TorchFormat:
     def checked(
         self, path: Path, content: Any, kinds: Mapping[str, Any], optional: Mapping[str, Any] | None = None
     ) -> dict[str, Any]:
-        """Of the content of a file, or of a part of it, what is known by name.
+        """The known entries of a file's content, or of a part of it, checked for their types.
 
         Raises:
             PosepipeError: something is missing or of another type.
@@ -99,5 +99,5 @@ class TorchFormat:
         return {name: content[name] for name in known}
 
     def damaged(self, path: Path, why: str) -> PosepipeError:
-        """What to say of a file of this kind with something wrong in it."""
+        """The error for a file of this kind with invalid content."""
         return PosepipeError(f"{path} is damaged: {why}; {self.again}")

@@ -1,4 +1,4 @@
-"""What a method is trained on, as one record."""
+"""The inputs of training as one record."""
 
 from __future__ import annotations
 
@@ -9,9 +9,9 @@ from ..runtime.cache import SourceFile
 
 
 class TrainingSet(NamedTuple):
-    """All that training may learn from; a method is given of it what it needs (``Method.needs``).
+    """All inputs of training; a method gets those that it needs (``Method.needs``).
 
-    Like every tuple of inputs, it counts in the cache's keys by the keys of all its fields, in order.
+    Like every tuple of inputs, it enters the cache's keys with the keys of all its fields, in order.
     """
 
     samples: Samples

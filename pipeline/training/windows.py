@@ -1,4 +1,4 @@
-"""Windows: the frames of a clip around an instant, found by index when they are asked for, so that none is stored."""
+"""Windows: the frames of a clip around an instant, as indices that are computed on demand."""
 
 from __future__ import annotations
 
@@ -9,20 +9,19 @@ Indices = NDArray[np.int64]
 
 
 class Windows:
-    """Which frames of which clips lie around a frame.
+    """Indices of the frames around each frame of several clips.
 
-    A window of ``size`` places goes through time in equal steps, the frame itself in the middle. A place shows the
-    frame of the same clip that is nearest in time; none if that is more than half a step away, or half the clip's
-    period where that is longer. Before the first and behind the last frame that shows the person stand copies of it.
-    So a window spans the same time whatever a clip's frame rate: of a faster clip it takes every so many frames, of a
-    slower one it takes frames several times.
+    A window has ``size`` positions in equal time steps, with the frame itself in the middle. A position holds the
+    frame of the same clip that is nearest in time; none if it is more than half a step away, or half the clip's
+    period where that is longer. The first and last frames that show the person are repeated at the ends. So a window
+    spans the same time for any frame rate: faster clips are subsampled, frames of slower ones repeated.
 
     Args:
         time: (F) of each frame, in any unit.
-        clip: (F) int, which frames are of one camera's one clip; in any order.
+        clip: (F) int, number of the clip of each frame; in any order.
         shown: (F) bool, frames that show the person; the others are missing.
-        size: places of a window, odd.
-        step: between two places, in the unit of ``time``; by default the median time between two frames.
+        size: odd number of positions of a window.
+        step: between two positions, in the unit of ``time``; by default the median time between two frames.
     """
 
     def __init__(

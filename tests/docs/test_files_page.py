@@ -71,13 +71,13 @@ def test_every_array_of_numpy_files(results: Path) -> None:
     assert set(array_fields(Pose3D)) <= said("npz")
     beyond = set(array_fields(FusedPoses)) - {"joint", "root", "take", "instant"}
     assert beyond | {"root_in_camera", "camera_names"} <= said("`poses_multiview.npz`")
-    words = said("Of a keypoint file") | said("npz") | said("`poses_multiview.npz`")
+    words = said("Results of a keypoint file") | said("npz") | said("`poses_multiview.npz`")
     assert set(array_fields(ViewPoses)) | {"rig_joint", "take_names"} <= words
 
 
 def test_every_entry_of_the_record(results: Path) -> None:
     record = json.loads((results / "result.json").read_text(encoding="utf-8"))
-    assert {*record, *record["about"]} <= said("The clip's own record")
+    assert {*record, *record["about"]} <= said("Metadata of a clip")
 
 
 @pytest.mark.parametrize(
@@ -94,7 +94,7 @@ def test_every_column(results: Path, file: str, section: str) -> None:
 def test_every_name_of_netcdf_and_c3d(results: Path) -> None:
     with xarray.open_dataset(results / "poses.nc") as data:
         names = {*data.variables, *data.attrs, *data.dims}
-    facts = said("The clip's own record")
+    facts = said("Metadata of a clip")
     assert {str(name) for name in names} <= said("netcdf") | facts
     file = ezc3d.c3d(str(results / "poses.c3d"))
     assert {name for name in file["parameters"]["POSEPIPE"] if not name.startswith("_")} <= said("c3d")
@@ -104,7 +104,7 @@ def test_every_key_of_json(results: Path) -> None:
     (first, *_) = sorted((results / "openpose").iterdir())
     content = json.loads(first.read_text(encoding="utf-8"))
     (person,) = content["people"]
-    facts = said("The clip's own record")
+    facts = said("Metadata of a clip")
     assert {key for key in person if person[key]} | {"people", "posepipe"} <= said("openpose")
     assert set(content["posepipe"]) <= said("openpose") | facts
     ours = json.loads((results / "mmpose.json").read_text(encoding="utf-8"))
@@ -118,4 +118,4 @@ def test_every_title_of_trc(results: Path) -> None:
 
 
 def test_every_column_of_a_batch() -> None:
-    assert {field.name for field in fields(Row)} <= said("Of a batch")
+    assert {field.name for field in fields(Row)} <= said("Results of a batch")

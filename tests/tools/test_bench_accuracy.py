@@ -107,7 +107,7 @@ def test_the_page_shows_mean_and_spread(tmp_path: Path) -> None:
 
     def row(seed: int, error: float) -> Row:
         measures = {"NMPJPE": error, "PMPJPE": 50.0, "N-PCK": 90.0, "CPS": 150.0}
-        told = {"minutes": 2, "epochs": 24, "handedness": "clear (95%)", "foreseen": error / 160}
+        told = {"minutes": 2, "epochs": 24, "handedness": "clear (95%)", "expected_error_correlation": error / 160}
         told |= {"within": {"50": 48, "90": 91}}
         return Row("static4", "canonpose", seed, measures, curves=curves, **told)
 

@@ -21,7 +21,11 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> Found:
-    """All instances of all frames."""
+    """All instances of all frames.
+
+    Raises:
+        ValueError: keypoints are not 2D.
+    """
     with opened_json(path) as content:
         named, first, rows = {}, 0, content
         if isinstance(content, dict):

@@ -27,7 +27,11 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> Found:
-    """All individuals at all times that show them."""
+    """All individuals in all frames that show them.
+
+    Raises:
+        ValueError: other dimensions than the layout has, or NetCDF 4 without h5py.
+    """
     with path.open("rb") as file:
         four = file.read(4) == _HDF5
     variables, attributes = _hdf5(path) if four else _netcdf3(path)

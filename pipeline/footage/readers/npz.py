@@ -26,7 +26,11 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> Found:
-    """All people of all frames."""
+    """All people of all frames.
+
+    Raises:
+        ValueError: damaged, or arrays of another shape.
+    """
     try:
         with np.load(path, allow_pickle=False) as file:
             wanted = ("keypoint", "confidence", "joint_names", "time", "rate")

@@ -24,7 +24,11 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> Found:
-    """All people of all files."""
+    """All people of all files.
+
+    Raises:
+        ValueError: a file without a frame number in its name, or poses of different lengths.
+    """
     frames, poses = [], []
     numbers = set()
     for file in sorted(path.glob("*.json")):

@@ -1,4 +1,4 @@
-"""How loud a video's sound is, step by step."""
+"""Loudness of a video's sound over time."""
 
 from __future__ import annotations
 
@@ -13,13 +13,14 @@ AUDIO_RATE = 500
 
 
 class Envelope:
-    """Root mean square of a sound in steps of 1 / AUDIO_RATE, gathered packet by packet."""
+    """Root mean square of a sound in steps of 1 / AUDIO_RATE s, computed packet by packet."""
 
     def __init__(self) -> None:
         self._pieces: list[tuple[int, np.ndarray, np.ndarray]] = []  # first step, energy and samples in each step
         self._start: float | None = None
 
     def add(self, packet: av.Packet) -> None:
+        """Take in the sound of one packet of the audio stream."""
         for frame in frames_of(packet):
             samples: np.ndarray = frame.to_ndarray()
             kind = samples.dtype.kind  # unsigned samples are silent at half of their range
@@ -34,7 +35,7 @@ class Envelope:
             self._pieces.append((step[0], np.bincount(step - step[0], power), np.bincount(step - step[0])))
 
     def values(self, origin_s: float) -> np.ndarray:
-        """The envelope from ``origin_s`` of the container's clock on."""
+        """The envelope (steps) float32, 0..1, from ``origin_s`` on the container's clock."""
         energy = np.zeros(max((first + len(sums) for first, sums, _ in self._pieces), default=0))
         count = np.zeros(len(energy))
         for first, sums, samples in self._pieces:

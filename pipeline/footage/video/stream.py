@@ -53,7 +53,11 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 
 @contextmanager
 def readable_part(path: Path) -> Iterator[None]:
-    """Let a file that breaks off end there: what could be read is used, and the report says how much."""
+    """Treat a truncated file as ending where it breaks off; the report says how much was read.
+
+    Raises:
+        PosepipeError: reading fails in another way.
+    """
     try:
         yield
     except (av.error.InvalidDataError, av.error.EOFError):
@@ -63,7 +67,7 @@ def readable_part(path: Path) -> Iterator[None]:
 
 
 def reason(error: Exception) -> str:
-    """FFmpeg's own words."""
+    """FFmpeg's message."""
     return str(getattr(error, "strerror", None) or error).lower()
 
 

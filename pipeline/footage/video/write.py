@@ -14,7 +14,11 @@ from ...errors import PosepipeError
 
 
 def write_video(path: Path, rate: Fraction, pictures: Iterator[np.ndarray]) -> None:
-    """Write pictures (H, W, 3) uint8 BGR of one even size as H.264 that browsers play."""
+    """Write pictures (H, W, 3) uint8 BGR of one even size as H.264 that browsers play.
+
+    Raises:
+        PosepipeError: ffmpeg cannot write the file.
+    """
     first = next(pictures)
     height, width = first.shape[:2]
     process = (
@@ -30,7 +34,7 @@ def write_video(path: Path, rate: Fraction, pictures: Iterator[np.ndarray]) -> N
             process.stdin.write(np.ascontiguousarray(picture))
         process.stdin.close()
     except BrokenPipeError:
-        pass  # its own words follow
+        pass  # its message follows
     except BaseException:
         process.kill()
         raise

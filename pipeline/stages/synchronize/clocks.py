@@ -23,7 +23,7 @@ class Clocks:
     deviation: np.ndarray  # (C) s, standard deviation of the offsets; 0 where given
 
     def lag(self, first: int, second: int, time: np.ndarray) -> np.ndarray:
-        """What to add to times of the first camera to get the second's times of the same moments, s."""
+        """Lags (K) in s: what to add to times (K) of the first camera to get the second's at the same moments."""
         take = self.offset[first] + self.rate[first] * time
         return (take - self.offset[second]) / self.rate[second] - time
 

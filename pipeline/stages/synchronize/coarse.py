@@ -26,7 +26,7 @@ class Choice:
 
 
 def likeliest_starts(cues: Mapping[Pair, Cue], cameras: int, fixed: Mapping[int, int]) -> np.ndarray:
-    """When each camera started, in steps: the sum of all pairs' evidence is largest.
+    """Start (C) of each camera in steps of the signals: those at which the evidence of all pairs adds up to most.
 
     Cameras are joined along their surest pairs and then moved one by one until nothing gets better.
 
@@ -56,7 +56,7 @@ def likeliest_starts(cues: Mapping[Pair, Cue], cameras: int, fixed: Mapping[int,
 
 
 def best_shift(cues: Mapping[Pair, Cue], start: np.ndarray, some: set[int], others: set[int]) -> Choice:
-    """How some cameras, together, should be moved against others, and how sure that is."""
+    """The shift of some cameras together against the others that has most evidence; ``start`` (C) is in steps."""
     lag, total = evidence_of_shifts(cues, start, some, others)
     if total.max() <= 0:
         return Choice(0, 0.0, 0.0)
@@ -85,9 +85,14 @@ def evidence_of_shifts(
 
 
 def weakest_cut(cues: Mapping[Pair, Cue], start: np.ndarray, fixed: set[int]) -> dict[int, float]:
-    """For each camera the smallest peak ratio of all groups with it that might be shifted against the ``fixed`` ones.
+    """For each camera, the smallest peak ratio of all groups with it that might be shifted against the others.
 
-    Groups are single cameras, and the parts into which the tree of the surest pairs falls without one of its edges.
+    Groups are single cameras, and the two parts of the tree of the surest pairs when one of its edges is cut.
+
+    Args:
+        cues: evidence of all pairs.
+        start: (C) steps, where the cameras were found.
+        fixed: cameras whose starts are known; the peak ratios are those of the side without them.
     """
     cameras = len(start)
     everyone = set(range(cameras))

@@ -55,7 +55,12 @@ def compare(kind: str, first: list[Signal], second: list[Signal], max_lag: int, 
 
 
 def log_likelihood(correlation: np.ndarray, independent: np.ndarray) -> np.ndarray:
-    """How much likelier so large a correlation of so many independent values is if they are related."""
+    """Log-likelihood ratio (L) of correlations (L): related signals against unrelated ones.
+
+    Args:
+        correlation: (L) 0..1.
+        independent: (L) numbers of independent values that were compared.
+    """
     return -0.5 * independent * np.log(1 - np.minimum(correlation, 0.9999) ** 2)
 
 

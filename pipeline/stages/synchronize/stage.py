@@ -1,7 +1,7 @@
 """Synchronisation: the cameras of a take on one timeline, to a fraction of a frame.
 
 Offsets that ``posepipe.toml`` states are taken as they are. Others, and the rates of the clocks, are found from
-sound, from how the joints move and from the geometry of all pairs of views (``alignment``), or not at all: if these
+sound, from how the joints move and from the epipolar geometry of all pairs of views, or not at all: if these
 are weak or contradict each other, the stage stops. The timeline follows the true timestamps of the slowest camera;
 every other camera gets, for each instant, the fractional index of the frame that shows it.
 
@@ -26,9 +26,9 @@ from .find import Found, find_clocks
 CHECK_RATE = 50.0
 """Samples per second of the motion signals."""
 CLEAR_SCORE = 0.5
-"""Correlation from which on a lag is believed."""
+"""Smallest correlation at which a lag is accepted."""
 CLEAR_GAIN = 0.1
-"""How much better than no lag a lag must be to be believed."""
+"""How far the correlation at a lag must exceed that without one."""
 SMOOTH_S = 0.04
 
 
@@ -86,7 +86,11 @@ def _clocks(
 
 
 def common_instants(times: list[np.ndarray]) -> np.ndarray:
-    """Times of the slowest camera's frames, carried on at its pace to where any camera begins and ends."""
+    """Instants (I) in s: those of the slowest camera's frames, extended at its rate to the ends of all videos.
+
+    Args:
+        times: (F) s on the take's clock of each camera's frames.
+    """
     periods = [_period(time) for time in times]
     slowest = int(np.argmax(periods))
     time, period = times[slowest], periods[slowest]
@@ -96,7 +100,13 @@ def common_instants(times: list[np.ndarray]) -> np.ndarray:
 
 
 def fractional_frames(time: np.ndarray, instants: np.ndarray, max_gap_s: float) -> np.ndarray:
-    """Index of the frame that shows each instant, between two frames where need be; NaN where none does."""
+    """Fractional index (I) of the frame that shows each instant; NaN where none does.
+
+    Args:
+        time: (F) s of a camera's frames.
+        instants: (I) s.
+        max_gap_s: longest time between two frames in which an instant may lie.
+    """
     index = np.interp(instants, time, np.arange(len(time)))
     nearest = np.rint(index).astype(int)
     close = np.abs(instants - time[nearest]) <= 0.5 * _period(time)
@@ -180,7 +190,13 @@ def _correlation(signal: np.ndarray, rest: np.ndarray, lag: int) -> float:
 
 
 def lag_warnings(names: list[str], times: list[np.ndarray], lag: np.ndarray, score: np.ndarray) -> list[str]:
-    """One sentence per camera whose motion clearly disagrees with the stated offsets."""
+    """One sentence for each camera whose motion clearly disagrees with the offsets.
+
+    Args:
+        names: of the C cameras.
+        times: (F) s on the take's clock of each camera's frames.
+        lag: (C) s, and ``score`` (C) the correlations there (``check_lags``).
+    """
     tolerance = 1.5 * max(_period(time) for time in times)
     return [
         f"camera {name} seems to run {abs(late):.2f} s {'behind' if late > 0 else 'ahead of'} the others "

@@ -1,4 +1,4 @@
-"""Whether offsets may be believed: what each cue says of each camera, and what is wrong, in a sentence."""
+"""Whether offsets are reliable: the result of each cue for each camera, and what is wrong, in one sentence each."""
 
 from __future__ import annotations
 
@@ -13,20 +13,20 @@ from .matching import Cue
 from .signals import RATE
 
 CLEAR_RATIO = 1.5
-"""From how far above the best other peak on a peak is believed."""
+"""Smallest ratio of a peak to the best other one at which it is accepted."""
 VOUCHED_RATIO = 1.1
-"""The same where the containers' timecodes say the same: by chance one peak in hundreds lies where they do."""
+"""The same where the timecodes of the files agree: by chance, one peak in hundreds would."""
 CLEAR_EVIDENCE = 8.0
-"""From which likelihood ratio (logarithm) on a peak is believed."""
+"""Smallest log-likelihood ratio at which a peak is accepted."""
 AGREE_S = 0.12
-"""How far cues may lie apart: the sound of something 40 m away is so late."""
+"""Largest difference of two cues that agree: sound takes so long for 40 m."""
 SURE = 2.5
 """Standard deviations of an offset that must fit into a frame."""
 
 
 @dataclass(frozen=True)
 class Finding:
-    """What one cue says of one camera, the others being where they were found."""
+    """The result of one cue for one camera; the other cameras stay where they were found."""
 
     cue: str
     camera: int
@@ -40,7 +40,14 @@ class Finding:
 def findings(
     cues: Mapping[str, Mapping[Pair, Cue]], start: np.ndarray, clocks: Clocks, free: Sequence[int]
 ) -> list[Finding]:
-    """What each cue says of each camera whose offset was to be found."""
+    """The result of each cue for each camera whose offset was to be found.
+
+    Args:
+        cues: evidence of all pairs by name of the cue.
+        start: (C) coarse starts in steps.
+        clocks: the final ones.
+        free: cameras whose offsets were not stated.
+    """
     everyone = set(range(len(start)))
     found = []
     for kind, pairs in cues.items():
@@ -63,7 +70,7 @@ def findings(
 
 
 def complaints(names: Sequence[str], found: Sequence[Finding], ratios: Mapping[int, float]) -> Iterator[str]:
-    """Why the offsets cannot be believed, most telling first; nothing if they can."""
+    """Why the offsets are not reliable, the most important reason first; nothing if they are."""
     against = [finding for finding in found if finding.clear and not finding.agrees]
     for finding in against:
         rest = [other for other in found if other.camera == finding.camera and other.clear and other.agrees]
@@ -82,10 +89,10 @@ def complaints(names: Sequence[str], found: Sequence[Finding], ratios: Mapping[i
 
 
 def resting_on_timecode(names: Sequence[str], found: Sequence[Finding], ratios: Mapping[int, float]) -> list[str]:
-    """One sentence for each camera whose offset is believed because the timecodes say the same."""
+    """One sentence for each camera whose offset is accepted only because the timecodes agree."""
     return [
         f"camera {names[camera]} fits the others hardly better at its offset than elsewhere (peak ratio "
-        f"{ratio:.2f}); it is believed because the timecodes say the same"
+        f"{ratio:.2f}); it is accepted because the timecodes agree"
         for camera, ratio in ratios.items()
         if ratio < CLEAR_RATIO and camera in _vouched(found)
     ]

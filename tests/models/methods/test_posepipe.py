@@ -1,4 +1,4 @@
-"""posepipe's own method: its loss in literal form, what windows and mirrors do, and errors that it foresees."""
+"""posepipe's own method: its loss in literal form, what windows and mirrors do, and expected errors."""
 
 from dataclasses import replace
 

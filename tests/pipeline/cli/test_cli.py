@@ -189,7 +189,7 @@ def test_unknown_options_and_commands_are_refused(command: str) -> None:
     ("words", "sentence"),
     [
         (("--height", "180"), "height_m = 180"),
-        (("--segment", "thigh"), "--segment 'thigh' is no length; write it as --segment thigh=0.44"),
+        (("--segment", "thigh"), "--segment 'thigh' is not a length; write it as --segment thigh=0.44"),
         (("--segment", "thigh=44"), "segments_m.thigh = 44"),
         (("--segment", "thigs=0.44"), "segments_m.thigs.[key] = 'thigs': input should be 'thigh', 'shank'"),
         (("--height", "1.8", "--segment", "thigh=0.44"), "give the height or lengths of segments, not both"),

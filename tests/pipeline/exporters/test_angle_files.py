@@ -1,4 +1,4 @@
-"""angles.csv, angles.mot and segments.csv hold what models.angles says of the poses."""
+"""angles.csv, angles.mot and segments.csv hold the angles of models.body.angles."""
 
 from __future__ import annotations
 

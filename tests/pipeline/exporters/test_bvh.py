@@ -76,7 +76,7 @@ def test_a_long_bridge_is_said(tmp_path: Path, caplog: pytest.LogCaptureFixture)
     clip = a_clip(frames=30)
     without(the_pose(clip), *range(5, 25))
     write(clip, tmp_path / "poses.bvh")
-    assert "cannot hold gaps, and the longest that is bridged by straight lines is 0.7 s" in caplog.text
+    assert "cannot hold gaps; they are interpolated linearly, and the longest is 0.7 s" in caplog.text
 
 
 @pytest.mark.parametrize("skeleton", SKELETONS.values(), ids=lambda skeleton: skeleton.name)

@@ -193,7 +193,7 @@ def test_variable_rates_are_called_so() -> None:
 def test_expected_errors_are_told_in_body_heights() -> None:
     report = a_report()
     (take,) = report.takes
-    assert "expects its joints" not in text_of(render(report))
+    assert "expected error" not in text_of(render(report))
 
     def with_errors(size: float) -> Report:
         poses = [replace(camera.pose, joint=size * camera.pose.joint) for camera in take.cameras if camera.pose]
@@ -204,7 +204,7 @@ def test_expected_errors_are_told_in_body_heights() -> None:
         ]
         return replace(report, takes=[replace(take, cameras=told)])
 
-    sentence = re.compile(r"joints to be ([\d.]+)% of the body height off")
+    sentence = re.compile(r"expected error of a joint is ([\d.]+)% of the body height")
     said = [sentence.search(render(with_errors(size))) for size in (1, 1.8)]
     first, second = (float(one[1]) for one in said if one)
     assert first == second

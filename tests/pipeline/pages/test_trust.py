@@ -18,7 +18,7 @@ GOOD = Evidence(
 def test_good_footage_gives_a_good_model_and_no_advice() -> None:
     trust = judge(GOOD)
     assert (trust.level, trust.advice) == ("good", ())
-    assert "Poses that the cameras saw alone differ by 0.7% of the body height." in trust.reasons
+    assert "Poses that were lifted from single cameras differ by 0.7% of the body height." in trust.reasons
 
 
 @pytest.mark.parametrize(
@@ -55,5 +55,5 @@ def test_the_worst_finding_decides_and_advice_is_said_once() -> None:
 
 def test_expected_errors_are_told_where_they_are_known() -> None:
     told = judge(replace(GOOD, expected_error=0.031)).reasons
-    assert "The model expects its joints to be 3.1% of the body height off." in told
+    assert "The expected error of a joint is 3.1% of the body height." in told
     assert not any("expects" in reason for reason in judge(GOOD).reasons)

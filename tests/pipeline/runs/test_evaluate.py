@@ -195,7 +195,7 @@ def test_what_does_not_belong_together(arrays: tuple[Path, Path, np.ndarray, np.
         evaluate(prediction, reference)
 
 
-def test_expected_errors_beside_those_that_were_made(tmp_path: Path) -> None:
+def test_expected_and_actual_errors(tmp_path: Path) -> None:
     """Half as large a prediction, whose expected errors are exact, of half the frames, or drawn by chance."""
     true, rng = true_poses(30, 2), np.random.default_rng(0)
     size = rng.gamma(2, 0.02, true.shape[:-1])
@@ -205,16 +205,16 @@ def test_expected_errors_beside_those_that_were_made(tmp_path: Path) -> None:
     prediction = tmp_path / "poses.npz"
     save(prediction, joint=(true + off) / 2, unit=np.array("m"), expected_error=size / 2)
     found = evaluate(prediction, reference)
-    assert found.foreseen is not None
-    assert found.foreseen.rank_correlation > 0.95
-    assert found.foreseen.expected_mm == pytest.approx(found.foreseen.made_mm, rel=0.05)
-    assert found.foreseen.made_mm == pytest.approx(found.mean.measures["NMPJPE"] * 17 / 16)
+    assert found.expected_error is not None
+    assert found.expected_error.rank_correlation > 0.95
+    assert found.expected_error.expected_mm == pytest.approx(found.expected_error.actual_mm, rel=0.05)
+    assert found.expected_error.actual_mm == pytest.approx(found.mean.measures["NMPJPE"] * 17 / 16)
     assert "Rank correlation of the two: " in as_text(found)
     save(prediction, joint=(true + off) / 2, unit=np.array("m"), expected_error=rng.permutation(size.ravel()))
-    blind = evaluate(prediction, reference).foreseen
+    blind = evaluate(prediction, reference).expected_error
     assert blind is not None and abs(blind.rank_correlation) < 0.1
     save(prediction, joint=(true + off) / 2, unit=np.array("m"))
-    assert evaluate(prediction, reference).foreseen is None
+    assert evaluate(prediction, reference).expected_error is None
 
 
 def test_errors_as_large_as_expected_lie_within_their_quantiles(tmp_path: Path) -> None:
@@ -225,12 +225,12 @@ def test_errors_as_large_as_expected_lie_within_their_quantiles(tmp_path: Path) 
     reference = save(tmp_path / "true.npz", joint_3d_cam=true)
     prediction = save(tmp_path / "poses.npz", joint=true + off, unit=np.array("m"), expected_error=expected)
     found = evaluate(prediction, reference)
-    assert found.foreseen is not None
-    assert found.foreseen.within == pytest.approx({"25": 25, "50": 50, "75": 75, "90": 90}, abs=2)
+    assert found.expected_error is not None
+    assert found.expected_error.within == pytest.approx({"25": 25, "50": 50, "75": 75, "90": 90}, abs=2)
     assert "of the joints are where 25 %, 50 %, 75 %, 90 % were expected to be" in as_text(found)
     save(prediction, joint=true + off, unit=np.array("m"), expected_error=expected / 3)
-    boastful = evaluate(prediction, reference).foreseen
-    assert boastful is not None and boastful.within["90"] < 40
+    overconfident = evaluate(prediction, reference).expected_error
+    assert overconfident is not None and overconfident.within["90"] < 40
 
 
 def randomly_directed(size: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -9,7 +9,7 @@ from known_samples import samples_of_two_takes
 from known_scene import cameras, people
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.arrays import FusedPoses, Samples
-from posepipe.pipeline.stages.augment_views import LARGEST_PITCH_DEG, PLAIN_COPIES, film, turn_cameras
+from posepipe.pipeline.stages.augment_views import LARGEST_PITCH_DEG, PLAIN_COPIES, augment_samples, rotate_cameras
 from posepipe.pipeline.stages.label import label_from_fused
 
 TAKES, INSTANTS, VIEWS, COPIES, FOCAL = 2, 6, 3, 4, 900.0
@@ -48,10 +48,10 @@ def scene() -> tuple[Samples, FusedPoses, np.ndarray]:
     return samples, fused, error
 
 
-def test_turned_cameras_show_images_of_their_labels_with_the_errors_of_the_real_ones() -> None:
+def test_rotated_cameras_show_images_of_their_labels_with_the_errors_of_the_real_ones() -> None:
     samples, fused, error = scene()
-    turned = turn_cameras(fused, COPIES, 0)
-    training_set, labels = film(samples, turned), label_from_fused(turned)
+    rotated = rotate_cameras(fused, COPIES, 0)
+    training_set, labels = augment_samples(samples, rotated), label_from_fused(rotated)
     assert training_set.keypoint.shape == (COUNT * (1 + COPIES), VIEWS, 17, 2) == (*labels.joint.shape[:-1], 2)
     np.testing.assert_array_equal(training_set.keypoint[:COUNT], samples.keypoint)
     image = CENTRE + FOCAL * labels.joint[..., :2] / labels.joint[..., 2:]
@@ -64,14 +64,14 @@ def test_turned_cameras_show_images_of_their_labels_with_the_errors_of_the_real_
 
 def test_people_are_the_same_from_another_side() -> None:
     _, fused, _ = scene()
-    turned = turn_cameras(fused, COPIES, 0)
-    R = turned.camera_from_rig
+    rotated = rotate_cameras(fused, COPIES, 0)
+    R = rotated.camera_from_rig
     np.testing.assert_allclose(R @ R.swapaxes(-1, -2), np.broadcast_to(np.eye(3), R.shape), atol=1e-5)
     assert (np.linalg.det(R) > 0).all(), "no mirror images"
     up = fused.joint[:INSTANTS, H36M17.joints.index("thorax")]
     up = (up / np.linalg.norm(up, axis=-1, keepdims=True)).mean(0)
     seen = R @ (up / np.linalg.norm(up))
-    of_first = turned.take % TAKES == 0
+    of_first = rotated.take % TAKES == 0
     tilt = np.degrees(np.arccos((seen * np.concatenate([seen[:COUNT]] * (1 + COPIES))).sum(-1).clip(-1, 1)))
     assert tilt[of_first].max() < LARGEST_PITCH_DEG + 0.1, "upright people stay upright"
     moved = np.linalg.norm(R[COUNT:] - np.concatenate([R[:COUNT]] * COPIES), axis=(-1, -2))
@@ -82,8 +82,8 @@ def test_the_last_copies_show_other_movements_as_sure_as_they_were() -> None:
     _, fused, _ = scene()
     sure = np.arange(COUNT * 17, dtype=np.float32).reshape(COUNT, 17)
     fused = replace(fused, covariance=np.eye(3, dtype=np.float32) * sure[..., None, None])
-    turned = turn_cameras(fused, PLAIN_COPIES + 2, 0)
-    joint, sure = (array.reshape(-1, COUNT, *array.shape[1:]) for array in (turned.joint, turned.covariance))
+    rotated = rotate_cameras(fused, PLAIN_COPIES + 2, 0)
+    joint, sure = (array.reshape(-1, COUNT, *array.shape[1:]) for array in (rotated.joint, rotated.covariance))
     assert (joint[: 1 + PLAIN_COPIES] == fused.joint).all()
     for other, known in zip(joint[1 + PLAIN_COPIES :], sure[1 + PLAIN_COPIES :], strict=True):
         moved = (other != fused.joint).any(-1)
@@ -96,16 +96,16 @@ def test_the_last_copies_show_other_movements_as_sure_as_they_were() -> None:
 
 def test_copies_are_takes_of_their_own_and_the_seed_decides() -> None:
     samples, fused, _ = scene()
-    turned = turn_cameras(fused, COPIES, 0)
-    training_set = film(samples, turned)
+    rotated = rotate_cameras(fused, COPIES, 0)
+    training_set = augment_samples(samples, rotated)
     assert len(training_set.takes) == len(set(training_set.takes)) == TAKES * (1 + COPIES)
     assert len(np.unique(training_set.take)) == len(training_set.takes)
     assert training_set.time is not None and len(training_set.time) == len(training_set.take)
     for take in np.unique(training_set.take):
-        still = turned.camera_from_rig[turned.take == take]
+        still = rotated.camera_from_rig[rotated.take == take]
         np.testing.assert_allclose(still, np.broadcast_to(still[0], still.shape), atol=1e-6)
-    np.testing.assert_array_equal(turned.camera_from_rig, turn_cameras(fused, COPIES, 0).camera_from_rig)
-    assert (turned.camera_from_rig != turn_cameras(fused, COPIES, 1).camera_from_rig).any()
+    np.testing.assert_array_equal(rotated.camera_from_rig, rotate_cameras(fused, COPIES, 0).camera_from_rig)
+    assert (rotated.camera_from_rig != rotate_cameras(fused, COPIES, 1).camera_from_rig).any()
 
 
 def test_views_that_a_take_does_not_have_stay_missing() -> None:
@@ -121,8 +121,8 @@ def test_views_that_a_take_does_not_have_stay_missing() -> None:
     samples = replace(
         samples, confidence=samples.confidence * there[..., None], keypoint=samples.keypoint * there[..., None, None]
     )
-    turned = turn_cameras(replace(fused, **gone), 2, 0)
-    training_set, labels = film(samples, turned), label_from_fused(turned)
+    rotated = rotate_cameras(replace(fused, **gone), 2, 0)
+    training_set, labels = augment_samples(samples, rotated), label_from_fused(rotated)
     assert np.isfinite(training_set.keypoint).all() and np.isfinite(labels.joint).all()
     missing = np.concatenate([~there] * 3)
     assert (training_set.confidence[missing] == 0).all() and (labels.confidence[missing] == 0).all()

@@ -143,7 +143,7 @@ def test_offsets_that_are_right_are_not_complained_about(late: float) -> None:
     np.testing.assert_allclose(timeline.lag, 0, atol=0.5 / 25)
 
 
-def test_a_lag_that_explains_the_motion_hardly_better_than_none_is_not_believed() -> None:
+def test_a_lag_that_explains_the_motion_hardly_better_than_none_is_not_accepted() -> None:
     time = np.arange(150) / 25
     timeline = align([filmed(0, time, 1.0), filmed(1, time, 0.97), filmed(2, time, 1.0)])
     assert np.abs(timeline.lag).max() < 0.03

@@ -1,4 +1,4 @@
-"""Re-timed cameras are found again, and what cannot be believed is refused in one sentence."""
+"""Re-timed cameras are found again, and what is not reliable is refused in one sentence."""
 
 from __future__ import annotations
 
@@ -79,7 +79,7 @@ def test_timecodes_vouch_for_offsets_that_other_cues_find_but_weakly(
     found = find(coded(take))
     assert np.abs(errors(take, found)).max() < 0.008
     assert len(found.warnings) == 3
-    assert all("believed because the timecodes say the same" in warning for warning in found.warnings)
+    assert all("accepted because the timecodes agree" in warning for warning in found.warnings)
 
 
 def test_timecodes_do_not_vouch_where_no_offset_is_better_than_others() -> None:
