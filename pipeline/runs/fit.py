@@ -147,7 +147,7 @@ def _all_stages(run: FitRun, title: str) -> Fit:
     # every view by itself, and all views of a take
     origin = Origin(run.place.source(run.place.folder / "model.pt"), model, found)
     views = list_views(run, method, athletes, clips, samples.training, rig)
-    lifted = lift_views(run, views, tracks, pictures.crops, origin.model_file)
+    lifted = lift_views(run, views, tracks, pictures.crops, model)
     run.reached("lift")
     fused = fuse_takes(run, samples.pinhole, athletes, lifted, cameras)
     run.reached("fuse")

@@ -148,7 +148,7 @@ def _all_stages(run: ArraysRun) -> Fit:
 
     model_file = run.place.source(out / "model.pt")
     lifting = LiftSettings(device=run.settings.device)
-    lifted: ViewPoses = run.run(lift_samples, samples, model_file, settings=lifting, subject=run.name)
+    lifted: ViewPoses = run.run(lift_samples, samples, model, settings=lifting, subject=run.name)
     run.reached("lift")
     fused = _fused(run, samples, lifted)
     run.reached("fuse")
@@ -233,7 +233,7 @@ def _refined(run: ArraysRun, model: Model) -> Model:
     """The model with a refinement unit, if there is a reference to learn from."""
     if not run.settings.refine.reference:
         return model
-    refined = refined_model(run.place.folder / "model.pt", run.place, run.settings, run.needs)
+    refined = refined_model(model, run.place, run.settings, run.needs)
     write_model(refined, run.place.folder, to_toml(run.settings, run.training.options))
     run.warn(supervision_warning(refined))
     return refined

@@ -54,7 +54,7 @@ def infer_arrays(
             sizes = image_sizes(path, samples)
             samples = with_focal(samples, sizes, [focal_px] * len(sizes))
         lifting = asked.lifting.model_copy(update={"device": device})
-        pose: ViewPoses = place.cache.run(lift_samples, samples, model_file, settings=lifting, subject=path.stem)
+        pose: ViewPoses = place.cache.run(lift_samples, samples, model, settings=lifting, subject=path.stem)
         pose = chain.finish(
             pose, with_intrinsics(path, samples, lambda: chain.mended(read("K"), swaps), settings, focal_px)
         )

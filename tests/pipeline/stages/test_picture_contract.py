@@ -15,7 +15,7 @@ from posepipe.models.method import Method, MethodSettings
 from posepipe.pipeline.arrays import Crops, LabelledPictures, Labels, Pose3D, Rig, Samples
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.footage.camera import Camera
-from posepipe.pipeline.runtime.cache import Cache, SourceFile
+from posepipe.pipeline.runtime.cache import Cache
 from posepipe.pipeline.settings import LabelSettings, LiftSettings, TrainModelSettings, method_class
 from posepipe.pipeline.stages.label import label_poses
 from posepipe.pipeline.stages.lift import lift_poses
@@ -121,8 +121,7 @@ def lifted(model: Model, folder: Path, samples: Samples, crops: Crops, camera: i
     track = replace(track, confidence=samples.confidence[frames, camera])
     shown = Crops(crops.picture[frames], crops.crop_from_image[frames], crops.frame[: len(track.time)])
     known = Camera(samples.K[0, camera].astype(float))
-    model_file = SourceFile(folder / "model.pt", "key")
-    return lift_poses(track, shown, known, model_file, LiftSettings(device="cpu"))
+    return lift_poses(track, shown, known, model, LiftSettings(device="cpu"))
 
 
 @pytest.mark.parametrize("name", CASES)
