@@ -241,7 +241,6 @@ CALIBRATED = "".join(
     for view in range(3)
 )
 SLOW = "[cameras.cam{}]\nslow_motion = 2\n"
-OTHERS = "[cameras.cam1]\n[cameras.cam2]\n"
 WORDS: dict[str, tuple[str, str, set[str]]] = {
     "moving": ("moving = true", "views", {"build_samples"}),
     "rig": ('moving = false\nrig = "hall"', "views", {"build_samples"}),
@@ -251,12 +250,12 @@ WORDS: dict[str, tuple[str, str, set[str]]] = {
     "leave_out": ('moving = false\nleave_out = ["cam2"]', "views", {"synchronize", "match_people"}),
     "keypoints": ("moving = false\n[keypoints]\nrate_hz = 30", "whole poses", {"read_people", "frames_of"}),
     "cameras.video": (
-        'moving = false\n[cameras.cam0]\nvideo = "cam1.mp4"\n[cameras.cam1]\nvideo = "cam0.mp4"\n[cameras.cam2]',
+        'moving = false\n[cameras.cam0]\nvideo = "cam1.mp4"\n[cameras.cam1]\nvideo = "cam0.mp4"',
         "views", {"synchronize", "match_people"}),
-    "cameras.offset_s": (f"moving = false\n[cameras.cam0]\noffset_s = 0.2\n{OTHERS}", "views", {"synchronize"}),
-    "cameras.moving": (f"moving = false\n[cameras.cam0]\nmoving = true\n{OTHERS}", "views", {"build_samples"}),
+    "cameras.offset_s": ("moving = false\n[cameras.cam0]\noffset_s = 0.2", "views", {"synchronize"}),
+    "cameras.moving": ("moving = false\n[cameras.cam0]\nmoving = true", "views", {"build_samples"}),
     "cameras.slow_motion": ("moving = false\n" + "".join(SLOW.format(view) for view in range(3)), "views", TRACKING),
-    "cameras.focal_px": (f"moving = false\n[cameras.cam0]\nfocal_px = 200\n{OTHERS}", "whole", {"place_root"}),
+    "cameras.focal_px": ("moving = false\n[cameras.cam0]\nfocal_px = 200", "whole", {"place_root"}),
 }  # fmt: skip
 """Of each word of ``posepipe.toml``: a file with it, the base that heeds it, and the first stages that run again."""
 
