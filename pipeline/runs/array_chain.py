@@ -99,8 +99,6 @@ class ArrayChain:
         """
         if seen is not None:
             pose = self.cache.run(place_views, pose, *seen, subject=self.name)
-        if pose.time is None:
-            return pose
         return self.cache.run(make_motion_of_views, pose, settings=self.settings.motion, subject=self.name)
 
 
