@@ -48,7 +48,7 @@ from .checks import chosen_morph
 from .fit_run import Run, Stopped
 from .reconstruct import of_footage, reconstruct
 from .refinement import check_reference, refined_model, supervision_warning
-from .results import Fit, are_written, write_model
+from .results import Fit, are_written, model_of, write_model
 from .up_to_date import ArraysRequest, digest_of, named_files
 
 if TYPE_CHECKING:
@@ -80,23 +80,24 @@ def fit_arrays(
     """
     if until is not None:
         check_name("stage of a keypoint file", until, STAGES)
-    training = _checked_training(path, settings)
+    training, model = _checked_training(path, settings), model_of(out, STAGES, until)
     asked = ArraysRequest(describe_clip(path), settings, named_files(settings), until, tuple(exports))
     with open_workplace(out) as place:
         request = digest_of(asked, place.digests)
         fused = (FUSED,) if settings.fuse.enabled and says_sizes(path) else ()
-        files = [out / name for name in ("model.pt", "losses.jsonl", "settings.toml", POSES, *fused)]
-        if place.journal.request == request and (until or all(file.exists() for file in files)):
+        files = [out / name for name in ("losses.jsonl", "settings.toml", POSES, *fused) if not until]
+        files += [] if model is None else [model]
+        if place.journal.request == request and all(file.exists() for file in files):
             wanted = [name for name in exports if name not in FROM_VIDEO]
             folders = view_folders(out) if wanted and not until else ()
             if all(are_written(folder, wanted) for folder in folders):
-                return Fit(out, out / "model.pt", (out / POSES, *folders), None, (), True)
+                return Fit(out, model, () if until else (out / POSES, *folders), None, (), True)
         place.journal.begin()
         run = ArraysRun(asked, place, training)
         try:
             done = _all_stages(run)
         except Stopped:
-            done = Fit(out, run.written, (), None, tuple(run.warnings))
+            done = Fit(out, model if place.rank == 0 else None, (), None, tuple(run.warnings))
         place.journal.end(request)
         return done
 
@@ -109,8 +110,6 @@ class ArraysRun(Run):
         self.asked, self.training = asked, training
         self.path, self.name = asked.clip.video, asked.clip.video.stem
         self.needs = method_needs(asked.settings)
-        self.written: Path | None = None
-        """The model file."""
 
     def cameras(self, samples: Samples) -> list[list[Camera]]:
         """Every take's cameras, of which nothing is said but how large their pictures are, as the file says."""
@@ -162,7 +161,7 @@ def _all_stages(run: ArraysRun) -> Fit:
     if fused is not None:
         write_poses(out / FUSED, fused, origin)
     folders = write_views(chain, poses, samples, swaps, origin, out, run.asked.exports)
-    return Fit(out, run.written, (out / POSES, *folders), None, tuple(run.warnings))
+    return Fit(out, model_file.path, (out / POSES, *folders), None, tuple(run.warnings))
 
 
 def _cameras(run: ArraysRun) -> str:
@@ -225,7 +224,6 @@ def _published(run: ArraysRun, model: Model) -> Model:
     log.log(logging.INFO if verdict == "clear" else logging.WARNING, "handedness: %s. %s", verdict, sentence)
     run.warnings += [] if verdict == "clear" else [f"handedness is {verdict}: {sentence}"]
     write_model(model, run.place.folder, to_toml(run.settings, run.training.options))
-    run.written = run.place.folder / "model.pt"
     return model
 
 

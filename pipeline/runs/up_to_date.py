@@ -59,7 +59,7 @@ class FitRequest:
         return ["npz", *(name for name in self.exports if name not in {"npz", *FROM_VIDEO})]
 
     def is_complete(self, target: Path) -> bool:
-        """Whether all files that the fit writes are there."""
+        """Whether all files that the fit writes behind its stages are there."""
         if self.until is not None:
             return True
         takes, fused = target / "takes", self.settings.fuse.enabled
