@@ -8,13 +8,14 @@ from pathlib import Path
 
 from ..arrays import ViewPoses
 from ..errors import PosepipeError
+from ..exporters import FROM_VIDEO
 from ..footage.keypoint_file import open_keypoints
 from ..runtime.workplace import open_workplace
 from ..settings import CAMERA_NEEDS, Settings
 from ..stages.lift import check_intrinsics, lift_samples
 from ..training.model_file import Model
-from .array_chain import NO_TIMES, ArrayChain, image_sizes, says_sizes, with_focal, with_intrinsics, write_views
-from .array_files import POSES, provenance, write_poses
+from .array_chain import NO_TIMES, ArrayChain, image_sizes, says_sizes, with_focal, with_intrinsics
+from .array_files import POSES, ArrayResults, provenance, write_poses
 from .results import Inferred
 from .up_to_date import InferRequest, digest_of
 
@@ -60,6 +61,7 @@ def infer_arrays(
         )
         origin = provenance(source, model_file, model)
         write_poses(out / POSES, pose, origin)
-        folders = write_views(chain, pose, samples, swaps, origin, out, exports)
+        wanted = [name for name in exports if name not in FROM_VIDEO]
+        folders = ArrayResults(chain, samples, origin, out).write_views(pose, swaps, wanted)
         place.journal.end(request)
         return Inferred(path, out, pose, (out / POSES, *folders))

@@ -55,8 +55,8 @@ class FitRequest:
 
     @property
     def fused_exports(self) -> list[str]:
-        """Those of the formats that poses of all views together can have, and what they can be exported from."""
-        return ["npz", *(name for name in self.exports if name not in {"npz", *FROM_VIDEO})]
+        """Those that poses of all views together have."""
+        return fused_exports(self.exports)
 
     def is_complete(self, target: Path) -> bool:
         """Whether all files that the fit writes behind its stages are there."""
@@ -80,6 +80,21 @@ class ArraysRequest:
     files: tuple[Any, ...]
     until: str | None
     exports: tuple[str, ...]
+
+    @property
+    def view_exports(self) -> list[str]:
+        """Those of the formats that do not need a video."""
+        return [name for name in self.exports if name not in FROM_VIDEO]
+
+    @property
+    def fused_exports(self) -> list[str]:
+        """Those that poses of all views together have."""
+        return fused_exports(self.exports)
+
+
+def fused_exports(exports: Sequence[str]) -> list[str]:
+    """Those of the formats that poses of all views together can have, and what they can be exported from."""
+    return ["npz", *(name for name in exports if name not in {"npz", *FROM_VIDEO})]
 
 
 @dataclass(frozen=True)

@@ -407,6 +407,38 @@ def test_a_file_with_times_goes_through_smoothing_and_has_files_of_every_view(fi
         np.testing.assert_array_equal(poses["joint"], stated["joint"])
 
 
+def test_all_views_of_a_take_together_have_files_of_their_own(tmp_path: Path) -> None:
+    """As takes of videos have them, at the times of the take, whatever the order of the samples."""
+    kept = [name for name in QUICK if not name.startswith("fuse")]
+    settings = load_settings(overrides=[*kept, "samples.static_cameras=true", "motion.filter=none"])
+    order = np.random.default_rng(0).permutation(60)
+    content = {name: array for name, array in arrays(60).items() if name not in ("K", "R", "t", "joint_3d_cam")}
+    content |= {"time": np.tile(np.arange(30) / 50, 2), "instant": np.tile(2 * np.arange(30), 2)}
+    shuffled = {name: array[order] if len(array) == 60 else array for name, array in content.items()}
+    path = save(tmp_path / "a.npz", shuffled | {"image_size": np.full((VIEWS, 2), 1000)})
+    done = fit(path, settings=settings, exports=["trc", "overlay"])
+    with np.load(done.folder / "poses_multiview.npz") as together:
+        every = {name: together[name] for name in ("rig_joint", "covariance", "focal", "residual", "camera_from_rig")}
+    for take in (0, 1):
+        folder = done.folder / "takes" / f"take {take}"
+        assert {file.name for file in folder.glob("*.*")} == {
+            "poses_multiview.npz", "poses_multiview.trc", "result.json"
+        }  # fmt: skip
+        rows = np.argsort(order)[30 * take : 30 * take + 30]
+        with np.load(folder / "poses_multiview.npz") as file:
+            np.testing.assert_allclose(file["time"], np.arange(30) / 50)
+            assert file["camera_names"].tolist() == ["view1", "view2", "view3"]
+            np.testing.assert_array_equal(file["image_size"], [1000, 1000])
+            np.testing.assert_array_equal(file["keypoint"], content["keypoint"][30 * take : 30 * take + 30, 0])
+            for name, expected in every.items():
+                written = file["joint" if name == "rig_joint" else name]
+                np.testing.assert_array_equal(written, expected[rows], err_msg=name)
+    assert fit(path, settings=settings, exports=["trc", "overlay"]).nothing_to_do
+    (done.folder / "takes" / "take 1" / "poses_multiview.trc").unlink()
+    assert not fit(path, settings=settings, exports=["trc", "overlay"]).nothing_to_do
+    assert (done.folder / "takes" / "take 1" / "poses_multiview.trc").exists()
+
+
 def test_a_focal_length_in_the_description_counts(fitted: Path, tmp_path: Path) -> None:
     """For fit and infer alike, as it does for videos."""
     content = {name: array for name, array in arrays(60).items() if name not in ("K", "R", "t")}
