@@ -101,29 +101,41 @@ def says_sizes(path: Path) -> bool:
         return "image_size" in file
 
 
-def image_sizes(path: Path, samples: Samples) -> list[list[int]]:
-    """Width and height (px) of every view.
-
-    Raises:
-        PosepipeError: the file does not say them.
-    """
-    with open_keypoints(path) as file:
-        return file.array("image_size", samples.confidence.shape[1], 2).tolist()
-
-
 def unknown_cameras(path: Path, samples: Samples) -> list[Camera]:
     """The cameras of all views, of which nothing is said but how large their pictures are.
 
     Raises:
         PosepipeError: the file does not say it.
     """
-    return [Camera.of_pictures(size) for size in image_sizes(path, samples)]
+    return [Camera.of_pictures(size) for size in _image_sizes(path, samples)]
 
 
-def with_focal(samples: Samples, sizes: list[list[int]], focal_px: list[float]) -> Samples:
-    """Samples as of cameras of these focal lengths, whose principal points are in the middle."""
-    K = [Camera.of_focal_length(size, focal).K for size, focal in zip(sizes, focal_px, strict=True)]
-    return replace(samples, K=np.tile(np.array(K, np.float32), (len(samples.instant), 1, 1, 1)))
+def find_cameras(path: Path, samples: Samples, focal_px: float | None, settings: Settings) -> list[Camera]:
+    """The cameras of all views: of the focal length that is stated, else as ``calibrate`` says, else of a usual view.
+
+    Raises:
+        PosepipeError: the file does not say how large the pictures are.
+    """
+    found = []
+    for size in _image_sizes(path, samples):
+        focal, why = focal_length(size, focal_px, settings.root)
+        assumed = calibrate_assumes(size, settings.calibrate)
+        if focal_px is None and assumed is not None:
+            focal, why = assumed, CALIBRATED
+        found.append(Camera.of_focal_length(size, focal, why))
+    return found
+
+
+def _image_sizes(path: Path, samples: Samples) -> list[list[int]]:
+    """Width and height (px) of every view's pictures."""
+    with open_keypoints(path) as file:
+        return file.array("image_size", samples.confidence.shape[1], 2).tolist()
+
+
+def seen_by(samples: Samples, cameras: list[Camera]) -> Samples:
+    """Samples with the K of these cameras, one for each view."""
+    K = np.array([camera.K for camera in cameras], np.float32)
+    return replace(samples, K=np.tile(K, (len(samples.instant), 1, 1, 1)))
 
 
 def with_intrinsics(
@@ -149,15 +161,7 @@ def with_intrinsics(
         return samples, f"{in_words(np.asarray(samples.K))}, {why}; {IN_THE_MIDDLE}"
     if not sized and focal_px is None:
         return None
-    sizes = image_sizes(path, samples)
-    found = [_focal(size, focal_px, settings) for size in sizes]
-    known = with_focal(samples, sizes, [focal for focal, _ in found])
-    return known, f"{in_words(np.asarray(known.K))}, {found[0][1]}; {IN_THE_MIDDLE}"
-
-
-def _focal(size: list[int], focal_px: float | None, settings: Settings) -> tuple[float, str]:
-    """The focal length (px) of a view, and why."""
-    assumed = calibrate_assumes(size, settings.calibrate)
-    if focal_px is None and assumed is not None:
-        return assumed, CALIBRATED
-    return focal_length(size, focal_px, settings.root)
+    cameras = find_cameras(path, samples, focal_px, settings)
+    why = cameras[0].source.removeprefix(in_words(np.asarray(cameras[0].K)))
+    known = seen_by(samples, cameras)
+    return known, in_words(np.asarray(known.K)) + why

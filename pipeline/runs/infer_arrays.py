@@ -14,7 +14,7 @@ from ..runtime.workplace import open_workplace
 from ..settings import CAMERA_NEEDS, Settings
 from ..stages.lift import check_intrinsics, lift_samples
 from ..training.model_file import Model
-from .array_chain import NO_TIMES, ArrayChain, image_sizes, says_sizes, with_focal, with_intrinsics
+from .array_chain import NO_TIMES, ArrayChain, find_cameras, says_sizes, seen_by, with_intrinsics
 from .array_files import POSES, ArrayResults, provenance, write_poses
 from .results import Inferred
 from .up_to_date import InferRequest, digest_of
@@ -52,8 +52,7 @@ def infer_arrays(
         if samples.time is None:
             log.warning("%s: %s", path, NO_TIMES)
         if model.lifts_with_intrinsics and samples.K is None and focal_px is not None:
-            sizes = image_sizes(path, samples)
-            samples = with_focal(samples, sizes, [focal_px] * len(sizes))
+            samples = seen_by(samples, find_cameras(path, samples, focal_px, settings))
         lifting = asked.lifting.model_copy(update={"device": device})
         pose: ViewPoses = place.cache.run(lift_samples, samples, model, settings=lifting, subject=path.stem)
         pose = chain.finish(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
@@ -65,7 +65,7 @@ def make_motion_of_views(pose: ViewPoses, settings: MotionSettings) -> ViewPoses
     if settings.filter == "none" or pose.time is None:
         return pose
     names = ["joint", "canonical", "filled", *(["root_trajectory"] if pose.root_trajectory is not None else [])]
-    made = {name: np.array(getattr(pose, name)) for name in names}
+    made: dict[str, Any] = {name: np.array(getattr(pose, name)) for name in names}
     for number in np.unique(pose.take):
         members = np.flatnonzero(pose.take == number)
         members = members[np.argsort(np.asarray(pose.time)[members], kind="stable")]
