@@ -8,7 +8,7 @@ from pathlib import Path
 
 from ..arrays import ViewPoses
 from ..errors import PosepipeError
-from ..exporters import FROM_VIDEO
+from ..exporters import without_video
 from ..footage.keypoint_file import open_keypoints
 from ..runtime.workplace import open_workplace
 from ..settings import CAMERA_NEEDS, Settings
@@ -60,7 +60,6 @@ def infer_arrays(
         )
         origin = provenance(source, model_file, model)
         write_poses(out / POSES, pose, origin)
-        wanted = [name for name in exports if name not in FROM_VIDEO]
-        folders = ArrayResults(chain, samples, origin, out).write_views(pose, swaps, wanted)
+        folders = ArrayResults(chain, samples, origin, out).write_views(pose, swaps, without_video(exports))
         place.journal.end(request)
         return Inferred(path, out, pose, (out / POSES, *folders))
