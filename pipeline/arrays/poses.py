@@ -28,7 +28,7 @@ class Pose3D(HandOver):
     unit: str
     """"m" if the body height was given, else "body heights": the athlete's stature is 1."""
     joint_raw: Annotated[np.ndarray | None, Dims("frame joint xyz", "float32", "body heights, or m")] = None
-    """``joint`` as it was lifted, each frame by itself, if ``joint`` has been filtered."""
+    """``joint`` as it was lifted, each frame by itself; None before it became a motion."""
     expected_error: Annotated[np.ndarray | None, Dims("frame joint", "float32", "body heights, or m")] = None
     """Expected distance of ``joint``, as it was lifted, from the truth, if the method predicts it."""
     filled: Annotated[np.ndarray | None, Dims("frame joint", "bool", "1")] = None
@@ -36,7 +36,7 @@ class Pose3D(HandOver):
     root_trajectory: Annotated[np.ndarray | None, Dims("frame xyz", "float32", "body heights, or m")] = None
     """Where the root is in camera coordinates: an estimate, from the size that the pose has in the picture."""
     root_trajectory_raw: Annotated[np.ndarray | None, Dims("frame xyz", "float32", "body heights, or m")] = None
-    """``root_trajectory`` as it was estimated, each frame by itself, if the poses have been filtered."""
+    """``root_trajectory`` as it was estimated, each frame by itself; None before it became a motion."""
     root_camera: str = ""
     """What ``root_trajectory`` knows or assumes of the camera, in words."""
     device: str = ""
@@ -64,7 +64,7 @@ class ViewPoses(HandOver):
     time: Annotated[np.ndarray | None, Dims("sample", "float64", "s")] = None
     """In the take's time; None where only the order of the instants is known."""
     joint_raw: Annotated[np.ndarray | None, Dims("sample view joint xyz", "float32", "body heights, or m")] = None
-    """``joint`` as it was lifted, each sample by itself, if ``joint`` has been filtered."""
+    """``joint`` as it was lifted, each sample by itself; None before it became a motion."""
     expected_error: Annotated[np.ndarray | None, Dims("sample view joint", "float32", "body heights, or m")] = None
     """Expected distance of ``joint`` as it was lifted from the truth, if the method predicts it."""
     filled: Annotated[np.ndarray | None, Dims("sample view joint", "bool", "1")] = None
@@ -72,7 +72,7 @@ class ViewPoses(HandOver):
     root_trajectory: Annotated[np.ndarray | None, Dims("sample view xyz", "float32", "body heights, or m")] = None
     """Where the root is in camera coordinates: an estimate, from the size that the pose has in the picture."""
     root_trajectory_raw: Annotated[np.ndarray | None, Dims("sample view xyz", "float32", "body heights, or m")] = None
-    """``root_trajectory`` as it was estimated, each sample by itself, if the poses have been filtered."""
+    """``root_trajectory`` as it was estimated, each sample by itself; None before it became a motion."""
     root_camera: str = ""
     """What ``root_trajectory`` knows or assumes of the cameras, in words."""
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -21,6 +21,8 @@ class Format(NamedTuple):
 
     file: str
     function: str
+    from_video: bool = False
+    """Whether it needs the video itself, not only its poses."""
 
 
 EXPORTERS: dict[str, Format] = {
@@ -41,15 +43,12 @@ EXPORTERS: dict[str, Format] = {
     "mmpose-demo": Format("mmpose_demo.json", "posepipe.pipeline.exporters.mmpose:write_demo"),
     "rerun": Format("poses.rrd", "posepipe.pipeline.exporters.rerun:write"),
     "view": Format("view.html", "posepipe.pipeline.exporters.view:write"),
-    "overlay": Format("overlay.mp4", "posepipe.pipeline.exporters.overlay:write"),
+    "overlay": Format("overlay.mp4", "posepipe.pipeline.exporters.overlay:write", from_video=True),
 }
 """Built-in formats by name; a module is imported only when it is used."""
 
 DEFAULT_EXPORTS = ("npz", "csv", "trc", "angles", "view", "overlay")
 """Result files if none are named."""
-
-FROM_VIDEO = frozenset({"overlay"})
-"""Formats that need the video itself, not only its poses."""
 
 
 def find_format(name: str) -> Format:
@@ -66,6 +65,15 @@ def find_format(name: str) -> Format:
     found = load_place(place)
     check_extension(place, isinstance(found, Format), "a posepipe.pipeline.exporters.Format")
     return found
+
+
+def without_video(names: Iterable[str]) -> list[str]:
+    """Those of these formats that can be made of poses alone.
+
+    Raises:
+        PosepipeError: as ``find_format``.
+    """
+    return [name for name in names if not find_format(name).from_video]
 
 
 def exporter(name: str) -> Exporter:

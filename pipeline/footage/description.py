@@ -14,8 +14,8 @@ All of it may be left out:
     [keypoints]                  # of files of 2D poses, what they do not say (settings ``keypoints``)
     rate_hz = 59.94
 
-    [cameras.left]               # by default each video is a camera named like the file
-    video = "GX010042.MP4"
+    [cameras.left]               # each video is a camera, by default named like the file; those that are not
+    video = "GX010042.MP4"       # named here are cameras as well (but for leave_out), in the order of their files
     offset_s = -0.25             # add it to the camera's time to get the take's time; found if left out
     moving = true                # all of the above but rig and calibration, for this camera alone
     slow_motion = 4.0
@@ -59,8 +59,15 @@ class TakeDescription(StageSettings):
 
 
 def read_description(path: Path, outer: dict[str, Any]) -> dict[str, Any]:
-    """A ``posepipe.toml``, if there is one, over what the one above it says."""
-    return {**outer, **(read_toml(path) if path.exists() else {})}
+    """A ``posepipe.toml``, if there is one, over what the one above it says: word by word, of each camera as well."""
+    return _over(outer, read_toml(path)) if path.exists() else dict(outer)
+
+
+def _over(outer: Any, inner: Any) -> Any:
+    """What is said over what is said above it: tables are joined, all else is replaced."""
+    if not (isinstance(outer, dict) and isinstance(inner, dict)):
+        return inner
+    return {**outer, **{name: _over(outer.get(name), said) for name, said in inner.items()}}
 
 
 def camera_name(source: Path) -> str:

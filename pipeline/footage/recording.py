@@ -118,14 +118,9 @@ class Recording:
 def _take(folder: Path, name: str, tree: dict[str, Any]) -> Take:
     where = folder / DESCRIPTION
     description: TakeDescription = parse(TakeDescription, tree, str(where))
-    found = sources_in(folder)
-    videos = {camera_name(path): path for path in found}
-    if description.cameras:
-        videos = {camera: _video_of(folder, camera, said) for camera, said in description.cameras.items()}
-    elif len(videos) < len(found):
-        raise PosepipeError(f"{folder} holds videos that differ only in their suffix; name the cameras in {where}")
+    videos = _videos_of_cameras(folder, description)
     if len(videos) < 2:
-        raise PosepipeError(f"{where} names one camera; training needs two or more cameras of the same moments")
+        raise PosepipeError(f"{folder} holds one camera; training needs two or more cameras of the same moments")
     _check_cameras(videos, description.cameras, where)
     known = read_calibration(folder, description.calibration) if description.calibration else {}
     if missing := sorted(set(videos) - set(known)) if known else []:
@@ -134,6 +129,28 @@ def _take(folder: Path, name: str, tree: dict[str, Any]) -> Take:
         )
     cameras = tuple(_described(name, video, description, known) for name, video in videos.items())
     return Take(name, cameras, description.rig)
+
+
+def _videos_of_cameras(folder: Path, take: TakeDescription) -> dict[str, Path]:
+    """A take's videos by camera, in the order of their files, whether or not the description names the camera."""
+    said = {camera: _video_of(folder, camera, described) for camera, described in take.cameras.items()}
+    videos, taken = dict(said), {path.resolve() for path in said.values()}
+    for path in sources_in(folder):
+        if path.resolve() in taken:
+            continue
+        name = camera_name(path)
+        if name in said:
+            raise PosepipeError(
+                f"{folder / DESCRIPTION} says that camera {name!r} is {said[name].name}, but there is {path.name} as "
+                f'well: say which camera that is ([cameras.NAME] video = "{path.name}"), or move it elsewhere'
+            )
+        if name in videos:
+            raise PosepipeError(
+                f"{folder} holds videos that differ only in their suffix; name the cameras in {folder / DESCRIPTION}"
+            )
+        videos[name] = path
+    order = _natural_order(videos.values())
+    return dict(sorted(videos.items(), key=lambda camera: order.index(camera[1])))
 
 
 def _described(name: str, video: Path, take: TakeDescription, known: Mapping[str, Camera]) -> CameraClip:

@@ -6,18 +6,13 @@ Samples are tracks already, so that they enter where those of a video leave ``tr
 from __future__ import annotations
 
 import logging
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from ..arrays import POSES_ONLY, Frames, Pose3D, Samples, Swaps, ViewPoses
-from ..exporters import FROM_VIDEO
-from ..exporters.clip import ONLY_PERSON, Clip, Person
+from ..arrays import Samples, Swaps, ViewPoses
 from ..footage.camera import CALIBRATED, IN_THE_MIDDLE, Camera, calibrate_assumes, focal_length, in_words
 from ..footage.keypoint_file import open_keypoints
 from ..footage.recording import CameraClip
@@ -26,11 +21,9 @@ from ..settings import KeypointSettings, Settings, parse
 from ..stages.import_arrays import read_keypoints
 from ..stages.morph import move_joints_of_samples
 from ..stages.place_root import place_views
-from ..stages.sides import describe_swaps, find_swaps_in_samples, mend_samples, take_members
+from ..stages.sides import find_swaps_in_samples, mend_samples
 from ..stages.smooth import make_motion_of_views
 from ..training.morph_file import MorphNetwork
-from .array_files import POSES
-from .results import write_results
 
 log = logging.getLogger("posepipe")
 
@@ -99,110 +92,7 @@ class ArrayChain:
         """
         if seen is not None:
             pose = self.cache.run(place_views, pose, *seen, subject=self.name)
-        if pose.time is None:
-            return pose
         return self.cache.run(make_motion_of_views, pose, settings=self.settings.motion, subject=self.name)
-
-
-def write_views(
-    chain: ArrayChain,
-    pose: ViewPoses,
-    samples: Samples,
-    swaps: Swaps | None,
-    origin: dict[str, Any],
-    out: Path,
-    exports: Sequence[str],
-) -> tuple[Path, ...]:
-    """Result files of every view of every take, if the file says its times; their folders.
-
-    Args:
-        samples: what was lifted.
-    """
-    wanted = [name for name in exports if name not in FROM_VIDEO]
-    if pose.time is None or not wanted:
-        return ()
-    folders, sizes = [], picture_sizes(chain.source.path, samples)
-    names = take_folders(samples.takes)
-    for number, members in take_members(samples):
-        for view in range(samples.confidence.shape[1]):
-            if not np.isfinite(pose.joint[members, view]).any():
-                continue
-            confidence = samples.confidence[members, view]
-            keypoint = np.where(confidence[..., None] > 0, samples.keypoint[members, view], np.float32("nan"))
-            motion = pose.of_view(members, view, keypoint)
-            folder = _view_folder(out, names[number], view)
-            steps = _steps(chain, swaps, number * samples.confidence.shape[1] + view)
-            clip = _clip(motion, steps, sizes[view], f"{names[number]} view {view + 1}", origin)
-            write_results(clip, folder, wanted)
-            folders.append(folder)
-    return tuple(folders)
-
-
-def view_folders(out: Path) -> tuple[Path, ...]:
-    """The folders that ``write_views`` makes, as the file of all poses says; none of poses without times.
-
-    Raises:
-        PosepipeError: no such file, or a damaged one.
-    """
-    with open_keypoints(out / POSES) as poses:
-        joint, take, takes = poses.get("joint"), poses.get("take"), poses.get("take_names")
-        if joint is None or take is None or takes is None or "time" not in poses:
-            return ()
-    names = take_folders([str(name) for name in takes])
-    seen = np.isfinite(joint).any((2, 3))  # (sample, view)
-    return tuple(
-        _view_folder(out, names[number], view)
-        for number in np.unique(take)
-        for view in np.flatnonzero(seen[take == number].any(0))
-    )
-
-
-def _view_folder(out: Path, take: str, view: int) -> Path:
-    return out / "takes" / take / f"view{view + 1}"
-
-
-def _steps(chain: ArrayChain, swaps: Swaps | None, camera: int) -> list[str]:
-    """What was done to a view, in sentences."""
-    sides = [] if swaps is None else [describe_swaps(swaps, camera, chain.settings.sides)]
-    motion = chain.settings.motion
-    return sides if motion.filter == "none" else [*sides, f"smoothed: {motion.filter}"]
-
-
-def _clip(pose: Pose3D, steps: list[str], size: list[int], name: str, origin: dict[str, Any]) -> Clip:
-    """A view of a take as a clip that was never filmed."""
-    step = float(np.median(np.diff(pose.time))) if len(pose.time) > 1 else 1.0
-    frames = Frames(
-        time=np.array(pose.time),
-        image_size=np.array(size, np.int32),
-        audio_envelope=None,
-        rate=str(Fraction(1 / step).limit_denominator(1001)),
-        codec=POSES_ONLY,
-        rotation=0,
-        missing_s=0.0,
-    )
-    pose.steps.extend(steps)
-    return Clip.of_people((Person(ONLY_PERSON, pose),), frames, Path(name), {**origin, "clip": name})
-
-
-def picture_sizes(path: Path, samples: Samples) -> list[list[int]]:
-    """Width and height (px) of every view, as the file says, else as far as its 2D poses reach."""
-    views = samples.confidence.shape[1]
-    with open_keypoints(path) as file:
-        if "image_size" in file:
-            return file.array("image_size", views, 2).astype(int).tolist()
-    shown = samples.confidence[..., None] > 0
-    reach = np.where(shown, np.ceil(samples.keypoint), 1).max((0, 2))
-    return reach.astype(int).tolist()
-
-
-def take_folders(takes: Sequence[str]) -> list[str]:
-    """What the folder of each take is called: like the take, where that can be a folder and no other is called so."""
-    safe = [re.sub(r'[/\\:*?"<>|\x00-\x1f]', "_", name).strip(". ") for name in takes]
-    folded = [name.casefold() for name in safe]
-    return [
-        name if name and folded.count(name.casefold()) == 1 else f"{name or 'take'} {number}"
-        for number, name in enumerate(safe)
-    ]
 
 
 def says_sizes(path: Path) -> bool:
@@ -211,29 +101,41 @@ def says_sizes(path: Path) -> bool:
         return "image_size" in file
 
 
-def image_sizes(path: Path, samples: Samples) -> list[list[int]]:
-    """Width and height (px) of every view.
-
-    Raises:
-        PosepipeError: the file does not say them.
-    """
-    with open_keypoints(path) as file:
-        return file.array("image_size", samples.confidence.shape[1], 2).tolist()
-
-
 def unknown_cameras(path: Path, samples: Samples) -> list[Camera]:
     """The cameras of all views, of which nothing is said but how large their pictures are.
 
     Raises:
         PosepipeError: the file does not say it.
     """
-    return [Camera.of_pictures(size) for size in image_sizes(path, samples)]
+    return [Camera.of_pictures(size) for size in _image_sizes(path, samples)]
 
 
-def with_focal(samples: Samples, sizes: list[list[int]], focal_px: list[float]) -> Samples:
-    """Samples as of cameras of these focal lengths, whose principal points are in the middle."""
-    K = [Camera.of_focal_length(size, focal).K for size, focal in zip(sizes, focal_px, strict=True)]
-    return replace(samples, K=np.tile(np.array(K, np.float32), (len(samples.instant), 1, 1, 1)))
+def find_cameras(path: Path, samples: Samples, focal_px: float | None, settings: Settings) -> list[Camera]:
+    """The cameras of all views: of the focal length that is stated, else as ``calibrate`` says, else of a usual view.
+
+    Raises:
+        PosepipeError: the file does not say how large the pictures are.
+    """
+    found = []
+    for size in _image_sizes(path, samples):
+        focal, why = focal_length(size, focal_px, settings.root)
+        assumed = calibrate_assumes(size, settings.calibrate)
+        if focal_px is None and assumed is not None:
+            focal, why = assumed, CALIBRATED
+        found.append(Camera.of_focal_length(size, focal, why))
+    return found
+
+
+def _image_sizes(path: Path, samples: Samples) -> list[list[int]]:
+    """Width and height (px) of every view's pictures."""
+    with open_keypoints(path) as file:
+        return file.array("image_size", samples.confidence.shape[1], 2).tolist()
+
+
+def seen_by(samples: Samples, cameras: list[Camera]) -> Samples:
+    """Samples with the K of these cameras, one for each view."""
+    K = np.array([camera.K for camera in cameras], np.float32)
+    return replace(samples, K=np.tile(K, (len(samples.instant), 1, 1, 1)))
 
 
 def with_intrinsics(
@@ -259,15 +161,7 @@ def with_intrinsics(
         return samples, f"{in_words(np.asarray(samples.K))}, {why}; {IN_THE_MIDDLE}"
     if not sized and focal_px is None:
         return None
-    sizes = image_sizes(path, samples)
-    found = [_focal(size, focal_px, settings) for size in sizes]
-    known = with_focal(samples, sizes, [focal for focal, _ in found])
-    return known, f"{in_words(np.asarray(known.K))}, {found[0][1]}; {IN_THE_MIDDLE}"
-
-
-def _focal(size: list[int], focal_px: float | None, settings: Settings) -> tuple[float, str]:
-    """The focal length (px) of a view, and why."""
-    assumed = calibrate_assumes(size, settings.calibrate)
-    if focal_px is None and assumed is not None:
-        return assumed, CALIBRATED
-    return focal_length(size, focal_px, settings.root)
+    cameras = find_cameras(path, samples, focal_px, settings)
+    why = cameras[0].source.removeprefix(in_words(np.asarray(cameras[0].K)))
+    known = seen_by(samples, cameras)
+    return known, in_words(np.asarray(known.K)) + why

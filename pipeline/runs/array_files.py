@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -10,12 +13,16 @@ from typing import Any
 import numpy as np
 
 from ...models.skeleton import SKELETONS
-from ..arrays import FusedPoses, ViewPoses, array_fields
-from ..exporters.clip import marked, root
+from ..arrays import FusedPoses, Samples, Swaps, ViewPoses, array_fields
+from ..exporters.clip import ONLY_PERSON, Person, marked, root
 from ..exporters.npz import AXES
+from ..footage.keypoint_file import open_keypoints
 from ..runtime.cache import SourceFile, writing_to
+from ..stages.sides import describe_swaps, take_members
 from ..training.model_file import Model
-from .results import MULTIVIEW
+from .array_chain import ArrayChain
+from .fit_fused import FusedPerson, clip_of_take, clip_without_video
+from .results import MULTIVIEW, write_results
 
 POSES = "poses.npz"
 FUSED = marked(POSES, MULTIVIEW)
@@ -66,3 +73,112 @@ def provenance(source: SourceFile, model_file: SourceFile, model: Model) -> dict
         "method": model.method,
         "supervision": model.supervision,
     }
+
+
+@dataclass(frozen=True)
+class ArrayResults:
+    """The result files of a keypoint file that says its times: of every view, and of all views together."""
+
+    chain: ArrayChain
+    samples: Samples
+    """What was lifted."""
+    origin: dict[str, Any]
+    """What the poses come from, as plain values."""
+    folder: Path
+    """Of all results."""
+
+    def write_views(self, pose: ViewPoses, swaps: Swaps | None, exports: Sequence[str]) -> tuple[Path, ...]:
+        """Files of every view of every take that shows somebody; their folders."""
+        folders, sizes, views = [], picture_sizes(self.chain.source.path, self.samples), self._views
+        for take, number, members in self._takes(exports):
+            for view in range(views):
+                if not np.isfinite(pose.joint[members, view]).any():
+                    continue
+                shown = self.samples.confidence[members, view, :, None] > 0
+                keypoint = np.where(shown, self.samples.keypoint[members, view], np.float32("nan"))
+                motion = pose.of_view(members, view, keypoint)
+                motion.steps.extend(self._steps(swaps, number * views + view))
+                name = f"{take} {_view_name(view)}"
+                people = (Person(ONLY_PERSON, motion),)
+                clip = clip_without_video(people, name, sizes[view], {**self.origin, "clip": name})
+                folders.append(_take_folder(self.folder, take) / _view_name(view))
+                write_results(clip, folders[-1], exports)
+        return tuple(folders)
+
+    def write_takes(self, fused: FusedPoses, exports: Sequence[str]) -> None:
+        """Files of every take, from all its views together."""
+        size = picture_sizes(self.chain.source.path, self.samples)[0]
+        names = [_view_name(view) for view in range(self._views)]
+        for take, _, members in self._takes(exports):
+            time, instant = np.asarray(self.samples.time)[members], np.arange(len(members))
+            found = FusedPerson(fused, self.samples, members, instant, time, names)
+            people = (found.person(ONLY_PERSON, self.chain.settings.motion),)
+            clip = clip_of_take(people, take, size, {**self.origin, "clip": take}, fused)
+            write_results(clip, _take_folder(self.folder, take), exports)
+
+    @property
+    def _views(self) -> int:
+        return self.samples.confidence.shape[1]
+
+    def _takes(self, exports: Sequence[str]) -> Iterator[tuple[str, int, np.ndarray]]:
+        """Name, number and samples of each take, in the order of their times; none if there is nothing to write."""
+        if self.samples.time is not None and exports:
+            names = take_folders(self.samples.takes)
+            yield from ((names[number], number, members) for number, members in take_members(self.samples))
+
+    def _steps(self, swaps: Swaps | None, camera: int) -> list[str]:
+        """What was done to a view, in sentences."""
+        settings = self.chain.settings
+        sides = [] if swaps is None else [describe_swaps(swaps, camera, settings.sides)]
+        return sides if settings.motion.filter == "none" else [*sides, f"smoothed: {settings.motion.filter}"]
+
+
+def written_folders(out: Path) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
+    """The folders of views and of takes that ``ArrayResults`` writes, as the file of all poses says.
+
+    There are none of poses without times.
+
+    Raises:
+        PosepipeError: no such file, or a damaged one.
+    """
+    with open_keypoints(out / POSES) as poses:
+        joint, take, takes = poses.get("joint"), poses.get("take"), poses.get("take_names")
+        if joint is None or take is None or takes is None or "time" not in poses:
+            return (), ()
+    names = take_folders([str(name) for name in takes])
+    seen = np.isfinite(joint).any((2, 3))  # (sample, view)
+    views = (
+        _take_folder(out, names[number]) / _view_name(view)
+        for number in np.unique(take)
+        for view in np.flatnonzero(seen[take == number].any(0))
+    )
+    return tuple(views), tuple(_take_folder(out, names[number]) for number in np.unique(take))
+
+
+def _take_folder(out: Path, take: str) -> Path:
+    return out / "takes" / take
+
+
+def _view_name(view: int) -> str:
+    return f"view{view + 1}"
+
+
+def picture_sizes(path: Path, samples: Samples) -> list[list[int]]:
+    """Width and height (px) of every view, as the file says, else as far as its 2D poses reach."""
+    views = samples.confidence.shape[1]
+    with open_keypoints(path) as file:
+        if "image_size" in file:
+            return file.array("image_size", views, 2).astype(int).tolist()
+    shown = samples.confidence[..., None] > 0
+    reach = np.where(shown, np.ceil(samples.keypoint), 1).max((0, 2))
+    return reach.astype(int).tolist()
+
+
+def take_folders(takes: Sequence[str]) -> list[str]:
+    """What the folder of each take is called: like the take, where that can be a folder and no other is called so."""
+    safe = [re.sub(r'[/\\:*?"<>|\x00-\x1f]', "_", name).strip(". ") for name in takes]
+    folded = [name.casefold() for name in safe]
+    return [
+        name if name and folded.count(name.casefold()) == 1 else f"{name or 'take'} {number}"
+        for number, name in enumerate(safe)
+    ]

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from ..errors import PosepipeError
-from ..exporters import EXPORTERS, FROM_VIDEO, find_format
+from ..exporters import EXPORTERS, find_format
 from ..exporters.npz import read
 from .results import write_results
 
@@ -25,8 +25,7 @@ def export(result: Path | str, formats: Sequence[str], out: Path | str | None = 
         PosepipeError: unknown formats, those that need the video, or no poses.
     """
     for name in formats:
-        find_format(name)
-        if name in FROM_VIDEO:
+        if find_format(name).from_video:
             raise PosepipeError(f"{name} needs the video; make it with `posepipe infer CLIP --export {name}`")
     result = Path(result)
     top = result.parent if result.is_file() else result

@@ -38,7 +38,7 @@ from .fit_takes import (
     open_clips,
     synchronize_takes,
 )
-from .results import Fit
+from .results import Fit, model_of
 from .up_to_date import FitRequest, digest_of
 
 STAGES = (
@@ -88,17 +88,18 @@ def fit(
         return fit_arrays(folder, target, settings, until, tuple(exports))
     recording = Recording.open(folder).without(settings.leave_out)
     asked = FitRequest.of(recording, settings, until, exports)
+    model, report = model_of(target, STAGES, until), None if until else target / "report.html"
     with open_workplace(target) as place:
         request = digest_of(asked, place.digests)
-        if place.journal.request == request and asked.is_complete(target):
-            folders = tuple(target / "takes" / name for name, _ in asked.cameras)
-            return Fit(target, target / "model.pt", folders, target / "report.html", (), True)
+        if place.journal.request == request and asked.is_complete(target) and (model is None or model.exists()):
+            folders = () if until else tuple(target / "takes" / name for name, _ in asked.cameras)
+            return Fit(target, model, folders, report, (), True)
         place.journal.begin()
         run = FitRun(asked, place)
         try:
             done = _all_stages(run, recording.folder.resolve().name)
         except Stopped:
-            done = Fit(target, None, (), None, tuple(run.warnings))
+            done = Fit(target, model if place.rank == 0 else None, (), None, tuple(run.warnings))
         place.journal.end(request)
         return done
 
@@ -147,7 +148,7 @@ def _all_stages(run: FitRun, title: str) -> Fit:
     # every view by itself, and all views of a take
     origin = Origin(run.place.source(run.place.folder / "model.pt"), model, found)
     views = list_views(run, method, athletes, clips, samples.training, rig)
-    lifted = lift_views(run, views, tracks, pictures.crops, origin.model_file)
+    lifted = lift_views(run, views, tracks, pictures.crops, model)
     run.reached("lift")
     fused = fuse_takes(run, samples.pinhole, athletes, lifted, cameras)
     run.reached("fuse")

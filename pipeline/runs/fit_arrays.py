@@ -13,7 +13,6 @@ import numpy as np
 
 from ..arrays import FusedPoses, Labels, Rig, Samples, ViewPoses
 from ..errors import PosepipeError
-from ..exporters import FROM_VIDEO
 from ..footage.camera import Camera
 from ..footage.keypoint_file import open_keypoints
 from ..footage.recording import describe_clip
@@ -34,21 +33,13 @@ from ..stages.calibrate import calibrate, describe_rig
 from ..stages.label import label_poses
 from ..stages.samples import select_samples, two_view_warning
 from ..training.training_set import TrainingSet
-from .array_chain import (
-    NO_TIMES,
-    ArrayChain,
-    says_sizes,
-    unknown_cameras,
-    view_folders,
-    with_intrinsics,
-    write_views,
-)
-from .array_files import FUSED, POSES, provenance, write_poses
+from .array_chain import NO_TIMES, ArrayChain, says_sizes, unknown_cameras, with_intrinsics
+from .array_files import FUSED, POSES, ArrayResults, provenance, write_poses, written_folders
 from .checks import chosen_morph
 from .fit_run import Run, Stopped
 from .reconstruct import of_footage, reconstruct
 from .refinement import check_reference, refined_model, supervision_warning
-from .results import Fit, are_written, write_model
+from .results import Fit, are_written, model_of, write_model
 from .up_to_date import ArraysRequest, digest_of, named_files
 
 if TYPE_CHECKING:
@@ -67,7 +58,7 @@ def fit_arrays(
     Writes ``model.pt``, ``losses.jsonl`` and ``settings.toml`` as a fit of videos does, and ``poses.npz`` with the 3D
     poses of every sample and view of the file, in its order (``write_poses``); ``poses_multiview.npz`` likewise holds
     those from all views of a take together. Of a file that says its times, ``takes`` holds the result files of every
-    view of every take.
+    take from all its views, and of every view.
 
     Args:
         path: ``.npz`` of 2D poses (``keypoint_file``).
@@ -80,25 +71,36 @@ def fit_arrays(
     """
     if until is not None:
         check_name("stage of a keypoint file", until, STAGES)
-    training = _checked_training(path, settings)
+    training, model = _checked_training(path, settings), model_of(out, STAGES, until)
     asked = ArraysRequest(describe_clip(path), settings, named_files(settings), until, tuple(exports))
     with open_workplace(out) as place:
         request = digest_of(asked, place.digests)
-        fused = (FUSED,) if settings.fuse.enabled and says_sizes(path) else ()
-        files = [out / name for name in ("model.pt", "losses.jsonl", "settings.toml", POSES, *fused)]
-        if place.journal.request == request and (until or all(file.exists() for file in files)):
-            wanted = [name for name in exports if name not in FROM_VIDEO]
-            folders = view_folders(out) if wanted and not until else ()
-            if all(are_written(folder, wanted) for folder in folders):
-                return Fit(out, out / "model.pt", (out / POSES, *folders), None, (), True)
+        if place.journal.request == request and (model is None or model.exists()):
+            folders = () if until else _written(asked, out)
+            if folders is not None:
+                return Fit(out, model, folders, None, (), True)
         place.journal.begin()
         run = ArraysRun(asked, place, training)
         try:
             done = _all_stages(run)
         except Stopped:
-            done = Fit(out, run.written, (), None, tuple(run.warnings))
+            done = Fit(out, model if place.rank == 0 else None, (), None, tuple(run.warnings))
         place.journal.end(request)
         return done
+
+
+def _written(asked: ArraysRequest, out: Path) -> tuple[Path, ...] | None:
+    """The file of all poses and the folder of every view of a complete fit; None if anything is missing."""
+    fused = asked.settings.fuse.enabled and says_sizes(asked.clip.video)
+    names = ("losses.jsonl", "settings.toml", POSES, *((FUSED,) if fused else ()))
+    if not all((out / name).exists() for name in names):
+        return None
+    views, takes = written_folders(out)
+    if not all(are_written(folder, asked.view_exports) for folder in views):
+        return None
+    if fused and not all(are_written(folder, asked.fused_exports) for folder in takes):
+        return None
+    return (out / POSES, *(views if asked.view_exports else ()))
 
 
 class ArraysRun(Run):
@@ -109,8 +111,6 @@ class ArraysRun(Run):
         self.asked, self.training = asked, training
         self.path, self.name = asked.clip.video, asked.clip.video.stem
         self.needs = method_needs(asked.settings)
-        self.written: Path | None = None
-        """The model file."""
 
     def cameras(self, samples: Samples) -> list[list[Camera]]:
         """Every take's cameras, of which nothing is said but how large their pictures are, as the file says."""
@@ -148,7 +148,7 @@ def _all_stages(run: ArraysRun) -> Fit:
 
     model_file = run.place.source(out / "model.pt")
     lifting = LiftSettings(device=run.settings.device)
-    lifted: ViewPoses = run.run(lift_samples, samples, model_file, settings=lifting, subject=run.name)
+    lifted: ViewPoses = run.run(lift_samples, samples, model, settings=lifting, subject=run.name)
     run.reached("lift")
     fused = _fused(run, samples, lifted)
     run.reached("fuse")
@@ -158,11 +158,13 @@ def _all_stages(run: ArraysRun) -> Fit:
     run.reached("motion")
 
     origin = provenance(source, model_file, model)
+    results = ArrayResults(chain, samples, origin, out)
     write_poses(out / POSES, poses, origin)
     if fused is not None:
         write_poses(out / FUSED, fused, origin)
-    folders = write_views(chain, poses, samples, swaps, origin, out, run.asked.exports)
-    return Fit(out, run.written, (out / POSES, *folders), None, tuple(run.warnings))
+        results.write_takes(fused, run.asked.fused_exports)
+    folders = results.write_views(poses, swaps, run.asked.view_exports)
+    return Fit(out, model_file.path, (out / POSES, *folders), None, tuple(run.warnings))
 
 
 def _cameras(run: ArraysRun) -> str:
@@ -225,7 +227,6 @@ def _published(run: ArraysRun, model: Model) -> Model:
     log.log(logging.INFO if verdict == "clear" else logging.WARNING, "handedness: %s. %s", verdict, sentence)
     run.warnings += [] if verdict == "clear" else [f"handedness is {verdict}: {sentence}"]
     write_model(model, run.place.folder, to_toml(run.settings, run.training.options))
-    run.written = run.place.folder / "model.pt"
     return model
 
 
@@ -233,7 +234,7 @@ def _refined(run: ArraysRun, model: Model) -> Model:
     """The model with a refinement unit, if there is a reference to learn from."""
     if not run.settings.refine.reference:
         return model
-    refined = refined_model(run.place.folder / "model.pt", run.place, run.settings, run.needs)
+    refined = refined_model(model, run.place, run.settings, run.needs)
     write_model(refined, run.place.folder, to_toml(run.settings, run.training.options))
     run.warn(supervision_warning(refined))
     return refined

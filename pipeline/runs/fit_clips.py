@@ -75,14 +75,14 @@ def lift_views(
     views: Sequence[View],
     tracks: Mapping[str, Track],
     crops: Mapping[str, Crops],
-    model_file: SourceFile,
+    model: Model,
 ) -> dict[str, Pose3D]:
     """3D poses of every view, each from its own camera alone."""
     from ..stages.lift import lift_poses
 
     poses = {}
     for view in views:
-        inputs = tracks[view.name], crops.get(view.name), view.trained_with, model_file
+        inputs = tracks[view.name], crops.get(view.name), view.trained_with, model
         settings = LiftSettings(device=run.settings.device)
         poses[view.name] = run.run(lift_poses, *inputs, settings=settings, subject=view.name)
     return poses

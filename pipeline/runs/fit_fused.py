@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -14,6 +15,7 @@ from ..arrays import FusedPoses, Pose3D, Samples, Timeline
 from ..exporters.clip import Clip, Person
 from ..footage.camera import Camera
 from ..footage.recording import Take
+from ..settings import MotionSettings
 from ..stages.smooth import make_motion
 from .clip_chain import Opened
 from .fit_clips import Origin
@@ -82,10 +84,12 @@ def write_takes(
     for take in run.takes:
         here = {number: athlete for number, athlete in enumerate(athletes) if athlete.take is take}
         people = tuple(
-            Fused(fused, samples, number, athlete, timelines[take.name]).person(run)
+            FusedPerson.of_athlete(fused, samples, number, athlete, timelines[take.name]).person(
+                athlete.person, run.settings.motion
+            )
             for number, athlete in here.items()
         )
-        clip = _clip(run, take, people, timelines[take.name], run.of(take, clips), origin, fused)
+        clip = _clip(run, take, people, run.of(take, clips), origin, fused)
         write_results(clip, run.place.folder / "takes" / take.name, run.asked.fused_exports)
 
 
@@ -93,7 +97,6 @@ def _clip(
     run: FitRun,
     take: Take,
     people: tuple[Person, ...],
-    timeline: Timeline,
     clips: Sequence[Opened],
     origin: Origin,
     fused: FusedPoses,
@@ -103,58 +106,85 @@ def _clip(
     used = settings.detect, settings.morph, settings.sides, settings.motion
     found_by = sorted({origin.found[f"{take.name}/{camera.name}"].detector for camera in take.cameras})
     made_from = provenance(clips[0].source, origin.model_file, origin.model, "; ".join(found_by), *used)
-    made_from |= {
-        "clip": take.name,
-        "clip_sha256": {clip.camera.name: clip.source.key for clip in clips},
-        "known_of_cameras": fused.cameras,
-        "fused": fused.key,
-    }
-    step = float(np.median(np.diff(timeline.time))) if len(timeline.time) > 1 else 1.0
-    width, height = map(int, clips[0].frames.image_size)
+    made_from |= {"clip": take.name, "clip_sha256": {clip.camera.name: clip.source.key for clip in clips}}
+    return clip_of_take(people, take.name, clips[0].frames.image_size.tolist(), made_from, fused)
+
+
+def clip_of_take(
+    people: tuple[Person, ...], take: str, size_px: Sequence[int], provenance: dict[str, Any], fused: FusedPoses
+) -> Clip:
+    """People of a take as a clip in the axes of its first camera, whose pictures have this width and height."""
+    made_from = {**provenance, "known_of_cameras": fused.cameras, "fused": fused.key}
+    return clip_without_video(people, take, size_px, made_from, MULTIVIEW)
+
+
+def clip_without_video(
+    people: tuple[Person, ...], name: str, size_px: Sequence[int], provenance: dict[str, Any], variant: str = ""
+) -> Clip:
+    """People as a clip that nobody filmed: its timestamps are those of the poses."""
+    time = np.array(people[0].pose.time)
+    step = float(np.median(np.diff(time))) if len(time) > 1 else 1.0
+    width, height = map(int, size_px)
     return Clip(
         people=people,
-        video=Path(take.name),
+        video=Path(name),
         rate=str(Fraction(1 / step).limit_denominator(1001)),
         image_size=(width, height),
-        video_time=np.array(timeline.time),
-        provenance=made_from,
-        variant=MULTIVIEW,
+        video_time=time,
+        provenance=provenance,
+        variant=variant,
     )
 
 
 @dataclass(frozen=True)
-class Fused:
-    """The fused poses of one athlete, at all instants of the take's timeline."""
+class FusedPerson:
+    """The fused poses of one person, at all instants of a take's timeline."""
 
     poses: FusedPoses
     samples: Samples
     """As pinhole cameras show them; one for each of the poses."""
-    number: int
-    """Of the athlete among all."""
-    athlete: Athlete
-    timeline: Timeline
+    rows: np.ndarray
+    """(N) which of the samples are of the person."""
+    instant: np.ndarray
+    """(N) the instant of the timeline at which each of them was filmed."""
+    time: np.ndarray
+    """(T) float64 s, of the timeline."""
+    cameras: Sequence[str]
+    """Names of the take's cameras."""
 
-    def person(self, run: FitRun) -> Person:
-        """The athlete as a person of a clip, their poses as a motion."""
-        return Person(self.athlete.person, make_motion(self.pose(), run.settings.motion), self.more())
+    @staticmethod
+    def of_athlete(
+        poses: FusedPoses, samples: Samples, number: int, athlete: Athlete, timeline: Timeline
+    ) -> FusedPerson:
+        """An athlete of a fit of videos.
+
+        Args:
+            number: of the athlete among all.
+        """
+        rows = np.flatnonzero(poses.take == number)
+        names = [camera.name for camera in athlete.take.cameras]
+        return FusedPerson(poses, samples, rows, np.asarray(poses.instant)[rows], np.array(timeline.time), names)
+
+    def person(self, name: str, settings: MotionSettings) -> Person:
+        """A person of a clip, their poses as a motion."""
+        return Person(name, make_motion(self.pose(), settings), self.more())
 
     def pose(self) -> Pose3D:
-        """Poses, NaN where too few views show the athlete.
+        """Poses, NaN where too few views show the person.
 
         The axes are the rig's, which do not turn with the person or a camera; keypoints are those of the first
         camera, and the root trajectory starts from where it is.
         """
-        time = np.array(self.timeline.time)
         samples, joint = self.samples, self.spread(self.poses.joint)
         views = np.maximum((samples.confidence > 0).sum(1), 1)
         confidence = samples.confidence.sum(1) / views
         keypoint = np.where(samples.confidence[:, 0, :, None] > 0, samples.keypoint[:, 0], np.nan)
         root = np.einsum("tba,tb->ta", self.poses.camera_from_rig[:, 0], self.poses.root[:, 0])
         return Pose3D(
-            time=time,
+            time=self.time,
             joint=joint,
             canonical=joint.copy(),
-            camera_from_canonical=np.tile(np.eye(3, dtype=np.float32), (len(time), 1, 1)),
+            camera_from_canonical=np.tile(np.eye(3, dtype=np.float32), (len(self.time), 1, 1)),
             confidence=np.nan_to_num(self.spread(confidence.astype(np.float32))).clip(0, 1),
             keypoint=self.spread(keypoint.astype(np.float32)),
             skeleton=self.poses.skeleton,
@@ -165,19 +195,18 @@ class Fused:
 
     def more(self) -> dict[str, np.ndarray]:
         """Further arrays (instant, ...) of ``FusedPoses`` by name, at all instants of the timeline; NaN elsewhere."""
-        views = len(self.athlete.take.cameras)
+        views = len(self.cameras)
         per_view = ("camera_from_rig", "root", "focal", "residual")
         more = {name: self.spread(getattr(self.poses, name)[:, :views]) for name in per_view}
         return {
             **{"root_in_camera" if name == "root" else name: array for name, array in more.items()},
             "covariance": self.spread(self.poses.covariance),
             "trusted": self.spread(self.poses.trusted.astype(np.float32)) > 0,
-            "camera_names": np.array([camera.name for camera in self.athlete.take.cameras]),
+            "camera_names": np.array(self.cameras),
         }
 
     def spread(self, values: np.ndarray) -> np.ndarray:
-        """The athlete's values (sample, ...) at the instants of the timeline (instant, ...), NaN elsewhere."""
-        here = self.poses.take == self.number
-        everywhere = np.full((len(self.timeline.time), *values.shape[1:]), np.nan, np.float32)
-        everywhere[self.poses.instant[here]] = values[here]
+        """The person's values (sample, ...) at the instants of the timeline (instant, ...), NaN elsewhere."""
+        everywhere = np.full((len(self.time), *values.shape[1:]), np.nan, np.float32)
+        everywhere[self.instant] = values[self.rows]
         return everywhere

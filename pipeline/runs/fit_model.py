@@ -182,10 +182,9 @@ def refine(run: FitRun, method: Prepared, model: Model) -> Model:
     """The model with a refinement unit, if true poses are given to train one."""
     if not run.settings.refine.reference:
         return model
-    folder = run.place.folder
-    refined = refined_model(folder / "model.pt", run.place, run.settings, method.needs)
+    refined = refined_model(model, run.place, run.settings, method.needs)
     run.warn(supervision_warning(refined))
-    write_model(refined, folder, to_toml(run.settings, method.training.options))
+    write_model(refined, run.place.folder, to_toml(run.settings, method.training.options))
     return refined
 
 

@@ -13,7 +13,7 @@ from pydantic import BaseModel
 from ..arrays import Crops, Detections, Identities, Pose3D
 from ..detectors.choose import checked_options, choose_detector
 from ..errors import PosepipeError
-from ..exporters import DEFAULT_EXPORTS, FROM_VIDEO, find_format
+from ..exporters import DEFAULT_EXPORTS, find_format, without_video
 from ..exporters.clip import Clip, Person
 from ..footage.camera import Camera, find_camera
 from ..footage.keypoint_file import is_keypoint_file
@@ -96,7 +96,7 @@ def infer(
         one = _OneClip(ClipChain(place.cache, settings, trained.morph), trained, place.source(path), asked, device)
         opened, found = one.detect(place.source(clip))
         if not opened.frames.filmed:
-            exports = [export for export in exports if export not in FROM_VIDEO]
+            exports = without_video(exports)
         if found.detector not in trained.recipe["detector"]:
             log.warning("the model was trained with another detector: %s", trained.recipe["detector"])
         poses = one.lift(opened, found)
@@ -166,7 +166,7 @@ class _OneClip:
                 crops = run(crop_people, opened.source, track, settings=settings.crop, subject=name)
             swaps = run(find_swaps, [track], None, settings=settings.sides, subject=name)
             track = run(mend_sides, track, swaps, 0, settings=settings.sides, subject=name)
-            pose = run(lift_poses, track, crops, trained_with, self.model_file, settings=lifting, subject=name)
+            pose = run(lift_poses, track, crops, trained_with, self.model, settings=lifting, subject=name)
             poses[f"person{number}"] = self.chain.finish(pose, camera, swaps, 0, name)
         return poses
 

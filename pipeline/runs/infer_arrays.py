@@ -8,13 +8,14 @@ from pathlib import Path
 
 from ..arrays import ViewPoses
 from ..errors import PosepipeError
+from ..exporters import without_video
 from ..footage.keypoint_file import open_keypoints
 from ..runtime.workplace import open_workplace
 from ..settings import CAMERA_NEEDS, Settings
 from ..stages.lift import check_intrinsics, lift_samples
 from ..training.model_file import Model
-from .array_chain import NO_TIMES, ArrayChain, image_sizes, says_sizes, with_focal, with_intrinsics, write_views
-from .array_files import POSES, provenance, write_poses
+from .array_chain import NO_TIMES, ArrayChain, find_cameras, says_sizes, seen_by, with_intrinsics
+from .array_files import POSES, ArrayResults, provenance, write_poses
 from .results import Inferred
 from .up_to_date import InferRequest, digest_of
 
@@ -51,15 +52,14 @@ def infer_arrays(
         if samples.time is None:
             log.warning("%s: %s", path, NO_TIMES)
         if model.lifts_with_intrinsics and samples.K is None and focal_px is not None:
-            sizes = image_sizes(path, samples)
-            samples = with_focal(samples, sizes, [focal_px] * len(sizes))
+            samples = seen_by(samples, find_cameras(path, samples, focal_px, settings))
         lifting = asked.lifting.model_copy(update={"device": device})
-        pose: ViewPoses = place.cache.run(lift_samples, samples, model_file, settings=lifting, subject=path.stem)
+        pose: ViewPoses = place.cache.run(lift_samples, samples, model, settings=lifting, subject=path.stem)
         pose = chain.finish(
             pose, with_intrinsics(path, samples, lambda: chain.mended(read("K"), swaps), settings, focal_px)
         )
         origin = provenance(source, model_file, model)
         write_poses(out / POSES, pose, origin)
-        folders = write_views(chain, pose, samples, swaps, origin, out, exports)
+        folders = ArrayResults(chain, samples, origin, out).write_views(pose, swaps, without_video(exports))
         place.journal.end(request)
         return Inferred(path, out, pose, (out / POSES, *folders))

@@ -50,10 +50,8 @@ def reconstruct(
         method=FIRST_METHOD, seed=settings.train.seed, options=options, device=settings.device
     )
     model = run(train_model, TrainingSet(samples), settings=training, subject=subject)
-    path = place.folder / f"{FIRST_METHOD}.pt"
-    model.write(path)
-    lifting = LiftSettings(device=settings.device)
-    lifted = run(lift_samples, samples, place.source(path), settings=lifting, subject=subject)
+    model.write(place.folder / f"{FIRST_METHOD}.pt")
+    lifted = run(lift_samples, samples, model, settings=LiftSettings(device=settings.device), subject=subject)
     unknown = replace(samples, K=None, R=None, t=None)  # nothing that is learnt from depends on a calibration
     fused = run(fuse_views, unknown, lifted, cameras, subject=subject)
     if copies := max(0, round(first.instants / len(samples.instant)) - 1):

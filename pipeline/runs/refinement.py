@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Collection
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -50,25 +51,25 @@ def check_reference(settings: Settings, needs: Collection[str]) -> None:
             )
 
 
-def refined_model(model_path: Path, place: Workplace, settings: Settings, needs: Collection[str]) -> Model:
+def refined_model(model: Model, place: Workplace, settings: Settings, needs: Collection[str]) -> Model:
     """A model with a refinement unit, trained on what the model finds in the file of true poses."""
     from ..stages.lift import lift_samples  # import torch
     from ..stages.morph import move_joints_of_samples
     from ..stages.refine import refine_model
-    from ..training.model_file import Model
 
     run, device = place.cache.run, settings.device
-    source, model_file = (place.source(path) for path in (Path(settings.refine.reference).expanduser(), model_path))
+    source = place.source(Path(settings.refine.reference).expanduser())
     skeleton, name = settings.morph.skeleton, source.path.stem
     with open_keypoints(source.path) as file:
         cameras = "K" if CAMERA_NEEDS & set(needs) and "K" in file else ""
     samples = run(read_keypoints, source, skeleton, False, cameras, subject=name)
-    if morph := Model.read(model_path).morph:
-        samples = run(move_joints_of_samples, samples, morph, subject=name)
+    if model.morph:
+        samples = run(move_joints_of_samples, samples, model.morph, subject=name)
     true = run(read_true_poses, source, skeleton, subject=name)
-    lifted = run(lift_samples, samples, model_file, settings=LiftSettings(device=device), subject=name)
+    lifted = run(lift_samples, samples, model, settings=LiftSettings(device=device), subject=name)
     refining = RefineModelSettings(epochs=settings.refine.epochs, seed=settings.train.seed, device=device)
-    return run(refine_model, lifted, true, model_file, settings=refining, subject=name)
+    refined: Model = run(refine_model, lifted, true, model, settings=refining, subject=name)
+    return replace(refined, recipe=model.recipe)  # in which settings may have changed that no unit depends on
 
 
 def supervision_warning(model: Model) -> str:

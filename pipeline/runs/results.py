@@ -39,7 +39,7 @@ class Fit:
     model: Path | None
     """``model.pt``; None if the fit stopped before."""
     results: tuple[Path, ...]
-    """One folder per clip; for a keypoint file, the file of all its poses."""
+    """One folder per clip; for a keypoint file, the file of all its poses; none if the fit stopped before."""
     report: Path | None
     """``report.html``; None for a keypoint file, or if the fit stopped before."""
     warnings: tuple[str, ...]
@@ -61,6 +61,12 @@ class Inferred:
     """The result files."""
     people: Mapping[str, Pose3D] = field(default_factory=dict)
     """Poses by the name of the person in the files; ``pose`` is the first of them."""
+
+
+def model_of(folder: Path, stages: Sequence[str], until: str | None) -> Path | None:
+    """The model file of a fit whose last stage is ``until``, one of ``stages``; None if that lies before training."""
+    trains = until is None or stages.index(until) >= stages.index("train")
+    return folder / "model.pt" if trains else None
 
 
 def write_model(model: Model, folder: Path, settings: str) -> None:

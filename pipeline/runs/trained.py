@@ -12,7 +12,7 @@ from ..arrays import Pose3D, Track
 from ..errors import PosepipeError
 from ..footage.camera import Camera, focal_length
 from ..settings import LiftSettings, RootSettings, parse
-from ..stages.lift import check_intrinsics, lift_track
+from ..stages.lift import check_intrinsics, lift_poses
 from ..stages.place_root import place_root
 from ..training.model_file import Model
 
@@ -56,7 +56,7 @@ class TrainedModel(Model):
         known = camera if K is not None or focal_px is not None else None
         check_intrinsics(self, known is not None)
         said = {"height_m": height_m, "segments_m": dict(segments_m or {}), "device": device}
-        pose = lift_track(self, track, None, known, parse(LiftSettings, said, "lift"))
+        pose = lift_poses(track, None, known, self, parse(LiftSettings, said, "lift"))
         return place_root(pose, camera) if camera else pose
 
     def _track(self, keypoints: np.ndarray, confidence: np.ndarray, time_s: np.ndarray | None) -> Track:

@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from ..detectors.model_zoo import find_checkpoint
-from ..exporters import FROM_VIDEO
+from ..exporters import without_video
 from ..footage.recording import CameraClip, Recording, Take, describe_clip
 from ..runtime.cache import Digests
 from ..runtime.workplace import JOURNAL, Journal, request_digest
@@ -51,15 +51,15 @@ class FitRequest:
 
     def exports_of(self, camera: CameraClip) -> list[str]:
         """Those of the formats that a camera can have: nothing is drawn on a video that is not there."""
-        return [name for name in self.exports if camera.keypoints is None or name not in FROM_VIDEO]
+        return list(self.exports) if camera.keypoints is None else without_video(self.exports)
 
     @property
     def fused_exports(self) -> list[str]:
-        """Those of the formats that poses of all views together can have, and what they can be exported from."""
-        return ["npz", *(name for name in self.exports if name not in {"npz", *FROM_VIDEO})]
+        """Those that poses of all views together have."""
+        return fused_exports(self.exports)
 
     def is_complete(self, target: Path) -> bool:
-        """Whether all files that the fit writes are there."""
+        """Whether all files that the fit writes behind its stages are there."""
         if self.until is not None:
             return True
         takes, fused = target / "takes", self.settings.fuse.enabled
@@ -80,6 +80,21 @@ class ArraysRequest:
     files: tuple[Any, ...]
     until: str | None
     exports: tuple[str, ...]
+
+    @property
+    def view_exports(self) -> list[str]:
+        """Those of the formats that do not need a video."""
+        return without_video(self.exports)
+
+    @property
+    def fused_exports(self) -> list[str]:
+        """Those that poses of all views together have."""
+        return fused_exports(self.exports)
+
+
+def fused_exports(exports: Sequence[str]) -> list[str]:
+    """Those of the formats that poses of all views together can have, and what they can be exported from."""
+    return ["npz", *(name for name in without_video(exports) if name != "npz")]
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from ...models.skeleton import SKELETONS, Skeleton
 from ..arrays import Crops, Pose3D, Samples, Track, ViewPoses
 from ..errors import PosepipeError
 from ..footage.camera import Camera, without_distortion
-from ..runtime.cache import SourceFile, stage
+from ..runtime.cache import stage
 from ..runtime.device import choose_device, describe_device
 from ..settings import LiftSettings
 from ..training.batches import cut_windows
@@ -33,7 +33,7 @@ MIN_JOINTS = 0.5
 
 @stage(version=2, networks=network_versions)
 def lift_poses(
-    track: Track, crops: Crops | None, camera: Camera | None, model_file: SourceFile, settings: LiftSettings
+    track: Track, crops: Crops | None, camera: Camera | None, model: Model, settings: LiftSettings
 ) -> Pose3D:
     """3D poses (F, J, 3) of a clip, from its pictures as well if the model needs them; NaN where too little is seen.
 
@@ -44,17 +44,9 @@ def lift_poses(
         camera: for models whose method needs K; the pictures of ``crops`` are not undistorted.
 
     Raises:
-        PosepipeError: not a posepipe model, another skeleton, or a clip in which no frame can be lifted.
+        PosepipeError: another skeleton, or a clip in which no frame can be lifted.
     """
-    model = Model.read(model_file.path)
-    _check_skeleton(model, model_file, track.skeleton)
-    return lift_track(model, track, crops, camera, settings)
-
-
-def lift_track(
-    model: Model, track: Track, crops: Crops | None, camera: Camera | None, settings: LiftSettings
-) -> Pose3D:
-    """``lift_poses`` with a model in memory, of the track's skeleton."""
+    _check_skeleton(model, track.skeleton)
     skeleton = SKELETONS[track.skeleton]
     keypoint, confidence, K = track.keypoint, track.confidence, None
     if camera is not None and camera.K is not None:
@@ -80,17 +72,16 @@ def lift_track(
 
 
 @stage(version=1, networks=network_versions)
-def lift_samples(samples: Samples, model_file: SourceFile, settings: LiftSettings) -> ViewPoses:
+def lift_samples(samples: Samples, model: Model, settings: LiftSettings) -> ViewPoses:
     """3D poses (S, V, J, 3) of a keypoint file, each from its view alone; NaN where too little is seen.
 
     Each view of each take is scaled to one body height, as a clip is by ``lift_poses``.
 
     Raises:
-        PosepipeError: not a posepipe model, another skeleton, or no view that can be lifted.
+        PosepipeError: another skeleton, or no view that can be lifted.
     """
-    model = Model.read(model_file.path)
     skeleton = SKELETONS[samples.skeleton]
-    _check_skeleton(model, model_file, samples.skeleton)
+    _check_skeleton(model, samples.skeleton)
     usable = _usable(samples.confidence, skeleton)
     sample, view = np.nonzero(usable)
     clip = samples.take[sample] * usable.shape[1] + view
@@ -142,11 +133,11 @@ def check_intrinsics(model: Model, known: bool) -> None:
         )
 
 
-def _check_skeleton(model: Model, model_file: SourceFile, skeleton: str) -> None:
+def _check_skeleton(model: Model, skeleton: str) -> None:
     if model.skeleton != skeleton:
         raise PosepipeError(
-            f"the model {model_file.path} was trained on skeleton {model.skeleton}, but this clip's 2D poses are "
-            f"{skeleton}; use the detector that the model was trained with"
+            f"the model was trained on skeleton {model.skeleton}, but this clip's 2D poses are {skeleton}; "
+            "use the detector that the model was trained with"
         )
 
 

@@ -15,7 +15,7 @@ from ...models.networks.refinement import RefinementUnit
 from ...models.skeleton import SKELETONS
 from ..arrays import TruePoses, ViewPoses
 from ..errors import PosepipeError
-from ..runtime.cache import SourceFile, Work, stage
+from ..runtime.cache import Work, stage
 from ..runtime.device import choose_device
 from ..runtime.progress import progress
 from ..settings import RefineModelSettings
@@ -33,7 +33,7 @@ KEEP_S = 30.0
 
 @stage(version=1, networks=lambda *of: [RefinementUnit.version, *network_versions(*of)])
 def refine_model(
-    lifted: ViewPoses, true: TruePoses, model_file: SourceFile, settings: RefineModelSettings, *, work: Work
+    lifted: ViewPoses, true: TruePoses, model: Model, settings: RefineModelSettings, *, work: Work
 ) -> Model:
     """The model with a refinement unit that maps its lifted poses to the true ones.
 
@@ -45,7 +45,6 @@ def refine_model(
     Raises:
         PosepipeError: too few pairs, or no such device.
     """
-    model = Model.read(model_file.path)
     found, wanted = (torch.from_numpy(np.array(pose.joint)).flatten(0, 1) for pose in (lifted, true))
     known = (found.isfinite() & wanted.isfinite()).flatten(1).all(1)
     if known.sum() < BATCH_SIZE:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from scipy.interpolate import PchipInterpolator
@@ -28,14 +28,18 @@ SURE = 0.5
 """Share of a joint's median expected error below which its weight does not grow."""
 
 
-@stage(version=3)
+Poses = TypeVar("Poses", Pose3D, ViewPoses)
+
+
+@stage(version=4)
 def make_motion(pose: Pose3D, settings: MotionSettings) -> Pose3D:
     """The poses of a clip as a motion: ``joint`` and ``canonical`` (F, J, 3) filtered, ``joint_raw`` as lifted.
 
     ``filled`` marks joints that were missing, or rejected as outliers, and were interpolated over at most
     ``max_gap_s``; longer gaps stay NaN. ``steps`` lists the processing, with numbers. A root trajectory is treated
-    like a joint.
+    like a joint. With the filter "none" all poses stay as lifted.
     """
+    pose = _unfiltered(pose)
     if settings.filter == "none":
         return pose
     there = np.isfinite(pose.joint).all((1, 2))
@@ -44,30 +48,24 @@ def make_motion(pose: Pose3D, settings: MotionSettings) -> Pose3D:
     if pose.root_trajectory is not None:
         sure = pose.confidence.mean(1, keepdims=True)
         root, *_ = _moving(pose, pose.root_trajectory[:, None], sure, size, settings)
-        pose = replace(pose, root_trajectory=root[:, 0], root_trajectory_raw=np.array(pose.root_trajectory))
+        pose = replace(pose, root_trajectory=root[:, 0])
     return replace(
         pose,
         joint=joint,
         canonical=joint @ pose.camera_from_canonical,
-        joint_raw=pose.joint,
         filled=filled,
         steps=_steps(settings, there, rejected, filled, pose, joint),
     )
 
 
-@stage(version=1)
+@stage(version=2)
 def make_motion_of_views(pose: ViewPoses, settings: MotionSettings) -> ViewPoses:
-    """``make_motion`` for every view of every take of a keypoint file with times.
-
-    Raises:
-        ValueError: poses without times.
-    """
-    if settings.filter == "none":
+    """``make_motion`` for every view of every take of a keypoint file; without times, poses stay as lifted."""
+    pose = _unfiltered(pose)
+    if settings.filter == "none" or pose.time is None:
         return pose
-    made: dict[str, Any] = {"joint": np.array(pose.joint), "canonical": np.array(pose.canonical)}
-    made |= {"joint_raw": np.array(pose.joint), "filled": np.zeros(pose.confidence.shape, bool)}
-    if pose.root_trajectory is not None:
-        made |= {name: np.array(pose.root_trajectory) for name in ("root_trajectory", "root_trajectory_raw")}
+    names = ["joint", "canonical", "filled", *(["root_trajectory"] if pose.root_trajectory is not None else [])]
+    made: dict[str, Any] = {name: np.array(getattr(pose, name)) for name in names}
     for number in np.unique(pose.take):
         members = np.flatnonzero(pose.take == number)
         members = members[np.argsort(np.asarray(pose.time)[members], kind="stable")]
@@ -77,6 +75,12 @@ def make_motion_of_views(pose: ViewPoses, settings: MotionSettings) -> ViewPoses
             for name, array in made.items():
                 array[members, view] = getattr(motion, name)
     return replace(pose, **made)
+
+
+def _unfiltered(pose: Poses) -> Poses:
+    """Poses as they were lifted, which are their own raw ones."""
+    filled = np.zeros(pose.confidence.shape, bool)
+    return replace(pose, joint_raw=pose.joint, filled=filled, root_trajectory_raw=pose.root_trajectory)
 
 
 def _weight(pose: Pose3D) -> np.ndarray:

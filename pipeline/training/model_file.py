@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from dataclasses import dataclass, replace
-from functools import lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
@@ -15,7 +16,7 @@ from ...models.networks.refinement import RefinementUnit
 from ...models.skeleton import SKELETONS
 from ..arrays import HandOver
 from ..errors import PosepipeError
-from ..runtime.cache import SourceFile, write_atomically
+from ..runtime.cache import write_atomically
 from ..settings import method_class, parse
 from .morph_file import MORPH_KINDS, MorphNetwork
 from .torch_file import TorchFormat
@@ -69,6 +70,20 @@ class Model(HandOver):
     """True 3D poses in training; with any, results are not self-supervised."""
     morph: MorphNetwork | None = None
     """Maps the joints of 2D poses before they are lifted, as in training."""
+
+    @cached_property
+    def key(self) -> str:
+        """Digest of all that lifting reads: the networks, not the notes on how they were trained.
+
+        Settings of the stages behind lifting stand in ``recipe``; where they change, the same poses are lifted.
+        """
+        network = self.method, self.options, self.skeleton, self.window_step_s, self.refinement is not None
+        digest = hashlib.sha256(json.dumps(network, sort_keys=True).encode())
+        for weights in (self.state, self.refinement or {}):
+            for name, tensor in sorted(weights.items()):
+                digest.update(f"{name} {tensor.dtype} {list(tensor.shape)} ".encode())
+                digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
+        return digest.hexdigest()
 
     def save(self, folder: Path) -> None:
         """Write ``model.pt``."""
@@ -165,15 +180,11 @@ class Model(HandOver):
 
 
 def network_versions(inputs: tuple[Any, ...], settings: Any) -> list[int]:
-    """Versions of the networks of the model file among a stage's inputs: the method's, and the refinement unit's.
+    """Versions of the networks of the model among a stage's inputs: the method's, and the refinement unit's.
 
     Raises:
-        PosepipeError: not a posepipe model, or a method that this version does not know.
+        PosepipeError: a method that this version does not know.
     """
-    return [kind.version for file in inputs if isinstance(file, SourceFile) for kind in _networks(file)]
-
-
-@lru_cache
-def _networks(model_file: SourceFile) -> tuple[type[Method] | type[RefinementUnit], ...]:
-    model = Model.read(model_file.path)
-    return method_class(model.method), *(() if model.refinement is None else (RefinementUnit,))
+    models = [each for each in inputs if isinstance(each, Model)]
+    versions = [method_class(model.method).version for model in models]
+    return versions + [RefinementUnit.version for model in models if model.refinement is not None]

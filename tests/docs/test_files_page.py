@@ -14,7 +14,7 @@ import pytest
 import xarray
 from known_clip import a_moving_clip, the_pose
 from posepipe.pipeline.arrays import FusedPoses, Pose3D, ViewPoses, array_fields
-from posepipe.pipeline.exporters import EXPORTERS, FROM_VIDEO
+from posepipe.pipeline.exporters import EXPORTERS, without_video
 from posepipe.pipeline.exporters.clip import Clip, Person
 from posepipe.pipeline.runs.batch import Row
 from posepipe.pipeline.runs.results import write_results
@@ -55,7 +55,7 @@ def clip() -> Clip:
 @pytest.fixture(scope="module")
 def results(clip: Clip, tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("results")
-    write_results(clip, folder, [name for name in EXPORTERS if name not in FROM_VIDEO | {"rerun", "parquet"}])
+    write_results(clip, folder, [name for name in without_video(EXPORTERS) if name not in {"rerun", "parquet"}])
     return folder
 
 

@@ -117,7 +117,9 @@ def test_the_truth_is_never_opened(tmp_path: Path) -> None:
     np.savez(tmp_path / "a.npz", **benchmark() | sizes | dict.fromkeys(forbidden, poison))
     assert read(tmp_path / "a.npz", static=True).K is None
     settings = load_settings(overrides=["train.epochs=1", "train.min_steps=2", "train.width=16"])
-    assert fit(tmp_path / "a.npz", settings=settings, until="samples").model is None
+    for done in (fit(tmp_path / "a.npz", settings=settings, until="samples") for _ in range(2)):
+        assert (done.model, done.results) == (None, ())
+    assert done.nothing_to_do
     with pytest.raises(PosepipeError, match="'camera_K' is damaged, or a pickled object, which is never opened"):
         read(tmp_path / "a.npz", cameras="K")
 
@@ -395,7 +397,7 @@ def test_a_file_with_times_goes_through_smoothing_and_has_files_of_every_view(fi
     assert not any("does not say when" in warning for warning in done.warnings)
     with np.load(done.results[0]) as poses, np.load(fitted.with_name("data_posepipe") / "poses.npz") as plain:
         np.testing.assert_array_equal(poses["joint_raw"], plain["joint"])  # as lifted, which times do not change
-        assert "joint_raw" not in plain
+        np.testing.assert_array_equal(plain["joint_raw"], plain["joint"])
         shown = np.isfinite(poses["joint"]).all((-1, -2))
         assert np.abs(poses["joint"] - poses["joint_raw"])[shown].max() > 1e-4
         assert poses["filled"].shape == poses["joint"].shape[:3]
@@ -403,6 +405,38 @@ def test_a_file_with_times_goes_through_smoothing_and_has_files_of_every_view(fi
     again = fit(fitted, settings=rated, out=tmp_path / "rated", exports=["csv"])
     with np.load(again.results[0]) as poses, np.load(done.results[0]) as stated:
         np.testing.assert_array_equal(poses["joint"], stated["joint"])
+
+
+def test_all_views_of_a_take_together_have_files_of_their_own(tmp_path: Path) -> None:
+    """As takes of videos have them, at the times of the take, whatever the order of the samples."""
+    kept = [name for name in QUICK if not name.startswith("fuse")]
+    settings = load_settings(overrides=[*kept, "samples.static_cameras=true", "motion.filter=none"])
+    order = np.random.default_rng(0).permutation(60)
+    content = {name: array for name, array in arrays(60).items() if name not in ("K", "R", "t", "joint_3d_cam")}
+    content |= {"time": np.tile(np.arange(30) / 50, 2), "instant": np.tile(2 * np.arange(30), 2)}
+    shuffled = {name: array[order] if len(array) == 60 else array for name, array in content.items()}
+    path = save(tmp_path / "a.npz", shuffled | {"image_size": np.full((VIEWS, 2), 1000)})
+    done = fit(path, settings=settings, exports=["trc", "overlay"])
+    with np.load(done.folder / "poses_multiview.npz") as together:
+        every = {name: together[name] for name in ("rig_joint", "covariance", "focal", "residual", "camera_from_rig")}
+    for take in (0, 1):
+        folder = done.folder / "takes" / f"take {take}"
+        assert {file.name for file in folder.glob("*.*")} == {
+            "poses_multiview.npz", "poses_multiview.trc", "result.json"
+        }  # fmt: skip
+        rows = np.argsort(order)[30 * take : 30 * take + 30]
+        with np.load(folder / "poses_multiview.npz") as file:
+            np.testing.assert_allclose(file["time"], np.arange(30) / 50)
+            assert file["camera_names"].tolist() == ["view1", "view2", "view3"]
+            np.testing.assert_array_equal(file["image_size"], [1000, 1000])
+            np.testing.assert_array_equal(file["keypoint"], content["keypoint"][30 * take : 30 * take + 30, 0])
+            for name, expected in every.items():
+                written = file["joint" if name == "rig_joint" else name]
+                np.testing.assert_array_equal(written, expected[rows], err_msg=name)
+    assert fit(path, settings=settings, exports=["trc", "overlay"]).nothing_to_do
+    (done.folder / "takes" / "take 1" / "poses_multiview.trc").unlink()
+    assert not fit(path, settings=settings, exports=["trc", "overlay"]).nothing_to_do
+    assert (done.folder / "takes" / "take 1" / "poses_multiview.trc").exists()
 
 
 def test_a_focal_length_in_the_description_counts(fitted: Path, tmp_path: Path) -> None:

@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 from posepipe.pipeline.errors import PosepipeError
-from posepipe.pipeline.footage.recording import Recording, results_folder, videos_in
+from posepipe.pipeline.footage.recording import Recording, describe_clip, results_folder, videos_in
 
 
 def make(folder: Path, *names: str, said: str = "") -> Path:
@@ -64,7 +64,8 @@ def test_the_description_names_cameras_and_what_is_special_about_them(tmp_path: 
     """
     folder = make(tmp_path / "run", "GX010042.MP4", "right.mov", "someone else.mp4", said=said)
     take = Recording.open(folder).takes[0]
-    left, right = take.cameras
+    left, right, unnamed = take.cameras
+    assert (unnamed.name, unnamed.offset_s, unnamed.moving) == ("someone else", None, False)
     assert take.rig == "hall"
     assert (left.name, left.video.name, left.offset_s, left.moving, left.slow_motion) == (
         "left", "GX010042.MP4", -0.25, True, 2.0,
@@ -78,6 +79,25 @@ def test_the_description_above_holds_for_all_takes_and_the_one_inside_wins(tmp_p
     make(tmp_path / "b", "1.mp4", "2.mp4", said="moving = false\n")
     a, b = Recording.open(tmp_path).takes
     assert [(take.rig, take.cameras[0].moving) for take in (a, b)] == [("hall", True), ("hall", False)]
+
+
+def test_what_is_said_of_a_camera_counts_for_it_alone_in_whatever_order(tmp_path: Path) -> None:
+    """Naming one camera leaves the others in the take, and their offsets to be found or as stated above."""
+    offsets = {"cam1": 0.1, "cam2": 0.2, "cam10": 1.0}
+    for number, order in enumerate((("cam1", "cam2", "cam10"), ("cam10", "cam2", "cam1"), ("cam2",), ())):
+        said = "".join(f"[cameras.{name}]\noffset_s = {offsets[name]}\n" for name in order)
+        folder = make(tmp_path / f"{number}" / "run", "cam1.mp4", "cam2.mp4", "cam10.mp4", said=said)
+        found = [(camera.name, camera.offset_s) for camera in Recording.open(folder).takes[0].cameras]
+        assert found == [(name, offset if name in order else None) for name, offset in offsets.items()]
+    above = "".join(f"[cameras.{name}]\noffset_s = 0\nslow_motion = 2\n" for name in offsets)
+    make(tmp_path / "3", said=above + "[keypoints]\nrate_hz = 50\n")
+    make(tmp_path / "3" / "run", said='[cameras.cam2]\noffset_s = 0.5\n[keypoints]\nskeleton = "coco"\n')
+    (take,) = Recording.open(tmp_path / "3").takes
+    assert [(camera.offset_s, camera.slow_motion) for camera in take.cameras] == [(0, 2), (0.5, 2), (0, 2)]
+    described = describe_clip(tmp_path / "3" / "run" / "cam10.mp4")
+    assert (described.offset_s, described.slow_motion) == (0, 2)
+    poses = describe_clip(tmp_path / "3" / "run" / "poses.csv")
+    assert poses.keypoints == {"rate_hz": 50, "skeleton": "coco"}
 
 
 def test_cameras_named_above_are_those_of_every_take(tmp_path: Path) -> None:
@@ -165,11 +185,12 @@ def test_a_calibration_that_does_not_fit_is_refused(calibration: str | None, sen
         (("a.mp4", "b.mp4"), "[cameras.a]\noffset = 1", "did you mean"),
         (("a.mp4", "b.mp4"), "slow_motion = 0", "slow_motion = 0"),
         (("a.mp4", "b.mp4"), "moving =", "not valid TOML"),
-        (("a.mp4", "b.mp4"), "[cameras.a]", "names one camera"),
+        (("a.mp4",), '[cameras.a]\nvideo = "a.mp4"', "holds one camera"),
+        (("a.mp4", "b.mp4"), '[cameras.a]\nvideo = "b.mp4"', "says that camera 'a' is b.mp4, but there is a.mp4 as"),
         (("a.mp4", "b.mp4"), "[cameras.a]\n[cameras.c]", "say which file camera 'c' is"),
         (("a.mp4", "b.mp4"), '[cameras.a]\nvideo = "no.mp4"\n[cameras.b]', "has no file"),
         (("a.mp4", "a.mov"), "", "differ only in their suffix"),
-        (("a.mp4", "b.mp4"), '[cameras.a]\nvideo = "b.mp4"\n[cameras.b]', "same video b.mp4"),
+        (("a.mp4", "b.mp4"), '[cameras.x]\nvideo = "b.mp4"\n[cameras.b]', "same video b.mp4"),
         (("a.mp4", "A.mov"), "", "differ only in case"),
         (("a.mp4", "b.mp4"), "cameras = 3", "cameras = 3"),
         (("a.mp4", "b.mp4"), "[cameras]\na = 3", "cameras.a = 3"),

@@ -74,4 +74,4 @@ def test_infer_follows_the_settings_behind_lifting_that_the_fit_had(
     with np.load(made.files[0]) as poses:
         assert "field of view of 90°" in str(poses["root_camera"])
         assert not any("smoothed" in step for step in poses["steps"])
-        np.testing.assert_array_equal(poses["joint"], poses["joint_raw"] if "joint_raw" in poses else poses["joint"])
+        np.testing.assert_array_equal(poses["joint"], poses["joint_raw"])

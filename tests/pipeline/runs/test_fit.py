@@ -181,6 +181,9 @@ def test_until_stops_behind_a_stage(
     assert {path.name for path in (tmp_path / "out" / "cache").iterdir() if path.is_dir()} == set(order[:stages])
     assert (done.model, done.report, done.results) == (None, None, ())
     assert not (tmp_path / "out" / "model.pt").exists()
+    again = fit(take, out=tmp_path / "out", settings=settings(), until=until)
+    assert again.nothing_to_do
+    assert (again.model, again.report, again.results) == (None, None, ())
     with pytest.raises(PosepipeError, match="unknown stage 'sampels'; did you mean 'samples'"):
         fit(take, out=tmp_path / "out", settings=settings(), until="sampels")
 
@@ -189,9 +192,20 @@ def test_a_fit_in_steps_is_the_same_fit(take: Path, finished: Fitted, detector: 
     out = tmp_path / "out"
     for until in ("detect", "samples", "train", None):
         fit(take, out=out, settings=settings(), until=until)
+        done = fit(take, out=out, settings=settings(), until=until)
+        assert done.nothing_to_do
+        assert done.model == (out / "model.pt" if until in ("train", None) else None)
+        assert bool(done.results) == bool(done.report) == (until is None)
     assert detector.looked_at == 3 * FRAMES
     assert keys(out) == keys(finished.out)
     assert (out / "model.pt").read_bytes() == (finished.out / "model.pt").read_bytes()
+
+
+def test_a_lost_model_of_a_fit_that_was_to_stop_behind_training_is_written_again(fitted: Fitted) -> None:
+    assert again(fitted, until="lift").model == fitted.out / "model.pt"
+    (fitted.out / "model.pt").unlink()
+    assert not again(fitted, until="lift").nothing_to_do
+    assert (fitted.out / "model.pt").exists()
 
 
 def test_what_stands_in_the_cache_is_what_the_scene_shows(finished: Fitted) -> None:

@@ -4,19 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+import numpy as np
 import pytest
-from footage import FakeDetector, detected_take, film, film_take, picture_size
+from footage import FakeDetector, detected_take, film, film_take, picture_size, seen
 from posepipe.models import METHODS
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.footage.description import CameraDescription, TakeDescription
 from posepipe.pipeline.runs import fit_takes
 from posepipe.pipeline.runs.fit import fit
-from posepipe.pipeline.runs.up_to_date import FitRequest, digest_of, named_files
-from posepipe.pipeline.runtime.cache import Digests
 from posepipe.pipeline.settings import Settings, load_settings
+from posepipe.pipeline.training.model_file import Model
 from pydantic import BaseModel
 from quick_fit import QUICK
 
@@ -31,8 +31,10 @@ BASES = {
     "labels": (("train.method=epipolarpose", "calibrate.field_of_view_deg=60"), "label"),
     "crops": (("train.method=iqbal", "calibrate.field_of_view_deg=60", "detect.chunk_frames=15"), "crop"),
     "poses": ((*SURE, "keypoints.rate_hz=25", f"keypoints.joints={JOINTS}"), "samples"),
+    "whole poses": ((*SURE, "keypoints.rate_hz=25", f"keypoints.joints={JOINTS}"), None),
+    "arrays": ((*SURE, "keypoints.rate_hz=25"), None),
 }
-"""Settings and last stage of the fits that are compared with; "poses" is of 2D poses, the others of videos."""
+"""Settings and last stage of the fits that are compared with: of videos, of files of 2D poses, or of an .npz."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +46,8 @@ class Base:
     keys: dict[Key, list[str]]
     overrides: tuple[str, ...]
     until: str | None
+    network: str
+    """Key of the network that it learnt; empty if it did not come so far."""
 
     def again(self, *overrides: str) -> bool:
         """Fit again; whether there was nothing to do."""
@@ -56,9 +60,10 @@ class Base:
         return {stage for (_, stage), keys in keys_of(self.out).items() if not known.issuperset(keys)}
 
     def behind(self, first: set[str]) -> set[str]:
-        """These stages, and all that take results of theirs."""
+        """These stages, and all that take results of theirs; poses are lifted again if another network was learnt."""
         stages = {key: stage for (_, stage), keys in self.keys.items() for key in keys}
-        uses = {stage: {"train_model"} if stage == "lift_poses" else set() for stage in stages.values()}
+        learnt = {"train_model"} if network_of(self.out) != self.network else set()
+        uses = {stage: set(learnt) if stage.startswith("lift_") else set() for stage in stages.values()}
         for key, stage in stages.items():
             manifest = json.loads((self.out / "cache" / stage / key / "manifest.json").read_text())
             uses[stage] |= {stages[used] for used in manifest["inputs"] if used in stages}
@@ -76,6 +81,11 @@ def keys_of(out: Path) -> dict[Key, list[str]]:
     return found
 
 
+def network_of(out: Path) -> str:
+    """Key of the network that a fit learnt; empty if it did not come so far."""
+    return Model.read(out / "model.pt").key if (out / "model.pt").exists() else ""
+
+
 SAID = "moving = false\n"
 
 
@@ -87,6 +97,10 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Base]]
     detected_take(folder / "poses" / "run", instants=range(30))
     for kind in ("videos", "poses"):
         (folder / kind / "run" / "posepipe.toml").write_text(SAID)
+    (folder / "arrays").mkdir()
+    keypoint = np.stack([seen(camera, range(30)) for camera in range(3)], 1)
+    sizes = np.array([picture_size(camera) for camera in range(3)])
+    np.savez(folder / "arrays" / "run.npz", keypoint=keypoint, joint_names=np.array(H36M17.joints), image_size=sizes)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fit_takes, "choose_detector", lambda settings, device: FakeDetector())
         patch.setitem(METHODS, "sure too", "footage:SurePose")
@@ -100,17 +114,14 @@ class _Made(dict):
 
     def __missing__(self, name: str) -> Base:
         overrides, until = BASES[name]
-        footage = self.folder / ("poses" if name == "poses" else "videos") / "run"
-        base = Base(footage, self.folder / name, {}, overrides, until)
+        footage = self.folder / {"poses": "poses/run", "arrays": "arrays/run.npz"}.get(name.split()[-1], "videos/run")
+        base = Base(footage, self.folder / name, {}, overrides, until, "")
         assert not base.again()
-        base.keys.update(keys_of(base.out))
-        self[name] = base
-        return base
+        self[name] = replace(base, keys=keys_of(base.out), network=network_of(base.out))
+        return self[name]
 
 
 TRACKING = {"track_people", "track_athlete"}
-MODEL = {"lift_poses"}
-"""Of settings that stand in the model file, which counts as a whole."""
 
 SETTINGS: dict[str, tuple[str, str, set[str]]] = {
     "device": ("cpu", "views", set()),
@@ -118,7 +129,7 @@ SETTINGS: dict[str, tuple[str, str, set[str]]] = {
     "detect.detector": ("mediapipe", "views", set()),
     "detect.first_look_s": ("200", "views", set()),
     "detect.chunk_frames": ("14", "views", {"detect_poses"}),
-    "keypoints.rate_hz": ("30", "poses", {"read_people", "frames_of"}),
+    "keypoints.rate_hz": ("30", "whole poses", {"read_people", "frames_of"}),
     "keypoints.skeleton": ("h36m17", "poses", {"read_people", "frames_of"}),
     "keypoints.joints": (json.dumps(H36M17.joints[::-1]), "poses", {"read_people", "frames_of"}),
     "keypoints.h36m17": (f'{{"{H36M17.joints[0]}" = ["{H36M17.joints[1]}"]}}', "poses", {"read_people", "frames_of"}),
@@ -159,11 +170,11 @@ SETTINGS: dict[str, tuple[str, str, set[str]]] = {
     "refine.reference": ("", "whole", set()),
     "refine.epochs": ("100", "whole", set()),
     "fuse.enabled": ("false", "whole", set()),
-    "root.field_of_view_deg": ("50", "whole", {"place_root", *MODEL}),
-    "motion.filter": ("butterworth", "whole", {"make_motion", *MODEL}),
-    "motion.cutoff_hz": ("5", "whole", {"make_motion", *MODEL}),
-    "motion.max_gap_s": ("0.3", "whole", {"make_motion", *MODEL}),
-    "motion.outlier_deviations": ("5", "whole", {"make_motion", *MODEL}),
+    "root.field_of_view_deg": ("50", "whole", {"place_root"}),
+    "motion.filter": ("butterworth", "whole", {"make_motion"}),
+    "motion.cutoff_hz": ("5", "whole", {"make_motion"}),
+    "motion.max_gap_s": ("0.3", "whole", {"make_motion"}),
+    "motion.outlier_deviations": ("5", "whole", {"make_motion"}),
 }
 """Of each setting: another value, the base that heeds it, and the first stages that must run again."""
 
@@ -196,23 +207,31 @@ def test_a_changed_setting_runs_the_right_stages_again(name: str, bases: dict[st
     assert base.again(f"{name}={value}")
 
 
+@pytest.mark.parametrize(
+    ("name", "value", "first"),
+    [
+        ("keypoints.rate_hz", "30", {"read_keypoints"}),
+        ("samples.static_cameras", "true", {"read_keypoints"}),
+        ("sides.repair", "false", {"find_swaps_in_samples", "mend_samples"}),
+        ("samples.min_joints", "0.4", {"select_samples"}),
+        ("train.seed", "1", {"train_model"}),
+        ("root.field_of_view_deg", "50", {"place_views"}),
+        ("motion.filter", "butterworth", {"make_motion_of_views"}),
+    ],
+)
+def test_a_changed_setting_runs_the_right_stages_of_a_keypoint_file_again(
+    name: str, value: str, first: set[str], bases: dict[str, Base]
+) -> None:
+    base = bases["arrays"]
+    assert not base.again(f"{name}={value}")
+    assert base.changed() == base.behind(first)
+    assert base.again(f"{name}={value}")
+
+
 def test_where_networks_run_is_no_other_request(bases: dict[str, Base]) -> None:
     base = bases["views"]
     base.again()
     assert base.again("device=cpu")
-
-
-@pytest.mark.parametrize("setting", ["refine.reference", "morph.network", "detect.checkpoint"])
-def test_the_content_of_a_file_that_settings_name_counts(setting: str, tmp_path: Path) -> None:
-    path = tmp_path / "named"
-    path.write_bytes(b"one")
-    settings = load_settings(overrides=[f"{setting}={path}"])
-    digests = []
-    for content in (b"one", b"other", b"one"):
-        path.write_bytes(content)
-        request = FitRequest((), settings, named_files(settings), None, ())
-        digests.append(digest_of(request, Digests(tmp_path / "digests.json")))
-    assert digests[0] == digests[2] != digests[1]
 
 
 CALIBRATED = "".join(
@@ -222,7 +241,6 @@ CALIBRATED = "".join(
     for view in range(3)
 )
 SLOW = "[cameras.cam{}]\nslow_motion = 2\n"
-OTHERS = "[cameras.cam1]\n[cameras.cam2]\n"
 WORDS: dict[str, tuple[str, str, set[str]]] = {
     "moving": ("moving = true", "views", {"build_samples"}),
     "rig": ('moving = false\nrig = "hall"', "views", {"build_samples"}),
@@ -230,14 +248,14 @@ WORDS: dict[str, tuple[str, str, set[str]]] = {
     "focal_px": ("moving = false\nfocal_px = 200", "whole", {"place_root"}),
     "calibration": ('moving = false\ncalibration = "calib.toml"', "labels", {"build_samples", "calibrate"}),
     "leave_out": ('moving = false\nleave_out = ["cam2"]', "views", {"synchronize", "match_people"}),
-    "keypoints": ("moving = false\n[keypoints]\nrate_hz = 30", "poses", {"read_people", "frames_of"}),
+    "keypoints": ("moving = false\n[keypoints]\nrate_hz = 30", "whole poses", {"read_people", "frames_of"}),
     "cameras.video": (
-        'moving = false\n[cameras.cam0]\nvideo = "cam1.mp4"\n[cameras.cam1]\nvideo = "cam0.mp4"\n[cameras.cam2]',
+        'moving = false\n[cameras.cam0]\nvideo = "cam1.mp4"\n[cameras.cam1]\nvideo = "cam0.mp4"',
         "views", {"synchronize", "match_people"}),
-    "cameras.offset_s": (f"moving = false\n[cameras.cam0]\noffset_s = 0.2\n{OTHERS}", "views", {"synchronize"}),
-    "cameras.moving": (f"moving = false\n[cameras.cam0]\nmoving = true\n{OTHERS}", "views", {"build_samples"}),
+    "cameras.offset_s": ("moving = false\n[cameras.cam0]\noffset_s = 0.2", "views", {"synchronize"}),
+    "cameras.moving": ("moving = false\n[cameras.cam0]\nmoving = true", "views", {"build_samples"}),
     "cameras.slow_motion": ("moving = false\n" + "".join(SLOW.format(view) for view in range(3)), "views", TRACKING),
-    "cameras.focal_px": (f"moving = false\n[cameras.cam0]\nfocal_px = 200\n{OTHERS}", "whole", {"place_root"}),
+    "cameras.focal_px": ("moving = false\n[cameras.cam0]\nfocal_px = 200", "whole", {"place_root"}),
 }  # fmt: skip
 """Of each word of ``posepipe.toml``: a file with it, the base that heeds it, and the first stages that run again."""
 
@@ -293,17 +311,3 @@ def test_another_content_of_the_calibration_file_calibrates_again(bases: dict[st
     finally:
         (base.footage / "posepipe.toml").write_text(SAID)
     assert len(made) == 2
-
-
-def test_a_checkpoint_that_appears_on_the_disk_is_something_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """With ``detect.detector`` auto it would detect from now on."""
-    monkeypatch.setenv("POSEPIPE_MODELS", str(tmp_path))
-    request, digests = FitRequest((), Settings(), (), None, ()), Digests(tmp_path / "digests.json")
-    before = digest_of(request, digests)
-    checkpoint = tmp_path / "td-hm_hrnet-w32_8xb64-210e_coco-256x192-1.pth"
-    checkpoint.write_bytes(b"one")
-    one = digest_of(request, digests)
-    checkpoint.write_bytes(b"another")
-    assert len({before, one, digest_of(request, digests)}) == 3

@@ -13,6 +13,7 @@ from posepipe.models.networks.refinement import RefinementUnit
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.runs.fit import fit
 from posepipe.pipeline.settings import load_settings
+from posepipe.pipeline.training.model_file import Model
 from posepipe.pipeline.training.morph_file import MorphNetwork
 from quick_fit import QUICK
 
@@ -40,6 +41,14 @@ def fit_again(folder: Path, *overrides: str) -> dict[str, int]:
     found = sorted((folder / "out" / "cache").glob("*/*/manifest.json"))
     names = [manifest.parts[-3] for manifest in found]
     return {name: names.count(name) for name in names}
+
+
+def test_settings_behind_lifting_train_no_unit_again_and_stand_in_the_model(fits: Path) -> None:
+    before = fit_again(fits)
+    assert fit_again(fits, "motion.filter=butterworth") == before
+    model = Model.read(fits / "out" / "model.pt")
+    assert model.refinement is not None
+    assert model.recipe["motion"]["filter"] == "butterworth"
 
 
 RESULTS = {

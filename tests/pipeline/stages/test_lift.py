@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from dataclasses import replace
 from typing import get_args
 
 import numpy as np
@@ -17,7 +17,6 @@ from posepipe.models.method import Method, MethodSettings, Prediction, View
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.arrays import Pose3D, Samples, Track
 from posepipe.pipeline.errors import PosepipeError
-from posepipe.pipeline.runtime.cache import SourceFile
 from posepipe.pipeline.settings import LiftSettings, Segment
 from posepipe.pipeline.stages.lift import lift_poses, lift_samples
 from posepipe.pipeline.training.model_file import Model
@@ -50,15 +49,10 @@ class KnowsTheScene(Method):
 
 
 @pytest.fixture
-def model(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> SourceFile:
+def model(monkeypatch: pytest.MonkeyPatch) -> Model:
     monkeypatch.setitem(posepipe.models.METHODS, "fake", f"{__name__}:KnowsTheScene")
-    return write_model(tmp_path / "model.pt")
-
-
-def write_model(path: Path, skeleton: str = "h36m17") -> SourceFile:
     recipe, handedness = {"detector": "fake detector"}, {"verdict": "clear"}
-    Model("fake", {}, skeleton, {}, [], handedness, 40, recipe).write(path)
-    return SourceFile(path, "key")
+    return Model("fake", {}, "h36m17", {}, [], handedness, 40, recipe)
 
 
 def numbered(missing: tuple[int, ...] = ()) -> Track:
@@ -69,7 +63,7 @@ def numbered(missing: tuple[int, ...] = ()) -> Track:
     return a_track(keypoint, TIME)
 
 
-def lift(track: Track, model: SourceFile, **settings: float) -> Pose3D:
+def lift(track: Track, model: Model, **settings: float) -> Pose3D:
     return lift_poses(track, None, None, model, LiftSettings(device="cpu", **settings))
 
 
@@ -81,19 +75,19 @@ def assert_sized(pose: Pose3D, stature: float) -> None:
     np.testing.assert_allclose(pose.expected_error, 0.01 * np.arange(17) * scale[:, None], rtol=1e-5)
 
 
-def test_without_a_height_the_stature_is_1(model: SourceFile) -> None:
+def test_without_a_height_the_stature_is_1(model: Model) -> None:
     pose = lift(numbered(), model)
     assert (pose.unit, pose.device) == ("body heights", "cpu")
     assert_sized(pose, 1.0)
 
 
-def test_with_a_height_results_are_in_metres(model: SourceFile) -> None:
+def test_with_a_height_results_are_in_metres(model: Model) -> None:
     pose = lift(numbered(), model, height_m=1.8)
     assert pose.unit == "m"
     assert_sized(pose, 1.8)
 
 
-def test_views_of_a_keypoint_file_are_scaled_each_for_itself(model: SourceFile) -> None:
+def test_views_of_a_keypoint_file_are_scaled_each_for_itself(model: Model) -> None:
     track = numbered()
     keypoint = np.stack([track.keypoint, track.keypoint], 1)
     confidence = np.full(keypoint.shape[:3], 0.9, np.float32)
@@ -118,7 +112,7 @@ def test_views_of_a_keypoint_file_are_scaled_each_for_itself(model: SourceFile) 
         np.testing.assert_allclose(poses.expected_error[there, view], expected, rtol=1e-5)
 
 
-def test_with_lengths_of_segments_these_are_met(model: SourceFile) -> None:
+def test_with_lengths_of_segments_these_are_met(model: Model) -> None:
     pose = lift(numbered(), model, segments_m={"thigh": 0.5, "left_shank": 0.45})
     length = segment_lengths(pose.joint, H36M17)
     thigh = np.median(length["left_thigh"] + length["right_thigh"]) / 2
@@ -128,19 +122,19 @@ def test_with_lengths_of_segments_these_are_met(model: SourceFile) -> None:
     np.testing.assert_allclose(sizes, sizes[0], rtol=1e-5)
 
 
-def test_every_segment_that_can_be_given_is_measured(model: SourceFile) -> None:
+def test_every_segment_that_can_be_given_is_measured(model: Model) -> None:
     for name in get_args(Segment):
         assert lift(numbered(), model, segments_m={name: 0.4}).unit == "m"
 
 
-def test_the_pose_is_the_canonical_one_as_the_camera_sees_it(model: SourceFile) -> None:
+def test_the_pose_is_the_canonical_one_as_the_camera_sees_it(model: Model) -> None:
     pose = lift(numbered(), model)
     seen_by_camera = np.einsum("fij,fnj->fni", pose.camera_from_canonical, pose.canonical)
     np.testing.assert_allclose(pose.joint, seen_by_camera, atol=1e-6)
     np.testing.assert_array_equal(pose.joint[:, PELVIS], 0)
 
 
-def test_what_was_lifted_goes_along(model: SourceFile) -> None:
+def test_what_was_lifted_goes_along(model: Model) -> None:
     track = numbered()
     pose = lift(track, model)
     np.testing.assert_array_equal(pose.time, track.time)
@@ -149,7 +143,7 @@ def test_what_was_lifted_goes_along(model: SourceFile) -> None:
     assert pose.skeleton == "h36m17"
 
 
-def test_frames_without_the_person_are_nan(model: SourceFile) -> None:
+def test_frames_without_the_person_are_nan(model: Model) -> None:
     pose = lift(numbered(missing=(0, 5)), model)
     gone = np.isin(np.arange(FRAMES), (0, 5))
     for values in (pose.joint, pose.canonical, pose.camera_from_canonical):
@@ -163,7 +157,7 @@ def test_frames_without_the_person_are_nan(model: SourceFile) -> None:
 @pytest.mark.parametrize(
     ("lost", "lifted"), [(["left_wrist"], True), (["pelvis"], False), (H36M17.joints[6:15], False)], ids=str
 )
-def test_a_frame_needs_the_root_and_half_of_the_joints(lost: list[str], lifted: bool, model: SourceFile) -> None:
+def test_a_frame_needs_the_root_and_half_of_the_joints(lost: list[str], lifted: bool, model: Model) -> None:
     keypoint = numbered().keypoint.copy()
     keypoint[4, [H36M17.index(joint) for joint in lost]] = np.nan
     pose = lift(a_track(keypoint, TIME), model)
@@ -172,18 +166,17 @@ def test_a_frame_needs_the_root_and_half_of_the_joints(lost: list[str], lifted: 
     assert (pose.confidence[4] > 0).any() == lifted
 
 
-def test_a_clip_that_shows_too_little_is_refused(model: SourceFile) -> None:
+def test_a_clip_that_shows_too_little_is_refused(model: Model) -> None:
     with pytest.raises(PosepipeError, match="no frame shows enough of the athlete"):
         lift(numbered(missing=tuple(range(FRAMES))), model)
 
 
-def test_a_model_of_another_skeleton_is_refused(model: SourceFile, tmp_path: Path) -> None:
-    other = write_model(tmp_path / "other.pt", skeleton="coco17")
+def test_a_model_of_another_skeleton_is_refused(model: Model) -> None:
     with pytest.raises(PosepipeError, match=r"trained on skeleton coco17, but .* h36m17"):
-        lift(numbered(), other)
+        lift(numbered(), replace(model, skeleton="coco17"))
 
 
-def test_a_device_that_is_not_there_is_said(model: SourceFile) -> None:
+def test_a_device_that_is_not_there_is_said(model: Model) -> None:
     with pytest.raises(PosepipeError, match="is not available here"):
         lift_poses(numbered(), None, None, model, LiftSettings(device="cuda:99"))
 

@@ -23,7 +23,7 @@ from posepipe.pipeline import fit, infer
 from posepipe.pipeline.arrays import Labels, Rig, Samples, TruePoses, ViewPoses
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.footage.camera import Camera
-from posepipe.pipeline.runtime.cache import Cache, SourceFile
+from posepipe.pipeline.runtime.cache import Cache
 from posepipe.pipeline.settings import (
     LabelSettings,
     LiftSettings,
@@ -139,7 +139,7 @@ def train(folder: Path, case: Case, *data: Any) -> Model:
 
 def lifted(model: Model, folder: Path, samples: Samples) -> ViewPoses:
     model.write(folder / "model.pt")
-    return lift_samples(samples, SourceFile(folder / "model.pt", "key"), LiftSettings(device="cpu"))
+    return lift_samples(samples, model, LiftSettings(device="cpu"))
 
 
 def part(samples: Samples, rows: Any, views: Any = slice(None)) -> Samples:
@@ -212,7 +212,7 @@ def test_a_model_with_a_refinement_unit_keeps_the_contract(
     found = lifted(without, tmp_path, samples)
     true = TruePoses(np.array(found.joint[..., ::-1]), "h36m17", "true.npz")
     settings = RefineModelSettings(epochs=1, seed=0, device="cpu")
-    made = Cache(tmp_path).run(refine_model, found, true, SourceFile(tmp_path / "model.pt", "key"), settings=settings)
+    made = Cache(tmp_path).run(refine_model, found, true, without, settings=settings)
     poses = lifted(made, tmp_path, samples)
     assert not np.allclose(poses.joint, found.joint, atol=0.01, equal_nan=True)
     np.testing.assert_array_equal(np.isnan(poses.joint), np.isnan(found.joint))
@@ -246,13 +246,12 @@ def test_windows_keep_their_time_when_frame_rates_differ(
     model = train(tmp_path, TEMPORAL, timed, rig, None)
     assert model.window_step_s == pytest.approx(0.04)
     assert train(tmp_path, TEMPORAL, samples, rig, None).window_step_s is None
-    model.write(tmp_path / "model.pt")
     walked, K, _ = walk(2)
 
     def shapes(keypoint: np.ndarray, period_s: float) -> np.ndarray:
         track = a_track(keypoint.astype(np.float32), period_s * np.arange(len(keypoint)))
         settings = LiftSettings(device="cpu")
-        joint = lift_poses(track, None, Camera(K[0]), SourceFile(tmp_path / "model.pt", "key"), settings).joint
+        joint = lift_poses(track, None, Camera(K[0]), model, settings).joint
         return joint / np.linalg.norm(joint, axis=(1, 2), keepdims=True)
 
     expected, between = shapes(walked[:, 0], 0.04), np.random.default_rng(0).uniform(0, 900, (TAKE, 17, 2))
@@ -264,15 +263,14 @@ def test_windows_keep_their_time_when_frame_rates_differ(
 def test_a_clip_is_lifted_as_if_its_lens_did_not_distort(
     samples: Samples, rig: Rig, decided: None, tmp_path: Path
 ) -> None:
-    train(tmp_path, LI, samples, rig, None).write(tmp_path / "model.pt")
+    model = train(tmp_path, LI, samples, rig, None)
     walked, K, _ = walk(2)
     K, lens, pinhole = K[0], np.array([-0.25, 0.08, 0.001, -0.001, 0.0]), walked[:, 0]
     seen = distort((pinhole - K[:2, 2]) / K[0, 0], lens) * K[0, 0] + K[:2, 2]
 
     def joints(keypoint: np.ndarray, distortion: np.ndarray | None) -> np.ndarray:
         track = a_track(keypoint.astype(np.float32), 0.04 * np.arange(TAKE))
-        camera, model_file = Camera(K, distortion=distortion), SourceFile(tmp_path / "model.pt", "key")
-        return lift_poses(track, None, camera, model_file, LiftSettings(device="cpu")).joint
+        return lift_poses(track, None, Camera(K, distortion=distortion), model, LiftSettings(device="cpu")).joint
 
     expected = joints(pinhole, None)
     np.testing.assert_allclose(joints(seen, lens), expected, atol=1e-4)

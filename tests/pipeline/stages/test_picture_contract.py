@@ -11,11 +11,12 @@ import pytest
 import torch
 from footage import a_track
 from known_scene import cameras, people
+from posepipe.models import METHODS
 from posepipe.models.method import Method, MethodSettings
 from posepipe.pipeline.arrays import Crops, LabelledPictures, Labels, Pose3D, Rig, Samples
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.footage.camera import Camera
-from posepipe.pipeline.runtime.cache import Cache, SourceFile
+from posepipe.pipeline.runtime.cache import Cache
 from posepipe.pipeline.settings import LabelSettings, LiftSettings, TrainModelSettings, method_class
 from posepipe.pipeline.stages.label import label_poses
 from posepipe.pipeline.stages.lift import lift_poses
@@ -28,24 +29,31 @@ from test_method_contract import Killed
 VIEWS, FRAMES, SIZE = 3, 8, 64
 HIDDEN = 3, 1
 """A frame and a camera that does not show the athlete."""
-NETWORK = {"backbone": "resnet18", "head_width": 16, "precision": "fp32"}
-SHORT = {"epochs": 2, "min_steps": 3, "batch_size": 4}
-CASES: dict[str, tuple[str, dict[str, Any]]] = {
-    "volumetric": ("sure_student", {"student": "volumetric", "depth_bins": 8}),
-    "iqbal": ("sure_pictures", {"heatmap_epochs": 1}),
-    "iqbal, known rotations": ("sure_pictures", {"heatmap_epochs": 1, "alignment": "extrinsics"}),
-    "iqbal, from labels": ("sure_pictures", {"heatmap_epochs": 1, "supervision": "labels"}),
+SMALL = {
+    "backbone": "resnet18", "head_width": 16, "precision": "fp32", "depth_bins": 8,
+    "epochs": 2, "heatmap_epochs": 1, "min_steps": 3, "batch_size": 4,
+}  # fmt: skip
+"""What makes networks small and trainings short, for methods that have such settings."""
+SURE = {"iqbal": "sure_pictures", "epipolarpose": "sure_student"}
+"""Methods as ``test_crop`` has them for trainings of a few steps."""
+OURS = [name for name, place in METHODS.items() if place.startswith("posepipe.")]
+EVERY = [name for name in OURS if "crops" in method_class(name).needs]
+"""Every method that learns from pictures whatever its settings."""
+CASES: dict[str, tuple[str, dict[str, Any]]] = {name: (SURE.get(name, name), {}) for name in EVERY} | {
+    "epipolarpose, volumetric": ("sure_student", {"student": "volumetric"}),
+    "iqbal, known rotations": ("sure_pictures", {"alignment": "extrinsics"}),
+    "iqbal, from labels": ("sure_pictures", {"supervision": "labels"}),
     "iqbal, with 2D labels": (
-        "sure_pictures",
-        {"heatmap_epochs": 1, "labelled_images": "pictures", "labelled_annotations": "labels.json", "views": 2},
+        "sure_pictures", {"labelled_images": "pictures", "labelled_annotations": "labels.json", "views": 2},
     ),
-}
-"""Methods as ``test_crop`` has them for trainings of a few steps, and settings."""
+}  # fmt: skip
+"""Every method, and settings that change much of what one does."""
 
 
 def settings_of(name: str) -> MethodSettings:
     method, options = CASES[name]
-    return method_class(method).Settings.model_validate(NETWORK | SHORT | options)
+    kind = method_class(method).Settings
+    return kind.model_validate({name: value for name, value in SMALL.items() if name in kind.model_fields} | options)
 
 
 def training(name: str) -> TrainModelSettings:
@@ -121,13 +129,13 @@ def lifted(model: Model, folder: Path, samples: Samples, crops: Crops, camera: i
     track = replace(track, confidence=samples.confidence[frames, camera])
     shown = Crops(crops.picture[frames], crops.crop_from_image[frames], crops.frame[: len(track.time)])
     known = Camera(samples.K[0, camera].astype(float))
-    model_file = SourceFile(folder / "model.pt", "key")
-    return lift_poses(track, shown, known, model_file, LiftSettings(device="cpu"))
+    return lift_poses(track, shown, known, model, LiftSettings(device="cpu"))
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_a_method_of_pictures_keeps_the_contract(
     name: str,
+    decided: None,
     tiny: None,  # noqa: F811
     samples: Samples,
     rig: Rig,

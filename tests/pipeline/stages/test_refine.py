@@ -92,20 +92,19 @@ def pairs(count: int, seed: int) -> tuple[ViewPoses, TruePoses]:
 
 
 @pytest.fixture
-def model_file(tmp_path: Path) -> SourceFile:
+def model() -> Model:
     """A model without a unit, whose network nobody asks."""
     recipe, handedness = {"detector": "fake detector"}, {"verdict": "clear"}
-    Model("canonpose", {}, "h36m17", {}, [], handedness, 40, recipe).write(tmp_path / "model.pt")
-    return SourceFile(tmp_path / "model.pt", "key")
+    return Model("canonpose", {}, "h36m17", {}, [], handedness, 40, recipe)
 
 
-def trained(folder: Path, lifted: ViewPoses, true: TruePoses, model_file: SourceFile, epochs: int) -> Model:
+def trained(folder: Path, lifted: ViewPoses, true: TruePoses, model: Model, epochs: int) -> Model:
     settings = RefineModelSettings(epochs=epochs, seed=0, device="cpu")
-    return Cache(folder).run(refine_model, lifted, true, model_file, settings=settings)
+    return Cache(folder).run(refine_model, lifted, true, model, settings=settings)
 
 
-def test_what_is_wrong_by_rule_is_put_right_on_unseen_poses(tmp_path: Path, model_file: SourceFile) -> None:
-    made = trained(tmp_path, *pairs(1000, 0), model_file, epochs=40)
+def test_what_is_wrong_by_rule_is_put_right_on_unseen_poses(tmp_path: Path, model: Model) -> None:
+    made = trained(tmp_path, *pairs(1000, 0), model, epochs=40)
     unit = made.build_refinement()
     assert unit is not None
     lifted, true = (torch.tensor(np.array(poses.joint[:, 0])) for poses in pairs(200, 1))
@@ -122,24 +121,24 @@ def test_what_is_wrong_by_rule_is_put_right_on_unseen_poses(tmp_path: Path, mode
     assert made.losses[-1]["second_estimate"] < 0.5 * made.losses[0]["second_estimate"]
 
 
-def test_the_rate_falls_as_published(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model_file: SourceFile) -> None:
+def test_the_rate_falls_as_published(monkeypatch: pytest.MonkeyPatch, tmp_path: Path, model: Model) -> None:
     assert (refine.STEPS_OF_A_RATE, refine.DECAY, refine.BATCH_SIZE) == (100_000, 0.96, 64)
     monkeypatch.setattr(refine, "STEPS_OF_A_RATE", 4)
-    made = trained(tmp_path, *pairs(128, 0), model_file, epochs=5)  # two steps an epoch
+    made = trained(tmp_path, *pairs(128, 0), model, epochs=5)  # two steps an epoch
     assert [row["learning_rate"] for row in made.losses] == pytest.approx([1e-3, 96e-5, 96e-5, 9216e-7, 9216e-7])
 
 
-def test_a_last_batch_of_one_and_unknown_poses_are_left_out(tmp_path: Path, model_file: SourceFile) -> None:
+def test_a_last_batch_of_one_and_unknown_poses_are_left_out(tmp_path: Path, model: Model) -> None:
     lifted, true = pairs(70, 0)
     joint = np.array(lifted.joint)
     joint[:3] = np.nan
     joint[5, 0, 3] = np.nan
     true.joint[4, 0, 7, 1] = np.nan
-    made = trained(tmp_path / "a", view_poses(joint), true, model_file, epochs=1)
+    made = trained(tmp_path / "a", view_poses(joint), true, model, epochs=1)
     assert np.isfinite(made.losses[0]["total"])
     true.joint[10:12] = np.nan
     with pytest.raises(PosepipeError, match=r"true.npz has 63 poses that are both lifted and .* needs 64 or more"):
-        trained(tmp_path / "b", view_poses(joint), true, model_file, epochs=1)
+        trained(tmp_path / "b", view_poses(joint), true, model, epochs=1)
 
 
 def same(one: Model, other: Model) -> bool:
@@ -153,11 +152,11 @@ class Killed(BaseException):
 
 
 def test_an_interrupted_training_ends_with_the_same_bits(
-    tmp_path: Path, model_file: SourceFile, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, model: Model, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(refine, "KEEP_S", 0.0)
     data = pairs(150, 0)
-    whole = trained(tmp_path / "whole", *data, model_file, epochs=4)
+    whole = trained(tmp_path / "whole", *data, model, epochs=4)
     keep, epochs = Work.keep, []
 
     def dying(work: Work, part: Any, **said: Any) -> None:
@@ -168,8 +167,8 @@ def test_an_interrupted_training_ends_with_the_same_bits(
 
     monkeypatch.setattr(Work, "keep", dying)
     with pytest.raises(Killed):
-        trained(tmp_path / "cut", *data, model_file, epochs=4)
-    assert same(trained(tmp_path / "cut", *data, model_file, epochs=4), whole)
+        trained(tmp_path / "cut", *data, model, epochs=4)
+    assert same(trained(tmp_path / "cut", *data, model, epochs=4), whole)
     assert epochs == [1, 2, 3, 4]
     assert not list((tmp_path / "cut").glob("*/*.parts"))
 
@@ -177,14 +176,15 @@ def test_an_interrupted_training_ends_with_the_same_bits(
 # The model file
 
 
-def test_a_model_with_a_unit_comes_back_as_it_was(tmp_path: Path, model_file: SourceFile) -> None:
-    made = trained(tmp_path, *pairs(64, 0), model_file, epochs=1)
+def test_a_model_with_a_unit_comes_back_as_it_was(tmp_path: Path, model: Model) -> None:
+    made = trained(tmp_path, *pairs(64, 0), model, epochs=1)
+    model.write(tmp_path / "plain.pt")
     made.write(tmp_path / "refined.pt")
     loaded = Model.read(tmp_path / "refined.pt")
     assert same(loaded, made)
     assert loaded.supervision == loaded.notes()["supervision"] == "3D poses of true.npz"
     versions = [
-        torch.load(path, weights_only=True)["format_version"] for path in (tmp_path / "refined.pt", model_file.path)
+        torch.load(tmp_path / name, weights_only=True)["format_version"] for name in ("refined.pt", "plain.pt")
     ]
     assert versions == [REFINED_VERSION, 1], "an older posepipe refuses what it would lift without the unit"
     assert made.refinement is not None
@@ -192,10 +192,12 @@ def test_a_model_with_a_unit_comes_back_as_it_was(tmp_path: Path, model_file: So
         replace(made, refinement=dict(list(made.refinement.items())[1:])).build_refinement()
 
 
-def test_a_model_of_before_has_no_unit(model_file: SourceFile) -> None:
-    content = torch.load(model_file.path, weights_only=True)
-    torch.save({name: value for name, value in content.items() if name != "supervision"}, model_file.path)
-    loaded = Model.read(model_file.path)
+def test_a_model_of_before_has_no_unit(model: Model, tmp_path: Path) -> None:
+    path = tmp_path / "model.pt"
+    model.write(path)
+    content = torch.load(path, weights_only=True)
+    torch.save({name: value for name, value in content.items() if name != "supervision"}, path)
+    loaded = Model.read(path)
     assert loaded.build_refinement() is None
     assert loaded.supervision == "no 3D poses"
 

@@ -97,7 +97,15 @@ def test_a_jump_keeps_its_height() -> None:
 
 def test_none_leaves_everything() -> None:
     pose, _ = noisy()
-    assert make_motion(pose, MotionSettings(filter="none")) is pose
+    made = make_motion(pose, MotionSettings(filter="none"))
+    for array in (made.joint, made.joint_raw):
+        np.testing.assert_array_equal(array, pose.joint)
+    assert made.filled is not None and not made.filled.any() and made.filled.shape == pose.confidence.shape
+    assert made.steps == []
+    for array in (made.root_trajectory, made.root_trajectory_raw):
+        np.testing.assert_array_equal(array, pose.root_trajectory)
+    unplaced = make_motion(replace(pose, root_trajectory=None), MotionSettings(filter="none"))
+    assert unplaced.root_trajectory is unplaced.root_trajectory_raw is None
 
 
 @pytest.mark.parametrize("name", FILTERS)

@@ -56,6 +56,24 @@ def test_a_model_comes_back_as_it_was(path: Path) -> None:
     assert all(torch.equal(loaded.state[name], made.state[name]) for name in made.state)
 
 
+def test_what_counts_where_poses_are_lifted_is_the_network_and_not_how_it_was_trained(path: Path) -> None:
+    model = a_model()
+    assert Model.read(path).key == model.key
+    settings_changed = replace(model, recipe={"motion": {"filter": "none"}}, losses=[], instants=41)
+    assert settings_changed.key == model.key
+    (name, weights), *rest = model.state.items()
+    others = (
+        replace(model, state={name: weights + 1, **dict(rest)}),
+        replace(model, state={f"{name}x": weights, **dict(rest)}),
+        replace(model, refinement={name: weights}),
+        replace(model, options=OPTIONS | {"width": 16}),
+        replace(model, method="epipolarpose"),
+        replace(model, skeleton="coco17"),
+        replace(model, window_step_s=0.04),
+    )
+    assert len({model.key, *(other.key for other in others)}) == 8
+
+
 def test_equal_models_are_equal_files_whatever_their_name(path: Path, tmp_path: Path) -> None:
     a_model().write(tmp_path / "other name.pt")
     assert path.read_bytes() == (tmp_path / "other name.pt").read_bytes()
