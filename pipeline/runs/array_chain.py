@@ -22,7 +22,7 @@ from ..stages.import_arrays import read_keypoints
 from ..stages.morph import move_joints_of_samples
 from ..stages.place_root import place_views
 from ..stages.sides import find_swaps_in_samples, mend_samples
-from ..stages.smooth import make_motion_of_views
+from ..stages.smooth import make_motion_of_views, unfiltered
 from ..training.morph_file import MorphNetwork
 
 log = logging.getLogger("posepipe")
@@ -92,6 +92,8 @@ class ArrayChain:
         """
         if seen is not None:
             pose = self.cache.run(place_views, pose, *seen, subject=self.name)
+        if pose.time is None:
+            return unfiltered(pose)
         return self.cache.run(make_motion_of_views, pose, settings=self.settings.motion, subject=self.name)
 
 

@@ -39,7 +39,7 @@ def make_motion(pose: Pose3D, settings: MotionSettings) -> Pose3D:
     ``max_gap_s``; longer gaps stay NaN. ``steps`` lists the processing, with numbers. A root trajectory is treated
     like a joint. With the filter "none" all poses stay as lifted.
     """
-    pose = _unfiltered(pose)
+    pose = unfiltered(pose)
     if settings.filter == "none":
         return pose
     there = np.isfinite(pose.joint).all((1, 2))
@@ -60,9 +60,13 @@ def make_motion(pose: Pose3D, settings: MotionSettings) -> Pose3D:
 
 @stage(version=2)
 def make_motion_of_views(pose: ViewPoses, settings: MotionSettings) -> ViewPoses:
-    """``make_motion`` for every view of every take of a keypoint file; without times, poses stay as lifted."""
-    pose = _unfiltered(pose)
-    if settings.filter == "none" or pose.time is None:
+    """``make_motion`` for every view of every take of a keypoint file that says its times.
+
+    Raises:
+        ValueError: poses without times.
+    """
+    pose = unfiltered(pose)
+    if settings.filter == "none":
         return pose
     names = ["joint", "canonical", "filled", *(["root_trajectory"] if pose.root_trajectory is not None else [])]
     made: dict[str, Any] = {name: np.array(getattr(pose, name)) for name in names}
@@ -77,7 +81,7 @@ def make_motion_of_views(pose: ViewPoses, settings: MotionSettings) -> ViewPoses
     return replace(pose, **made)
 
 
-def _unfiltered(pose: Poses) -> Poses:
+def unfiltered(pose: Poses) -> Poses:
     """Poses as they were lifted, which are their own raw ones."""
     filled = np.zeros(pose.confidence.shape, bool)
     return replace(pose, joint_raw=pose.joint, filled=filled, root_trajectory_raw=pose.root_trajectory)
