@@ -33,7 +33,7 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     try:
         if path.stat().st_size == 0:
             raise PosepipeError(f"{path} is empty (0 bytes); copy it from the camera again")
-        container = av.open(str(path))
+        container = av.open(f"file:{path}")  # else 12:30:45.mp4 would name a protocol
     except FileNotFoundError as error:
         raise PosepipeError(f"there is no file {path}") from error
     except (av.error.FFmpegError, ValueError) as error:
