@@ -38,7 +38,7 @@ from .fit_takes import (
     open_clips,
     synchronize_takes,
 )
-from .results import Fit
+from .results import Fit, remove_other_results
 from .up_to_date import FitRequest, digest_of
 
 STAGES = (
@@ -156,7 +156,10 @@ def _all_stages(run: FitRun, title: str) -> Fit:
 
     results = write_views(run, chain, clips, views, poses, origin)
     if fused is not None:
-        write_takes(run, fused, samples.pinhole, athletes, timelines, clips, origin)
+        of_takes = write_takes(run, fused, samples.pinhole, athletes, timelines, clips, origin)
+    else:
+        of_takes = ()
+    remove_other_results(run.place.folder / "takes", results + of_takes)
     findings = Findings(clips, athletes, tracks, timelines, swaps, poses, fused, origin)
     report = run.place.folder / "report.html"
     write_report(report, report_of(run, chain, findings, title))
