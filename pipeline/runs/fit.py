@@ -13,7 +13,7 @@ from ..pages.report import write_report
 from ..runtime.workplace import open_workplace
 from ..settings import Settings, check_name
 from .checks import prepare
-from .clip_chain import ClipChain
+from .clip_chain import ClipChain, check_part
 from .fit_clips import Origin, finish_views, lift_views, list_views, write_views
 from .fit_fused import fuse_takes, write_takes
 from .fit_model import (
@@ -30,6 +30,7 @@ from .fit_report import Findings, report_of
 from .fit_run import FitRun, Stopped
 from .fit_takes import (
     crop_pictures,
+    cut_takes,
     detect_people,
     identify_people,
     map_people,
@@ -86,6 +87,7 @@ def fit(
         from .fit_arrays import fit_arrays
 
         return fit_arrays(folder, target, settings, until, tuple(exports))
+    check_part(settings.from_s, settings.to_s)
     recording = Recording.open(folder).without(settings.leave_out)
     asked = FitRequest.of(recording, settings, until, exports)
     with open_workplace(target) as place:
@@ -121,6 +123,10 @@ def _all_stages(run: FitRun, title: str) -> Fit:
     # the cameras of every take together
     timelines = synchronize_takes(run, clips, everybody)
     run.reached("synchronize")
+    if (run.settings.from_s, run.settings.to_s) != (None, None):
+        clips, found, timelines = cut_takes(run, chain, clips, found, timelines)
+        people, everybody = identify_people(chain, clips, found)
+        everybody = map_people(chain, everybody)
     athletes, tracks = match_athletes(run, people, everybody, timelines)
     run.reached("match")
     pictures = crop_pictures(run, method, clips, athletes, tracks)
