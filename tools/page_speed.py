@@ -23,7 +23,7 @@ from posepipe.pipeline.arrays import Pose3D, array_fields
 from posepipe.pipeline.exporters import exporter
 from posepipe.pipeline.exporters.clip import Clip
 from posepipe.pipeline.exporters.npz import read
-from posepipe.pipeline.footage.recording import results_folder
+from posepipe.pipeline.footage.sources import results_folder
 from posepipe.pipeline.footage.video import probe_clip, read_frames, write_video
 from posepipe.pipeline.runtime.cache import SourceFile
 

@@ -16,7 +16,7 @@ def status(
     folder: Annotated[Path, typer.Argument(help="The footage, or its results folder.")], as_json: AsJson = False
 ) -> None:
     """Which stages are done, for which camera, from what, how big, how long they took."""
-    from ..footage.recording import results_folder
+    from ..footage.sources import results_folder
     from ..runtime.workplace import status as run
 
     where = folder if (folder / "run.json").exists() else results_folder(folder)
@@ -39,7 +39,7 @@ def clean(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Remove cached results that no present settings reach."""
-    from ..footage.recording import results_folder
+    from ..footage.sources import results_folder
     from ..runtime.workplace import remove_unreached, size_of, unreached
 
     where = folder if (folder / "run.json").exists() else results_folder(folder)

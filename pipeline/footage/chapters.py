@@ -21,7 +21,7 @@ NAMED = (
 FIRST_GOPRO = re.compile(r"GOPR(\d{4})", re.IGNORECASE)
 
 NUMBERED = re.compile(r"(.*?)(\d{4,}|(?<=\D)\d{3})(\D{0,3})")
-"""Names that only count files, such as C0001 and 00001 of Sony and DJI_20240501120000_0001_D; times must tell more."""
+"""Names that count files, such as Sony's C0001 and 00001, and DJI_20240501120000_0001_D; times must tell more."""
 
 STAMP = re.compile(r"\d{14}")
 """Date and time in a name, which differ from chapter to chapter."""

@@ -55,7 +55,7 @@ def filmed_folder(folder: Path) -> Path | None:
 
 
 def beside(used: Path) -> dict[Path, str]:
-    """Folders beside that which holds the clips of a recording which hold clips as well, and why they are not used."""
+    """Folders with clips beside that which holds the clips of a recording, and why they are not used."""
     why = {}
     for path in folders_in(used.parent):
         if path != used and clips_in(path).clips:

@@ -22,7 +22,7 @@ from .chapters import chapter_of
 from .description import DESCRIPTION, CameraDescription, TakeDescription, camera_name, read_description
 from .layouts import OF_BOARD, beside, filmed_folder, is_of_board, opencap_trials
 from .readers import format_of
-from .sources import chapters_of, clips_in, folders_in, videos_in
+from .sources import chapters_of, clips_in, folders_in, longer_name, videos_in
 from .video import VIDEO_SUFFIXES, is_image_folder
 
 log = logging.getLogger("posepipe")
@@ -199,8 +199,7 @@ def clip_names(clips: Sequence[Path]) -> dict[str, Path]:
     """What cameras are called after their clips: without suffix, if no other one is then called the same."""
     shared = Counter(camera_name(clip).casefold() for clip in clips)
     return {
-        clip.name.replace(".", "_") if shared[camera_name(clip).casefold()] > 1 else camera_name(clip): clip
-        for clip in clips
+        longer_name(clip) if shared[camera_name(clip).casefold()] > 1 else camera_name(clip): clip for clip in clips
     }
 
 
@@ -316,10 +315,3 @@ def _nothing_found(folder: Path) -> str:
         f"{folder} holds no take: put two or more videos of the same moments into it, one per camera, "
         "or one such folder per take"
     )
-
-
-def results_folder(source: Path) -> Path:
-    """Where results go by default: beside the footage, named after it."""
-    resolved = source.absolute()  # of a link, beside the link
-    stem = resolved.name if source.is_dir() else resolved.stem
-    return resolved.with_name(f"{stem}_posepipe")

@@ -119,3 +119,27 @@ def natural_order(paths: Iterable[Path]) -> list[Path]:
 def is_hidden(path: Path) -> bool:
     """Whether a file or folder is hidden, or results of ours."""
     return path.name.startswith(".") or path.name.endswith("_posepipe")
+
+
+def results_folder(source: Path) -> Path:
+    """Where results go by default: beside the footage, named after it, with its suffix if others are called the same.
+
+    Of a video and poses of one name, the video has the shorter name.
+    """
+    resolved = source.absolute()  # of a link, beside the link
+    if source.is_dir():
+        return resolved.with_name(f"{resolved.name}_posepipe")
+    rivals = [path for path in _beside(resolved) if path.stem.casefold() == resolved.stem.casefold()]
+    if any(is_video(path) or (not is_video(resolved) and format_of(path)) for path in rivals):
+        return resolved.with_name(f"{longer_name(resolved)}_posepipe")
+    return resolved.with_name(f"{resolved.stem}_posepipe")
+
+
+def _beside(file: Path) -> list[Path]:
+    """Other files in the folder of one."""
+    return [path for path in file.parent.iterdir() if path.is_file() and path != file] if file.parent.is_dir() else []
+
+
+def longer_name(clip: Path) -> str:
+    """The name of a clip with its suffix, as that of a folder: ``IMG_0001_MOV``."""
+    return f"{clip.stem}_{clip.suffix[1:]}" if clip.suffix else clip.name

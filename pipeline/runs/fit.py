@@ -8,7 +8,8 @@ from pathlib import Path
 from ..detectors.choose import checked_options
 from ..exporters import DEFAULT_EXPORTS, find_format
 from ..footage.keypoint_file import is_keypoint_file
-from ..footage.recording import Recording, results_folder
+from ..footage.recording import Recording
+from ..footage.sources import results_folder
 from ..pages.report import write_report
 from ..runtime.workplace import open_workplace
 from ..settings import Settings, check_name

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 from posepipe.pipeline.errors import PosepipeError
-from posepipe.pipeline.footage.recording import Recording, results_folder
-from posepipe.pipeline.footage.sources import videos_in
+from posepipe.pipeline.footage.recording import Recording
+from posepipe.pipeline.footage.sources import results_folder, videos_in
 
 
 def make(folder: Path, *names: str, said: str = "") -> Path:
