@@ -13,7 +13,7 @@ from ..errors import PosepipeError
 from ..runtime.workplace import JOURNAL
 from .chapters import without_later_chapters
 from .layouts import OF_BOARD, beside, filmed_folder, is_of_board
-from .sources import Found, is_video, natural_order, without_copies
+from .sources import Found, is_video, longer_name, natural_order, without_copies
 from .video import is_image_folder
 
 log = logging.getLogger("posepipe")

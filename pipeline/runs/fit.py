@@ -30,6 +30,7 @@ from .fit_model import (
 from .fit_report import Findings, report_of
 from .fit_run import FitRun, Stopped
 from .fit_takes import (
+    check_views,
     crop_pictures,
     cut_takes,
     detect_people,
@@ -123,6 +124,7 @@ def _all_stages(run: FitRun, title: str) -> Fit:
 
     # the cameras of every take together
     timelines = synchronize_takes(run, clips, everybody)
+    check_views(run, everybody, timelines)
     run.reached("synchronize")
     if (run.settings.from_s, run.settings.to_s) != (None, None):
         clips, found, timelines = cut_takes(run, chain, clips, found, timelines)

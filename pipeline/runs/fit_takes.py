@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
 
+from ...models.multiview.same_view import SAME_VIEW, unlikeness
 from ..arrays import Athletes, Crops, Detections, Identities, LabelledPictures, Swaps, Timeline, Track
 from ..detectors.choose import choose_detector
 from ..errors import PosepipeError
@@ -26,6 +28,8 @@ from .clip_chain import WHOLE, ClipChain, Opened, Part, missing_end
 from .fit_run import FitRun
 from .results import about
 
+SURE = 0.3
+"""Confidence of the joints by which views are compared."""
 OFTEN = 0.05
 """Share of a clip's frames with swapped sides that is worth a warning."""
 
@@ -135,6 +139,30 @@ def synchronize_takes(
         for warning in timeline.warnings:
             run.warn(f"take {take.name}: {warning}")
     return timelines
+
+
+def check_views(run: FitRun, everybody: Mapping[str, list[Track]], timelines: Mapping[str, Timeline]) -> None:
+    """Check that no two cameras of a take are one.
+
+    Raises:
+        PosepipeError: somebody's 2D poses are the same in two, but for scale and place.
+    """
+    for take in run.takes:
+        frame, tracks = timelines[take.name].nearest_frame(), run.of(take, everybody)
+        for first, second in combinations(range(len(tracks)), 2):
+            both = frame[(frame[:, [first, second]] >= 0).all(1)]
+            seen = [[_sure(track, both[:, camera]) for track in tracks[camera]] for camera in (first, second)]
+            if any(unlikeness(one, other) < SAME_VIEW for one, other in product(*seen)):
+                one, other = take.cameras[first], take.cameras[second]
+                raise PosepipeError(
+                    f"{one.video} and {other.video} show the same view, as their 2D poses differ in scale and place "
+                    f"only; leave out the copy with --leave-out {one.name} or --leave-out {other.name}"
+                )
+
+
+def _sure(track: Track, frame: np.ndarray) -> np.ndarray:
+    """Joints (F, J, 2) px of these frames; NaN where they are not sure."""
+    return np.where(track.confidence[frame, :, None] > SURE, track.keypoint[frame], np.nan)
 
 
 @dataclass(frozen=True)
