@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-SAME_VIEW = 0.1
+SAME_VIEW = 0.12
 """Views that are less unlike are one; those of cameras more than about 6 degrees apart are more unlike."""
 
 LEAST = 100
@@ -31,7 +31,7 @@ def unlikeness(first: np.ndarray, second: np.ndarray) -> float:
         return np.inf
     pair = np.where(known, np.stack([first, second], 0).astype(np.float64).transpose(3, 0, 1, 2), np.nan)
     pair = pair[..., known.sum(1) > 1, :]  # (axis, view, instant, joint)
-    about = pair - np.nanmean(pair, -1, keepdims=True)
+    about = pair - np.nanmedian(pair, -1, keepdims=True)  # joints that are wrong do not move it
     lines = [coordinates[:, np.isfinite(coordinates[0])] for coordinates in (*pair, *about)]
     return max(_off_line(x, y) for x, y in lines)
 

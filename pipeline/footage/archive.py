@@ -53,7 +53,10 @@ def name_clips(clips: Sequence[Path], bases: Sequence[Path] = ()) -> dict[Path, 
     Args:
         bases: folders below whose common part the names begin; by default those that the clips are in.
     """
-    clips = without_later_chapters(list({clip.absolute(): clip for clip in clips}.values()))
+    unique: dict[str, Path] = {}
+    for clip in clips:
+        unique.setdefault(os.path.normpath(clip.absolute()), clip)
+    clips = without_later_chapters(list(unique.values()))
     base = os.path.commonpath(bases or [clip.absolute().parent for clip in clips]) if clips else ""
     names = {clip: "" for clip in clips}
     for last in (_short_name, longer_name, lambda clip: clip.name):

@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from ...errors import PosepipeError
 
-_SUFFIXES = "mp4 mov m4v avi mkv webm mts m2ts ts mpg mpeg wmv flv 3gp mxf ogv vob insv lrv mjpeg"
+_SUFFIXES = "mp4 mov m4v avi mkv webm mts m2ts ts mpg mpeg wmv flv 3gp mxf ogv vob insv lrv lrf mjpeg"
 
 VIDEO_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
 """File names taken for videos in a folder; a file named in posepipe.toml may have any."""
