@@ -7,8 +7,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
+import cv2
 import pytest
-from footage import FakeDetector, detected_take, film, film_take, picture_size
+from footage import FakeDetector, detected_take, film, film_take, picture, picture_size
 from posepipe.models import METHODS
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.footage.description import CameraDescription, TakeDescription
@@ -31,8 +32,11 @@ BASES = {
     "labels": (("train.method=epipolarpose", "calibrate.field_of_view_deg=60"), "label"),
     "crops": (("train.method=iqbal", "calibrate.field_of_view_deg=60", "detect.chunk_frames=15"), "crop"),
     "poses": ((*SURE, "keypoints.rate_hz=25", f"keypoints.joints={JOINTS}"), "samples"),
+    "pictures": ((*SURE, "pictures.rate_hz=25"), "samples"),
+    "stated": ((*SURE, "synchronize.offsets=stated"), "samples"),
 }
-"""Settings and last stage of the fits that are compared with; "poses" is of 2D poses, the others of videos."""
+"""Settings and last stage of the fits that are compared with; "poses" is of 2D poses, "pictures" of folders of pictures,
+the others of videos."""
 
 
 @dataclass(frozen=True)
@@ -85,7 +89,12 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Base]]
     folder = tmp_path_factory.mktemp("bases")
     film_take(folder / "videos" / "run", instants=range(30))
     detected_take(folder / "poses" / "run", instants=range(30))
-    for kind in ("videos", "poses"):
+    for camera in range(3):
+        (folder / "pictures" / "run" / f"cam{camera}").mkdir(parents=True)
+        for instant in range(30):
+            image = folder / "pictures" / "run" / f"cam{camera}" / f"{instant:03d}.png"
+            cv2.imwrite(str(image), picture(camera, instant))
+    for kind in ("videos", "poses", "pictures"):
         (folder / kind / "run" / "posepipe.toml").write_text(SAID)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(fit_takes, "choose_detector", lambda settings, device: FakeDetector())
@@ -100,7 +109,7 @@ class _Made(dict):
 
     def __missing__(self, name: str) -> Base:
         overrides, until = BASES[name]
-        footage = self.folder / ("poses" if name == "poses" else "videos") / "run"
+        footage = self.folder / (name if name in ("poses", "pictures") else "videos") / "run"
         base = Base(footage, self.folder / name, {}, overrides, until)
         assert not base.again()
         base.keys.update(keys_of(base.out))
@@ -115,6 +124,9 @@ MODEL = {"lift_poses"}
 SETTINGS: dict[str, tuple[str, str, set[str]]] = {
     "device": ("cpu", "views", set()),
     "leave_out": ('["cam2"]', "views", {"synchronize", "match_people"}),
+    "from_s": ("0.2", "stated", {"cut_frames", "detect_poses"}),
+    "to_s": ("1.0", "stated", {"cut_frames", "detect_poses"}),
+    "pictures.rate_hz": ("30", "pictures", {"extract_frames"}),
     "detect.detector": ("mediapipe", "views", set()),
     "detect.first_look_s": ("200", "views", set()),
     "detect.chunk_frames": ("14", "views", {"detect_poses"}),
@@ -231,6 +243,11 @@ WORDS: dict[str, tuple[str, str, set[str]]] = {
     "calibration": ('moving = false\ncalibration = "calib.toml"', "labels", {"build_samples", "calibrate"}),
     "leave_out": ('moving = false\nleave_out = ["cam2"]', "views", {"synchronize", "match_people"}),
     "keypoints": ("moving = false\n[keypoints]\nrate_hz = 30", "poses", {"read_people", "frames_of"}),
+    "pictures": ("moving = false\n[pictures]\nrate_hz = 30", "pictures", {"extract_frames"}),
+    "cameras.from_s": (
+        f"moving = false\n[cameras.cam0]\nfrom_s = 0.2\n{OTHERS}", "stated", {"cut_frames", "detect_poses"}),
+    "cameras.to_s": (
+        f"moving = false\n[cameras.cam0]\nto_s = 1\n{OTHERS}", "stated", {"cut_frames", "detect_poses"}),
     "cameras.video": (
         'moving = false\n[cameras.cam0]\nvideo = "cam1.mp4"\n[cameras.cam1]\nvideo = "cam0.mp4"\n[cameras.cam2]',
         "views", {"synchronize", "match_people"}),
