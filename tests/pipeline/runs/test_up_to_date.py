@@ -35,8 +35,8 @@ BASES = {
     "pictures": ((*SURE, "pictures.rate_hz=25"), "samples"),
     "stated": ((*SURE, "synchronize.offsets=stated"), "samples"),
 }
-"""Settings and last stage of the fits that are compared with; "poses" is of 2D poses, "pictures" of folders of pictures,
-the others of videos."""
+"""Settings and last stage of the fits that are compared with; "poses" is of 2D poses, "pictures" of folders of
+pictures, the others of videos."""
 
 
 @dataclass(frozen=True)
@@ -124,8 +124,8 @@ MODEL = {"lift_poses"}
 SETTINGS: dict[str, tuple[str, str, set[str]]] = {
     "device": ("cpu", "views", set()),
     "leave_out": ('["cam2"]', "views", {"synchronize", "match_people"}),
-    "from_s": ("0.2", "stated", {"cut_frames", "detect_poses"}),
-    "to_s": ("1.0", "stated", {"cut_frames", "detect_poses"}),
+    "from_s": ("0.2", "stated", {"cut_frames", "detect_poses", "cut_timeline"}),
+    "to_s": ("1.0", "stated", {"cut_frames", "detect_poses", "cut_timeline"}),
     "pictures.rate_hz": ("30", "pictures", {"extract_frames"}),
     "detect.detector": ("mediapipe", "views", set()),
     "detect.first_look_s": ("200", "views", set()),
