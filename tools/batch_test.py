@@ -22,7 +22,7 @@ from fractions import Fraction
 from pathlib import Path
 
 import numpy as np
-from posepipe.pipeline.footage.recording import results_folder, videos_in
+from posepipe.pipeline.footage.sources import results_folder, videos_in
 from posepipe.pipeline.footage.video import probe, read_frames, write_video
 
 ROOT = Path(__file__).resolve().parents[1]

@@ -11,7 +11,7 @@ import tomllib
 from pathlib import Path
 
 from posepipe.pipeline import fit, infer
-from posepipe.pipeline.footage.recording import videos_in
+from posepipe.pipeline.footage.sources import videos_in
 from posepipe.pipeline.settings import Settings, method_needs
 
 PICTURES = ("crop.size_px=64", "train.backbone=resnet18", "train.head_width=64", "train.batch_size=8")

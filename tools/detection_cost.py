@@ -23,7 +23,7 @@ import av
 import ffmpeg
 import imageio_ffmpeg
 from posepipe.pipeline.detectors.mediapipe import MediapipeDetector
-from posepipe.pipeline.footage.recording import videos_in
+from posepipe.pipeline.footage.sources import videos_in
 from posepipe.pipeline.runtime.cache import Cache, SourceFile
 from posepipe.pipeline.settings import DetectSettings
 from posepipe.pipeline.stages.detect import detect_poses

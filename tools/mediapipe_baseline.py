@@ -14,7 +14,7 @@ from pathlib import Path
 import mediapipe
 import numpy as np
 from posepipe.models.skeleton import BLAZEPOSE33, mapping_to_h36m17
-from posepipe.pipeline.footage.recording import videos_in
+from posepipe.pipeline.footage.sources import videos_in
 from posepipe.pipeline.footage.video import read_frames
 
 

@@ -23,8 +23,9 @@ from posepipe.pipeline.arrays import Pose3D, array_fields
 from posepipe.pipeline.exporters import exporter
 from posepipe.pipeline.exporters.clip import Clip
 from posepipe.pipeline.exporters.npz import read
-from posepipe.pipeline.footage.recording import results_folder
-from posepipe.pipeline.footage.video import read_frames, write_video
+from posepipe.pipeline.footage.sources import results_folder
+from posepipe.pipeline.footage.video import probe_clip, read_frames, write_video
+from posepipe.pipeline.runtime.cache import SourceFile
 
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -74,7 +75,8 @@ def looped(source: Path, seconds: float, video: Path) -> Clip:
     write_video(video, Fraction(clip.rate), (pictures[frame] for frame in order))
     moment = np.arange(frames) / float(Fraction(clip.rate))
     people = tuple(replace(person, pose=repeated(person.pose, order, moment)) for person in clip.people)
-    return replace(clip, people=people, video=video, video_time=moment, filmed=True)
+    frames = probe_clip(SourceFile(video, ""))
+    return replace(clip, people=people, video=video, video_time=moment, filmed=True, frames=frames)
 
 
 def repeated(pose: Pose3D, order: np.ndarray, moment: np.ndarray) -> Pose3D:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import numpy as np
@@ -31,6 +31,12 @@ class Frames(HandOver):
     """Seconds that the container promises but the file does not hold (a truncated file)."""
     timecode_s: float | None = None
     """Time of day of the first picture in s, if the container has a timecode."""
+    chapter_starts: list[float] = field(default_factory=list)
+    """Of a recording in several files, when each of them begins in s."""
+    skipped: int = 0
+    """Frames of the clip before the first of these, where they are a part of it."""
+    is_part: bool = False
+    """Whether these are not all frames of the clip; the sound is that of all of it."""
 
     @property
     def filmed(self) -> bool:

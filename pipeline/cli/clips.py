@@ -26,7 +26,10 @@ from .terminal import speak
 
 
 def infer(
-    clips: Annotated[list[Path], typer.Argument(help="Videos of a single camera each, or files of their 2D poses.")],
+    clips: Annotated[
+        list[Path],
+        typer.Argument(help="Videos of a single camera each, folders of numbered pictures, or files of 2D poses."),
+    ],
     model: Annotated[
         Path | None, typer.Option(help="model.pt of a fit; by default searched beside the clip and in this folder.")
     ] = None,
@@ -44,6 +47,8 @@ def infer(
     person: Person = None,
     people: Everybody = None,
     precision: Precision = None,
+    from_s: Annotated[float | None, typer.Option("--from", help="Where in the clip to begin, in s.")] = None,
+    to_s: Annotated[float | None, typer.Option("--to", help="Where in the clip to end, in s.")] = None,
     export: Exports = USUAL_EXPORTS,
     overrides: Overrides = [],  # noqa: B006 - typer copies it
     device: Device = "auto",
@@ -56,14 +61,17 @@ def infer(
       posepipe infer clip.mp4
 
       posepipe infer run1.mp4 run2.mp4 --model ski_videos_posepipe/model.pt --height 1.80
+
+      posepipe infer training.mp4 --from 12.5 --to 40
     """
     speak()
+    from ..footage.archive import name_clips
     from ..runs.infer import infer as run
 
     changed = changes(overrides, person, people, precision)
-    made = []
-    for clip in clips:
-        target = out / clip.stem if out and len(clips) > 1 else out
+    made, named = [], name_clips(clips)
+    for clip, name in named.items():
+        target = out / name if out and len(named) > 1 else out
         made.append(
             run(
                 clip,
@@ -75,6 +83,8 @@ def infer(
                 exports=split(export),
                 overrides=changed,
                 device=device,
+                from_s=from_s,
+                to_s=to_s,
             )
         )
     if as_json:

@@ -48,6 +48,8 @@ def fit(
     leave_out: Annotated[
         list[str], typer.Option(metavar="NAME", help="A take, a camera, or TAKE/CAMERA to leave out; repeatable.")
     ] = [],  # noqa: B006 - typer copies it
+    from_s: Annotated[float | None, typer.Option("--from", help="Where to begin, in s of the take's time.")] = None,
+    to_s: Annotated[float | None, typer.Option("--to", help="Where to end, in s of the take's time.")] = None,
     device: Device = "auto",
     until: Annotated[
         str | None,
@@ -79,6 +81,8 @@ def fit(
         "detect.precision": precision,
         "morph.skeleton": skeleton,
         "leave_out": leave_out or None,
+        "from_s": from_s,
+        "to_s": to_s,
         "people.person": person,
         "people.everybody": everybody(people),
         "device": device,

@@ -16,7 +16,7 @@ def status(
     folder: Annotated[Path, typer.Argument(help="The footage, or its results folder.")], as_json: AsJson = False
 ) -> None:
     """List finished stages with camera, inputs, size and run time."""
-    from ..footage.recording import results_folder
+    from ..footage.sources import results_folder
     from ..runtime.workplace import status as run
 
     where = folder if (folder / "run.json").exists() else results_folder(folder)
@@ -24,10 +24,12 @@ def status(
     if as_json:
         typer.echo(json.dumps([vars(row) for row in rows], indent=1))
         return
-    typer.echo(f"{'what':<26}{'stage':<18}{'state':<9}{'size':>10}{'time':>10}  {'key':<10}from")
+    what = 2 + max(len(name) for name in ("what", *(row.subject for row in rows)))
+    stage = 2 + max(len(name) for name in ("stage", *(row.stage for row in rows)))
+    typer.echo(f"{'what':<{what}}{'stage':<{stage}}{'state':<9}{'size':>10}{'time':>10}  {'key':<10}from")
     for row in rows:
         typer.echo(
-            f"{row.subject:<26}{row.stage:<18}{row.state:<9}{amount(row.bytes):>10}{row.seconds:>9.1f}s  "
+            f"{row.subject:<{what}}{row.stage:<{stage}}{row.state:<9}{amount(row.bytes):>10}{row.seconds:>9.1f}s  "
             f"{row.key[:8]:<10}{', '.join(row.inputs)}"
         )
     if learnt := [row.supervision for row in rows if row.supervision]:
@@ -39,7 +41,7 @@ def clean(
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask.")] = False,
 ) -> None:
     """Remove cached results that the present settings do not use."""
-    from ..footage.recording import results_folder
+    from ..footage.sources import results_folder
     from ..runtime.workplace import remove_unreached, size_of, unreached
 
     where = folder if (folder / "run.json").exists() else results_folder(folder)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
 from pathlib import Path
@@ -13,6 +13,8 @@ import numpy as np
 
 from ...models.skeleton import SKELETONS, Skeleton
 from ..arrays import Frames, Pose3D
+from ..footage.video import read_clip
+from ..runtime.cache import SourceFile
 
 CAMERA_AXES = "camera axes, right-handed: x right, y down, z forward"
 Y_UP_AXES = "the camera's axes with y up, right-handed: x right, y up, z towards the camera"
@@ -50,7 +52,11 @@ class Clip:
     provenance: dict[str, Any]
     """Plain values: posepipe version, digests of model and clip, detector, method, settings."""
     filmed: bool = False
-    """Whether ``video`` can be read; otherwise only its poses exist."""
+    """Whether its pictures can be read; otherwise only its poses exist."""
+    frames: Frames | None = None
+    """Those of the video, for reading its pictures."""
+    source: SourceFile | None = None
+    """What its pictures are read from, where that is not the file ``video`` alone."""
     variant: str = ""
     """Suffix of its file names if they are not of a single camera: "multiview"."""
 
@@ -60,10 +66,35 @@ class Clip:
         return Clip.of_people((Person(ONLY_PERSON, pose),), frames, video, provenance)
 
     @staticmethod
-    def of_people(people: tuple[Person, ...], frames: Frames, video: Path, provenance: dict[str, Any]) -> Clip:
+    def of_people(
+        people: tuple[Person, ...],
+        frames: Frames,
+        video: Path,
+        provenance: dict[str, Any],
+        source: SourceFile | None = None,
+    ) -> Clip:
         """The clip of a video in which these people were tracked."""
-        width, height = map(int, frames.image_size)
-        return Clip(people, video, frames.rate, (width, height), np.array(frames.time), provenance, frames.filmed)
+        return Clip(
+            people=people,
+            video=video,
+            rate=frames.rate,
+            image_size=(int(frames.image_size[0]), int(frames.image_size[1])),
+            video_time=np.array(frames.time),
+            provenance=provenance,
+            filmed=frames.filmed,
+            frames=frames,
+            source=source,
+        )
+
+    def pictures(
+        self, parts: Sequence[tuple[float, float]] | None = None
+    ) -> Generator[tuple[float, np.ndarray], None, None]:
+        """Time (s) and picture (H, W, 3) uint8 BGR of each frame of a clip that was filmed.
+
+        Args:
+            parts: starts and ends (s) of what is wanted; all by default.
+        """
+        return read_clip(self.source or SourceFile(self.video, ""), self.frames, parts=parts)
 
     @property
     def time(self) -> np.ndarray:

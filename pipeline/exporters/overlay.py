@@ -17,7 +17,7 @@ import numpy as np
 
 from ...models.skeleton import SKELETONS
 from ..arrays import Pose3D
-from ..footage.video import read_frames, write_video
+from ..footage.video import write_video
 from ..footage.video.web_video import even, shrunk
 from ..pages.drawing import bone_sides, scene_of, side
 from ..runtime.progress import progress
@@ -49,7 +49,7 @@ def write(clip: Clip, path: Path) -> None:
     shown = frames_to_show(clip.video_time, float(rate))
     shown = shown[inside[shown]]
     with (
-        closing(read_frames(clip.video, parts=parts)) as pictures,
+        closing(clip.pictures(parts)) as pictures,
         progress(f"overlay {clip.video.name}", len(shown)) as advance,
     ):
 

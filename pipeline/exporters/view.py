@@ -19,7 +19,6 @@ import numpy as np
 
 from ...models.body.angles import HINTS, by_joint, joint_angles
 from ..arrays import Pose3D
-from ..footage.video import read_frames
 from ..footage.video.web_video import jpeg, shrunk, size_within, web_video
 from ..pages.page import drawn_poses, drawn_skeleton, packed, render_page
 from ..runtime.progress import progress
@@ -133,7 +132,7 @@ def _film(clip: Clip, stride: int) -> tuple[bytes, bytes]:
     seconds = float(np.ptp(clip.video_time))
     first = b""
     with (
-        closing(read_frames(clip.video)) as pictures,
+        closing(clip.pictures()) as pictures,
         progress(f"view {clip.video.name}", len(clip.video_time)) as advance,
     ):
 

@@ -158,7 +158,7 @@ def find_camera(frames: Frames, video: Path, focal_px: float | None, settings: R
         focal_px: as stated.
     """
     size: tuple[int, int] = tuple(frames.image_size.tolist())
-    equivalent = focal_length_35mm(video) if frames.filmed and focal_px is None else None
+    equivalent = focal_length_35mm(video) if frames.filmed and video.is_file() and focal_px is None else None
     if equivalent is not None:
         focal = equivalent / DIAGONAL_35MM * float(np.hypot(*size))
         return Camera.of_focal_length(size, focal, f"which is {equivalent:g} mm on 35 mm film, as the video says")

@@ -11,6 +11,9 @@ All of it may be left out:
 
     leave_out = ["right"]        # cameras of this take that are not used; in the folder of all takes, takes as well
 
+    [pictures]                   # of cameras that are folders of numbered pictures
+    rate_hz = 120
+
     [keypoints]                  # of files of 2D poses, what they do not say (settings ``keypoints``)
     rate_hz = 59.94
 
@@ -19,6 +22,8 @@ All of it may be left out:
     offset_s = -0.25             # add it to the camera's time to get the take's time; found if left out
     moving = true                # all of the above but rig and calibration, for this camera alone
     slow_motion = 4.0
+    from_s = 12.5                # what is used of its clip, in the clip's own time
+    to_s = 40
 """
 
 from __future__ import annotations
@@ -28,7 +33,7 @@ from typing import Any
 
 from pydantic import Field
 
-from ..settings import StageSettings, read_toml
+from ..settings import PictureSettings, StageSettings, read_toml
 
 DESCRIPTION = "posepipe.toml"
 
@@ -43,6 +48,8 @@ class CameraDescription(StageSettings):
     moving: bool | None = Field(None, description="whether this camera moves")
     slow_motion: float | None = Field(None, gt=0, description="how many times slower than real time the clip plays")
     focal_px: float | None = Field(None, gt=0, description="focal length, for the root trajectory")
+    from_s: float | None = Field(None, ge=0, description="start of what is used of the clip, in its own time")
+    to_s: float | None = Field(None, gt=0, description="end of what is used of the clip, in its own time")
 
 
 class TakeDescription(StageSettings):
@@ -55,6 +62,7 @@ class TakeDescription(StageSettings):
     calibration: str = Field("", description="calibration file")
     leave_out: list[str] = Field([], description="cameras, takes, or take/camera, that are not used")
     keypoints: dict[str, Any] = Field({}, description="settings of files of 2D poses")
+    pictures: PictureSettings = Field(PictureSettings(), description="settings of folders of pictures")
     cameras: dict[str, CameraDescription] = Field({}, description="cameras by name")
 
 

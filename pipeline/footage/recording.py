@@ -1,15 +1,15 @@
 """What was filmed: a folder of takes, each a set of cameras that saw the same moments.
 
-A folder with two or more videos is one take; otherwise each of its sub-folders with two or more
-videos is a take. Instead of videos there may be files of 2D poses (``readers``), one per camera.
-``posepipe.toml`` may say more (``description``).
+A folder with two or more clips (``sources``) is one take; otherwise each of its sub-folders with two or more clips is
+a take, and so is a recording of another program (``layouts``). ``posepipe.toml`` may say more (``description``).
 """
 
 from __future__ import annotations
 
+import logging
 import re
 from collections import Counter
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -18,9 +18,14 @@ from ..errors import PosepipeError
 from ..settings import check_name, parse
 from .calibration_file import read_calibration
 from .camera import Camera
+from .chapters import chapter_of
 from .description import DESCRIPTION, CameraDescription, TakeDescription, camera_name, read_description
+from .layouts import OF_BOARD, beside, filmed_folder, is_of_board, opencap_trials
 from .readers import format_of
-from .video import VIDEO_SUFFIXES
+from .sources import chapters_of, clips_in, folders_in, longer_name, natural_order, videos_in
+from .video import VIDEO_SUFFIXES, is_image_folder
+
+log = logging.getLogger("posepipe")
 
 
 @dataclass(frozen=True)
@@ -39,6 +44,14 @@ class CameraClip:
     """Of a file of 2D poses in the place of a video: settings of its own."""
     focal_px: float | None = None
     """Focal length as stated, for the root trajectory."""
+    chapters: tuple[Path, ...] = ()
+    """Files in which the recording of ``video`` goes on."""
+    rate_hz: float | None = None
+    """Of a folder of pictures, how many a second, if anybody says."""
+    from_s: float | None = None
+    """Where in its own time the part begins that is used; at its beginning if nobody says."""
+    to_s: float | None = None
+    """Where it ends."""
 
 
 @dataclass(frozen=True)
@@ -70,14 +83,7 @@ class Recording:
             raise PosepipeError(f"{folder} is a file; give the folder of the take's videos, or use `posepipe infer`")
         inside = read_description(folder / DESCRIPTION, {})
         left_out: list[str] = list(inside.pop("leave_out", []))
-        if len(sources_in(folder)) >= 2 or _names_files_in(folder, inside):
-            return Recording(folder, (_take(folder, folder.resolve().name, inside),)).without(left_out)
-        takes = [
-            _take(sub, sub.name, description)
-            for sub in _natural_order(path for path in folder.iterdir() if path.is_dir() and not _is_hidden(path))
-            if len(sources_in(sub)) >= 2 or (sub / DESCRIPTION).exists()
-            for description in [read_description(sub / DESCRIPTION, inside)]
-        ]
+        takes = list(_takes(folder, inside))
         if not takes:
             raise PosepipeError(_nothing_found(folder))
         for take in takes:
@@ -115,12 +121,68 @@ class Recording:
         return replace(self, takes=tuple(takes))
 
 
-def _take(folder: Path, name: str, tree: dict[str, Any]) -> Take:
+def _takes(folder: Path, inside: dict[str, Any]) -> Iterator[Take]:
+    """The takes of a folder: itself, or the folders in it.
+
+    Args:
+        inside: what its ``posepipe.toml`` says.
+    """
+    if len(clips_in(folder).clips) >= 2 or _names_files_in(folder, inside):
+        yield _take(folder, folder, inside)
+        return
+    if own := list(_known_takes(folder, inside)):
+        yield from own
+        return
+    for sub in folders_in(folder):
+        description = read_description(sub / DESCRIPTION, inside)
+        enough = len(clips_in(sub).clips) >= 2
+        if enough and is_of_board(sub):
+            _leave_out(sub, OF_BOARD)
+        elif enough or ((sub / DESCRIPTION).exists() and filmed_folder(sub) is None):
+            yield _take(sub, sub, description)
+        else:
+            yield from _known_takes(sub, description)
+
+
+def _known_takes(folder: Path, tree: dict[str, Any]) -> Iterator[Take]:
+    """The takes of a recording of another program; none if it is no such recording."""
+    for trial, videos in opencap_trials(folder).items():
+        yield _described_take(folder, trial, videos, tree)
+    if (filmed := filmed_folder(folder)) is not None:
+        for path, why in beside(filmed).items():
+            _leave_out(path, why)
+        yield _take(folder, filmed, tree)
+
+
+def _leave_out(path: Path, why: str) -> None:
+    log.info("%s is left out: %s", path, why)
+
+
+def _take(folder: Path, filmed: Path, tree: dict[str, Any]) -> Take:
+    """The take of the clips in a folder.
+
+    Args:
+        folder: of the take, after which it is named.
+        filmed: of its clips.
+        tree: what its ``posepipe.toml`` says.
+    """
+    found = clips_in(filmed)
+    for path, why in found.left_out.items():
+        _leave_out(path, why)
+    _check_chapters(found.clips)
+    name = folder.resolve().name
     where = folder / DESCRIPTION
     description: TakeDescription = parse(TakeDescription, tree, str(where))
-    videos = _videos_of_cameras(folder, description)
+    videos = _videos_of_cameras(where, filmed, found.clips, description)
     if len(videos) < 2:
         raise PosepipeError(f"{folder} holds one camera; training needs two or more cameras of the same moments")
+    return _described_take(folder, name, videos, tree)
+
+
+def _described_take(folder: Path, name: str, videos: Mapping[str, Path], tree: dict[str, Any]) -> Take:
+    """A take of these clips, by the names of its cameras, with all that is said of them."""
+    where = folder / DESCRIPTION
+    description: TakeDescription = parse(TakeDescription, tree, str(where))
     _check_cameras(videos, description.cameras, where)
     known = read_calibration(folder, description.calibration) if description.calibration else {}
     if missing := sorted(set(videos) - set(known)) if known else []:
@@ -131,26 +193,47 @@ def _take(folder: Path, name: str, tree: dict[str, Any]) -> Take:
     return Take(name, cameras, description.rig)
 
 
-def _videos_of_cameras(folder: Path, take: TakeDescription) -> dict[str, Path]:
-    """A take's videos by camera, in the order of their files, whether or not the description names the camera."""
-    said = {camera: _video_of(folder, camera, described) for camera, described in take.cameras.items()}
+def _videos_of_cameras(
+    where: Path, filmed: Path, clips: Sequence[Path], description: TakeDescription
+) -> dict[str, Path]:
+    """A take's clips by camera, in the order of their files, whether or not the description names the camera."""
+    said = {camera: _video_of(where, filmed, camera, one) for camera, one in description.cameras.items()}
     videos, taken = dict(said), {path.resolve() for path in said.values()}
-    for path in sources_in(folder):
+    for name, path in clip_names(clips).items():
         if path.resolve() in taken:
             continue
-        name = camera_name(path)
         if name in said:
             raise PosepipeError(
-                f"{folder / DESCRIPTION} says that camera {name!r} is {said[name].name}, but there is {path.name} as "
-                f'well: say which camera that is ([cameras.NAME] video = "{path.name}"), or move it elsewhere'
-            )
-        if name in videos:
-            raise PosepipeError(
-                f"{folder} holds videos that differ only in their suffix; name the cameras in {folder / DESCRIPTION}"
+                f"{where} says that camera {name!r} is {said[name].name}, but there is {path.name} as well: say "
+                f'which camera that is ([cameras.NAME] video = "{path.name}"), or move it elsewhere'
             )
         videos[name] = path
-    order = _natural_order(videos.values())
+    order = natural_order(videos.values())
     return dict(sorted(videos.items(), key=lambda camera: order.index(camera[1])))
+
+
+def clip_names(clips: Sequence[Path]) -> dict[str, Path]:
+    """What cameras are called after their clips: without suffix, if no other one is then called the same."""
+    shared = Counter(camera_name(clip).casefold() for clip in clips)
+    return {
+        longer_name(clip) if shared[camera_name(clip).casefold()] > 1 else camera_name(clip): clip for clip in clips
+    }
+
+
+def _check_chapters(clips: Sequence[Path]) -> None:
+    """Check that no recording lacks a file in its middle.
+
+    Raises:
+        PosepipeError: one does.
+    """
+    first: dict[tuple[str, ...], Path] = {}
+    for clip in clips:
+        place = chapter_of(clip)
+        if place is not None and place.sure and (before := first.setdefault(place.recording, clip)) != clip:
+            raise PosepipeError(
+                f"{clip} belongs to the same recording as {before.name}, but the file before it is missing, so that "
+                "its time is not known; copy all files of the recording, or leave one out with --leave-out"
+            )
 
 
 def _described(name: str, video: Path, take: TakeDescription, known: Mapping[str, Camera]) -> CameraClip:
@@ -163,9 +246,19 @@ def _described(name: str, video: Path, take: TakeDescription, known: Mapping[str
         moving=take.moving if said.moving is None else said.moving,
         slow_motion=said.slow_motion or take.slow_motion,
         calibration=known.get(name),
-        keypoints=None if video.suffix.lower() in VIDEO_SUFFIXES and video.is_file() else take.keypoints,
+        keypoints=take.keypoints if holds_poses(video) else None,
         focal_px=said.focal_px or take.focal_px,
+        chapters=chapters_of(video),
+        rate_hz=take.pictures.rate_hz,
+        from_s=said.from_s,
+        to_s=said.to_s,
     )
+
+
+def holds_poses(clip: Path) -> bool:
+    """Whether a clip is no video, but 2D poses that were detected elsewhere."""
+    named_like_video = clip.suffix.lower() in VIDEO_SUFFIXES and clip.is_file()
+    return not named_like_video and format_of(clip) is not None
 
 
 def describe_clip(clip: Path) -> CameraClip:
@@ -183,7 +276,7 @@ def describe_clip(clip: Path) -> CameraClip:
     return _described(next(named, camera_name(clip)), clip, take, known)
 
 
-def _check_cameras(videos: dict[str, Path], described: Iterable[str], where: Path) -> None:
+def _check_cameras(videos: Mapping[str, Path], described: Iterable[str], where: Path) -> None:
     """Check that cameras can give their names to folders of results, on any system, and are different videos."""
     for name in described:
         if not _FOLDER_NAME.fullmatch(name):
@@ -201,15 +294,16 @@ def _check_cameras(videos: dict[str, Path], described: Iterable[str], where: Pat
 _FOLDER_NAME = re.compile(r"(?![. ])[^/\\:*?\"<>|\x00-\x1f]+(?<![. ])")
 
 
-def _video_of(folder: Path, camera: str, said: CameraDescription) -> Path:
+def _video_of(where: Path, filmed: Path, camera: str, said: CameraDescription) -> Path:
+    """The clip of a camera that a description names, in the folder of the clips or in that of the description."""
     if said.video:
-        path = folder / said.video
-        if not path.is_file() and format_of(path) is None:
-            raise PosepipeError(f"{folder / DESCRIPTION}: camera {camera!r} has no file {path}")
+        path = next((place / said.video for place in (filmed, where.parent) if (place / said.video).exists()), None)
+        if path is None or not (path.is_file() or is_image_folder(path) or holds_poses(path)):
+            raise PosepipeError(f"{where}: camera {camera!r} has no file {filmed / said.video}")
         return path
-    found = [path for path in sources_in(folder) if camera_name(path) == camera]
+    found = [path for path in clips_in(filmed).clips if camera_name(path) == camera]
     if len(found) != 1:
-        raise PosepipeError(f'{folder / DESCRIPTION}: say which file camera {camera!r} is: video = "..."')
+        raise PosepipeError(f'{where}: say which file camera {camera!r} is: video = "..."')
     return found[0]
 
 
@@ -227,49 +321,14 @@ def _names_files_in(folder: Path, tree: dict[str, Any]) -> bool:
 
 
 def _nothing_found(folder: Path) -> str:
-    videos = videos_in(folder)
+    videos = [path for path in clips_in(folder).clips if videos_in(folder)]
     if len(videos) == 1:
+        copies = ", others being copies or later parts of it" if len(videos_in(folder)) > 1 else ""
         return (
-            f"{folder} holds one video ({videos[0].name}), and training needs two or more cameras of the same "
-            "moments; to get 3D poses of one clip with a trained model use `posepipe infer`"
+            f"{folder} holds one video ({videos[0].name}{copies}), and training needs two or more cameras of the "
+            "same moments; to get 3D poses of one clip with a trained model use `posepipe infer`"
         )
     return (
         f"{folder} holds no take: put two or more videos of the same moments into it, one per camera, "
         "or one such folder per take"
     )
-
-
-def videos_in(folder: Path) -> list[Path]:
-    """Files named like videos, in natural order of their names (cam2 before cam10)."""
-    found = [
-        path
-        for path in folder.iterdir()
-        if path.is_file() and path.suffix.lower() in VIDEO_SUFFIXES and not _is_hidden(path)
-    ]
-    return _natural_order(found)
-
-
-def sources_in(folder: Path) -> list[Path]:
-    """Videos of a folder; if there are none, its files and folders of 2D poses."""
-    return videos_in(folder) or _natural_order(
-        path for path in folder.iterdir() if not _is_hidden(path) and format_of(path) is not None
-    )
-
-
-def _natural_order(paths: Iterable[Path]) -> list[Path]:
-    def words(path: Path) -> list[tuple[int, str]]:
-        parts = re.split(r"(\d+)", path.name.lower())
-        return [(int(part), "") if part.isdecimal() else (-1, part) for part in parts]
-
-    return sorted(paths, key=words)
-
-
-def _is_hidden(path: Path) -> bool:
-    return path.name.startswith(".") or path.name.endswith("_posepipe")
-
-
-def results_folder(source: Path) -> Path:
-    """Where results go by default: beside the footage, named after it."""
-    resolved = source.absolute()  # of a link, beside the link
-    stem = resolved.name if source.is_dir() else resolved.stem
-    return resolved.with_name(f"{stem}_posepipe")

@@ -7,7 +7,6 @@ the rest continue. ``summary.csv`` and ``summary.json`` list the result of each.
 from __future__ import annotations
 
 import csv
-import glob
 import io
 import json
 import logging
@@ -16,17 +15,16 @@ import signal
 import time
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
 from ..errors import PosepipeError
 from ..exporters import DEFAULT_EXPORTS, find_format
-from ..footage.video import VIDEO_SUFFIXES
+from ..footage.archive import find_clips
 from ..runtime.cache import Digests, write_atomically
 from ..runtime.workers import Begun, Ended, Workers
-from ..runtime.workplace import JOURNAL
 from .results import about_results
 from .up_to_date import digest_of, infer_request, is_finished
 
@@ -257,60 +255,6 @@ def _died(event: Ended[Task, Row]) -> Row:
     row = Row(str(event.task.clip), "failed", folder=str(event.task.folder))
     row.error = f"{event.task.clip}: the process that worked on it was {how}; is there enough memory?"
     return row
-
-
-def find_clips(sources: Sequence[Path | str], out: Path) -> dict[Path, str]:
-    """All videos of folders, files and patterns, in order, each with the name of its results folder.
-
-    That is its path below the common parent of all sources, without suffix if no other clip has the same name.
-    Hidden files, results and ``out`` are ignored; a link counts as a file at its own place.
-
-    Raises:
-        PosepipeError: a source that does not exist.
-    """
-    clips: dict[Path, None] = {}
-    bases = []
-    for source in map(Path, sources):
-        if source.is_dir():
-            bases.append(source.absolute())
-            clips |= dict.fromkeys(_videos_below(source, out.resolve()))
-        elif source.is_file():
-            bases.append(source.absolute().parent)
-            clips[source] = None
-        elif glob.has_magic(str(source)):
-            bases.append(_fixed_part(source).absolute())
-            found = sorted(Path(path) for path in glob.glob(str(source), recursive=True))  # noqa: PTH207 - absolute
-            clips |= dict.fromkeys(path for path in found if path.is_file() and _is_video(path))
-        else:
-            raise PosepipeError(f"there is no file or folder {source}")
-    base = Path(os.path.commonpath(bases))
-    stems = Counter(clip.absolute().with_suffix("") for clip in clips)
-    return {clip: _name(clip.absolute(), base, stems[clip.absolute().with_suffix("")] > 1) for clip in clips}
-
-
-def _name(clip: Path, base: Path, shared: bool) -> str:
-    below = Path(os.path.relpath(clip, base))
-    stem = f"{below.stem}_{below.suffix[1:]}" if shared else below.stem
-    return str(Path(*(part for part in below.parent.parts if part != ".."), stem))
-
-
-def _fixed_part(pattern: Path) -> Path:
-    parts = pattern.parts[: next(place for place, part in enumerate(pattern.parts) if glob.has_magic(part))]
-    return Path(*parts)
-
-
-def _videos_below(folder: Path, out: Path) -> Iterator[Path]:
-    for place, inner, files in os.walk(folder):
-        here = Path(place)
-        if (here / JOURNAL).exists() or here.resolve() == out:
-            inner.clear()  # results, whose overlays are no clips
-            continue
-        inner[:] = sorted(name for name in inner if not name.startswith("."))
-        yield from (here / name for name in sorted(files) if _is_video(here / name))
-
-
-def _is_video(path: Path) -> bool:
-    return path.suffix.lower() in VIDEO_SUFFIXES and not path.name.startswith(".")
 
 
 def _arrived(sources: Sequence[Path | str], out: Path, known: dict[Path, Row]) -> dict[Path, str]:

@@ -54,7 +54,24 @@ def prepare(run: FitRun) -> Prepared:
     backbone = _checkpoint(run, training.options.get("backbone_weights"))
     labelled = _labelled_source(run) if "labelled_2d" in needs else None
     sources = {camera.video: run.place.digests.of(camera.video) for _, camera in run.cameras}
+    for take in run.takes:
+        _check_contents({camera.video: sources[camera.video] for camera in take.cameras})
     return Prepared(needs, training, backbone, labelled, chosen_morph(run.settings, sources))
+
+
+def _check_contents(sources: Mapping[Path, str]) -> None:
+    """Check that no two clips of a take, of these digests, have the same content.
+
+    Raises:
+        PosepipeError: two have.
+    """
+    first: dict[str, Path] = {}
+    for path, digest in sources.items():
+        if (before := first.setdefault(digest, path)) != path:
+            raise PosepipeError(
+                f"{before} and {path} have the same content, and the same view counts once; remove one, or leave it "
+                "out with --leave-out"
+            )
 
 
 def _training(run: FitRun, needs: frozenset[str]) -> TrainModelSettings:

@@ -7,6 +7,7 @@ second from lifted 3D poses to placed and smoothed ones. Training and lifting li
 from __future__ import annotations
 
 import logging
+import math
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
@@ -14,13 +15,16 @@ import numpy as np
 
 from ..arrays import Detections, Frames, Identities, Pose3D, Swaps, Track
 from ..detectors import Detector
+from ..errors import PosepipeError
 from ..footage.camera import Camera
 from ..footage.recording import CameraClip
-from ..runtime.cache import Cache, SourceFile
+from ..footage.video import Filmed
+from ..runtime.cache import Cache, SourceFile, joint_key
 from ..runtime.utilisation import Busy
+from ..runtime.workplace import Workplace
 from ..settings import KeypointSettings, Settings, TrackSettings, parse
 from ..stages.detect import detect_in_parts, detect_poses
-from ..stages.frames import extract_frames
+from ..stages.frames import cut_frames, cut_people, extract_frames
 from ..stages.import_poses import frames_of, read_people
 from ..stages.morph import morph_skeleton, move_joints
 from ..stages.place_root import place_root
@@ -34,6 +38,11 @@ if TYPE_CHECKING:
     from ..training.morph_file import MorphNetwork  # imports torch
 
 log = logging.getLogger("posepipe")
+
+Part = tuple[float, float]
+"""Start and end in s; the end does not belong to it."""
+
+WHOLE: Part = (-math.inf, math.inf)
 
 
 @dataclass(frozen=True)
@@ -63,20 +72,46 @@ class ClipChain:
     morph: MorphNetwork | None
     """Maps joints to those of a reference, if there is one."""
 
-    def open(self, camera: CameraClip, source: SourceFile, subject: str) -> Opened:
+    def source(self, camera: CameraClip, place: Workplace) -> Filmed:
+        """What a camera's clip is read from, known by the content of all its files."""
+        first, *chapters = (place.digests.of(path) for path in (camera.video, *camera.chapters))
+        rate_hz = camera.rate_hz or self.settings.pictures.rate_hz if camera.video.is_dir() else None
+        key = first if not chapters and rate_hz is None else joint_key(first, *chapters, rate_hz)
+        return Filmed(camera.video, key, camera.chapters, rate_hz)
+
+    def open(self, camera: CameraClip, source: SourceFile, subject: str, part: Part = WHOLE) -> Opened:
         """Timestamps of a video, or the people in a file of 2D poses.
 
+        Args:
+            part: what is used of it, in its own time.
+
         Raises:
-            PosepipeError: a clip that cannot be read, or lacks required information.
+            PosepipeError: a clip that cannot be read, or lacks required information, or nothing in the part.
         """
         run, settings = self.cache.run, self.keypoints_of(camera)
         with about(camera.video):
             if camera.keypoints is None:
                 frames = run(extract_frames, source, subject=subject)
-                return Opened(camera, source, frames, None, settings)
-            found = run(read_people, source, settings=settings, subject=subject)
-            frames = run(frames_of, found, settings=settings, subject=subject)
-            return Opened(camera, source, frames, found, settings)
+                opened = Opened(camera, source, frames, None, settings)
+            else:
+                found = run(read_people, source, settings=settings, subject=subject)
+                frames = run(frames_of, found, settings=settings, subject=subject)
+                opened = Opened(camera, source, frames, found, settings)
+            return self.cut(opened, part, subject)
+
+    def cut(self, clip: Opened, part: Part, subject: str) -> Opened:
+        """A part of a clip, in its own time; the clip itself where that is all of it.
+
+        Raises:
+            PosepipeError: there is nothing in it.
+        """
+        start, end = part
+        if start <= clip.frames.time[0] and end > clip.frames.time[-1]:
+            return clip
+        with about(clip.camera.video):
+            frames = self.cache.run(cut_frames, clip.frames, start, end, subject=subject)
+            given = clip.given and self.cache.run(cut_people, clip.given, start, end, subject=subject)
+        return replace(clip, frames=frames, given=given)
 
     def keypoints_of(self, camera: CameraClip) -> KeypointSettings:
         """Settings of a file of 2D poses; ``posepipe.toml`` takes precedence."""
@@ -87,12 +122,13 @@ class ClipChain:
         """People in every picture of a video; in long videos only where a scan of key frames finds people."""
         run, video, frames, settings = self.cache.run, clip.source, clip.frames, self.settings.detect
         with about(clip.camera.video):
-            if frames.time[-1] <= settings.first_look_s:
+            if np.ptp(frames.time) <= settings.first_look_s:
                 return run(detect_poses, video, frames, detector, settings=settings, subject=subject)
             parts = run(find_parts, video, frames, detector, subject=subject)
             seconds = float(np.diff(parts.part).sum())
-            log.info("%s: a first look finds people in %.0f s of %.0f s", video.path.name, seconds, frames.time[-1])
-            return run(detect_in_parts, video, parts, detector, settings=settings, subject=subject)
+            length = float(np.ptp(frames.time))
+            log.info("%s: a first look finds people in %.0f s of %.0f s", video.path.name, seconds, length)
+            return run(detect_in_parts, video, frames, parts, detector, settings=settings, subject=subject)
 
     def identify(self, clip: Opened, found: Detections, subject: str) -> Identities:
         """Identities of the people in a clip."""
@@ -135,6 +171,19 @@ class ClipChain:
             if (facts := self.cache.facts(stage, found)) and (seconds := facts.get("seconds_of")):
                 return Busy(**seconds)
         return None
+
+
+def check_part(from_s: float | None, to_s: float | None) -> None:
+    """Check that a part may hold something.
+
+    Raises:
+        PosepipeError: it ends before it begins, or times that are no numbers.
+    """
+    start, end = (none if said is None else said for said, none in zip((from_s, to_s), WHOLE, strict=True))
+    if not start < end:
+        raise PosepipeError(
+            f"a part from {start:g} s to {end:g} s holds nothing; the end must be later than the start"
+        )
 
 
 def missing_end(clip: Opened) -> str:

@@ -8,7 +8,7 @@ from pathlib import Path
 from ..errors import PosepipeError
 from ..exporters import EXPORTERS, find_format
 from ..exporters.npz import read
-from .results import write_results
+from .results import RECORD, about_results, add_results
 
 NPZ = EXPORTERS["npz"].file
 
@@ -30,19 +30,25 @@ def export(result: Path | str, formats: Sequence[str], out: Path | str | None = 
     result = Path(result)
     top = result.parent if result.is_file() else result
     files = []
-    for people in _clips(result):
+    clips = list(_clips(result))
+    if not clips:
+        raise PosepipeError(f"{result} holds no {NPZ}; give a results folder of `posepipe fit` or `infer`")
+    for people in clips:
         folder = people[0].parent if out is None else Path(out) / people[0].parent.relative_to(top)
-        files += write_results(read(people), folder, formats)
+        files += add_results(read(people), folder, formats)
     return files
 
 
 def _clips(result: Path) -> Iterator[list[Path]]:
-    """The files of each clip's people: one ``poses.npz``, or several ``poses_<person>.npz`` in one folder."""
+    """The files of each clip's people: those that the folder's record lists, or what is there if it has none."""
     if result.is_file():
         yield [result]
         return
     found = sorted(path for path in result.rglob(f"{Path(NPZ).stem}*.npz") if "cache" not in path.parts)
-    if not found:
-        raise PosepipeError(f"{result} holds no {NPZ}; give a results folder of `posepipe fit` or `infer`")
     for folder in dict.fromkeys(path.parent for path in found):
-        yield [path for path in found if path.parent == folder]
+        here = [path for path in found if path.parent == folder]
+        if (folder / RECORD).exists():
+            recorded = about_results(folder)["files"].get("npz", [])
+            here = [path for path in here if path.name in recorded]
+        if here:
+            yield here

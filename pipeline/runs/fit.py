@@ -8,12 +8,13 @@ from pathlib import Path
 from ..detectors.choose import checked_options
 from ..exporters import DEFAULT_EXPORTS, find_format
 from ..footage.keypoint_file import is_keypoint_file
-from ..footage.recording import Recording, results_folder
+from ..footage.recording import Recording
+from ..footage.sources import results_folder
 from ..pages.report import write_report
 from ..runtime.workplace import open_workplace
 from ..settings import Settings, check_name
 from .checks import prepare
-from .clip_chain import ClipChain
+from .clip_chain import ClipChain, check_part
 from .fit_clips import Origin, finish_views, lift_views, list_views, write_views
 from .fit_fused import fuse_takes, write_takes
 from .fit_model import (
@@ -29,7 +30,9 @@ from .fit_model import (
 from .fit_report import Findings, report_of
 from .fit_run import FitRun, Stopped
 from .fit_takes import (
+    check_views,
     crop_pictures,
+    cut_takes,
     detect_people,
     identify_people,
     map_people,
@@ -38,7 +41,7 @@ from .fit_takes import (
     open_clips,
     synchronize_takes,
 )
-from .results import Fit, model_of
+from .results import Fit, model_of, remove_other_results
 from .up_to_date import FitRequest, digest_of
 
 STAGES = (
@@ -86,6 +89,7 @@ def fit(
         from .fit_arrays import fit_arrays
 
         return fit_arrays(folder, target, settings, until, tuple(exports))
+    check_part(settings.from_s, settings.to_s)
     recording = Recording.open(folder).without(settings.leave_out)
     asked = FitRequest.of(recording, settings, until, exports)
     model, report = model_of(target, STAGES, until), None if until else target / "report.html"
@@ -121,7 +125,12 @@ def _all_stages(run: FitRun, title: str) -> Fit:
 
     # the cameras of every take together
     timelines = synchronize_takes(run, clips, everybody)
+    check_views(run, everybody, timelines)
     run.reached("synchronize")
+    if (run.settings.from_s, run.settings.to_s) != (None, None):
+        clips, found, timelines = cut_takes(run, chain, clips, found, timelines)
+        people, everybody = identify_people(chain, clips, found)
+        everybody = map_people(chain, everybody)
     athletes, tracks = match_athletes(run, people, everybody, timelines)
     run.reached("match")
     pictures = crop_pictures(run, method, clips, athletes, tracks)
@@ -157,7 +166,10 @@ def _all_stages(run: FitRun, title: str) -> Fit:
 
     results = write_views(run, chain, clips, views, poses, origin)
     if fused is not None:
-        write_takes(run, fused, samples.pinhole, athletes, timelines, clips, origin)
+        of_takes = write_takes(run, fused, samples.pinhole, athletes, timelines, clips, origin)
+    else:
+        of_takes = ()
+    remove_other_results(run.place.folder / "takes", results + of_takes)
     findings = Findings(clips, athletes, tracks, timelines, swaps, poses, fused, origin)
     report = run.place.folder / "report.html"
     write_report(report, report_of(run, chain, findings, title))

@@ -133,6 +133,6 @@ def write_views(
         made_from = provenance(clip.source, origin.model_file, origin.model, origin.found[name].detector, *used)
         people = tuple(Person(view.athlete.person, poses[view.name]) for view in shown)
         folders.append(run.place.folder / "takes" / name)
-        result = Clip.of_people(people, clip.frames, clip.camera.video, made_from)
+        result = Clip.of_people(people, clip.frames, clip.camera.video, made_from, clip.source)
         write_results(result, folders[-1], run.asked.exports_of(clip.camera))
     return tuple(folders)

@@ -79,9 +79,10 @@ def write_takes(
     timelines: Mapping[str, Timeline],
     clips: Mapping[str, Opened],
     origin: Origin,
-) -> None:
-    """Result files of every take."""
-    for take in run.takes:
+) -> tuple[Path, ...]:
+    """Result files of every take; their folders."""
+    folders = tuple(run.place.folder / "takes" / take.name for take in run.takes)
+    for take, folder in zip(run.takes, folders, strict=True):
         here = {number: athlete for number, athlete in enumerate(athletes) if athlete.take is take}
         people = tuple(
             FusedPerson.of_athlete(fused, samples, number, athlete, timelines[take.name]).person(
@@ -90,7 +91,8 @@ def write_takes(
             for number, athlete in here.items()
         )
         clip = _clip(run, take, people, run.of(take, clips), origin, fused)
-        write_results(clip, run.place.folder / "takes" / take.name, run.asked.fused_exports)
+        write_results(clip, folder, run.asked.fused_exports)
+    return folders
 
 
 def _clip(

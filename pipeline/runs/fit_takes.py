@@ -4,25 +4,32 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations, product
 from pathlib import Path
 
 import numpy as np
 
+from ...models.multiview.same_view import SAME_VIEW, unlikeness
 from ..arrays import Athletes, Crops, Detections, Identities, LabelledPictures, Swaps, Timeline, Track
 from ..detectors.choose import choose_detector
 from ..errors import PosepipeError
-from ..footage.recording import Take
+from ..footage.recording import CameraClip, Take
+from ..settings import Settings
 from ..stages.crop import crop_labelled, crop_people
+from ..stages.frames import cut_people
 from ..stages.match import SAME, match_people
 from ..stages.sides import find_swaps, mend_sides, swapped_share
 from ..stages.synchronize.agree import agree_on_person
+from ..stages.synchronize.cut import cut_timeline
 from ..stages.synchronize.stage import synchronize
 from ..stages.track import choose, shares, without_anybody
 from .checks import Prepared
-from .clip_chain import ClipChain, Opened, missing_end
+from .clip_chain import WHOLE, ClipChain, Opened, Part, missing_end
 from .fit_run import FitRun
 from .results import about
 
+SURE = 0.3
+"""Confidence of the joints by which views are compared."""
 OFTEN = 0.05
 """Share of a clip's frames with swapped sides above which there is a warning."""
 
@@ -69,8 +76,16 @@ class Athlete:
 
 
 def open_clips(run: FitRun, chain: ClipChain) -> dict[str, Opened]:
-    """Timestamps of all videos; of files of 2D poses the people as well."""
-    clips = {name: chain.open(camera, run.place.source(camera.video), name) for name, camera in run.cameras}
+    """Timestamps of all videos; of files of 2D poses the people as well.
+
+    Of cameras whose offset is not known yet so much more is used than of others as it may be.
+    """
+    clips = {}
+    for name, camera in run.cameras:
+        known = camera.offset_s if run.settings.synchronize.offsets == "auto" else camera.offset_s or 0.0
+        slack_s = run.settings.synchronize.max_offset_s if known is None else 0.0
+        part = part_of(run.settings, camera, Clock(known or 0.0), slack_s)
+        clips[name] = chain.open(camera, chain.source(camera, run.place), name, part)
     for clip in clips.values():
         if sentence := missing_end(clip):
             run.warn(sentence)
@@ -124,6 +139,84 @@ def synchronize_takes(
         for warning in timeline.warnings:
             run.warn(f"take {take.name}: {warning}")
     return timelines
+
+
+def check_views(run: FitRun, everybody: Mapping[str, list[Track]], timelines: Mapping[str, Timeline]) -> None:
+    """Check that no two cameras of a take are one.
+
+    Raises:
+        PosepipeError: somebody's 2D poses are the same in two, but for scale and place.
+    """
+    for take in run.takes:
+        frame, tracks = timelines[take.name].nearest_frame(), run.of(take, everybody)
+        for first, second in combinations(range(len(tracks)), 2):
+            both = frame[(frame[:, [first, second]] >= 0).all(1)]
+            seen = [[_sure(track, both[:, camera]) for track in tracks[camera]] for camera in (first, second)]
+            if any(unlikeness(one, other) < SAME_VIEW for one, other in product(*seen)):
+                one, other = take.cameras[first], take.cameras[second]
+                raise PosepipeError(
+                    f"{one.video} and {other.video} show the same view, as their 2D poses differ in scale and place "
+                    f"only; leave out the copy with --leave-out {one.name} or --leave-out {other.name}"
+                )
+
+
+def _sure(track: Track, frame: np.ndarray) -> np.ndarray:
+    """Joints (F, J, 2) px of these frames; NaN where they are not sure."""
+    return np.where(track.confidence[frame, :, None] > SURE, track.keypoint[frame], np.nan)
+
+
+@dataclass(frozen=True)
+class Clock:
+    """A camera's own time t is offset_s + rate * t in the take's time."""
+
+    offset_s: float
+    rate: float = 1.0
+
+
+def part_of(settings: Settings, camera: CameraClip, clock: Clock, slack_s: float = 0.0) -> Part:
+    """What is used of a camera's clip, in the clip's own time: what the settings say of takes, and it of itself.
+
+    Args:
+        slack_s: by how much the clock may be wrong.
+    """
+    slow_motion = camera.slow_motion or settings.track.slow_motion
+
+    def own(time: float | None, slack: float, otherwise: float) -> float:
+        return otherwise if time is None else (time - clock.offset_s + slack) / clock.rate * slow_motion
+
+    start, end = WHOLE
+    start = max(own(settings.from_s, -slack_s, start), start if camera.from_s is None else camera.from_s)
+    end = min(own(settings.to_s, slack_s, end), end if camera.to_s is None else camera.to_s)
+    return start, end
+
+
+def cut_takes(
+    run: FitRun,
+    chain: ClipChain,
+    clips: Mapping[str, Opened],
+    found: Mapping[str, Detections],
+    timelines: Mapping[str, Timeline],
+) -> tuple[dict[str, Opened], dict[str, Detections], dict[str, Timeline]]:
+    """Of everything the part that the settings say, now that the offsets of all cameras are known."""
+    parts: dict[str, Opened] = {}
+    people: dict[str, Detections] = {}
+    cut: dict[str, Timeline] = {}
+    for take in run.takes:
+        timeline = timelines[take.name]
+        first, count = [], []
+        for number, camera in enumerate(take.cameras):
+            name, clock = (
+                f"{take.name}/{camera.name}",
+                Clock(*(float(each[number]) for each in (timeline.offset, timeline.rate))),
+            )
+            part = part_of(run.settings, camera, clock)
+            whole, here = clips[name], chain.cut(clips[name], part, name)
+            parts[name] = here
+            people[name] = found[name] if here is whole else run.run(cut_people, found[name], *part, subject=name)
+            first.append(here.frames.skipped - whole.frames.skipped)
+            count.append(len(here.frames.time))
+        cut[take.name] = run.run(cut_timeline, timeline, first, count, subject=take.name)
+    return parts, people, cut
 
 
 def match_athletes(
@@ -208,9 +301,10 @@ def crop_pictures(
         labelled = run.run(crop_labelled, *method.labelled, settings=settings, subject="labelled pictures")
     if "crops" in method.needs:
         for view, camera, _ in (shown for athlete in athletes for shown in athlete.shown()):
-            video = clips[camera].source
-            with about(video.path):
-                crops[view] = run.run(crop_people, video, tracks[view], settings=settings, subject=view)
+            clip = clips[camera]
+            with about(clip.source.path):
+                inputs = clip.source, clip.frames, tracks[view]
+                crops[view] = run.run(crop_people, *inputs, settings=settings, subject=view)
     return Pictures(crops, labelled)
 
 

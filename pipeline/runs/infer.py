@@ -17,14 +17,16 @@ from ..exporters import DEFAULT_EXPORTS, find_format, without_video
 from ..exporters.clip import Clip, Person
 from ..footage.camera import Camera, find_camera
 from ..footage.keypoint_file import is_keypoint_file
-from ..footage.readers import format_of
-from ..footage.recording import results_folder
-from ..footage.video import VIDEO_SUFFIXES
+from ..footage.readers import DATA_SUFFIXES, unknown_format
+from ..footage.recording import holds_poses
+from ..footage.sources import results_folder
+from ..footage.video import is_image_folder
 from ..runtime.cache import SourceFile
 from ..runtime.device import check_device
 from ..runtime.workplace import open_workplace
 from ..settings import (
     AFTER_LIFTING,
+    OF_CLIP,
     REPEATED,
     LiftSettings,
     Settings,
@@ -36,7 +38,7 @@ from ..stages.lift import check_intrinsics, lift_poses
 from ..stages.sides import find_swaps, mend_sides
 from ..stages.track import choose, shares
 from ..training.model_file import Model
-from .clip_chain import ClipChain, Opened, missing_end
+from .clip_chain import ClipChain, Opened, check_part, missing_end
 from .infer_arrays import infer_arrays
 from .results import Inferred, about, provenance, write_results
 from .up_to_date import InferRequest, digest_of, infer_request
@@ -55,6 +57,8 @@ def infer(
     exports: Sequence[str] = DEFAULT_EXPORTS,
     overrides: dict[str, Any] | None = None,
     device: str = "auto",
+    from_s: float | None = None,
+    to_s: float | None = None,
 ) -> Inferred:
     """3D poses of a clip, from that clip alone.
 
@@ -62,7 +66,8 @@ def infer(
     on; what the fit that made the model has already detected is used again.
 
     Args:
-        clip: a video, a file or folder of its 2D poses (``readers``), or an .npz of samples (``keypoints``).
+        clip: a video, a folder of numbered pictures, a file or folder of 2D poses (``readers``), or an .npz of
+            samples (``keypoints``); where a recording goes on in further files, these are read as well.
         model: the ``model.pt`` of a fit; by default it is looked for beside the clip and in the current folder.
         out: where results go; by default beside the clip, as ``<clip>_posepipe``.
         height_m: the athlete's stature; results are in metres then, else in body heights.
@@ -73,6 +78,7 @@ def infer(
         exports: result files.
         overrides: settings of the stages before training that differ from the model's, nested.
         device: where networks run.
+        from_s, to_s: the part of the clip that is used, in s of its own time, which stays as it is.
 
     Raises:
         PosepipeError: a mistake in the input, said in one sentence.
@@ -80,11 +86,12 @@ def infer(
     clip = Path(clip)
     for name in exports:
         find_format(name)
-    poses_given = _holds_poses(clip)
+    poses_given = _check_clip(clip)
     path = Path(model) if model else find_model(clip)
     trained = Model.read(path)
     settings = recipe_settings(trained, overrides or {}, path)
-    asked = infer_request(clip, path, height_m, segments_m, focal_px, overrides)
+    asked = infer_request(clip, path, height_m, segments_m, focal_px, overrides, (from_s, to_s))
+    check_part(asked.clip.from_s, asked.clip.to_s)
     check_device(device)
     target = Path(out) if out else results_folder(clip)
     if is_keypoint_file(clip) and not poses_given:
@@ -94,7 +101,7 @@ def infer(
         request = digest_of(asked, place.digests)
         place.journal.begin()
         one = _OneClip(ClipChain(place.cache, settings, trained.morph), trained, place.source(path), asked, device)
-        opened, found = one.detect(place.source(clip))
+        opened, found = one.detect(one.chain.source(asked.clip, place))
         if not opened.frames.filmed:
             exports = without_video(exports)
         if found.detector not in trained.recipe["detector"]:
@@ -103,18 +110,28 @@ def infer(
         shown = tuple(Person(who, pose) for who, pose in poses.items())
         used = *one.used, one.lifting
         origin = provenance(opened.source, one.model_file, trained, found.detector, *used)
-        files = write_results(Clip.of_people(shown, opened.frames, clip, origin), place.folder, exports)
+        made = Clip.of_people(shown, opened.frames, clip, origin, opened.source)
+        files = write_results(made, place.folder, exports)
         place.journal.end(request)
         return Inferred(clip, place.folder, shown[0].pose, tuple(files), poses)
 
 
-def _holds_poses(clip: Path) -> bool:
-    """Whether a clip is not a video but its 2D poses."""
-    poses_given = clip.exists() and clip.suffix.lower() not in VIDEO_SUFFIXES and format_of(clip) is not None
-    if clip.is_dir() and not poses_given:
-        raise PosepipeError(f"{clip} is a folder; give a clip, or train on the folder with `posepipe fit`")
+def _check_clip(clip: Path) -> bool:
+    """Whether a clip is not filmed but 2D poses.
+
+    Raises:
+        PosepipeError: there is no such clip, or data in no known format.
+    """
     if not clip.exists():
         raise PosepipeError(f"there is no file {clip}")
+    poses_given = holds_poses(clip)
+    if clip.is_dir() and not poses_given and not is_image_folder(clip):
+        raise PosepipeError(
+            f"{clip} is a folder, and neither of 2D poses nor of numbered pictures; give a clip, or train on "
+            "the folder with `posepipe fit`"
+        )
+    if clip.suffix.lower() in DATA_SUFFIXES and not poses_given and not is_keypoint_file(clip):
+        raise unknown_format(clip)
     return poses_given
 
 
@@ -141,7 +158,7 @@ class _OneClip:
 
     def detect(self, source: SourceFile) -> tuple[Opened, Detections]:
         """The people in the clip, as given or as found in its pictures."""
-        opened = self.chain.open(self.asked.clip, source, self.name)
+        opened = self.chain.open(self.asked.clip, source, self.name, self.asked.part)
         if opened.given is not None:
             if "crop" in self.model.recipe:
                 raise PosepipeError(
@@ -163,7 +180,7 @@ class _OneClip:
             track = self.chain.map_joints(self.chain.follow(opened, found, people, number, name), name)
             crops: Crops | None = None
             if "crop" in self.model.recipe:
-                crops = run(crop_people, opened.source, track, settings=settings.crop, subject=name)
+                crops = run(crop_people, opened.source, opened.frames, track, settings=settings.crop, subject=name)
             swaps = run(find_swaps, [track], None, settings=settings.sides, subject=name)
             track = run(mend_sides, track, swaps, 0, settings=settings.sides, subject=name)
             pose = run(lift_poses, track, crops, trained_with, self.model, settings=lifting, subject=name)
@@ -242,7 +259,7 @@ def recipe_settings(model: Model, overrides: dict[str, Any], path: Path) -> Sett
         raise PosepipeError(f"{path} is damaged: its recipe lacks {min(missing)!r}; run fit again")
     repeated = (*REPEATED, "crop") if "crop" in model.recipe else REPEATED
     tree = {name: dict(model.recipe[name]) for name in repeated}
-    tree |= {name: dict(model.recipe.get(name, {})) for name in AFTER_LIFTING}
+    tree |= {name: dict(model.recipe.get(name, {})) for name in (*AFTER_LIFTING, *OF_CLIP)}
     for section, values in overrides.items():
         if section not in tree:
             raise PosepipeError(f"infer has no settings {section!r}; it repeats {', '.join(tree)} as in {path}")

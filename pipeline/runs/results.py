@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import shutil
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from importlib.metadata import version
@@ -78,24 +78,87 @@ def write_model(model: Model, folder: Path, settings: str) -> None:
 
 
 def write_results(clip: Clip, folder: Path, exports: Sequence[str]) -> list[Path]:
-    """Write the requested files of a clip; those that are up to date are kept."""
+    """Write the requested files of a clip; those from the same poses are kept, those from others are removed."""
     folder.mkdir(parents=True, exist_ok=True)
-    record = folder / RECORD
     wanted = {"poses": {person.name: person.pose.key for person in clip.people}, **clip.provenance}
-    about = {**clip.facts(CAMERA_AXES), **_statistics(clip), "provenance": clip.provenance}
-    made: dict[str, list[str]] = {}
-    if record.exists():
-        before = json.loads(record.read_text(encoding="utf-8"))
-        if before.get("from") == wanted:
-            made = {name: files for name, files in before["files"].items() if _all_there(folder, files)}
+    record = _Record.open(folder)
+    if record.made_from != wanted:
+        record.remove_files()
+        record = _Record.of(clip, folder, wanted)
     for name in exports:
-        if name not in made:
-            made[name] = _write_one(clip, name, folder)
-            for person in clip.people:
-                person.pose.rest()
-            content = {"from": wanted, "about": about, "files": made}
-            write_atomically(record, json.dumps(content, indent=1, default=str).encode())
-    return [folder / file for name in exports for file in made[name]]
+        if not record.has(name):
+            record.add(clip, name)
+    return [folder / file for name in exports for file in record.files[name]]
+
+
+def add_results(clip: Clip, folder: Path, exports: Sequence[str]) -> list[Path]:
+    """More files of a clip whose poses were read from a file in this folder, or another; what is there stays."""
+    folder.mkdir(parents=True, exist_ok=True)
+    record = _Record.open(folder)
+    if not record.made_from:
+        record = _Record.of(clip, folder, dict(clip.provenance))
+    return [folder / file for name in exports for file in record.add(clip, name)]
+
+
+@dataclass
+class _Record:
+    """The record of a results folder (``RECORD``)."""
+
+    folder: Path
+    made_from: dict[str, Any]
+    """Digests and plain values that the files depend on; empty if nothing is known of them."""
+    about: dict[str, Any]
+    files: dict[str, list[str]]
+    """Names of the files of each format."""
+
+    @staticmethod
+    def open(folder: Path) -> _Record:
+        """The record of a folder, empty if it has none."""
+        if not (folder / RECORD).exists():
+            return _Record(folder, {}, {}, {})
+        known = about_results(folder)
+        return _Record(folder, known["from"], known["about"], known["files"])
+
+    @staticmethod
+    def of(clip: Clip, folder: Path, made_from: dict[str, Any]) -> _Record:
+        """The record of a clip of which no file is there yet."""
+        return _Record(
+            folder, made_from, {**clip.facts(CAMERA_AXES), **_statistics(clip), "provenance": clip.provenance}, {}
+        )
+
+    def has(self, name: str) -> bool:
+        """Whether the files of a format are there."""
+        return name in self.files and _all_there(self.folder, self.files[name])
+
+    def add(self, clip: Clip, name: str) -> list[str]:
+        """Write a format; the names of its files."""
+        made = _write_one(clip, name, self.folder)
+        for person in clip.people:
+            person.pose.rest()
+        self.files[name] = list(dict.fromkeys([*made, *self.files.get(name, ())]))
+        content = {"from": self.made_from, "about": self.about, "files": self.files}
+        write_atomically(self.folder / RECORD, json.dumps(content, indent=1, default=str).encode())
+        return made
+
+    def remove_files(self) -> None:
+        """Remove the record, and all files that it lists."""
+        (self.folder / RECORD).unlink(missing_ok=True)
+        for file in (self.folder / file for files in self.files.values() for file in files):
+            if file.is_dir():
+                shutil.rmtree(file)
+            else:
+                file.unlink(missing_ok=True)
+
+
+def remove_other_results(top: Path, kept: Collection[Path]) -> None:
+    """Remove the recorded files of all folders below one but for these; folders that are empty then go as well."""
+    for record in sorted(top.rglob(RECORD), reverse=True):  # inner folders first
+        folder = record.parent
+        if folder not in kept:
+            _Record.open(folder).remove_files()
+            while folder != top and not any(folder.iterdir()):
+                folder.rmdir()
+                folder = folder.parent
 
 
 def about_results(folder: Path) -> dict[str, Any]:

@@ -6,9 +6,10 @@ digest is that of the whole record, so that nothing can count in the run and not
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, fields, is_dataclass
+from dataclasses import dataclass, fields, is_dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -110,6 +111,12 @@ class InferRequest:
     files: tuple[Any, ...] = ()
     """Those that the overrides name."""
 
+    @property
+    def part(self) -> tuple[float, float]:
+        """Start and end in s of what is used of the clip, in its own time; infinite where nobody says."""
+        start, end = self.clip.from_s, self.clip.to_s
+        return -math.inf if start is None else start, math.inf if end is None else end
+
 
 def infer_request(
     clip: Path,
@@ -118,15 +125,24 @@ def infer_request(
     segments_m: Mapping[str, float] | None = None,
     focal_px: float | None = None,
     overrides: Mapping[str, Any] | None = None,
+    part: tuple[float | None, float | None] = (None, None),
 ) -> InferRequest:
     """What ``infer`` is asked for, and what the clip's ``posepipe.toml`` adds.
+
+    Args:
+        part: start and end in s of what is used of the clip; where they are None, what ``posepipe.toml`` says counts.
 
     Raises:
         PosepipeError: a size that nobody has, or a wrong ``posepipe.toml``.
     """
     size = {"height_m": height_m, "segments_m": dict(segments_m or {})}
     lifting: LiftSettings = parse(LiftSettings, size, "infer")
-    return InferRequest(describe_clip(clip), model, lifting, focal_px, overrides or {}, named_files(overrides or {}))
+    described = describe_clip(clip)
+    from_s, to_s = (
+        said if own is None else own for own, said in zip(part, (described.from_s, described.to_s), strict=True)
+    )
+    described, overrides = replace(described, from_s=from_s, to_s=to_s), overrides or {}
+    return InferRequest(described, model, lifting, focal_px, overrides, named_files(overrides))
 
 
 def named_files(settings: Any) -> tuple[Any, ...]:

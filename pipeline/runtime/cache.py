@@ -231,6 +231,11 @@ def unkeyed_fields(settings: BaseModel) -> set[str]:
     return unkeyed | set(settings.model_extra or {})
 
 
+def joint_key(*parts: Any) -> str:
+    """Digest of several keys and plain values together."""
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
 def key_of(value: Any) -> Any:
     """Keys of inputs, nested as the inputs are."""
     if value is None or isinstance(value, str | int | float | bool):

@@ -11,6 +11,7 @@ from .clip import (
     KeypointSettings,
     MorphSettings,
     PeopleSettings,
+    PictureSettings,
     TrackSettings,
     changed_detection,
 )
@@ -35,14 +36,14 @@ from .takes import (
     SideSettings,
     SynchronizeSettings,
 )
-from .whole import AFTER_LIFTING, REPEATED, Settings, load_settings, settings_from, to_toml
+from .whole import AFTER_LIFTING, OF_CLIP, REPEATED, Settings, load_settings, settings_from, to_toml
 
 __all__ = [
-    "AFTER_LIFTING", "CAMERA_NEEDS", "FROM_JOINTS", "FROM_VIEWS", "REPEATED", "UNKEYED",
+    "AFTER_LIFTING", "CAMERA_NEEDS", "FROM_JOINTS", "FROM_VIEWS", "OF_CLIP", "REPEATED", "UNKEYED",
     "CalibrateSettings", "CropSettings", "DetectSettings", "FuseSettings", "KeypointSettings", "LabelSettings",
-    "LiftSettings", "MorphSettings", "MotionSettings", "PeopleSettings", "RefineModelSettings", "RefineSettings",
-    "RootSettings", "SampleSettings", "Segment", "Settings", "SideSettings", "StageSettings", "SynchronizeSettings",
-    "TrackSettings", "TrainModelSettings", "TrainSettings",
+    "LiftSettings", "MorphSettings", "MotionSettings", "PeopleSettings", "PictureSettings", "RefineModelSettings",
+    "RefineSettings", "RootSettings", "SampleSettings", "Segment", "Settings", "SideSettings", "StageSettings",
+    "SynchronizeSettings", "TrackSettings", "TrainModelSettings", "TrainSettings",
     "changed_detection", "check_extension", "check_name", "find_extension", "forget_extensions", "load_place",
     "load_settings", "method_class", "method_needs", "method_settings", "names_of", "nested", "packages", "parse",
     "put", "read_toml", "setting_names", "settings_from", "to_toml", "training_settings", "unknown_setting",

@@ -52,6 +52,12 @@ def changed_detection(before: Mapping[str, Any], changes: Mapping[str, Any]) -> 
     return kept | dict(changes)
 
 
+class PictureSettings(StageSettings):
+    """Folders of numbered pictures in the place of videos: what they do not say."""
+
+    rate_hz: float | None = Field(None, gt=0, description="pictures per second")
+
+
 class KeypointSettings(StageSettings):
     """2D poses that were detected elsewhere: what their files do not say."""
 

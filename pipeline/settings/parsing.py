@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import difflib
+import re
 import tomllib
 from collections.abc import Iterable
 from pathlib import Path
@@ -51,20 +52,42 @@ def _parse_value(text: str) -> Any:
 
 
 def read_toml(path: Path) -> dict[str, Any]:
-    """A TOML file as nested plain values.
+    """A TOML file as nested plain values; a byte order mark, which some editors write, is passed over.
 
     Raises:
-        PosepipeError: missing or not TOML.
+        PosepipeError: missing, not UTF-8, or not TOML.
     """
     try:
-        with path.open("rb") as file:
-            return tomllib.load(file)
+        text = path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
         raise PosepipeError(f"there is no file {path}") from error
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
-        raise PosepipeError(f"{path} is not valid TOML: {error}") from error
+    except UnicodeDecodeError as error:
+        raise PosepipeError(f"{path} is not UTF-8, as TOML must be; save it in that encoding") from error
     except OSError as error:
         raise PosepipeError(f"cannot read {path}: {error.strerror}") from error
+    if _DRIVE.search(text):  # "C:\temp" is valid TOML, but means C:, a tab and emp
+        raise PosepipeError(f"{path} has a Windows path in double quotes: {_BACKSLASHES}")
+    try:
+        return tomllib.loads(text)
+    except tomllib.TOMLDecodeError as error:
+        raise PosepipeError(f"{path} is not valid TOML: {_explained(error, text)}") from error
+
+
+_DRIVE = re.compile(r'^[^#\n\'"]*"[A-Za-z]:\\(?!\\)', re.MULTILINE)
+"""A Windows path in double quotes whose backslashes are not doubled."""
+
+_BACKSLASHES = (
+    "a backslash begins an escape there; write Windows paths with slashes or in single quotes, as "
+    "'C:\\videos\\calib.toml'"
+)
+
+
+def _explained(error: tomllib.TOMLDecodeError, text: str) -> str:
+    """The parser's own words, and what to do where backslashes between double quotes are the reason."""
+    said = str(error)
+    place = re.search(r"at line (\d+)", said)
+    line = text.splitlines()[int(place[1]) - 1] if place else ""
+    return f"{said}: {_BACKSLASHES}" if re.search(r'"[^"]*\\', line) else said
 
 
 def check_name(kind: str, name: Any, valid: Iterable[str]) -> None:

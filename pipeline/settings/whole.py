@@ -14,7 +14,15 @@ from pydantic import Field
 
 from ...models import METHODS
 from .base import StageSettings
-from .clip import CropSettings, DetectSettings, KeypointSettings, MorphSettings, PeopleSettings, TrackSettings
+from .clip import (
+    CropSettings,
+    DetectSettings,
+    KeypointSettings,
+    MorphSettings,
+    PeopleSettings,
+    PictureSettings,
+    TrackSettings,
+)
 from .extensions import names_of
 from .learning import RefineSettings, TrainSettings
 from .motion import MotionSettings, RootSettings
@@ -34,12 +42,18 @@ REPEATED = ("detect", "keypoints", "track", "people", "morph", "sides")
 AFTER_LIFTING = ("motion", "root")
 """Settings that go into it as well, of stages that a model of a keypoint file was made without."""
 
+OF_CLIP = ("pictures",)
+"""Settings of single clips, which no model holds."""
+
 
 class Settings(StageSettings):
     """All settings of a fit."""
 
     device: str = Field("auto", description="auto, cpu, cuda, cuda:1, mps")
     leave_out: list[str] = Field([], description="takes, cameras, or take/camera, that are not used")
+    from_s: float | None = Field(None, description="start of what is used of every take, in the take's time")
+    to_s: float | None = Field(None, description="end of what is used of every take, in the take's time")
+    pictures: PictureSettings = PictureSettings()
     detect: DetectSettings = DetectSettings()
     keypoints: KeypointSettings = KeypointSettings()
     track: TrackSettings = TrackSettings()

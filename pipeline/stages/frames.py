@@ -1,12 +1,18 @@
-"""Frame extraction: when each picture of a video was taken, and how it is to be shown."""
+"""Frame extraction: when each picture of a video was taken, and how it is to be shown; and parts of clips."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 
-from ..arrays import Frames
-from ..footage.video import probe
+from ..arrays import Detections, Frames
+from ..errors import PosepipeError
+from ..footage.video import probe_clip
 from ..runtime.cache import SourceFile, stage
+
+ROUNDING_S = 1e-6
+"""Within this two times are the same."""
 
 
 @stage(version=2)
@@ -16,14 +22,48 @@ def extract_frames(video: SourceFile) -> Frames:
     Raises:
         PosepipeError: not a readable video.
     """
-    facts = probe(video.path)
-    return Frames(
-        time=facts.time,
-        image_size=np.array(facts.image_size, np.int32),
-        audio_envelope=facts.audio_envelope,
-        rate=str(facts.rate),
-        codec=facts.codec,
-        rotation=facts.rotation,
-        missing_s=facts.missing_s,
-        timecode_s=facts.timecode_s,
+    return probe_clip(video)
+
+
+@stage(version=1)
+def cut_frames(frames: Frames, start: float, end: float) -> Frames:
+    """The frames from one time of the clip (s) to another, which does not belong to them; times stay.
+
+    Raises:
+        PosepipeError: there is none.
+    """
+    inside = _inside(frames.time, start, end)
+    if not inside.any():
+        period = float(np.median(np.diff(frames.time))) if len(frames.time) > 1 else 0.0
+        raise PosepipeError(
+            f"it lasts from {frames.time[0]:.1f} s to {frames.time[-1] + period:.1f} s, so that nothing of it lies "
+            f"between {start:.1f} s and {end:.1f} s"
+        )
+    return replace(
+        frames,
+        time=frames.time[inside],
+        missing_s=frames.missing_s if inside[-1] else 0.0,
+        skipped=frames.skipped + int(inside.argmax()),
+        is_part=True,
     )
+
+
+@stage(version=1)
+def cut_people(found: Detections, start: float, end: float) -> Detections:
+    """The people in the frames that ``cut_frames`` leaves."""
+    inside = _inside(found.time, start, end)
+    kept = inside[found.frame]
+    place = np.cumsum(inside) - 1
+    return replace(
+        found,
+        time=found.time[inside],
+        camera_motion=found.camera_motion[inside],
+        frame=place[found.frame[kept]].astype(np.int32),
+        box=found.box[kept],
+        keypoint=found.keypoint[kept],
+        confidence=found.confidence[kept],
+    )
+
+
+def _inside(time: np.ndarray, start: float, end: float) -> np.ndarray:
+    return (time >= start - ROUNDING_S) & (time < end - ROUNDING_S)

@@ -13,7 +13,7 @@ import numpy as np
 
 from ..arrays import Frames, Parts
 from ..detectors import Detector
-from ..footage.video import read_key_frames
+from ..footage.video import read_clip_keys
 from ..runtime.cache import SourceFile, stage
 from ..runtime.progress import progress
 
@@ -31,15 +31,16 @@ def find_parts(video: SourceFile, frames: Frames, detector: Detector) -> Parts:
     times: list[float] = []
 
     def looks() -> Iterator[np.ndarray]:
-        with progress(f"look through {video.path.name}", round(float(frames.time[-1]))) as advance:
-            for time, picture in read_key_frames(video.path):
+        with progress(f"look through {video.path.name}", round(float(np.ptp(frames.time)))) as advance:
+            for time, picture in read_clip_keys(video, frames):
                 if not times or time - times[-1] >= LOOK_S:
-                    advance(round(time - (times[-1] if times else 0.0)))
+                    advance(round(time - (times[-1] if times else float(frames.time[0]))))
                     times.append(time)
                     yield picture
 
     seen = np.array(list(detector.anybody(looks())), bool)
-    part = parts_from(np.array(times), seen, float(frames.time[-1]))
+    start = float(frames.time[0])
+    part = start + parts_from(np.array(times) - start, seen, float(frames.time[-1]) - start)
     return Parts(time=np.array(frames.time), part=part)
 
 

@@ -14,7 +14,8 @@ import pytest
 from av.video.frame import VideoFrame
 from known_scene import cameras, people
 from posepipe.models.skeleton import H36M17
-from posepipe.pipeline.footage.recording import Recording, videos_in
+from posepipe.pipeline.footage.recording import Recording
+from posepipe.pipeline.footage.sources import videos_in
 from posepipe.pipeline.footage.video import probe, read_frames, write_video
 from posepipe.pipeline.runtime.cache import SourceFile
 from posepipe.pipeline.stages.import_arrays import read_keypoints

@@ -96,8 +96,7 @@ def read(path: Path) -> Found:
     """
     name = format_of(path)
     if name is None:
-        known = ", ".join(names_of("reader", READERS))
-        raise PosepipeError(f"{path} holds no 2D poses in a format that is known: {known}")
+        raise unknown_format(path)
     try:
         found: Found = find_reader(name).read(path)
     except (ValueError, KeyError, TypeError, IndexError, OSError) as error:
@@ -106,6 +105,19 @@ def read(path: Path) -> Found:
     if len(found.frame) == 0:
         raise PosepipeError(f"{path} holds nobody in any frame")
     return found
+
+
+DATA_SUFFIXES = frozenset(
+    {".csv", ".tsv", ".txt", ".json", ".npz", ".npy", ".h5", ".hdf5", ".nc", ".mat", ".pickle", ".pkl", ".parquet",
+     ".slp", ".toml", ".xml", ".yaml", ".yml", ".c3d", ".trc"}
+)  # fmt: skip
+"""Names of files that are no videos, whatever is in them."""
+
+
+def unknown_format(path: Path) -> PosepipeError:
+    """What to say of a file that no reader recognises."""
+    known = ", ".join(names_of("reader", READERS))
+    return PosepipeError(f"{path} holds no 2D poses in a format that is known: {known}")
 
 
 def head_of(path: Path, suffix: str) -> str:

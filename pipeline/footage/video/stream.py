@@ -15,7 +15,7 @@ from av.video.stream import VideoStream
 
 from ...errors import PosepipeError
 
-_SUFFIXES = "mp4 mov m4v avi mkv webm mts m2ts ts mpg mpeg wmv flv 3gp mxf ogv vob insv lrv mjpeg"
+_SUFFIXES = "mp4 mov m4v avi mkv webm mts m2ts ts mpg mpeg wmv flv 3gp mxf ogv vob insv lrv lrf mjpeg"
 
 VIDEO_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
 """File names taken for videos in a folder; a file named in posepipe.toml may have any."""
@@ -33,7 +33,7 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     try:
         if path.stat().st_size == 0:
             raise PosepipeError(f"{path} is empty (0 bytes); copy it from the camera again")
-        container = av.open(str(path))
+        container = av.open(f"file:{path}")  # else 12:30:45.mp4 would name a protocol
     except FileNotFoundError as error:
         raise PosepipeError(f"there is no file {path}") from error
     except (av.error.FFmpegError, ValueError) as error:

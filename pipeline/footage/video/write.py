@@ -23,7 +23,7 @@ def write_video(path: Path, rate: Fraction, pictures: Iterator[np.ndarray]) -> N
     height, width = first.shape[:2]
     process = (
         ffmpeg.input("pipe:", format="rawvideo", pix_fmt="bgr24", s=f"{width}x{height}", r=str(rate))
-        .output(str(path), format="mp4", vcodec="libx264", pix_fmt="yuv420p", preset="veryfast", crf=23,
+        .output(f"file:{path}", format="mp4", vcodec="libx264", pix_fmt="yuv420p", preset="veryfast", crf=23,
                 movflags="+faststart", loglevel="error")
         .overwrite_output()
         .run_async(cmd=imageio_ffmpeg.get_ffmpeg_exe(), pipe_stdin=True, pipe_stderr=True)

@@ -20,7 +20,8 @@ import pytest
 from footage import film, film_nobody
 from posepipe.pipeline.cli.batch_table import sentence, shown_in
 from posepipe.pipeline.errors import PosepipeError
-from posepipe.pipeline.runs.batch import Row, batch, find_clips
+from posepipe.pipeline.footage.archive import find_clips
+from posepipe.pipeline.runs.batch import Row, batch
 from quick_fit import Fitted
 from rich.console import Console
 

@@ -7,9 +7,10 @@ from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
-from footage import FakeDetector, detected_take, film, film_take, picture_size, seen
+from footage import FakeDetector, detected_take, film, film_take, picture, picture_size, seen
 from posepipe.models import METHODS
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.footage.description import CameraDescription, TakeDescription
@@ -33,8 +34,11 @@ BASES = {
     "poses": ((*SURE, "keypoints.rate_hz=25", f"keypoints.joints={JOINTS}"), "samples"),
     "whole poses": ((*SURE, "keypoints.rate_hz=25", f"keypoints.joints={JOINTS}"), None),
     "arrays": ((*SURE, "keypoints.rate_hz=25"), None),
+    "pictures": ((*SURE, "pictures.rate_hz=25"), "samples"),
+    "stated": ((*SURE, "synchronize.offsets=stated"), "samples"),
 }
-"""Settings and last stage of the fits that are compared with: of videos, of files of 2D poses, or of an .npz."""
+"""Settings and last stage of the fits that are compared with: of videos, folders of pictures, files of 2D poses or an
+.npz."""
 
 
 @dataclass(frozen=True)
@@ -95,7 +99,12 @@ def bases(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Base]]
     folder = tmp_path_factory.mktemp("bases")
     film_take(folder / "videos" / "run", instants=range(30))
     detected_take(folder / "poses" / "run", instants=range(30))
-    for kind in ("videos", "poses"):
+    for camera in range(3):
+        (folder / "pictures" / "run" / f"cam{camera}").mkdir(parents=True)
+        for instant in range(30):
+            image = folder / "pictures" / "run" / f"cam{camera}" / f"{instant:03d}.png"
+            cv2.imwrite(str(image), picture(camera, instant))
+    for kind in ("videos", "poses", "pictures"):
         (folder / kind / "run" / "posepipe.toml").write_text(SAID)
     (folder / "arrays").mkdir()
     keypoint = np.stack([seen(camera, range(30)) for camera in range(3)], 1)
@@ -114,7 +123,8 @@ class _Made(dict):
 
     def __missing__(self, name: str) -> Base:
         overrides, until = BASES[name]
-        footage = self.folder / {"poses": "poses/run", "arrays": "arrays/run.npz"}.get(name.split()[-1], "videos/run")
+        places = {"poses": "poses/run", "arrays": "arrays/run.npz", "pictures": "pictures/run"}
+        footage = self.folder / places.get(name.split()[-1], "videos/run")
         base = Base(footage, self.folder / name, {}, overrides, until, "")
         assert not base.again()
         self[name] = replace(base, keys=keys_of(base.out), network=network_of(base.out))
@@ -126,6 +136,9 @@ TRACKING = {"track_people", "track_athlete"}
 SETTINGS: dict[str, tuple[str, str, set[str]]] = {
     "device": ("cpu", "views", set()),
     "leave_out": ('["cam2"]', "views", {"synchronize", "match_people"}),
+    "from_s": ("0.2", "stated", {"cut_frames", "detect_poses", "cut_timeline"}),
+    "to_s": ("1.0", "stated", {"cut_frames", "detect_poses", "cut_timeline"}),
+    "pictures.rate_hz": ("30", "pictures", {"extract_frames"}),
     "detect.detector": ("mediapipe", "views", set()),
     "detect.first_look_s": ("200", "views", set()),
     "detect.chunk_frames": ("14", "views", {"detect_poses"}),
@@ -249,6 +262,11 @@ WORDS: dict[str, tuple[str, str, set[str]]] = {
     "calibration": ('moving = false\ncalibration = "calib.toml"', "labels", {"build_samples", "calibrate"}),
     "leave_out": ('moving = false\nleave_out = ["cam2"]', "views", {"synchronize", "match_people"}),
     "keypoints": ("moving = false\n[keypoints]\nrate_hz = 30", "whole poses", {"read_people", "frames_of"}),
+    "pictures": ("moving = false\n[pictures]\nrate_hz = 30", "pictures", {"extract_frames"}),
+    "cameras.from_s": (
+        "moving = false\n[cameras.cam0]\nfrom_s = 0.2", "stated", {"cut_frames", "detect_poses"}),
+    "cameras.to_s": (
+        "moving = false\n[cameras.cam0]\nto_s = 1", "stated", {"cut_frames", "detect_poses"}),
     "cameras.video": (
         'moving = false\n[cameras.cam0]\nvideo = "cam1.mp4"\n[cameras.cam1]\nvideo = "cam0.mp4"',
         "views", {"synchronize", "match_people"}),

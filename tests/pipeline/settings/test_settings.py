@@ -18,6 +18,7 @@ from posepipe.pipeline.settings import (
     method_settings,
     nested,
     parse,
+    read_toml,
     setting_names,
     to_toml,
 )
@@ -115,7 +116,7 @@ def test_the_file_is_named_that_is_wrong(tmp_path: Path) -> None:
             load_settings(path)
         assert str(path) in str(caught.value)
     broken.write_bytes(b"\xff\xfe")
-    with pytest.raises(PosepipeError, match="not valid TOML"):
+    with pytest.raises(PosepipeError, match="not UTF-8"):
         load_settings(broken)
     with pytest.raises(PosepipeError, match="cannot read"):
         load_settings(tmp_path)
@@ -140,3 +141,34 @@ def test_plain_helpers() -> None:
     with pytest.raises(PosepipeError, match=r"^unknown export 'qqq'; valid: npz, csv$"):
         check_name("export", "qqq", ["npz", "csv"])
     assert parse(TrackSettings, {"gap_s": 2}, "here").gap_s == 2
+
+
+def test_a_byte_order_mark_is_passed_over(tmp_path: Path) -> None:
+    config = tmp_path / "my.toml"
+    config.write_bytes(b"\xef\xbb\xbf[train]\r\nepochs = 3\r\n")
+    assert options_of(load_settings(config))["epochs"] == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "sentence"),
+    [
+        (rb'calibration = "C:\Users\me\Calib.toml"', "single quotes"),
+        (rb'calibration = "C:\temp\new.toml"', "single quotes"),  # valid TOML, with a tab and a new line
+        (rb'names = ["\\server\a", "\server\calib.toml"]', "single quotes"),
+        ("moving = false".encode("utf-16"), "not UTF-8"),
+        (b"moving = ", "not valid TOML"),
+    ],
+)
+def test_a_file_that_is_not_toml_is_told_what_to_change(content: bytes, sentence: str, tmp_path: Path) -> None:
+    config = tmp_path / "my.toml"
+    config.write_bytes(content)
+    with pytest.raises(PosepipeError, match=sentence) as refused:
+        load_settings(config)
+    assert str(config) in str(refused.value)
+    assert "\n" not in str(refused.value)
+
+
+def test_windows_paths_that_are_written_as_toml_wants_are_read(tmp_path: Path) -> None:
+    written = tmp_path / "posepipe.toml"
+    written.write_text('a = "C:\\\\temp"\nb = \'C:\\temp\'  # not "C:\\temp"\nc = "C:/temp"\n')
+    assert read_toml(written) == {"a": "C:\\temp", "b": "C:\\temp", "c": "C:/temp"}

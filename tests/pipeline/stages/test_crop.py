@@ -16,9 +16,9 @@ from posepipe.models.methods.epipolarpose import EpipolarPose
 from posepipe.models.methods.iqbal import Iqbal
 from posepipe.models.networks import pose_cnn
 from posepipe.models.networks.pose_cnn import Pose25D, PoseCNN
-from posepipe.pipeline.arrays import Crops, Pieces, Samples, Track
+from posepipe.pipeline.arrays import Crops, Frames, Pieces, Samples, Track
 from posepipe.pipeline.errors import PosepipeError
-from posepipe.pipeline.footage.video import read_frames
+from posepipe.pipeline.footage.video import probe_clip, read_frames
 from posepipe.pipeline.footage.video.cropping import crop_square
 from posepipe.pipeline.runs.fit import fit
 from posepipe.pipeline.runs.infer import infer
@@ -82,6 +82,11 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> SourceFile:
     return SourceFile(film(tmp_path_factory.mktemp("clip") / "clip.mp4", 1, range(FRAMES)), "clip")
 
 
+@pytest.fixture(scope="module")
+def frames(clip: SourceFile) -> Frames:
+    return probe_clip(clip)
+
+
 @pytest.fixture
 def track() -> Track:
     """The athlete of the clip, unseen in three frames."""
@@ -130,8 +135,8 @@ def test_a_box_outside_the_image_is_black() -> None:
 # The stage
 
 
-def test_every_frame_with_a_box_has_a_crop(clip: SourceFile, track: Track, tmp_path: Path) -> None:
-    crops = Cache(tmp_path).run(crop_people, clip, track, settings=SMALL)
+def test_every_frame_with_a_box_has_a_crop(clip: SourceFile, frames: Frames, track: Track, tmp_path: Path) -> None:
+    crops = Cache(tmp_path).run(crop_people, clip, frames, track, settings=SMALL)
     assert isinstance(crops.picture, np.memmap)
     assert crops.picture.shape == (FRAMES - 3, 64, 64, 3)
     assert crops.frame.tolist() == [frame for frame in range(FRAMES) if frame not in (0, 11, 12)]
@@ -150,19 +155,19 @@ def test_every_frame_with_a_box_has_a_crop(clip: SourceFile, track: Track, tmp_p
     np.testing.assert_allclose(np.ptp(inside, axis=1).max(-1), 0.75 * 64, rtol=0.05)
 
 
-def test_frames_without_a_crop_are_black(clip: SourceFile, track: Track, tmp_path: Path) -> None:
-    crops = Cache(tmp_path).run(crop_people, clip, track, settings=SMALL)
+def test_frames_without_a_crop_are_black(clip: SourceFile, frames: Frames, track: Track, tmp_path: Path) -> None:
+    crops = Cache(tmp_path).run(crop_people, clip, frames, track, settings=SMALL)
     picture, map_ = crops.at(np.array([11, 5, -1, 12, 23]))
     assert picture.any((1, 2, 3)).tolist() == [False, True, False, False, True]
     np.testing.assert_array_equal(map_[2], np.eye(2, 3))
 
 
 def test_a_killed_stage_goes_on_and_gives_the_same(
-    clip: SourceFile, track: Track, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    clip: SourceFile, frames: Frames, track: Track, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = Cache(tmp_path / "whole").run(crop_people, clip, track, settings=SMALL)
+    whole = Cache(tmp_path / "whole").run(crop_people, clip, frames, track, settings=SMALL)
     other_chunks = Cache(tmp_path / "chunks").run(
-        crop_people, clip, track, settings=SMALL.model_copy(update={"chunk_frames": 4})
+        crop_people, clip, frames, track, settings=SMALL.model_copy(update={"chunk_frames": 4})
     )
     keep, kept = Work.keep, []
 
@@ -175,9 +180,9 @@ def test_a_killed_stage_goes_on_and_gives_the_same(
     cut = Cache(tmp_path / "cut")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Work, "keep", dying)
-        cut.run(crop_people, clip, track, settings=SMALL)
+        cut.run(crop_people, clip, frames, track, settings=SMALL)
     assert len(list((tmp_path / "cut" / "crop_people").glob("*.parts/*"))) == 1
-    resumed = cut.run(crop_people, clip, track, settings=SMALL)
+    resumed = cut.run(crop_people, clip, frames, track, settings=SMALL)
     for other in (resumed, other_chunks):
         for field in ("picture", "crop_from_image", "frame"):
             np.testing.assert_array_equal(getattr(other, field), getattr(whole, field))

@@ -1,0 +1,167 @@
+"""Recordings in several files, folders of pictures and parts of clips are read as any other clip."""
+
+from __future__ import annotations
+
+from contextlib import closing
+from fractions import Fraction
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+from footage import RATE, FakeDetector, film, picture, picture_size
+from posepipe.pipeline.arrays import Frames
+from posepipe.pipeline.errors import PosepipeError
+from posepipe.pipeline.footage.video import Filmed, probe_clip, read_clip, read_clip_keys
+from posepipe.pipeline.runtime.cache import Cache, SourceFile
+from posepipe.pipeline.settings import DetectSettings
+from posepipe.pipeline.stages.detect import detect_in_parts
+from posepipe.pipeline.stages.frames import cut_frames, cut_people
+from posepipe.pipeline.stages.scan import find_parts
+
+
+def seen(video: SourceFile, frames: Frames, parts: list[tuple[float, float]] | None = None) -> dict[float, int]:
+    """The instant that each picture shows, by its time."""
+    with closing(read_clip(video, frames, parts=parts)) as pictures:
+        return {round(time, 4): FakeDetector.number(image)[1] for time, image in pictures}
+
+
+def stamped(instants: range, start: float = 0.0) -> dict[float, int]:
+    return {round(start + number / RATE, 4): instant for number, instant in enumerate(instants)}
+
+
+@pytest.fixture(scope="module")
+def chapters(tmp_path_factory: pytest.TempPathFactory) -> Filmed:
+    """A recording of 75 instants in files of 30, 30 and 15."""
+    folder = tmp_path_factory.mktemp("chapters")
+    files = [
+        film(folder / f"GX0{number + 1}0042.MP4", 1, range(30 * number, min(30 * number + 30, 75)))
+        for number in range(3)
+    ]
+    return Filmed(files[0], "key", tuple(files[1:]))
+
+
+def test_chapters_are_one_clip_of_the_joined_length(chapters: Filmed) -> None:
+    frames = probe_clip(chapters)
+    np.testing.assert_allclose(frames.time, np.arange(75) / RATE, atol=1e-6)
+    assert seen(chapters, frames) == stamped(range(75))
+    times = [time for time, _ in read_clip_keys(chapters, frames)]
+    assert times == sorted(times)
+    assert {0.0, 1.2, 2.4} <= {round(time, 4) for time in times}
+
+
+def test_parts_of_chapters_reach_over_their_ends(chapters: Filmed) -> None:
+    frames = probe_clip(chapters)
+    assert seen(chapters, frames, [(1.0, 1.4)]) == stamped(range(25, 36), 1.0)
+    assert seen(chapters, frames, [(0.0, 0.08), (2.8, 2.96)]) == stamped(range(3)) | stamped(range(70, 75), 2.8)
+    part = cut_frames(frames, 1.0, 2.6)
+    assert seen(chapters, part) == stamped(range(25, 65), 1.0)
+    assert seen(chapters, part, [(0.0, 1.12)]) == stamped(range(25, 29), 1.0)
+    assert [1.0 <= time < 2.6 for time, _ in read_clip_keys(chapters, part)].count(False) == 0
+
+
+def test_chapters_of_another_size_are_no_chapters(tmp_path: Path) -> None:
+    first, second = film(tmp_path / "GX010042.MP4", 0, range(5)), film(tmp_path / "GX020042.MP4", 1, range(5))
+    with pytest.raises(PosepipeError, match="another size"):
+        probe_clip(Filmed(first, "", (second,)))
+
+
+def test_the_sound_of_chapters_is_joined_where_they_begin() -> None:
+    from posepipe.pipeline.footage.video.source import _joined_sound
+
+    sound = np.arange(1.0, 6.0, dtype=np.float32)
+    joined = _joined_sound([0.0, 0.02, 0.05], [sound, None, sound[:2]])
+    assert joined is not None
+    np.testing.assert_array_equal(joined, [*sound, *np.zeros(20), 1, 2])
+    assert _joined_sound([0.0, 1.0], [None, None]) is None
+
+
+def image_folder(folder: Path, numbers: range, name: str = "pic{:04d}.png") -> Path:
+    folder.mkdir(parents=True)
+    for number in numbers:
+        cv2.imwrite(str(folder / name.format(number)), picture(1, number))
+    return folder
+
+
+@pytest.mark.parametrize("name", ["pic{:04d}.png", "{}.bmp", "Bild-{:03d}_links.tif"])
+def test_a_folder_of_pictures_is_a_clip(name: str, tmp_path: Path) -> None:
+    clip = Filmed(image_folder(tmp_path / "übung 1", range(8, 12), name), "", rate_hz=RATE)
+    frames = probe_clip(clip)
+    assert (tuple(frames.image_size), frames.rate, frames.filmed) == (picture_size(1), str(RATE), True)
+    assert seen(clip, frames) == stamped(range(8, 12))
+    assert seen(clip, frames, [(0.04, 0.08)]) == stamped(range(9, 11), 0.04)
+    assert seen(clip, cut_frames(frames, 0.08, np.inf)) == stamped(range(10, 12), 0.08)
+
+
+def test_lost_and_damaged_pictures_leave_their_time_free(tmp_path: Path) -> None:
+    folder = image_folder(tmp_path / "clip", range(6))
+    (folder / "pic0002.png").unlink()
+    (folder / "pic0004.png").write_bytes(b"damaged")
+    (folder / "pic0005.png").write_bytes(b"")
+    clip = Filmed(folder, "", rate_hz=RATE)
+    frames = probe_clip(clip)
+    np.testing.assert_allclose(frames.time, [0, 0.04, 0.12])
+    assert list(seen(clip, frames)) == [0, 0.04, 0.12]
+
+
+def test_numbers_that_count_something_else_are_no_times(tmp_path: Path) -> None:
+    folder = image_folder(tmp_path / "clip", range(0, 40, 10))
+    np.testing.assert_allclose(probe_clip(Filmed(folder, "", rate_hz=10.0)).time, [0, 0.1, 0.2, 0.3])
+
+
+@pytest.mark.parametrize("kind", ["nothing", "sizes", "rate"])
+def test_a_folder_of_pictures_that_is_no_clip_is_refused(kind: str, tmp_path: Path) -> None:
+    folder = image_folder(tmp_path / "clip", range(2))
+    if kind == "nothing":
+        for path in folder.iterdir():
+            path.write_bytes(b"damaged")
+    if kind == "sizes":
+        cv2.imwrite(str(folder / "pic0002.png"), picture(0, 2))
+    sentence = {
+        "nothing": "no picture that can be read",
+        "sizes": "different sizes",
+        "rate": "--set pictures.rate_hz=",
+    }
+    with pytest.raises(PosepipeError, match=sentence[kind]):
+        probe_clip(Filmed(folder, "", rate_hz=None if kind == "rate" else RATE))
+
+
+def test_a_part_has_the_frames_between_its_ends_in_the_times_of_the_clip(tmp_path: Path) -> None:
+    clip = SourceFile(film(tmp_path / "clip.mp4", 1, range(50)), "")
+    whole = probe_clip(clip)
+    part = cut_frames(whole, 0.4, 1.2)
+    np.testing.assert_allclose(part.time, np.arange(10, 30) / RATE, atol=1e-9)
+    assert (part.skipped, part.is_part, part.missing_s) == (10, True, 0.0)
+    assert seen(clip, part) == stamped(range(10, 30), 0.4)
+    inner = cut_frames(part, 0.8, np.inf)
+    assert (inner.skipped, len(inner.time)) == (20, 10)
+    with pytest.raises(PosepipeError, match=r"lasts from 0\.0 s to 2\.0 s"):
+        cut_frames(whole, 30, 40)
+
+
+def test_the_first_look_at_a_part_sees_nothing_else(tmp_path: Path) -> None:
+    clip = SourceFile(film(tmp_path / "clip.mp4", 1, range(100)), "")
+    part = cut_frames(probe_clip(clip), 1.0, 3.0)
+    detector = FakeDetector()
+    parts = find_parts(clip, part, detector)
+    assert parts.part.min() >= 1.0
+
+    found = Cache(tmp_path).run(detect_in_parts, clip, part, parts, detector, settings=DetectSettings())
+    np.testing.assert_allclose(found.time, part.time, atol=1e-6)
+
+
+def test_people_are_cut_as_frames_are(tmp_path: Path) -> None:
+    from footage import found_people
+
+    time = np.arange(6) / RATE
+    joints = np.arange(6 * 2 * 17 * 2, dtype=np.float32).reshape(6, 2, 17, 2)
+    found = found_people([joints[frame] for frame in range(6)], time)
+    cut = cut_people(found, 0.08, 0.16)
+    np.testing.assert_allclose(cut.time, time[2:4])
+    np.testing.assert_array_equal(cut.frame, [0, 0, 1, 1])
+    np.testing.assert_array_equal(cut.keypoint, joints[2:4].reshape(-1, 17, 2))
+
+
+def test_rates_are_exact_fractions(tmp_path: Path) -> None:
+    folder = image_folder(tmp_path / "clip", range(2))
+    assert Fraction(probe_clip(Filmed(folder, "", rate_hz=60000 / 1001)).rate) == Fraction(60000, 1001)
