@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import numpy as np
@@ -15,15 +15,15 @@ POSES_ONLY = "2D poses"
 
 @dataclass(frozen=True)
 class Frames(HandOver):
-    """One video's timestamps and properties, read without decoding its pictures."""
+    """One video's pictures, as the decoder gives them: when each was taken, and how it is to be shown."""
 
     time: Annotated[np.ndarray, Dims("frame", "float64", "s")]
     image_size: Annotated[np.ndarray, Dims("xy", "int32", "px")]
-    """Width and height as displayed, rotation applied."""
+    """Width and height as displayed: upright, of square pixels."""
     audio_envelope: Annotated[np.ndarray | None, Dims("audio", "float32", "1")]
     """Root mean square of the sound in steps of 2 ms from time 0, if there is sound."""
     rate: str
-    """Average frames per second as an exact fraction."""
+    """Frames per second of the timestamps as an exact fraction."""
     codec: str
     rotation: int
     """Clockwise rotation in degrees of the stored pictures for display."""
@@ -31,6 +31,16 @@ class Frames(HandOver):
     """Seconds that the container promises but the file does not hold (a truncated file)."""
     timecode_s: float | None = None
     """Time of day of the first picture in s, if the container has a timecode."""
+    mirrored: bool = False
+    """Whether the stored pictures, once rotated, are to be mirrored for display."""
+    field_order: str = ""
+    """Of interlaced pictures, each of which gives two frames: "tff", "bff", or "auto", as flagged."""
+    own_times: bool = True
+    """Whether ``time`` is as the container has it, so that parts of the video can be found by its packets."""
+    lost: list[str] = field(default_factory=list)
+    """What the file lacks or does not let be decoded, in sentences about it."""
+    changed: list[str] = field(default_factory=list)
+    """What was done to its pictures or left aside, in sentences about it."""
 
     @property
     def filmed(self) -> bool:

@@ -49,8 +49,8 @@ class Clip:
     """Timestamp of each frame (frame) float64 in s; in slow motion it differs from the poses' time."""
     provenance: dict[str, Any]
     """Plain values: posepipe version, digests of model and clip, detector, method, settings."""
-    filmed: bool = False
-    """Whether ``video`` can be read; else there are only the poses of it."""
+    frames: Frames | None = None
+    """How ``video`` is read; None if it cannot be, as there are only the poses of it."""
     variant: str = ""
     """Marks the names of its files, if they are not of one camera alone: "multiview"."""
 
@@ -63,7 +63,8 @@ class Clip:
     def of_people(people: tuple[Person, ...], frames: Frames, video: Path, provenance: dict[str, Any]) -> Clip:
         """The clip of a video in which these people were followed."""
         width, height = map(int, frames.image_size)
-        return Clip(people, video, frames.rate, (width, height), np.array(frames.time), provenance, frames.filmed)
+        readable = frames if frames.filmed else None
+        return Clip(people, video, frames.rate, (width, height), np.array(frames.time), provenance, readable)
 
     @property
     def time(self) -> np.ndarray:

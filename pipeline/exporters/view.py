@@ -127,13 +127,13 @@ def _curve(values: dict[str, Any]) -> dict[str, Any]:
 
 def _film(clip: Clip, stride: int) -> tuple[bytes, bytes]:
     """The video for the page, if there is one, and its first picture as JPEG, on view before the video is read."""
-    if not clip.filmed:
+    if clip.frames is None:
         return b"", b""
     size = size_within(clip.image_size, LONGEST_PX)
     seconds = float(np.ptp(clip.video_time))
     first = b""
     with (
-        closing(read_frames(clip.video)) as pictures,
+        closing(read_frames(clip.video, clip.frames)) as pictures,
         progress(f"view {clip.video.name}", len(clip.video_time)) as advance,
     ):
 

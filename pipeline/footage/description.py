@@ -17,6 +17,7 @@ All of it may be left out:
     [cameras.left]               # by default each video is a camera named like the file
     video = "GX010042.MP4"
     offset_s = -0.25             # add it to the camera's time to get the take's time; found if left out
+    mirrored = true              # its pictures are the mirror image, as webcams and phones may store it
     moving = true                # all of the above but rig and calibration, for this camera alone
     slow_motion = 4.0
 """
@@ -43,6 +44,7 @@ class CameraDescription(StageSettings):
     moving: bool | None = Field(None, description="whether this camera moves")
     slow_motion: float | None = Field(None, gt=0, description="how many times slower than life the clip plays")
     focal_px: float | None = Field(None, gt=0, description="focal length, for the root trajectory")
+    mirrored: bool = Field(False, description="whether its pictures are the mirror image, as some webcams store it")
 
 
 class TakeDescription(StageSettings):

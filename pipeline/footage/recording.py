@@ -39,6 +39,8 @@ class CameraClip:
     """Of a file of 2D poses in the place of a video: settings of its own."""
     focal_px: float | None = None
     """Focal length as stated, for the root trajectory."""
+    mirrored: bool = False
+    """Whether its pictures are the mirror image."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,7 @@ def _described(name: str, video: Path, take: TakeDescription, known: Mapping[str
         calibration=known.get(name),
         keypoints=None if video.suffix.lower() in VIDEO_SUFFIXES and video.is_file() else take.keypoints,
         focal_px=said.focal_px or take.focal_px,
+        mirrored=said.mirrored,
     )
 
 

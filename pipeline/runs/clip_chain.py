@@ -53,6 +53,11 @@ class Opened:
         """Whether the size of the pictures is known, and not only how far the 2D poses reach."""
         return self.frames.filmed or self.keypoints.image_size_px is not None
 
+    @property
+    def lost(self) -> list[str]:
+        """What users should know of a video that lacks pictures."""
+        return [f"{self.camera.video} {sentence}" for sentence in self.frames.lost]
+
 
 @dataclass(frozen=True)
 class ClipChain:
@@ -72,7 +77,9 @@ class ClipChain:
         run, settings = self.cache.run, self.keypoints_of(camera)
         with about(camera.video):
             if camera.keypoints is None:
-                frames = run(extract_frames, source, subject=subject)
+                frames = run(extract_frames, source, camera.mirrored, subject=subject)
+                for sentence in frames.changed:
+                    log.info("%s %s", camera.video, sentence)
                 return Opened(camera, source, frames, None, settings)
             found = run(read_people, source, settings=settings, subject=subject)
             frames = run(frames_of, found, settings=settings, subject=subject)
@@ -92,7 +99,7 @@ class ClipChain:
             parts = run(find_parts, video, frames, detector, subject=subject)
             seconds = float(np.diff(parts.part).sum())
             log.info("%s: a first look finds people in %.0f s of %.0f s", video.path.name, seconds, frames.time[-1])
-            return run(detect_in_parts, video, parts, detector, settings=settings, subject=subject)
+            return run(detect_in_parts, video, frames, parts, detector, settings=settings, subject=subject)
 
     def identify(self, clip: Opened, found: Detections, subject: str) -> Identities:
         """Who is who in a clip."""
@@ -135,10 +142,3 @@ class ClipChain:
             if (facts := self.cache.facts(stage, found)) and (seconds := facts.get("seconds_of")):
                 return Busy(**seconds)
         return None
-
-
-def missing_end(clip: Opened) -> str:
-    """What users must know of a video that breaks off; else ""."""
-    if not clip.frames.missing_s:
-        return ""
-    return f"{clip.camera.video} breaks off: its last {clip.frames.missing_s:.1f} s cannot be read; the rest is used"

@@ -19,7 +19,7 @@ from ..stages.synchronize.agree import agree_on_person
 from ..stages.synchronize.stage import synchronize
 from ..stages.track import choose, shares, without_anybody
 from .checks import Prepared
-from .clip_chain import ClipChain, Opened, missing_end
+from .clip_chain import ClipChain, Opened
 from .fit_run import FitRun
 from .results import about
 
@@ -72,7 +72,7 @@ def open_clips(run: FitRun, chain: ClipChain) -> dict[str, Opened]:
     """Timestamps of all videos; of files of 2D poses the people as well."""
     clips = {name: chain.open(camera, run.place.source(camera.video), name) for name, camera in run.cameras}
     for clip in clips.values():
-        if sentence := missing_end(clip):
+        for sentence in clip.lost:
             run.warn(sentence)
     return clips
 
@@ -208,9 +208,9 @@ def crop_pictures(
         labelled = run.run(crop_labelled, *method.labelled, settings=settings, subject="labelled pictures")
     if "crops" in method.needs:
         for view, camera, _ in (shown for athlete in athletes for shown in athlete.shown()):
-            video = clips[camera].source
+            video, frames = clips[camera].source, clips[camera].frames
             with about(video.path):
-                crops[view] = run.run(crop_people, video, tracks[view], settings=settings, subject=view)
+                crops[view] = run.run(crop_people, video, frames, tracks[view], settings=settings, subject=view)
     return Pictures(crops, labelled)
 
 

@@ -36,7 +36,7 @@ from ..stages.lift import check_intrinsics, lift_poses
 from ..stages.sides import find_swaps, mend_sides
 from ..stages.track import choose, shares
 from ..training.model_file import Model
-from .clip_chain import ClipChain, Opened, missing_end
+from .clip_chain import ClipChain, Opened
 from .infer_arrays import infer_arrays
 from .results import Inferred, about, provenance, write_results
 from .up_to_date import InferRequest, digest_of, infer_request
@@ -148,7 +148,7 @@ class _OneClip:
                     f"models of method {self.model.method!r} look at pictures, and {source.path} has none"
                 )
             return opened, opened.given
-        if sentence := missing_end(opened):
+        for sentence in opened.lost:
             log.warning(sentence)
         detector = choose_detector(self.chain.settings.detect, self.device)
         return opened, self.chain.detect(opened, detector, self.name)
@@ -163,7 +163,8 @@ class _OneClip:
             track = self.chain.map_joints(self.chain.follow(opened, found, people, number, name), name)
             crops: Crops | None = None
             if "crop" in self.model.recipe:
-                crops = run(crop_people, opened.source, track, settings=settings.crop, subject=name)
+                video, frames = opened.source, opened.frames
+                crops = run(crop_people, video, frames, track, settings=settings.crop, subject=name)
             swaps = run(find_swaps, [track], None, settings=settings.sides, subject=name)
             track = run(mend_sides, track, swaps, 0, settings=settings.sides, subject=name)
             pose = run(lift_poses, track, crops, trained_with, self.model_file, settings=lifting, subject=name)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from contextlib import closing
 from itertools import groupby
 from pathlib import Path
@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from ...models.skeleton import H36M17
-from ..arrays import Crops, LabelledPictures, Pieces, Track
+from ..arrays import Crops, Frames, LabelledPictures, Pieces, Track
 from ..errors import PosepipeError
 from ..footage.annotations import Person, PictureFolder, read_annotations
 from ..footage.video import read_frames
@@ -23,7 +23,7 @@ from ..settings import CropSettings
 
 
 @stage(version=1)
-def crop_people(video: SourceFile, track: Track, settings: CropSettings, *, work: Work) -> Crops:
+def crop_people(video: SourceFile, frames: Frames, track: Track, settings: CropSettings, *, work: Work) -> Crops:
     """The athlete in every frame that has a box, chunk by chunk; each finished chunk survives a kill.
 
     The video is decoded once more: pictures are kept only of the athlete, and only if a method needs them.
@@ -33,7 +33,8 @@ def crop_people(video: SourceFile, track: Track, settings: CropSettings, *, work
     def rest(kept: list[Crops], advance: Advance) -> Iterator[Part[Crops]]:
         done = sum(len(part.frame) for part in kept)
         advance(done)
-        return in_chunks(_crops(video, track, shown[done:], settings), settings.chunk_frames, _together, advance)
+        crops = _crops(read_frames(video.path, frames), track, shown[done:], settings)
+        return in_chunks(crops, settings.chunk_frames, _together, advance)
 
     parts = part_by_part(work, Crops, Task(f"crop {video.path.name}", len(shown)), rest)
     return Crops(
@@ -80,12 +81,12 @@ def _labelled_together(crops: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -
 
 
 def _crops(
-    video: SourceFile, track: Track, shown: np.ndarray, settings: CropSettings
+    frames: Generator[tuple[float, np.ndarray], None, None], track: Track, shown: np.ndarray, settings: CropSettings
 ) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
     """Picture, map and frame index of each of the frames ``shown``."""
     wanted = iter(shown.tolist())
     following = next(wanted, None)
-    with closing(read_frames(video.path)) as pictures:
+    with closing(frames) as pictures:
         for frame, (_, image) in enumerate(pictures):
             if following is None:
                 return

@@ -35,17 +35,17 @@ def detect_poses(
 
     The detector starts afresh at each chunk, so that a resumed run gives the same bits.
     """
-    pictures, task = read_frames(video.path), Task(f"detect {video.path.name}", len(frames.time))
+    pictures, task = read_frames(video.path, frames), Task(f"detect {video.path.name}", len(frames.time))
     return _detect_in(pictures, task, detector, settings, work)
 
 
 @stage(version=1)
 def detect_in_parts(
-    video: SourceFile, parts: Parts, detector: Detector, settings: DetectSettings, *, work: Work
+    video: SourceFile, frames: Frames, parts: Parts, detector: Detector, settings: DetectSettings, *, work: Work
 ) -> Detections:
     """People in the pictures of some parts of a video, as of ``detect_poses``; elsewhere there is nobody."""
     inside = ((parts.time[:, None] >= parts.part[:, 0]) & (parts.time[:, None] <= parts.part[:, 1])).any(1)
-    pictures = read_frames(video.path, parts=parts.part.tolist())
+    pictures = read_frames(video.path, frames, parts=parts.part.tolist())
     found = _detect_in(pictures, Task(f"detect {video.path.name}", int(inside.sum())), detector, settings, work)
     time = np.concatenate([found.time, parts.time[~inside]])
     order = np.argsort(time, kind="stable")

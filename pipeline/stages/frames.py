@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import numpy as np
-
 from ..arrays import Frames
 from ..footage.video import probe
 from ..runtime.cache import SourceFile, stage
 
 
-@stage(version=2)
-def extract_frames(video: SourceFile) -> Frames:
-    """Timestamps, size, rotation and sound of a video, without decoding its pictures.
+@stage(version=3)
+def extract_frames(video: SourceFile, mirrored: bool) -> Frames:
+    """Times, size, orientation and sound of a video, all of which is decoded once: the decoder's pictures count.
+
+    Args:
+        mirrored: whether the camera stored the mirror image.
 
     Raises:
         PosepipeError: not a readable video.
     """
-    facts = probe(video.path)
-    return Frames(
-        time=facts.time,
-        image_size=np.array(facts.image_size, np.int32),
-        audio_envelope=facts.audio_envelope,
-        rate=str(facts.rate),
-        codec=facts.codec,
-        rotation=facts.rotation,
-        missing_s=facts.missing_s,
-        timecode_s=facts.timecode_s,
-    )
+    return probe(video.path, mirrored)

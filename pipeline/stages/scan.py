@@ -25,14 +25,14 @@ MARGIN = 2
 """Looks before and after somebody is seen that belong to the part."""
 
 
-@stage(version=1)
+@stage(version=2)
 def find_parts(video: SourceFile, frames: Frames, detector: Detector) -> Parts:
     """Parts of a video in which there may be somebody; all of it if nobody is seen in any of the looks."""
     times: list[float] = []
 
     def looks() -> Iterator[np.ndarray]:
         with progress(f"look through {video.path.name}", round(float(frames.time[-1]))) as advance:
-            for time, picture in read_key_frames(video.path):
+            for time, picture in read_key_frames(video.path, frames):
                 if not times or time - times[-1] >= LOOK_S:
                     advance(round(time - (times[-1] if times else 0.0)))
                     times.append(time)

@@ -18,7 +18,7 @@ from posepipe.models.networks import pose_cnn
 from posepipe.models.networks.pose_cnn import Pose25D, PoseCNN
 from posepipe.pipeline.arrays import Crops, Pieces, Samples, Track
 from posepipe.pipeline.errors import PosepipeError
-from posepipe.pipeline.footage.video import read_frames
+from posepipe.pipeline.footage.video import probe, read_frames
 from posepipe.pipeline.footage.video.cropping import crop_square
 from posepipe.pipeline.runs.fit import fit
 from posepipe.pipeline.runs.infer import infer
@@ -131,11 +131,11 @@ def test_a_box_outside_the_image_is_black() -> None:
 
 
 def test_every_frame_with_a_box_has_a_crop(clip: SourceFile, track: Track, tmp_path: Path) -> None:
-    crops = Cache(tmp_path).run(crop_people, clip, track, settings=SMALL)
+    crops = Cache(tmp_path).run(crop_people, clip, probe(clip.path), track, settings=SMALL)
     assert isinstance(crops.picture, np.memmap)
     assert crops.picture.shape == (FRAMES - 3, 64, 64, 3)
     assert crops.frame.tolist() == [frame for frame in range(FRAMES) if frame not in (0, 11, 12)]
-    for frame, (_, image) in enumerate(read_frames(clip.path)):
+    for frame, (_, image) in enumerate(read_frames(clip.path, probe(clip.path))):
         if frame in crops.frame:
             expected, map_ = crop_square(image, track.box[frame], 64, 0.75)
             picture, stored = crops.at(np.array([frame]))
@@ -151,7 +151,7 @@ def test_every_frame_with_a_box_has_a_crop(clip: SourceFile, track: Track, tmp_p
 
 
 def test_frames_without_a_crop_are_black(clip: SourceFile, track: Track, tmp_path: Path) -> None:
-    crops = Cache(tmp_path).run(crop_people, clip, track, settings=SMALL)
+    crops = Cache(tmp_path).run(crop_people, clip, probe(clip.path), track, settings=SMALL)
     picture, map_ = crops.at(np.array([11, 5, -1, 12, 23]))
     assert picture.any((1, 2, 3)).tolist() == [False, True, False, False, True]
     np.testing.assert_array_equal(map_[2], np.eye(2, 3))
@@ -160,9 +160,9 @@ def test_frames_without_a_crop_are_black(clip: SourceFile, track: Track, tmp_pat
 def test_a_killed_stage_goes_on_and_gives_the_same(
     clip: SourceFile, track: Track, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    whole = Cache(tmp_path / "whole").run(crop_people, clip, track, settings=SMALL)
+    whole = Cache(tmp_path / "whole").run(crop_people, clip, probe(clip.path), track, settings=SMALL)
     other_chunks = Cache(tmp_path / "chunks").run(
-        crop_people, clip, track, settings=SMALL.model_copy(update={"chunk_frames": 4})
+        crop_people, clip, probe(clip.path), track, settings=SMALL.model_copy(update={"chunk_frames": 4})
     )
     keep, kept = Work.keep, []
 
@@ -175,9 +175,9 @@ def test_a_killed_stage_goes_on_and_gives_the_same(
     cut = Cache(tmp_path / "cut")
     with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
         patch.setattr(Work, "keep", dying)
-        cut.run(crop_people, clip, track, settings=SMALL)
+        cut.run(crop_people, clip, probe(clip.path), track, settings=SMALL)
     assert len(list((tmp_path / "cut" / "crop_people").glob("*.parts/*"))) == 1
-    resumed = cut.run(crop_people, clip, track, settings=SMALL)
+    resumed = cut.run(crop_people, clip, probe(clip.path), track, settings=SMALL)
     for other in (resumed, other_chunks):
         for field in ("picture", "crop_from_image", "frame"):
             np.testing.assert_array_equal(getattr(other, field), getattr(whole, field))
