@@ -42,7 +42,7 @@ class Combing:
         """Which field was taken first: "tff" (the top one), "bff", or "auto" (as flagged); "" if not interlaced.
 
         Progressive material is often flagged as interlaced, but shows no combing where something moves. What is not
-        flagged must show it beyond doubt: in many pictures, and of one field order.
+        flagged must show it beyond doubt: in most pictures, and of one field order.
         """
         top, bottom, whole, unsure = (
             float(self._found.get(f"lavfi.idet.single.{kind}", 0))
@@ -51,8 +51,8 @@ class Combing:
         combed, order = top + bottom, "tff" if top >= bottom else "bff"
         if 2 * self._flagged > self._pictures:
             return "" if whole > max(combed, MOVING) else order if combed >= MOVING else "auto"
-        clear = combed >= max(MOVING, 0.1 * (combed + whole + unsure)) and max(top, bottom) >= 0.9 * combed
-        return order if clear and combed > 3 * whole else ""
+        most = combed >= max(MOVING, 0.5 * (combed + whole + unsure))
+        return order if most and max(top, bottom) >= 0.95 * combed else ""
 
 
 def split_fields(frames: Iterable[VideoFrame], field_order: str) -> Iterator[VideoFrame]:

@@ -5,6 +5,8 @@ from __future__ import annotations
 import av
 import av.error
 import numpy as np
+from av.audio.frame import AudioFrame
+from av.audio.resampler import AudioResampler
 from av.audio.stream import AudioStream
 from av.container import InputContainer
 
@@ -28,6 +30,8 @@ class Envelope:
 
     def __init__(self) -> None:
         self._pieces: list[tuple[int, np.ndarray, np.ndarray]] = []  # first step, energy and samples in each step
+        self._form: tuple[str, str, int] | None = None
+        self._resampler = AudioResampler(format="flt")
         self._start: float | None = None
         self._end = 0.0
         self.given = False
@@ -38,17 +42,24 @@ class Envelope:
         """Take a packet of the sound into account."""
         self.given |= packet.size > 0
         for frame in frames_of(packet):
-            samples: np.ndarray = frame.to_ndarray()
-            kind = samples.dtype.kind  # unsigned samples are silent at half of their range
-            loudest = 128 if kind == "u" else np.iinfo(samples.dtype).max if kind == "i" else 1
-            power = ((samples.astype(np.float64) - (128 if kind == "u" else 0)) / loudest) ** 2
-            channels = len(frame.layout.channels)
-            power = power.mean(0) if frame.format.is_planar else power.reshape(-1, channels).mean(1)
+            try:
+                power = np.square(self._samples(frame), dtype=np.float64).mean(1)
+            except (av.error.FFmpegError, ValueError):
+                continue  # damaged: of a format or of channels that there are not
             start = self._continued(self._end - self._shift if frame.pts is None else seconds_of(frame))
             seconds = max(start - (self._start or 0.0), 0.0) + np.arange(len(power)) / frame.sample_rate
             step = (seconds * AUDIO_RATE).astype(int)
             self._pieces.append((step[0], np.bincount(step - step[0], power), np.bincount(step - step[0])))
             self._end = start + len(power) / frame.sample_rate
+
+    def _samples(self, frame: AudioFrame) -> np.ndarray:
+        """The samples (N, channels) float32 of a piece of sound, -1..1."""
+        form = frame.format.name, frame.layout.name, frame.sample_rate
+        if form != self._form:  # the first one, or the sound changes on the way
+            self._form, self._resampler = form, AudioResampler(format="flt")
+        # Interleaved, as PyAV reads planes of memory that is not the frame's where there are more than seven.
+        pieces = [piece.to_ndarray() for piece in self._resampler.resample(frame)]
+        return np.concatenate(pieces, 1).reshape(-1, frame.layout.nb_channels)
 
     def _continued(self, start: float) -> float:
         """When a piece starts, by a clock that goes on where the container's was set anew."""
