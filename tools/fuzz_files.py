@@ -1,11 +1,11 @@
 """Gives posepipe files that are damaged in every way that copying, cards and people damage them.
 
-    python tools/fuzz_files.py --model demo_footage/training_posepipe/model.pt
-    python tools/fuzz_files.py --model ... --kind videos --count 50 --seed 7 --keep findings
+    python tools/fuzz_files.py --clip demo_footage/heldout/cam5.mp4 --model demo_footage/training_posepipe/model.pt
+    python tools/fuzz_files.py --clip ... --model ... --kind videos --count 50 --seed 7 --keep findings
 
 Each variant goes through the command line, in a process that is ended after ``LIMIT_S``. It must end with exit code 0
 and a result that does not contradict itself, or with exit code 2 and one sentence; what does not is printed with how
-to make it again, and kept with ``--keep``.
+to make it again, and kept with ``--keep``. At the end come all sentences that were said, with how often: read them.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import json
 import multiprocessing
 import os
 import random
+import re
 import shutil
 import subprocess
 import sys
@@ -36,8 +37,11 @@ import numpy as np
 
 LIMIT_S = 60.0
 
+CLIP = "clip.mp4"
+"""A second of somebody, in the folder where variants are made."""
+
 Variants = Callable[[int, Path], Iterator[list[str]]]
-"""Endless variants of a kind, by a seed, in a folder: words for the command line. The runner adds model and output."""
+"""Endless variants by a seed, made in a folder: words for the command line; the runner adds model and output."""
 
 
 @dataclass(frozen=True)
@@ -138,21 +142,12 @@ VIDEOS = {
     "card.avi": ("-c:v", "mjpeg", "-pix_fmt", "yuvj420p", "-c:a", "pcm_s16le"),
     "browser.webm": ("-c:v", "libvpx", "-deadline", "realtime", "-c:a", "libopus"),
 }
-"""Five small videos of a moving test picture with sound, by name: how they are encoded."""
+"""Five small videos with sound, by name: how they are encoded."""
 
 
 def small_videos(folder: Path) -> list[Path]:
-    """The five, of 20 frames each."""
-    pictures = (
-        "-f",
-        "lavfi",
-        "-i",
-        "testsrc=s=192x108:r=20:d=1",
-        "-f",
-        "lavfi",
-        "-i",
-        "anoisesrc=d=1:a=0.2:r=48000",
-    )
+    """The five, of the clip."""
+    pictures = ("-i", str(folder / CLIP), "-f", "lavfi", "-i", "anoisesrc=d=1:a=0.2:r=48000", "-shortest")
     for name, options in VIDEOS.items():
         command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", *pictures, *options, str(folder / name)]
         subprocess.run(command, check=True, capture_output=True)
@@ -163,7 +158,7 @@ def video_variants(seed: int, folder: Path) -> Iterator[list[str]]:
     """Damaged videos, for ``infer`` with all usual files."""
     whole = small_videos(folder)
     for number in itertools.count():
-        rng = random.Random(f"{seed} {number}")
+        rng = random.Random(f"{seed} {number}")  # noqa: S311
         source = whole[number % len(whole)]
         path = folder / f"{number}_{source.name}"
         path.write_bytes(damaged(source.read_bytes(), rng, rng.choice(whole).read_bytes()))
@@ -183,7 +178,7 @@ def serve(parent: Connection) -> None:
 
     while (order := parent.recv()) is not None:
         words, said = order
-        with open(said, "w", encoding="utf-8") as file:
+        with Path(said).open("w", encoding="utf-8") as file:
             os.dup2(file.fileno(), 1)
             os.dup2(file.fileno(), 2)
             sys.stdout, sys.stderr = io.TextIOWrapper(io.FileIO(1, "w", closefd=False), write_through=True), file
@@ -258,35 +253,36 @@ def contradiction(record: Path) -> str:
     return ""
 
 
-def fuzz(kind: Kind, seed: int, place: Path, model: Path, jobs: int, keep: Path | None) -> Counter[str]:
-    """Try the variants of a kind; prints what is wrong, and counts how they ended."""
-    (place / "variants").mkdir(parents=True)
-    workers, ends = [Worker() for _ in range(jobs)], Counter[str]()
-    idle = list(workers)
+def fuzz(kind: Kind, seed: int, place: Path, options: argparse.Namespace) -> tuple[Counter[str], Counter[str]]:
+    """Try the variants of a kind; prints what is wrong, and counts how they ended and what was said."""
+    folder, ends, sentences = place / "variants", Counter[str](), Counter[str]()
+    folder.mkdir(parents=True)
+    cut_out(options.clip, folder / CLIP)
+    idle = [Worker() for _ in range(options.jobs)]
 
     def attempt(number: int, words: list[str]) -> None:
         out, said = place / f"out{number}", place / f"said{number}.txt"
-        words = words + ["--model", str(model)] * (words[0] == "infer" and "--model" not in words)
+        words = words + ["--model", str(options.model)] * (words[0] == "infer" and "--model" not in words)
         words = words + ["--out", str(out)] * ("--out" not in words)
         worker = idle.pop()
         outcome = worker.run(words, said)
         idle.append(worker)
         wrong = complaint(outcome, out)
+        sentences.update(map(in_general, outcome.text.splitlines()))
         ends[f"exit code {outcome.rc}" if not wrong else "wrong"] += 1
         if wrong:
             print(f"variant {number} of seed {seed}: {wrong}: posepipe {' '.join(words)}", flush=True)
             print("    " + "\n    ".join(outcome.text.splitlines()[-8:]), flush=True)
-            if keep is not None:
-                keep.mkdir(parents=True, exist_ok=True)
-                for given in map(Path, words):
-                    if given.is_file() and place in given.parents:
-                        shutil.copy(given, keep)
+        made = [path for path in map(Path, words) if path.parent == folder and path.name.startswith(f"{number}_")]
+        for path in made:
+            if wrong and options.keep:
+                options.keep.mkdir(parents=True, exist_ok=True)
+                shutil.move(path, options.keep / path.name)
+            else:
+                path.unlink()
         shutil.rmtree(out, ignore_errors=True)
-        for given in map(Path, words):
-            if given.is_file() and given.parent == place / "variants" and given.name[0].isdigit():
-                given.unlink()
 
-    variants, one_at_a_time = kind.variants(seed, place / "variants"), threading.Lock()
+    variants, one_at_a_time = kind.variants(seed, folder), threading.Lock()
 
     def attempts() -> None:
         while True:
@@ -298,14 +294,28 @@ def fuzz(kind: Kind, seed: int, place: Path, model: Path, jobs: int, keep: Path 
             attempt(number, words)
 
     numbers = itertools.count()
-    with ThreadPoolExecutor(jobs) as pool:
-        for done in [pool.submit(attempts) for _ in range(jobs)]:
+    with ThreadPoolExecutor(options.jobs) as pool:
+        for done in [pool.submit(attempts) for _ in range(options.jobs)]:
             done.result()
-    return ends
+    return ends, sentences
+
+
+def cut_out(source: Path, clip: Path) -> None:
+    """A second of a video, small."""
+    size = ("-t", "1", "-vf", "scale=384:-2,fps=20", "-c:v", "libx264", "-crf", "18", "-pix_fmt", "yuv420p", "-an")
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", "-i", str(source), *size, str(clip)]
+    subprocess.run(command, check=True)
+
+
+def in_general(line: str) -> str:
+    """A sentence without paths and numbers."""
+    words = ["FILE" if "/" in word else word for word in line.split()]
+    return re.sub(r"\d+(\.\d+)?", "N", " ".join(words))
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--clip", type=Path, required=True, help="a video of somebody")
     parser.add_argument("--model", type=Path, required=True)
     parser.add_argument("--kind", choices=KINDS, action="append", help="all by default")
     parser.add_argument("--count", type=int, help="of variants of each kind, instead of its own")
@@ -317,8 +327,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         for name in options.kind or KINDS:
             kind = Kind(KINDS[name].variants, options.count or KINDS[name].count)
-            ends = fuzz(kind, options.seed, Path(place) / name, options.model, options.jobs, options.keep)
+            ends, sentences = fuzz(kind, options.seed, Path(place) / name, options)
             print(f"{name}: {dict(sorted(ends.items()))}")
+            print("".join(f"{count:6d}  {sentence}\n" for sentence, count in sentences.most_common()))
             wrong += ends["wrong"]
     sys.exit(wrong > 0)
 

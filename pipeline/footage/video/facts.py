@@ -156,8 +156,8 @@ def _lost(frames: Frames, seen: _Seen, late_s: float, period: float) -> list[str
     if late_s > 1.5 * period:
         lost.append(f"begins between two key frames: its first {late_s:.1f} s cannot be decoded; the rest is used")
     if seen.damaged:
-        pictures = "picture is" if seen.damaged == 1 else "pictures are"
-        lost.append(f"is damaged: {seen.damaged} of its {pictures} damaged or missing; the rest is used")
+        are = "is" if seen.damaged == 1 else "are"
+        lost.append(f"is damaged: {seen.damaged} of its pictures {are} damaged or missing; the rest is used")
     if frames.missing_s:
         end = float(frames.time[-1]) + 1 / float(Fraction(frames.rate))
         lost.append(f"breaks off after {end:.1f} s of {end + frames.missing_s:.1f} s; the rest is used")
