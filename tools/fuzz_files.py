@@ -37,8 +37,9 @@ import numpy as np
 
 LIMIT_S = 60.0
 
-CLIP = "clip.mp4"
-"""A second of somebody, in the folder where variants are made."""
+CLIP, MODEL = "clip.mp4", "model.pt"
+"""A second of somebody, and a model, in the folder where variants are made."""
+POSEPIPE = [sys.executable, "-c", "from posepipe.pipeline.cli import app; app()"]
 
 Variants = Callable[[int, Path], Iterator[list[str]]]
 """Endless variants by a seed, made in a folder: words for the command line; the runner adds model and output."""
@@ -165,8 +166,29 @@ def video_variants(seed: int, folder: Path) -> Iterator[list[str]]:
         yield ["infer", str(path), "--export", "npz,trc,c3d,bvh,overlay"]
 
 
+def model_variants(seed: int, folder: Path) -> Iterator[list[str]]:
+    """``infer`` with a damaged model, and in a results folder in which a file of the cache or a result is damaged."""
+    clip, model, results = folder / CLIP, folder / MODEL, folder / "results"
+    made = ["infer", str(clip), "--model", str(model), "--out", str(results), "--export", "npz,csv"]
+    subprocess.run([*POSEPIPE, *made], check=True, capture_output=True)
+    kept = sorted(path.relative_to(results) for path in results.rglob("*") if path.is_file() and path.stat().st_size)
+    for number in itertools.count():
+        rng = random.Random(f"{seed} {number}")  # noqa: S311
+        if number % 2:
+            path = folder / f"{number}_{MODEL}"
+            path.write_bytes(damaged(model.read_bytes(), rng, b"PK"))
+            yield ["infer", str(clip), "--model", str(path)]
+        else:
+            again = folder / f"{number}_results"
+            shutil.copytree(results, again)
+            path = again / rng.choice(kept)
+            path.write_bytes(damaged(path.read_bytes(), rng, b"{}"))
+            yield ["infer", str(clip), "--out", str(again), "--export", "npz,trc,overlay"]
+
+
 KINDS = {
     "videos": Kind(video_variants, 500),
+    "models and caches": Kind(model_variants, 100),
 }
 
 # ----------------------------------------------------------------------------------------------------- running
@@ -258,16 +280,17 @@ def fuzz(kind: Kind, seed: int, place: Path, options: argparse.Namespace) -> tup
     folder, ends, sentences = place / "variants", Counter[str](), Counter[str]()
     folder.mkdir(parents=True)
     cut_out(options.clip, folder / CLIP)
+    shutil.copy(options.model, folder / MODEL)
     idle = [Worker() for _ in range(options.jobs)]
 
     def attempt(number: int, words: list[str]) -> None:
         out, said = place / f"out{number}", place / f"said{number}.txt"
-        words = words + ["--model", str(options.model)] * (words[0] == "infer" and "--model" not in words)
+        words = words + ["--model", str(folder / MODEL)] * (words[0] == "infer" and "--model" not in words)
         words = words + ["--out", str(out)] * ("--out" not in words)
         worker = idle.pop()
         outcome = worker.run(words, said)
         idle.append(worker)
-        wrong = complaint(outcome, out)
+        wrong = complaint(outcome, Path(words[words.index("--out") + 1]))
         sentences.update(map(in_general, outcome.text.splitlines()))
         ends[f"exit code {outcome.rc}" if not wrong else "wrong"] += 1
         if wrong:
@@ -278,6 +301,8 @@ def fuzz(kind: Kind, seed: int, place: Path, options: argparse.Namespace) -> tup
             if wrong and options.keep:
                 options.keep.mkdir(parents=True, exist_ok=True)
                 shutil.move(path, options.keep / path.name)
+            elif path.is_dir():
+                shutil.rmtree(path)
             else:
                 path.unlink()
         shutil.rmtree(out, ignore_errors=True)

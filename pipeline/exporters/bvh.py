@@ -3,8 +3,8 @@
 Lengths are metres if the body height was given, else body heights; y is up, and in the rest pose (``armature``) the
 person faces +z, as Blender's importer expects by default (forward -Z, up Y). Angles are degrees in the order Z, X, Y.
 A BVH knows neither varying frame times nor gaps: poses are resampled where times are uneven, and gaps are bridged.
-Because bones of estimated poses change in length, every joint has position channels beside its rotations; readers that ignore
-them show the bones in their median lengths.
+Because bones of estimated poses change in length, every joint has position channels beside its rotations; readers
+that ignore them show the bones in their median lengths.
 """
 
 from __future__ import annotations
