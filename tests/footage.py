@@ -189,7 +189,7 @@ class FakeDetector:
         row = image[middle - 1 : middle + 2].mean((0, 2))
         values = row[middle : _BITS * _BLOCK : _BLOCK]
         bits = values > 128
-        if len(values) < _BITS or np.abs(values - 128).min() < 90 or not bits[0] or bits[1]:
+        if len(values) < _BITS or np.abs(values - 128).min() < 40 or not bits[0] or bits[1]:
             return None
         number = int("".join("1" if bit else "0" for bit in bits[2:]), 2)
         return number >> 10, number & 0b1111111111

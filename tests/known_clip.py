@@ -15,6 +15,7 @@ from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.arrays import Frames, Pose3D
 from posepipe.pipeline.exporters import npz
 from posepipe.pipeline.exporters.clip import Clip, Person
+from posepipe.pipeline.footage.video import probe
 
 JOINTS = len(H36M17.joints)
 
@@ -69,10 +70,10 @@ def some_frames(time: np.ndarray, rate: str = "30", size: tuple[int, int] = (200
 
 
 def a_clip(frames: int = 10, rate: str = "30", unit: str = "m", video: Path = Path("ski run.mp4")) -> Clip:
-    """A clip with a constant rate, whose video is not there."""
+    """A clip with a constant rate, whose video is usually not there."""
     time = np.arange(frames) / float(Fraction(rate))
     clip = Clip.of(a_pose(time, unit), some_frames(time, rate), video, {"posepipe": "0", "model": "abc"})
-    return replace(clip, filmed=False)
+    return replace(clip, frames=probe(video) if video.exists() else None)
 
 
 def the_pose(clip: Clip) -> Pose3D:

@@ -80,7 +80,7 @@ def method_of(name: str) -> str | None:
 
 def test_the_reader_of_imports_reads() -> None:
     assert {"pipeline/arrays", "pipeline/runtime/cache", "pipeline/footage/video", "numpy"} <= set(
-        imports(ROOT / "pipeline/stages/frames.py")
+        imports(ROOT / "pipeline/stages/scan.py")
     )
     assert "models/skeleton" in set(imports(ROOT / "pipeline/stages/samples.py"))
     assert "pipeline/stages/train" in set(imports(ROOT / "pipeline/runs/fit_model.py"))  # a late import

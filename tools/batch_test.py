@@ -78,7 +78,8 @@ def cut(footage: Path, folder: Path, clips: int) -> None:
     """An archive of seconds of videos, which overlap where there are not enough."""
     videos = videos_in(footage)
     for first, video in enumerate(videos):
-        rate, pictures = probe(video).rate, [picture for _, picture in read_frames(video)]
+        frames = probe(video)
+        rate, pictures = Fraction(frames.rate), [picture for _, picture in read_frames(video, frames)]
         numbers = range(first, clips, len(videos))
         second = round(rate)
         for number, start in zip(

@@ -47,7 +47,7 @@ def stage(videos: list[Path]) -> None:
         cache = Cache(Path(folder))
         for path in videos:
             video = SourceFile(path, str(path))
-            frames = cache.run(extract_frames, video)
+            frames = cache.run(extract_frames, video, False)
             cache.run(detect_poses, video, frames, detector, settings=DetectSettings())
 
 

@@ -92,7 +92,7 @@ def kinds(options: argparse.Namespace) -> None:
             infer(each, model=made.model, out=options.out / name / video.stem, exports=["npz"]).files[0]
             for name, each in (("infer", clip), ("plain", video))
         )
-        height = probe(video).image_size[1]
+        height = int(probe(video).image_size[1])
         close = [share_close(plain, poses, height) for poses in (made.results[number] / "poses.npz", again)]
         print(f"{clip.name} {kind}: fit {close[0]:.1%}, infer {close[1]:.1%}, offset {offset[number] * 1e3:+.1f} ms")
     for warning in made.warnings:
@@ -115,7 +115,7 @@ def long(options: argparse.Namespace) -> None:
     brief, whole = options.out / "shown.mp4", options.out / "long.mp4"
     ffmpeg("-stream_loop", -1, "-t", shown, "-i", options.clip, "-r", rate, *keys, brief)
     still = options.out / "still.mp4"
-    width, height = probe(options.clip).image_size
+    width, height = probe(options.clip).image_size.tolist()
     # A corner in the place of the picture: in a blurred picture MediaPipe still sees people.
     once = f"select='eq(n,0)',crop=iw/8:ih/8:0:0,scale={width}:{height},loop=-1:1"
     ffmpeg("-i", options.clip, "-vf", once, "-r", rate, "-t", 30 * options.minutes - shown / 2, *keys, still)

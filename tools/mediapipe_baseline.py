@@ -15,7 +15,7 @@ import mediapipe
 import numpy as np
 from posepipe.models.skeleton import BLAZEPOSE33, mapping_to_h36m17
 from posepipe.pipeline.footage.sources import videos_in
-from posepipe.pipeline.footage.video import read_frames
+from posepipe.pipeline.footage.video import probe, read_frames
 
 
 def main() -> None:
@@ -39,7 +39,7 @@ def guess(video: Path) -> tuple[np.ndarray, np.ndarray]:
     """Times (F) in s and world landmarks (F, 33, 3) in m and camera axes; NaN where there is nobody."""
     times, joints = [], []
     with mediapipe.solutions.pose.Pose(model_complexity=1, smooth_landmarks=False) as pose:
-        for time, picture in read_frames(video):
+        for time, picture in read_frames(video, probe(video)):
             found = pose.process(np.ascontiguousarray(picture[..., ::-1])).pose_world_landmarks
             times.append(time)
             joints.append([[p.x, p.y, p.z] for p in found.landmark] if found else np.full((33, 3), np.nan))

@@ -24,8 +24,7 @@ from posepipe.pipeline.exporters import exporter
 from posepipe.pipeline.exporters.clip import Clip
 from posepipe.pipeline.exporters.npz import read
 from posepipe.pipeline.footage.sources import results_folder
-from posepipe.pipeline.footage.video import probe_clip, read_frames, write_video
-from posepipe.pipeline.runtime.cache import SourceFile
+from posepipe.pipeline.footage.video import probe, read_frames, write_video
 
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -71,12 +70,11 @@ def looped(source: Path, seconds: float, video: Path) -> Clip:
     clip = read([results_folder(source) / "poses.npz"])
     frames = round(seconds * float(clip.life_rate))
     order = np.arange(frames) % len(clip.time)
-    pictures = [picture for _, picture in read_frames(source)]
+    pictures = [picture for _, picture in read_frames(source, probe(source))]
     write_video(video, Fraction(clip.rate), (pictures[frame] for frame in order))
     moment = np.arange(frames) / float(Fraction(clip.rate))
     people = tuple(replace(person, pose=repeated(person.pose, order, moment)) for person in clip.people)
-    frames = probe_clip(SourceFile(video, ""))
-    return replace(clip, people=people, video=video, video_time=moment, filmed=True, frames=frames)
+    return replace(clip, people=people, video=video, video_time=moment, frames=probe(video))
 
 
 def repeated(pose: Pose3D, order: np.ndarray, moment: np.ndarray) -> Pose3D:

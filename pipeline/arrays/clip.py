@@ -15,15 +15,15 @@ POSES_ONLY = "2D poses"
 
 @dataclass(frozen=True)
 class Frames(HandOver):
-    """One video's timestamps and properties, read without decoding its pictures."""
+    """One video's pictures, as the decoder gives them: when each was taken, and how it is to be shown."""
 
     time: Annotated[np.ndarray, Dims("frame", "float64", "s")]
     image_size: Annotated[np.ndarray, Dims("xy", "int32", "px")]
-    """Width and height as displayed, rotation applied."""
+    """Width and height as displayed: upright, of square pixels."""
     audio_envelope: Annotated[np.ndarray | None, Dims("audio", "float32", "1")]
     """Root mean square of the sound in steps of 2 ms from time 0, if there is sound."""
     rate: str
-    """Average frames per second as an exact fraction."""
+    """Frames per second of the timestamps as an exact fraction."""
     codec: str
     rotation: int
     """Clockwise rotation in degrees of the stored pictures for display."""
@@ -33,10 +33,23 @@ class Frames(HandOver):
     """Time of day of the first picture in s, if the container has a timecode."""
     chapter_starts: list[float] = field(default_factory=list)
     """Of a recording in several files, when each of them begins in s."""
-    skipped: int = 0
-    """Frames of the clip before the first of these, where they are a part of it."""
-    is_part: bool = False
-    """Whether these are not all frames of the clip; the sound is that of all of it."""
+    clip_time: Annotated[np.ndarray | None, Dims("clip_frame", "float64", "s")] = None
+    """Times of all frames of the clip, where these are a part of them; the sound is that of all of it."""
+    mirrored: bool = False
+    """Whether the stored pictures, once rotated, are to be mirrored for display."""
+    field_order: str = ""
+    """Of interlaced pictures, each of which gives two frames: "tff", "bff", or "auto", as flagged."""
+    own_times: bool = True
+    """Whether ``time`` is as the container has it, so that parts of the video can be found by its packets."""
+    lost: list[str] = field(default_factory=list)
+    """What the file lacks or does not let be decoded, in sentences about it."""
+    changed: list[str] = field(default_factory=list)
+    """What was done to its pictures or left aside, in sentences about it."""
+
+    @property
+    def skipped(self) -> int:
+        """Frames of the clip before the first of these."""
+        return 0 if self.clip_time is None else int(np.searchsorted(self.clip_time, self.time[0]))
 
     @property
     def filmed(self) -> bool:

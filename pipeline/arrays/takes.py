@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated, Any
 
 import numpy as np
@@ -65,6 +65,8 @@ class Swaps(HandOver):
     part: Annotated[np.ndarray, Dims("stretch", "int32", "1 legs, 2 upper body, 3 both")]
     doubtful: Annotated[np.ndarray, Dims("stretch", "bool", "1")]
     """Where neither way of naming the sides is clearly the right one."""
+    mirrored: list[int] = field(default_factory=list)
+    """Cameras whose pictures seem to be mirror images; of a take of two both, as it cannot be told which one is."""
 
 
 @dataclass(frozen=True)

@@ -2,7 +2,7 @@
 
 Lengths are metres if the body height was given, else body heights; y is up, and in the rest pose (``armature``) the
 person faces +z, as Blender's importer expects by default (forward -Z, up Y). Angles are degrees in the order Z, X, Y.
-BVH has neither variable frame times nor gaps: frames are one mean frame time apart, and gaps are interpolated.
+BVH has neither variable frame times nor gaps: poses are resampled where times are uneven, and gaps are interpolated.
 Because bones of estimated poses change in length, every joint has position channels beside its rotations; readers
 that ignore them show bones of median length.
 """
@@ -18,6 +18,7 @@ from scipy.spatial.transform import Rotation
 from .armature import Animation, Armature, animate, armature_of
 from .clip import Y_UP, Clip, Person
 from .gapless import gapless
+from .one_rate import at_times, even_times
 
 CHANNELS = "CHANNELS 6 Xposition Yposition Zposition Zrotation Xrotation Yrotation"
 END = 0.25
@@ -36,7 +37,8 @@ def write(clip: Clip, path: Path) -> None:
 
 def _write_one(clip: Clip, person: Person, path: Path) -> None:
     poses = gapless(clip, person, "bvh")
-    animation = animate(armature_of(clip.skeleton), poses.joint * Y_UP)
+    joint = at_times(poses.joint, poses.time, even_times(clip, poses.time, "bvh"), np.inf)
+    animation = animate(armature_of(clip.skeleton), joint * Y_UP)
     frames, nodes = animation.rotation.shape[:2]
     angles = Rotation.from_quat(animation.rotation.reshape(-1, 4)).as_euler("ZXY", degrees=True)
     angles = np.unwrap(angles.reshape(frames, nodes, 3), period=360, axis=0)

@@ -3,6 +3,7 @@
 Points are stored as 32-bit floats, so that any volume fits; a missing point is NaN with residual -1. Lengths
 are in mm if the body height was given, else in body heights. Axes are those of ``poses.trc``. C3D counts frames in 16
 bits: a longer clip continues in ``poses_2.c3d`` and so on, and ``POSEPIPE:FIRST_FRAME`` says where each begins.
+C3D has one rate: frame n is n / rate after the first, and poses are resampled where times are uneven.
 """
 
 from __future__ import annotations
@@ -15,6 +16,8 @@ import ezc3d
 import numpy as np
 
 from .clip import Y_UP, Y_UP_AXES, Clip, marker_name
+from .gapless import QUIET_GAP_S
+from .one_rate import at_times, even_times
 
 MAX_FRAMES = 65535
 LINE = 127
@@ -26,13 +29,15 @@ def write(clip: Clip, path: Path) -> None:
     points = np.concatenate([np.asarray(person.pose.joint, np.float64) for person in clip.people], 1) * Y_UP
     if clip.unit == "m":
         points *= 1000
+    time = even_times(clip, clip.time, "c3d")
+    points = at_times(points, clip.time, time, QUIET_GAP_S)
     for number, start in enumerate(range(0, len(points), MAX_FRAMES), start=1):
         part = path if number == 1 else path.with_name(f"{path.stem}_{number}{path.suffix}")
-        _write_part(clip, points[start : start + MAX_FRAMES], start, part)
+        _write_part(clip, points[start : start + MAX_FRAMES], (start, float(time[start])), part)
 
 
-def _write_part(clip: Clip, points: np.ndarray, start: int, path: Path) -> None:
-    """Write frames (frame, point, 3) of which the first has the number ``start`` in the clip."""
+def _write_part(clip: Clip, points: np.ndarray, start: tuple[int, float], path: Path) -> None:
+    """Write frames (frame, point, 3), given the number and the time of the first."""
     file = ezc3d.c3d()
     missing = np.isnan(points).any(-1).T
     file["data"]["points"] = np.concatenate([points.transpose(2, 1, 0), np.ones((1, *missing.shape))])
@@ -43,8 +48,8 @@ def _write_part(clip: Clip, points: np.ndarray, start: int, path: Path) -> None:
     point["LABELS"]["value"] = _labels(clip)
     for name, value in (("X_SCREEN", "+Z"), ("Y_SCREEN", "+Y")):
         file.add_parameter("POINT", name, [value])
-    file.add_parameter("POSEPIPE", "FIRST_FRAME", [float(start)])
-    file.add_parameter("POSEPIPE", "FIRST_TIME", [float(clip.time[start])])
+    file.add_parameter("POSEPIPE", "FIRST_FRAME", [float(start[0])])
+    file.add_parameter("POSEPIPE", "FIRST_TIME", [start[1]])
     for name, text in clip.facts(Y_UP_AXES).items():
         file.add_parameter("POSEPIPE", name.upper(), _lines(text))
     file.write(str(path))

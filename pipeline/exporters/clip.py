@@ -51,10 +51,8 @@ class Clip:
     """Timestamp of each frame (frame) float64 in s; in slow motion it differs from the poses' time."""
     provenance: dict[str, Any]
     """Plain values: posepipe version, digests of model and clip, detector, method, settings."""
-    filmed: bool = False
-    """Whether its pictures can be read; otherwise only its poses exist."""
     frames: Frames | None = None
-    """Those of the video, for reading its pictures."""
+    """How its pictures are read; None if they cannot be, as only its poses exist."""
     source: SourceFile | None = None
     """What its pictures are read from, where that is not the file ``video`` alone."""
     variant: str = ""
@@ -81,19 +79,23 @@ class Clip:
             image_size=(int(frames.image_size[0]), int(frames.image_size[1])),
             video_time=np.array(frames.time),
             provenance=provenance,
-            filmed=frames.filmed,
-            frames=frames,
+            frames=frames if frames.filmed else None,
             source=source,
         )
 
     def pictures(
         self, parts: Sequence[tuple[float, float]] | None = None
     ) -> Generator[tuple[float, np.ndarray], None, None]:
-        """Time (s) and picture (H, W, 3) uint8 BGR of each frame of a clip that was filmed.
+        """Time (s) and picture (H, W, 3) uint8 BGR of each frame.
 
         Args:
             parts: starts and ends (s) of what is wanted; all by default.
+
+        Raises:
+            ValueError: there are only the poses of the clip.
         """
+        if self.frames is None:
+            raise ValueError("a clip without pictures")
         return read_clip(self.source or SourceFile(self.video, ""), self.frames, parts=parts)
 
     @property

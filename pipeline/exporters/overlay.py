@@ -17,6 +17,7 @@ import numpy as np
 
 from ...models.skeleton import SKELETONS
 from ..arrays import Pose3D
+from ..errors import PosepipeError
 from ..footage.video import write_video
 from ..footage.video.web_video import even, shrunk
 from ..pages.drawing import bone_sides, scene_of, side
@@ -42,7 +43,13 @@ _SHADES = 8
 
 
 def write(clip: Clip, path: Path) -> None:
-    """Write the overlay as H.264 that browsers play, at most ``MAX_HEIGHT_PX`` high."""
+    """Write the overlay as H.264 that browsers play, at most ``MAX_HEIGHT_PX`` high.
+
+    Raises:
+        PosepipeError: there are only the poses of the video.
+    """
+    if clip.frames is None:
+        raise PosepipeError(f"{clip.video} cannot be drawn on: it is not there, only its poses are")
     rate = Fraction(clip.rate)
     parts = parts_to_show(clip)
     inside = np.any([(clip.video_time >= start) & (clip.video_time <= end) for start, end in parts], axis=0)

@@ -126,7 +126,7 @@ def _curve(values: dict[str, Any]) -> dict[str, Any]:
 
 def _film(clip: Clip, stride: int) -> tuple[bytes, bytes]:
     """The video for the page, if there is one, and its first picture as JPEG, shown until the video is loaded."""
-    if not clip.filmed:
+    if clip.frames is None:
         return b"", b""
     size = size_within(clip.image_size, LONGEST_PX)
     seconds = float(np.ptp(clip.video_time))

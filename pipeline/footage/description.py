@@ -20,6 +20,7 @@ All of it may be left out:
     [cameras.left]               # each video is a camera, by default named like the file; those that are not
     video = "GX010042.MP4"       # named here are cameras as well (but for leave_out), in the order of their files
     offset_s = -0.25             # add it to the camera's time to get the take's time; found if left out
+    mirrored = true              # its pictures are the mirror image, as webcams and phones may store it
     moving = true                # all of the above but rig and calibration, for this camera alone
     slow_motion = 4.0
     from_s = 12.5                # what is used of its clip, in the clip's own time
@@ -50,6 +51,7 @@ class CameraDescription(StageSettings):
     focal_px: float | None = Field(None, gt=0, description="focal length, for the root trajectory")
     from_s: float | None = Field(None, ge=0, description="start of what is used of the clip, in its own time")
     to_s: float | None = Field(None, gt=0, description="end of what is used of the clip, in its own time")
+    mirrored: bool = Field(False, description="whether its pictures are the mirror image, as some webcams store it")
 
 
 class TakeDescription(StageSettings):

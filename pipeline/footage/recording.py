@@ -52,6 +52,8 @@ class CameraClip:
     """Where in its own time the part begins that is used; at its beginning if nobody says."""
     to_s: float | None = None
     """Where it ends."""
+    mirrored: bool = False
+    """Whether its pictures are the mirror image."""
 
 
 @dataclass(frozen=True)
@@ -252,6 +254,7 @@ def _described(name: str, video: Path, take: TakeDescription, known: Mapping[str
         rate_hz=take.pictures.rate_hz,
         from_s=said.from_s,
         to_s=said.to_s,
+        mirrored=said.mirrored,
     )
 
 

@@ -25,7 +25,7 @@ from ..runtime.workplace import Workplace
 from ..settings import KeypointSettings, Settings, TrackSettings, parse
 from ..stages.detect import detect_in_parts, detect_poses
 from ..stages.frames import cut_frames, cut_people, extract_frames
-from ..stages.import_poses import frames_of, read_people
+from ..stages.import_poses import frames_of, mirror_people, read_people
 from ..stages.morph import morph_skeleton, move_joints
 from ..stages.place_root import place_root
 from ..stages.scan import find_parts
@@ -62,6 +62,11 @@ class Opened:
         """Whether the size of the pictures is known, not only the extent of the 2D poses."""
         return self.frames.filmed or self.keypoints.image_size_px is not None
 
+    @property
+    def lost(self) -> list[str]:
+        """What users should know of a video that lacks pictures."""
+        return [f"{self.camera.video} {sentence}" for sentence in self.frames.lost]
+
 
 @dataclass(frozen=True)
 class ClipChain:
@@ -91,11 +96,15 @@ class ClipChain:
         run, settings = self.cache.run, self.keypoints_of(camera)
         with about(camera.video):
             if camera.keypoints is None:
-                frames = run(extract_frames, source, subject=subject)
+                frames = run(extract_frames, source, camera.mirrored, subject=subject)
+                for sentence in frames.changed:
+                    log.info("%s %s", camera.video, sentence)
                 opened = Opened(camera, source, frames, None, settings)
             else:
                 found = run(read_people, source, settings=settings, subject=subject)
                 frames = run(frames_of, found, settings=settings, subject=subject)
+                if camera.mirrored:
+                    found = run(mirror_people, found, frames, subject=subject)
                 opened = Opened(camera, source, frames, found, settings)
             return self.cut(opened, part, subject)
 
@@ -184,10 +193,3 @@ def check_part(from_s: float | None, to_s: float | None) -> None:
         raise PosepipeError(
             f"a part from {start:g} s to {end:g} s holds nothing; the end must be later than the start"
         )
-
-
-def missing_end(clip: Opened) -> str:
-    """A warning if a video breaks off; otherwise ""."""
-    if not clip.frames.missing_s:
-        return ""
-    return f"{clip.camera.video} breaks off: its last {clip.frames.missing_s:.1f} s cannot be read; the rest is used"

@@ -24,7 +24,7 @@ from ..stages.synchronize.cut import cut_timeline
 from ..stages.synchronize.stage import synchronize
 from ..stages.track import choose, shares, without_anybody
 from .checks import Prepared
-from .clip_chain import WHOLE, ClipChain, Opened, Part, missing_end
+from .clip_chain import WHOLE, ClipChain, Opened, Part
 from .fit_run import FitRun
 from .results import about
 
@@ -87,7 +87,7 @@ def open_clips(run: FitRun, chain: ClipChain) -> dict[str, Opened]:
         part = part_of(run.settings, camera, Clock(known or 0.0), slack_s)
         clips[name] = chain.open(camera, chain.source(camera, run.place), name, part)
     for clip in clips.values():
-        if sentence := missing_end(clip):
+        for sentence in clip.lost:
             run.warn(sentence)
     return clips
 
@@ -319,8 +319,21 @@ def mend_takes(
         found = swaps[athlete.name] = run.run(find_swaps, seen, timeline, settings=settings, subject=athlete.name)
         for number, (view, track) in enumerate(zip(athlete.views, seen, strict=True)):
             mended[view] = run.run(mend_sides, track, found, number, settings=settings, subject=view)
-            share = swapped_share(found, number, len(track.time))
-            if share > OFTEN:
+            if number in found.mirrored:
+                run.warn(f"{view}: {_seems_mirrored(athlete.take, number)}")
+            elif (share := swapped_share(found, number, len(track.time))) > OFTEN:
                 done = "put right" if settings.repair else "left as it is"
                 run.warn(f"{view}: left and right are swapped in {share:.0%} of the frames, which is {done}")
     return mended, swaps
+
+
+def _seems_mirrored(take: Take, camera: int) -> str:
+    """What to do about a camera whose sides are all swapped against those of the others."""
+    told, name = "mirrored = true", take.cameras[camera].name
+    if take.cameras[camera].mirrored:
+        return f"the picture seems not to be mirrored; if so, remove {told} under [cameras.{name}] in posepipe.toml"
+    which = "the picture" if len(take.cameras) > 2 else "the picture, or that of the other camera,"
+    return (
+        f"{which} seems mirrored, as left and right are exchanged in nearly all frames; if it is, as webcams and "
+        f"phones store it, say {told} under [cameras.{name}] in posepipe.toml"
+    )

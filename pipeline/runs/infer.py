@@ -38,7 +38,7 @@ from ..stages.lift import check_intrinsics, lift_poses
 from ..stages.sides import find_swaps, mend_sides
 from ..stages.track import choose, shares
 from ..training.model_file import Model
-from .clip_chain import ClipChain, Opened, check_part, missing_end
+from .clip_chain import ClipChain, Opened, check_part
 from .infer_arrays import infer_arrays
 from .results import Inferred, about, provenance, write_results
 from .up_to_date import InferRequest, digest_of, infer_request
@@ -165,7 +165,7 @@ class _OneClip:
                     f"models of method {self.model.method!r} look at pictures, and {source.path} has none"
                 )
             return opened, opened.given
-        if sentence := missing_end(opened):
+        for sentence in opened.lost:
             log.warning(sentence)
         detector = choose_detector(self.chain.settings.detect, self.device)
         return opened, self.chain.detect(opened, detector, self.name)

@@ -11,12 +11,14 @@ from __future__ import annotations
 
 import hashlib
 import json
+import logging
 import shutil
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from inspect import signature
 from pathlib import Path
+from tokenize import TokenError
 from types import MappingProxyType
 from typing import Any, Generic, ParamSpec, Protocol, TypeVar, get_type_hints
 
@@ -29,7 +31,12 @@ from .writing import sync_folder, write_atomically, writing_to
 H = TypeVar("H", bound=HandOver)
 P = ParamSpec("P")
 
+log = logging.getLogger("posepipe")
+
 MANIFEST = "manifest.json"
+
+DAMAGED = (PosepipeError, ValueError, KeyError, TypeError, EOFError, SyntaxError, TokenError)
+"""What reading a stored hand-over raises whose bytes are not those that were written: much of it by numpy."""
 
 
 class Keyed(Protocol):
@@ -170,7 +177,12 @@ class Cache:
             if folder == self.folder:
                 self._on_use(subject, stage.name, key)
             if (entry / MANIFEST).exists():
-                return stage.returns.load(entry, read_manifest(entry)["notes"]).with_key(key)
+                try:
+                    return stage.returns.load(entry, read_manifest(entry)["notes"]).with_key(key)
+                except DAMAGED:
+                    log.warning("%s is damaged; it is made anew", entry)
+                    if folder == self.folder and self._rank == 0:
+                        discard(entry)
         if self._processes > 1 and not stage.distributed:
             raise PosepipeError(
                 f"{stage.name} of {subject} is not done yet, and several processes must not do it at once: "
@@ -256,8 +268,15 @@ def flat(inputs: Any) -> list[Any]:
 
 
 def read_manifest(entry: Path) -> dict[str, Any]:
-    """The manifest of a stored hand-over."""
-    return json.loads((entry / MANIFEST).read_text(encoding="utf-8"))
+    """The manifest of a stored hand-over.
+
+    Raises:
+        PosepipeError: a damaged file.
+    """
+    try:
+        return json.loads((entry / MANIFEST).read_text(encoding="utf-8"))
+    except ValueError as error:
+        raise PosepipeError(f"{entry / MANIFEST} is damaged; remove its folder, and it is made anew") from error
 
 
 def store(result: HandOver, entry: Path, facts: dict[str, Any]) -> None:

@@ -15,14 +15,17 @@ ROUNDING_S = 1e-6
 """Within this two times are the same."""
 
 
-@stage(version=2)
-def extract_frames(video: SourceFile) -> Frames:
-    """Timestamps, size, rotation and sound of a video, without decoding its pictures.
+@stage(version=3)
+def extract_frames(video: SourceFile, mirrored: bool) -> Frames:
+    """Times, size, orientation and sound of a video, all of which is decoded once: the decoder's pictures count.
+
+    Args:
+        mirrored: whether the camera stored the mirror image.
 
     Raises:
         PosepipeError: not a readable video.
     """
-    return probe_clip(video)
+    return probe_clip(video, mirrored)
 
 
 @stage(version=1)
@@ -43,8 +46,7 @@ def cut_frames(frames: Frames, start: float, end: float) -> Frames:
         frames,
         time=frames.time[inside],
         missing_s=frames.missing_s if inside[-1] else 0.0,
-        skipped=frames.skipped + int(inside.argmax()),
-        is_part=True,
+        clip_time=frames.time if frames.clip_time is None else frames.clip_time,
     )
 
 

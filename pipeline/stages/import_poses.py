@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from dataclasses import replace
 from fractions import Fraction
 
 import numpy as np
@@ -70,6 +71,17 @@ def frames_of(found: Detections, settings: KeypointSettings) -> Frames:
         rotation=0,
         missing_s=0.0,
     )
+
+
+@stage(version=1)
+def mirror_people(found: Detections, frames: Frames) -> Detections:
+    """2D poses that were detected in the mirror image of a picture, as they are in the picture itself."""
+    mirror = SKELETONS[found.skeleton].mirror
+    across = np.float32(frames.image_size[0] - 1)
+    keypoint, box = np.array(found.keypoint[:, mirror]), np.array(found.box)
+    keypoint[..., 0] = across - keypoint[..., 0]
+    box[:, [0, 2]] = across - box[:, [2, 0]]
+    return replace(found, keypoint=keypoint, confidence=np.array(found.confidence[:, mirror]), box=box)
 
 
 def _times(found: Found, settings: KeypointSettings) -> np.ndarray:

@@ -25,7 +25,7 @@ MARGIN = 2
 """Searched key frames before and after people are seen that belong to the part."""
 
 
-@stage(version=1)
+@stage(version=2)
 def find_parts(video: SourceFile, frames: Frames, detector: Detector) -> Parts:
     """Parts of a video that may show people; the whole video if no searched key frame shows anybody."""
     times: list[float] = []

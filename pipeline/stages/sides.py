@@ -7,7 +7,8 @@ Detectors swap the sides of a person with full confidence. Two cues show it, nei
   weak perspective (Tomasi and Kanade, IJCV 1992), whether or not cameras move. A swap in one view breaks it.
 
 The labels of a view are those of least cost given the labels of the other views; this is repeated for all views until
-nothing changes.
+nothing changes. A view whose sides are swapped in nearly all frames shows a mirror image: its poses are left as they
+are, since other names of the sides do not make a picture of it.
 """
 
 from __future__ import annotations
@@ -30,10 +31,12 @@ ALONE_COST_PER_S = 10.0
 """The same where there is no other view to compare with: only short swaps are accepted."""
 CORRELATION_S = 0.06
 """Correlation time of a view's errors: evidence from other views is not independent in every frame."""
+NEARLY_ALL = 0.8
+"""Share of the frames with people from which on swapped sides mean a mirrored picture."""
 ROUNDS = 20
 
 
-@stage(version=1)
+@stage(version=2)
 def find_swaps(tracks: list[Track], timeline: Timeline | None, settings: SideSettings) -> Swaps:
     """Swapped stretches of one person's tracks by the cameras of a take; of one track alone without a timeline."""
     skeleton = SKELETONS[tracks[0].skeleton]
@@ -53,7 +56,12 @@ def find_swaps(tracks: list[Track], timeline: Timeline | None, settings: SideSet
     unsettled = _blame(views, instants) if len(views) == 2 else [np.zeros(len(view.label), int) for view in views]
     evidence = _evidence(views, instants)
     doubts = [view.doubtful(emission) for view, emission in zip(views, evidence, strict=True)]
-    return _stretches(views, [found | more for found, more in zip(doubts, unsettled, strict=True)])
+    mirrored = [number for number, view in enumerate(views) if _nearly_all(view.label, view)]
+    for number in mirrored:
+        views[number].label ^= LABELS - 1  # what is left are swaps in the mirror image
+    if any(_nearly_all(doubt, view) for doubt, view in zip(unsettled, views, strict=True)):
+        mirrored = [0, 1]
+    return _stretches(views, [found | more for found, more in zip(doubts, unsettled, strict=True)], mirrored)
 
 
 @stage(version=1)
@@ -79,7 +87,7 @@ def mend_sides(track: Track, swaps: Swaps, camera: int, settings: SideSettings) 
     )
 
 
-@stage(version=1)
+@stage(version=2)
 def find_swaps_in_samples(samples: Samples, alone: bool, settings: SideSettings) -> Swaps:
     """``find_swaps`` in the takes of a keypoint file; frames are counted in samples.
 
@@ -96,13 +104,21 @@ def find_swaps_in_samples(samples: Samples, alone: bool, settings: SideSettings)
         tracks = [_track_of(samples, members, view) for view in range(views)]
         if alone:
             each = [find_swaps(tracks[view : view + 1], None, settings) for view in range(views)]
-            found += [replace(swaps, camera=swaps.camera + number * views + view) for view, swaps in enumerate(each)]
+            found += [_counted_from(number * views + view, swaps) for view, swaps in enumerate(each)]
         else:
             swaps = find_swaps(tracks, _own_timeline(samples, members), settings)
-            found.append(replace(swaps, camera=swaps.camera + number * views))
+            found.append(_counted_from(number * views, swaps))
     names = ("camera", "start", "end", "part", "doubtful")
     joined = {name: np.concatenate([getattr(swaps, name) for swaps in found]) for name in names}
-    return Swaps(**{name: array.astype(getattr(found[0], name).dtype) for name, array in joined.items()})
+    mirrored = [camera for swaps in found for camera in swaps.mirrored]
+    return Swaps(
+        **{name: array.astype(getattr(found[0], name).dtype) for name, array in joined.items()}, mirrored=mirrored
+    )
+
+
+def _counted_from(first: int, swaps: Swaps) -> Swaps:
+    """The same swaps, the first of whose cameras has another number."""
+    return replace(swaps, camera=swaps.camera + first, mirrored=[camera + first for camera in swaps.mirrored])
 
 
 @stage(version=1)
@@ -238,7 +254,13 @@ def _blame(views: list[SideLabels], instants: np.ndarray) -> list[np.ndarray]:
     return doubts
 
 
-def _stretches(views: list[SideLabels], doubts: list[np.ndarray]) -> Swaps:
+def _nearly_all(label: np.ndarray, view: SideLabels) -> bool:
+    """Whether both parts of the body have a label (F) in nearly all frames in which somebody is seen."""
+    there = view.seen.any(1)
+    return bool((label[there] == LABELS - 1).sum() > NEARLY_ALL * max(there.sum(), 1))
+
+
+def _stretches(views: list[SideLabels], doubts: list[np.ndarray], mirrored: list[int]) -> Swaps:
     rows = [
         (camera, start, end, part, doubtful)
         for camera, (view, doubt) in enumerate(zip(views, doubts, strict=True))
@@ -248,5 +270,10 @@ def _stretches(views: list[SideLabels], doubts: list[np.ndarray]) -> Swaps:
     ]
     columns = np.array(rows, np.int32).reshape(-1, 5).T
     return Swaps(
-        camera=columns[0], start=columns[1], end=columns[2], part=columns[3], doubtful=columns[4].astype(bool)
+        camera=columns[0],
+        start=columns[1],
+        end=columns[2],
+        part=columns[3],
+        doubtful=columns[4].astype(bool),
+        mirrored=mirrored,
     )

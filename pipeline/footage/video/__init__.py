@@ -1,10 +1,12 @@
-"""Video in and out: pictures in decode order with true timestamps, streamed; H.264 out.
+"""Video in and out: pictures with their true times, streamed; H.264 out.
 
-PyAV reads (any container and codec of FFmpeg's); the display rotation, which it leaves to the
-caller, is applied here and nowhere else. Nothing ever seeks by frame number.
+PyAV reads (any container and codec of FFmpeg's). What it leaves to the caller is done here and nowhere else: pictures
+are turned and mirrored as they are to be shown, their pixels made square, their fields taken apart. What the decoder
+gives is the truth: ``probe_clip`` decodes all of a video and makes the one list of times that everything else follows.
+Nothing ever seeks by frame number.
 """
 
-from .facts import FOCAL_35MM, VideoFacts, focal_length_35mm, probe, timecode_seconds
+from .facts import FOCAL_35MM, focal_length_35mm, probe, timecode_seconds
 from .image_folder import is_image_folder
 from .pictures import read_frames, read_key_frames
 from .sound import AUDIO_RATE
@@ -14,6 +16,6 @@ from .write import write_video
 
 __all__ = [
     "AUDIO_RATE", "FOCAL_35MM", "VIDEO_SUFFIXES",
-    "Filmed", "VideoFacts", "focal_length_35mm", "is_image_folder", "probe", "probe_clip", "read_clip",
+    "Filmed", "focal_length_35mm", "is_image_folder", "probe", "probe_clip", "read_clip",
     "read_clip_keys", "read_frames", "read_key_frames", "recorded", "timecode_seconds", "write_video",
 ]  # fmt: skip

@@ -10,8 +10,8 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from ...arrays import Frames
 from ...errors import PosepipeError
-from .facts import VideoFacts
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 
@@ -32,13 +32,14 @@ def images_in(folder: Path) -> list[tuple[int, Path]]:
     )
 
 
-def probe_images(folder: Path, rate_hz: float) -> VideoFacts:
+def probe_images(folder: Path, rate_hz: float, mirrored: bool = False) -> Frames:
     """Times and size of the pictures of a folder; those that cannot be read are left out.
 
     Raises:
         PosepipeError: none that can be read, or pictures of different sizes.
     """
-    times, sizes = [], {}
+    times: list[float] = []
+    sizes: dict[tuple[int, ...], Path] = {}
     for time, path in _timed(folder, rate_hz):
         small = _decoded(path, cv2.IMREAD_REDUCED_GRAYSCALE_8)
         if small is not None:
@@ -51,15 +52,15 @@ def probe_images(folder: Path, rate_hz: float) -> VideoFacts:
         raise PosepipeError(f"{folder} holds pictures of different sizes, such as {one.name} and {other.name}")
     first = _decoded(next(iter(sizes.values())), cv2.IMREAD_COLOR)
     height, width = first.shape[:2]
-    return VideoFacts(
+    return Frames(
         time=np.array(times),
-        image_size=(width, height),
-        rate=Fraction(rate_hz).limit_denominator(1001),
+        image_size=np.array([width, height], np.int32),
+        audio_envelope=None,
+        rate=str(Fraction(rate_hz).limit_denominator(1001)),
         codec="pictures",
         rotation=0,
         missing_s=0.0,
-        audio_envelope=None,
-        timecode_s=None,
+        mirrored=mirrored,
     )
 
 

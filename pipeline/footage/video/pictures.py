@@ -1,4 +1,4 @@
-"""Pictures of a video in decode order with true timestamps, streamed, upright: all, key frames, or parts."""
+"""Pictures of a video with their times, streamed, upright, of square pixels: all, key frames, or parts."""
 
 from __future__ import annotations
 
@@ -12,25 +12,29 @@ from pathlib import Path
 import av
 import av.error
 import numpy as np
+from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
-from .stream import frames_of, open_video, quarter_turns, readable_part, seconds_of
+from ...arrays import Frames
+from ...errors import PosepipeError
+from .fields import split_fields
+from .stream import frames_of, open_video, readable_part, seconds_of
 
 
 def read_frames(
-    path: Path, *, ahead: int = 8, parts: Sequence[tuple[float, float]] | None = None
+    path: Path, frames: Frames, *, ahead: int = 8, parts: Sequence[tuple[float, float]] | None = None
 ) -> Generator[tuple[float, np.ndarray], None, None]:
-    """Time (s, from the first frame on) and picture (H, W, 3) uint8 BGR of each frame, upright.
+    """Time (s) and picture (H, W, 3) uint8 BGR of each of the frames that ``probe`` found, as they are to be shown.
 
     Decoding runs in its own thread, at most ``ahead`` pictures in advance, so that memory does not
-    grow with the length of the clip. Pictures that cannot be decoded are left out.
+    grow with the length of the clip.
 
     Args:
         parts: starts and ends (s) of what is wanted, in order and apart; the rest is hardly decoded.
 
     Raises:
-        PosepipeError: not a readable video.
+        PosepipeError: not the video that it was.
     """
     ready: queue.Queue[tuple[float, np.ndarray] | BaseException | None] = queue.Queue(ahead)
     stop = threading.Event()
@@ -44,7 +48,7 @@ def read_frames(
 
     def decode() -> None:
         try:
-            for item in _decode(path) if parts is None else _decode_parts(path, parts):
+            for item in _decode(path, frames) if parts is None else _decode_parts(path, frames, parts):
                 put(item)
                 if stop.is_set():
                     return
@@ -64,33 +68,55 @@ def read_frames(
         worker.join()
 
 
-def read_key_frames(path: Path) -> Iterator[tuple[float, np.ndarray]]:
-    """Time (s, from the first frame on) and picture, as of ``read_frames``, of the frames that stand for themselves.
+def read_key_frames(path: Path, frames: Frames) -> Iterator[tuple[float, np.ndarray]]:
+    """Time and picture, as of ``read_frames``, of the frames that stand for themselves.
 
     Raises:
         PosepipeError: not a readable video.
     """
+    if not frames.own_times:  # the key frames alone do not tell when they are shown
+        yield from _decode(path, frames)
+        return
+    first = _first_s(path)
     with open_video(path) as (container, stream), readable_part(path):
         stream.codec_context.skip_frame = "NONKEY"
-        first: float | None = None
         for packet in container.demux(stream):
             for frame in frames_of(packet):
-                first = seconds_of(frame) if first is None else first
-                yield seconds_of(frame) - first, _upright(frame)
+                yield _nearest(frames.time, seconds_of(frame) - first), _upright(frame, frames)
 
 
-def _decode(path: Path) -> Iterator[tuple[float, np.ndarray]]:
+def _decode(path: Path, frames: Frames) -> Iterator[tuple[float, np.ndarray]]:
+    """The pictures of a video in the order in which they are shown, each with the next of the times."""
     with open_video(path) as (container, stream):
-        rate = float(stream.average_rate or stream.guessed_rate or 30)
-        first: float | None = None
+        pictures = _pictures(path, container, stream)
+        if frames.field_order:
+            pictures = split_fields(pictures, frames.field_order)
         count = 0
-        with readable_part(path):
-            for packet in container.demux(stream):
-                for frame in frames_of(packet):
-                    time = count / rate if frame.pts is None else seconds_of(frame)
-                    first = time if first is None else first
-                    count += 1
-                    yield time - first, _upright(frame)
+        for time, picture in zip(frames.time.tolist(), pictures, strict=False):
+            yield time, _upright(picture, frames)
+            count += 1
+    if count < len(frames.time):
+        raise PosepipeError(f"{path} has changed while it was read; run the same command again")
+
+
+def _pictures(path: Path, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+    """All that can be decoded."""
+    with readable_part(path):
+        for packet in container.demux(stream):
+            yield from frames_of(packet)
+
+
+def _first_s(path: Path) -> float:
+    """When the first picture is shown, in s of the container's clock."""
+    with open_video(path) as (container, stream):
+        return seconds_of(next(_pictures(path, container, stream)))
+
+
+def _nearest(time: np.ndarray, at: float) -> float:
+    """The one of rising times (F) that is nearest."""
+    after = int(np.searchsorted(time, at).clip(1, len(time) - 1)) if len(time) > 1 else 0
+    before = max(after - 1, 0)
+    return float(time[before] if at - time[before] <= time[after] - at else time[after])
 
 
 ROUNDING_S = 1e-6
@@ -103,22 +129,24 @@ MAX_GROUP = 3000
 """Packets between two key frames that are held; of longer groups everything is decoded."""
 
 
-def _decode_parts(path: Path, parts: Sequence[tuple[float, float]]) -> Iterator[tuple[float, np.ndarray]]:
+def _decode_parts(
+    path: Path, frames: Frames, parts: Sequence[tuple[float, float]]
+) -> Iterator[tuple[float, np.ndarray]]:
     """The frames of ``_decode`` in some parts; between them only what the next part needs is decoded.
 
     Packets of each group, from key frame to key frame, are held until it is known whether a part begins in it. A key
-    frame within a part may be needed by pictures before it that also need the group before.
+    frame within a part may be needed by pictures before it that also need the group before. Where packets do not tell
+    when their pictures are shown, or a picture is made of its neighbours' fields, everything is decoded.
     """
-    with open_video(path) as (container, stream), readable_part(path):
-        first = next(frame for packet in container.demux(stream) for frame in frames_of(packet))
-    if first.pts is None:
-        yield from (item for item in _decode(path) if any(start <= item[0] <= end for start, end in parts))
+    if frames.field_order or not frames.own_times:
+        yield from (item for item in _decode(path, frames) if any(start <= item[0] <= end for start, end in parts))
         return
+    first = _first_s(path)
     with open_video(path) as (container, stream), readable_part(path):
         packets, group = container.demux(stream), list[av.Packet]()
         for start, end in ((start - ROUNDING_S, end + ROUNDING_S) for start, end in parts):
             for packet in packets:
-                early = _shown(packet, stream) - seconds_of(first) < start and len(group) < MAX_GROUP
+                early = _shown(packet, stream) - first < start and len(group) < MAX_GROUP
                 if packet.is_keyframe and early:
                     group.clear()
                 group.append(packet)
@@ -130,11 +158,10 @@ def _decode_parts(path: Path, parts: Sequence[tuple[float, float]]) -> Iterator[
                     if packet.is_keyframe:
                         group.clear()
                     group.append(packet)
-                over = _sent(packet, stream) - seconds_of(first) > end
-                frames = frames_of(packet) + (_held_back(stream) if over else [])
-                for frame in frames:
-                    if start <= (time := seconds_of(frame) - seconds_of(first)) <= end:
-                        yield time, _upright(frame)
+                over = _sent(packet, stream) - first > end
+                for frame in frames_of(packet) + (_held_back(stream) if over else []):
+                    if start <= (time := seconds_of(frame) - first) <= end:
+                        yield _nearest(frames.time, time), _upright(frame, frames)
                 if over:
                     break
             stream.codec_context.flush_buffers()
@@ -160,7 +187,10 @@ def _sent(packet: av.Packet, stream: VideoStream) -> float:
     return float(packet.dts * (stream.time_base or 1))
 
 
-def _upright(frame: VideoFrame) -> np.ndarray:
-    picture = frame.to_ndarray(format="bgr24")
-    turns = quarter_turns(frame)
-    return np.ascontiguousarray(np.rot90(picture, turns)) if turns else picture
+def _upright(frame: VideoFrame, frames: Frames) -> np.ndarray:
+    """A picture as it is to be shown, of the size of the first one whatever its own."""
+    turns, (width, height) = -frames.rotation // 90 % 4, frames.image_size.tolist()
+    size = (height, width) if turns % 2 else (width, height)
+    stored = frame.to_ndarray(format="bgr24", width=size[0], height=size[1])
+    turned = np.rot90(stored, turns)
+    return np.ascontiguousarray(turned[:, ::-1] if frames.mirrored else turned)

@@ -6,7 +6,6 @@ before it ends.
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Generator, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, replace
@@ -24,8 +23,6 @@ from .image_folder import probe_images, read_images
 from .sound import AUDIO_RATE
 from .stream import open_video
 
-log = logging.getLogger("posepipe")
-
 ROUNDING_S = 1e-6
 """Within this two times are the same."""
 
@@ -42,17 +39,20 @@ class Filmed(SourceFile):
     """Of a folder of pictures, how many a second."""
 
 
-def probe_clip(video: SourceFile) -> Frames:
-    """Times, size, rotation and sound of a clip.
+def probe_clip(video: SourceFile, mirrored: bool = False) -> Frames:
+    """Times, size, orientation and sound of a clip.
+
+    Args:
+        mirrored: whether the camera stored the mirror image.
 
     Raises:
         PosepipeError: not a readable video, no picture, a folder of pictures without a rate, or chapters that do not
             belong together.
     """
     if video.path.is_dir():
-        return _of_facts(probe_images(video.path, _rate(video)))
+        return probe_images(video.path, _rate(video), mirrored)
     files = _files(video)
-    found = [_of_facts(facts.probe(file)) for file in files]
+    found = [facts.probe(file, mirrored) for file in files]
     return _joined(files, found) if len(files) > 1 else found[0]
 
 
@@ -70,7 +70,7 @@ def read_clip(
         PosepipeError: not a readable video.
     """
     begin, end = _ends(frames)
-    if frames.is_part:
+    if frames.clip_time is not None:
         inside = [(max(begin, first), min(end, last)) for first, last in parts or [(begin, end)]]
         parts = [(first, last) for first, last in inside if first <= last]
     with closing(_pictures(video, frames, ahead, parts)) as found:
@@ -93,7 +93,7 @@ def read_clip_keys(video: SourceFile, frames: Frames) -> Iterator[Frame]:
 
 def _ends(frames: Frames) -> tuple[float, float]:
     """Between which times (s) pictures are of these frames; infinite where they are all of the clip."""
-    if not frames.is_part:
+    if frames.clip_time is None:
         return -np.inf, np.inf
     return float(frames.time[0]) - ROUNDING_S, float(frames.time[-1]) + ROUNDING_S
 
@@ -103,31 +103,40 @@ def _pictures(
 ) -> Generator[Frame, None, None]:
     """Pictures of all files of a clip; between the parts none, or few."""
     if video.path.is_dir():
-        yield from read_images(video.path, _rate(video), parts)
+        yield from _of_folder(video, frames, parts)
         return
-    for file, start, end in _timed(video, frames):
+    for file, start, end, own in _timed(video, frames):
         here = None if parts is None else [(a - start, b - start) for a, b in parts if b >= start and a < end]
         if here != []:
-            with closing(pictures.read_frames(file, ahead=ahead, parts=here)) as found:
+            with closing(pictures.read_frames(file, own, ahead=ahead, parts=here)) as found:
                 yield from ((start + time, picture) for time, picture in found)
 
 
 def _key_pictures(video: SourceFile, frames: Frames) -> Iterator[Frame]:
     if video.path.is_dir():
-        yield from read_images(video.path, _rate(video))
+        yield from _of_folder(video, frames)
         return
-    for file, start, _ in _timed(video, frames):
-        yield from ((start + time, picture) for time, picture in pictures.read_key_frames(file))
+    for file, start, _, own in _timed(video, frames):
+        yield from ((start + time, picture) for time, picture in pictures.read_key_frames(file, own))
+
+
+def _of_folder(
+    video: SourceFile, frames: Frames, parts: Sequence[tuple[float, float]] | None = None
+) -> Iterator[Frame]:
+    for time, picture in read_images(video.path, _rate(video), parts):
+        yield time, np.ascontiguousarray(picture[:, ::-1]) if frames.mirrored else picture
 
 
 def _files(video: SourceFile) -> tuple[Path, ...]:
     return (video.path, *video.chapters) if isinstance(video, Filmed) else (video.path,)
 
 
-def _timed(video: SourceFile, frames: Frames) -> Iterator[tuple[Path, float, float]]:
-    """Each file of a clip with its start, and that of the next one (s)."""
+def _timed(video: SourceFile, frames: Frames) -> Iterator[tuple[Path, float, float, Frames]]:
+    """Each file of a clip with its start, that of the next one (s), and its frames in its own time."""
     starts = frames.chapter_starts or [0.0]
-    yield from zip(_files(video), starts, [*starts[1:], np.inf], strict=True)
+    time = frames.time if frames.clip_time is None else frames.clip_time
+    for file, start, end in zip(_files(video), starts, [*starts[1:], np.inf], strict=True):
+        yield file, start, end, replace(frames, time=time[(time >= start) & (time < end)] - start)
 
 
 def _rate(video: SourceFile) -> float:
@@ -140,25 +149,10 @@ def _rate(video: SourceFile) -> float:
     return rate_hz
 
 
-def _of_facts(found: facts.VideoFacts) -> Frames:
-    return Frames(
-        time=found.time,
-        image_size=np.array(found.image_size, np.int32),
-        audio_envelope=found.audio_envelope,
-        rate=str(found.rate),
-        codec=found.codec,
-        rotation=found.rotation,
-        missing_s=found.missing_s,
-        timecode_s=found.timecode_s,
-    )
-
-
 def _joined(files: Sequence[Path], found: Sequence[Frames]) -> Frames:
     """What the chapters of a recording say as one clip."""
     first, starts = found[0], [0.0]
     for file, each in zip(files[:-1], found[:-1], strict=True):
-        if each.missing_s:
-            log.warning("%s breaks off: its last %.1f s cannot be read; the rest is used", file, each.missing_s)
         length = recorded(file).length_s
         starts.append(starts[-1] + max(length, float(each.time[-1]) + ROUNDING_S))
     for file, each in zip(files, found, strict=True):
@@ -173,6 +167,10 @@ def _joined(files: Sequence[Path], found: Sequence[Frames]) -> Frames:
         missing_s=found[-1].missing_s,
         audio_envelope=_joined_sound(starts, [each.audio_envelope for each in found]),
         chapter_starts=starts,
+        own_times=all(each.own_times for each in found),
+        lost=[
+            f"{sentence} (in {file.name})" for file, each in zip(files, found, strict=True) for sentence in each.lost
+        ],
     )
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import av
 import av.error
+import numpy as np
 from av.container import InputContainer
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
@@ -20,15 +21,18 @@ _SUFFIXES = "mp4 mov m4v avi mkv webm mts m2ts ts mpg mpeg wmv flv 3gp mxf ogv v
 VIDEO_SUFFIXES = frozenset(f".{suffix}" for suffix in _SUFFIXES.split())
 """File names taken for videos in a folder; a file named in posepipe.toml may have any."""
 
-_COVER = av.stream.Disposition.attached_pic
+_NO_FILM = av.stream.Disposition.attached_pic | av.stream.Disposition.timed_thumbnails
+
+THREADS = 4
+"""That decode, on any machine: how many pictures around a damaged place are lost depends on it."""
 
 
 @contextmanager
 def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
-    """A container and its first video stream.
+    """A container and its main video stream, ready to be decoded.
 
     Raises:
-        PosepipeError: missing, empty, not a video, or sound only.
+        PosepipeError: missing, empty, not a video, sound only, or of a codec that FFmpeg does not know.
     """
     try:
         if path.stat().st_size == 0:
@@ -44,11 +48,22 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
     except OSError as error:
         raise PosepipeError(f"cannot read {path}: {error.strerror}") from error
     with container:
-        streams = [s for s in container.streams.video if not s.disposition & _COVER]
-        if not streams:
+        films = films_of(container)
+        if not films:
             raise PosepipeError(f"{path} holds sound but no picture; leave it out of the folder")
-        streams[0].thread_type = "AUTO"
-        yield container, streams[0]
+        known = [stream for stream in films if stream.codec_context is not None]
+        if not known:
+            raise PosepipeError(f"{path} is of a codec that FFmpeg cannot decode; convert it, for example to H.264")
+        # Of a preview and the film, the film; of the film and one large still, the film as well.
+        main = max(known, key=lambda stream: (stream.frames != 1, stream.width * stream.height))
+        main.thread_type = "AUTO"
+        main.codec_context.thread_count = THREADS
+        yield container, main
+
+
+def films_of(container: InputContainer) -> list[VideoStream]:
+    """The picture tracks of a container but for covers and thumbnails."""
+    return [stream for stream in container.streams.video if not stream.disposition & _NO_FILM]
 
 
 @contextmanager
@@ -72,11 +87,11 @@ def reason(error: Exception) -> str:
 
 
 def frames_of(packet: av.Packet) -> list[Any]:
-    """Pictures, or pieces of sound, that a packet completes."""
+    """Pictures, or pieces of sound, that a packet completes; none of a damaged one: what follows may be readable."""
     try:
         return packet.decode()
-    except av.error.InvalidDataError:
-        return []  # a damaged packet: what follows may be readable again
+    except (av.error.FFmpegError, ValueError):
+        return []
 
 
 def seconds_of(frame: Any) -> float:
@@ -84,6 +99,16 @@ def seconds_of(frame: Any) -> float:
     return 0.0 if frame.pts is None or frame.time_base is None else float(frame.pts * frame.time_base)
 
 
-def quarter_turns(frame: VideoFrame) -> int:
-    """Counter-clockwise quarter turns that the display matrix asks for."""
-    return round(frame.rotation / 90) % 4
+def orientation(frame: VideoFrame) -> tuple[int, bool]:
+    """Counter-clockwise quarter turns that a picture's display matrix asks for, and whether it mirrors after them.
+
+    The matrix maps (x, y) of the stored picture to (x, y) @ matrix (``libavutil/display.h``).
+    """
+    side_data: Any = frame.side_data  # PyAV's types know of nothing but motion vectors
+    if "DISPLAYMATRIX" not in side_data:
+        return 0, False
+    matrix = np.frombuffer(side_data["DISPLAYMATRIX"], np.int32).reshape(3, 3)[:2, :2].astype(float)
+    mirrored = bool(np.linalg.det(matrix) < 0)
+    if mirrored:
+        matrix[:, 0] *= -1
+    return round(np.degrees(np.arctan2(-matrix[0, 1], matrix[0, 0])) / 90) % 4, mirrored

@@ -15,6 +15,7 @@ from posepipe.models.body.angles import joint_angles
 from posepipe.pipeline.exporters import exporter
 from posepipe.pipeline.exporters.clip import Clip
 from posepipe.pipeline.exporters.view import page_data
+from posepipe.pipeline.footage.video import probe
 from posepipe.pipeline.footage.video.web_video import web_video
 from posepipe.pipeline.pages.drawing import scene_of
 
@@ -36,7 +37,8 @@ def a_filmed_clip(folder: Path, name: str = "clip.mp4") -> Clip:
     clip = a_clip(len(TIMES))
     pose = replace(the_pose(clip), time=TIMES)
     people = (replace(clip.people[0], pose=pose),)
-    return replace(clip, people=people, video=film(folder / name, TIMES), video_time=TIMES, filmed=True)
+    video = film(folder / name, TIMES)
+    return replace(clip, people=people, video=video, video_time=TIMES, frames=probe(video))
 
 
 def write(clip: Clip, path: Path) -> Path:
@@ -227,7 +229,7 @@ def test_a_minute_is_on_view_within_a_second_and_runs_at_30_frames_per_second(ch
     ramp = np.tile(np.linspace(0, 255, 320).astype(np.uint8)[None, :, None], (180, 1, 3))
     video = tmp_path / "minute.mp4"
     video.write_bytes(web_video(((t, np.roll(ramp, n, 1)) for n, t in enumerate(time)), (320, 180), 60.0))
-    clip = replace(a_clip(1800), video=video, image_size=(320, 180), filmed=True)
+    clip = replace(a_clip(1800), video=video, image_size=(320, 180), frames=probe(video))
     path = write(clip, tmp_path / "view.html")
     with Page(chromium) as page:
         page.open(path)

@@ -97,6 +97,7 @@ def test_what_is_said_of_a_camera_counts_for_it_alone_in_whatever_order(tmp_path
     assert [(camera.offset_s, camera.slow_motion) for camera in take.cameras] == [(0, 2), (0.5, 2), (0, 2)]
     described = describe_clip(tmp_path / "3" / "run" / "cam10.mp4")
     assert (described.offset_s, described.slow_motion) == (0, 2)
+    (tmp_path / "3" / "run" / "poses.csv").write_text("frame,joint,x,y\n0,nose,1,2\n")
     poses = describe_clip(tmp_path / "3" / "run" / "poses.csv")
     assert poses.keypoints == {"rate_hz": 50, "skeleton": "coco"}
 

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from footage import FakeDetector, film, some_frames
+from footage import FakeDetector, film
 from posepipe.pipeline.detectors import People
 from posepipe.pipeline.footage.video import probe, read_frames
 from posepipe.pipeline.runs.clip_chain import ClipChain
@@ -41,7 +41,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def look(clip: Path, folder: Path, detector: FakeDetector) -> Busy:
     """What is stored of how busy the network was."""
-    cache, source, frames = Cache(folder), SourceFile(clip, "clip"), some_frames(probe(clip).time)
+    cache, source, frames = Cache(folder), SourceFile(clip, "clip"), probe(clip)
     found = cache.run(detect_poses, source, frames, detector, settings=DetectSettings(chunk_frames=5))
     stored = ClipChain(cache, Settings(), None).busy_detecting(found)
     assert stored is not None
@@ -62,11 +62,11 @@ def test_a_slow_network_is_busy_and_waits_little(
 
 def test_a_slow_decoder_is_waited_for(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     def slow(*args: object, **kwargs: object) -> Iterator[tuple[float, np.ndarray]]:
-        for item in read_frames(clip):
+        for item in read_frames(clip, probe(clip)):
             time.sleep(0.030)
             yield item
 
-    monkeypatch.setattr(detect, "read_frames", slow)
+    monkeypatch.setattr(detect, "read_clip", slow)
     found = look(clip, tmp_path, SlowNetwork())
     assert found.waited >= 0.8 * PICTURES * 0.030
     assert found.share < 0.6

@@ -18,7 +18,7 @@ from posepipe.models.networks import pose_cnn
 from posepipe.models.networks.pose_cnn import Pose25D, PoseCNN
 from posepipe.pipeline.arrays import Crops, Frames, Pieces, Samples, Track
 from posepipe.pipeline.errors import PosepipeError
-from posepipe.pipeline.footage.video import probe_clip, read_frames
+from posepipe.pipeline.footage.video import probe, probe_clip, read_frames
 from posepipe.pipeline.footage.video.cropping import crop_square
 from posepipe.pipeline.runs.fit import fit
 from posepipe.pipeline.runs.infer import infer
@@ -140,7 +140,7 @@ def test_every_frame_with_a_box_has_a_crop(clip: SourceFile, frames: Frames, tra
     assert isinstance(crops.picture, np.memmap)
     assert crops.picture.shape == (FRAMES - 3, 64, 64, 3)
     assert crops.frame.tolist() == [frame for frame in range(FRAMES) if frame not in (0, 11, 12)]
-    for frame, (_, image) in enumerate(read_frames(clip.path)):
+    for frame, (_, image) in enumerate(read_frames(clip.path, probe(clip.path))):
         if frame in crops.frame:
             expected, map_ = crop_square(image, track.box[frame], 64, 0.75)
             picture, stored = crops.at(np.array([frame]))

@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from footage import FakeDetector, film, seen, some_frames
+from footage import FakeDetector, film, seen
 from known_clip import film as film_at
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.arrays import Detections
@@ -29,7 +29,7 @@ def clip(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def detect(clip: Path, cache: Path, detector: FakeDetector | None = None, chunk: int = 15) -> Detections:
-    source, frames = SourceFile(clip, "clip"), some_frames(probe(clip).time)
+    source, frames = SourceFile(clip, "clip"), probe(clip)
     return Cache(cache).run(
         detect_poses, source, frames, detector or FakeDetector(), settings=DetectSettings(chunk_frames=chunk)
     )

@@ -15,7 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from posepipe.pipeline.arrays import Detections
 from posepipe.pipeline.footage.recording import describe_clip
-from posepipe.pipeline.footage.video import read_frames, read_key_frames, write_video
+from posepipe.pipeline.footage.video import probe, read_frames, read_key_frames, write_video
 from posepipe.pipeline.runs.clip_chain import ClipChain
 from posepipe.pipeline.runs.infer import infer
 from posepipe.pipeline.runtime.cache import Cache, SourceFile
@@ -61,18 +61,18 @@ def test_parts_hold_the_frames_that_reading_all_of_it_gives(kind: str, clip: Pat
     name, *options = CODED[kind]
     short = ["-ss", "30", "-t", "5", "-pix_fmt", "yuvj420p" if name.endswith("mov") else "yuv420p"]
     video = with_key_frames(clip, tmp_path / name, 12, *short, *options)
-    whole = list(read_frames(video))
+    whole = list(read_frames(video, probe(video)))
     assert len(whole) == 5 * RATE
     for parts in ([(0.0, 0.2)], [(1.0, 1.5), (1.7, 1.8), (4.0, 9.0)], [(0.5, 0.52)], [(0.0, 9.0)], [(8.0, 9.0)]):
         wanted = [item for item in whole if any(start <= item[0] <= end for start, end in parts)]
-        found = list(read_frames(video, parts=parts))
+        found = list(read_frames(video, probe(video), parts=parts))
         np.testing.assert_allclose([time for time, _ in found], [time for time, _ in wanted], atol=1e-9)
         for (_, one), (_, other) in zip(found, wanted, strict=True):
             np.testing.assert_array_equal(one, other)
 
 
 def test_key_frames_are_where_they_were_put(clip: Path) -> None:
-    times, pictures = zip(*read_key_frames(clip), strict=True)
+    times, pictures = zip(*read_key_frames(clip, probe(clip)), strict=True)
     np.testing.assert_allclose(times, np.arange(SECONDS), atol=1e-6)
     detector = FakeDetector()
     assert [detector.number(one) is not None for one in pictures] == [31 <= s < 34 for s in range(SECONDS)]
@@ -110,7 +110,8 @@ def test_infer_has_a_pose_for_every_frame_of_a_long_clip(
     there = np.isfinite(poses.joint).all((1, 2))
     assert len(poses.time) == SECONDS * RATE
     assert np.flatnonzero(there).tolist() == list(range(SHOWN[0] * RATE, SHOWN[1] * RATE))
-    shown = sum(1 for _ in read_frames(tmp_path / "out" / "overlay.mp4"))
+    overlay = tmp_path / "out" / "overlay.mp4"
+    shown = sum(1 for _ in read_frames(overlay, probe(overlay)))
     assert shown < 0.3 * SECONDS * RATE  # nor is the rest drawn
 
 
