@@ -93,7 +93,12 @@ class Clip:
 
         Args:
             parts: starts and ends (s) of what is wanted; all by default.
+
+        Raises:
+            ValueError: it was read from its poses, so that its frames are not known.
         """
+        if self.frames is None:
+            raise ValueError(f"there are only poses of {self.video}")
         return read_clip(self.source or SourceFile(self.video, ""), self.frames, parts=parts)
 
     @property

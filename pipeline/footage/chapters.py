@@ -75,7 +75,7 @@ def without_later_chapters(paths: Sequence[Path]) -> list[Path]:
     return [path for path in paths if path not in later]
 
 
-def _next(path: Path, numbered: Mapping[tuple[tuple[str, ...], int], Path]) -> Path | None:
+def _next(path: Path, numbered: Mapping[tuple[tuple[str, str, str], int], Path]) -> Path | None:
     """The file in which the recording of a file goes on, if there is one."""
     place = chapter_of(path)
     after = numbered.get((place.recording, place.number + 1)) if place else None

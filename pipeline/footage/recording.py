@@ -20,7 +20,7 @@ from .calibration_file import read_calibration
 from .camera import Camera
 from .chapters import chapter_of
 from .description import DESCRIPTION, CameraDescription, TakeDescription, camera_name, read_description
-from .layouts import OF_BOARD, beside, filmed_folder, is_of_board, opencap_trials
+from .layouts import OF_BOARD, anipose_trials, beside, filmed_folder, is_of_board, opencap_trials
 from .readers import format_of
 from .sources import chapters_of, clips_in, folders_in, longer_name, videos_in
 from .video import VIDEO_SUFFIXES, is_image_folder
@@ -151,7 +151,11 @@ def _known_takes(folder: Path, tree: dict[str, Any]) -> Iterator[Take]:
     if (filmed := filmed_folder(folder)) is not None:
         for path, why in beside(filmed).items():
             _leave_out(path, why)
-        yield _take(folder, filmed, tree)
+        trials = anipose_trials(filmed)
+        for trial, videos in trials.items():
+            yield _described_take(folder, trial, videos, tree)
+        if not trials:
+            yield _take(folder, filmed, tree)
 
 
 def _leave_out(path: Path, why: str) -> None:

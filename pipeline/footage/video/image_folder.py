@@ -38,18 +38,19 @@ def probe_images(folder: Path, rate_hz: float) -> VideoFacts:
     Raises:
         PosepipeError: none that can be read, or pictures of different sizes.
     """
-    times, sizes = [], {}
+    times: list[float] = []
+    sizes: dict[tuple[int, ...], Path] = {}
     for time, path in _timed(folder, rate_hz):
         small = _decoded(path, cv2.IMREAD_REDUCED_GRAYSCALE_8)
         if small is not None:
             times.append(time)
             sizes.setdefault(small.shape, path)
-    if not times:
+    first = _decoded(next(iter(sizes.values())), cv2.IMREAD_COLOR) if sizes else None
+    if first is None:
         raise PosepipeError(f"{folder} holds no picture that can be read")
     if len(sizes) > 1:
         one, other = list(sizes.values())[:2]
         raise PosepipeError(f"{folder} holds pictures of different sizes, such as {one.name} and {other.name}")
-    first = _decoded(next(iter(sizes.values())), cv2.IMREAD_COLOR)
     height, width = first.shape[:2]
     return VideoFacts(
         time=np.array(times),
