@@ -128,6 +128,13 @@ def test_chapters_are_one_camera(tmp_path: Path) -> None:
     assert (second.name, second.chapters) == ("GX010107", ())
 
 
+def test_files_that_are_named_as_cameras_are_no_chapters(tmp_path: Path) -> None:
+    videos(tmp_path, "GX010042.MP4", "GX020042.MP4")
+    said = '[cameras.left]\nvideo = "GX010042.MP4"\n[cameras.right]\nvideo = "GX020042.MP4"\n'
+    (tmp_path / "posepipe.toml").write_text(said)
+    assert [camera.chapters for camera in Recording.open(tmp_path).takes[0].cameras] == [(), ()]
+
+
 def test_cameras_that_differ_in_their_suffix_have_names_of_their_own(tmp_path: Path) -> None:
     videos(tmp_path, "IMG_1.mp4", "IMG_1.MOV", "b.mp4")
     assert [camera.name for camera in Recording.open(tmp_path).takes[0].cameras] == ["b", "IMG_1_MOV", "IMG_1_mp4"]
