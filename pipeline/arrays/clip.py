@@ -33,10 +33,13 @@ class Frames(HandOver):
     """Time of day of the first picture in s, if the container has a timecode."""
     chapter_starts: list[float] = field(default_factory=list)
     """Of a recording in several files, when each of them begins in s."""
-    skipped: int = 0
-    """Frames of the clip before the first of these, where they are a part of it."""
-    is_part: bool = False
-    """Whether these are not all frames of the clip; the sound is that of all of it."""
+    whole_time: Annotated[np.ndarray | None, Dims("whole", "float64", "s")] = None
+    """Of all frames of the clip, where these are a part of it; the sound is that of all of it."""
+
+    @property
+    def is_part(self) -> bool:
+        """Whether these are not all frames of the clip."""
+        return self.whole_time is not None
 
     @property
     def filmed(self) -> bool:

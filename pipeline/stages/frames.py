@@ -44,8 +44,7 @@ def cut_frames(frames: Frames, start: float, end: float) -> Frames:
         frames,
         time=frames.time[inside],
         missing_s=frames.missing_s if inside[-1] else 0.0,
-        skipped=frames.skipped + int(inside.argmax()),
-        is_part=True,
+        whole_time=frames.whole_time if frames.is_part else frames.time,
     )
 
 
