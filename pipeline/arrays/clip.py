@@ -33,8 +33,8 @@ class Frames(HandOver):
     """Time of day of the first picture in s, if the container has a timecode."""
     chapter_starts: list[float] = field(default_factory=list)
     """Of a recording in several files, when each of them begins in s."""
-    clip_time: Annotated[np.ndarray | None, Dims("clip_frame", "float64", "s")] = None
-    """Times of all frames of the clip, where these are a part of them; the sound is that of all of it."""
+    whole_time: Annotated[np.ndarray | None, Dims("whole", "float64", "s")] = None
+    """Of all frames of the clip, where these are a part of it; the sound is that of all of it."""
     mirrored: bool = False
     """Whether the stored pictures, once rotated, are to be mirrored for display."""
     field_order: str = ""
@@ -47,9 +47,9 @@ class Frames(HandOver):
     """What was done to its pictures or left aside, in sentences about it."""
 
     @property
-    def skipped(self) -> int:
-        """Frames of the clip before the first of these."""
-        return 0 if self.clip_time is None else int(np.searchsorted(self.clip_time, self.time[0]))
+    def is_part(self) -> bool:
+        """Whether these are not all frames of the clip."""
+        return self.whole_time is not None
 
     @property
     def filmed(self) -> bool:

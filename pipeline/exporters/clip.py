@@ -92,10 +92,10 @@ class Clip:
             parts: starts and ends (s) of what is wanted; all by default.
 
         Raises:
-            ValueError: there are only the poses of the clip.
+            ValueError: it was read from its poses, so that its frames are not known.
         """
         if self.frames is None:
-            raise ValueError("a clip without pictures")
+            raise ValueError(f"there are only poses of {self.video}")
         return read_clip(self.source or SourceFile(self.video, ""), self.frames, parts=parts)
 
     @property

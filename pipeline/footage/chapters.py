@@ -59,8 +59,7 @@ def chapter_of(path: Path) -> Chapter | None:
 
 def chapters_after(path: Path, beside: Iterable[Path]) -> tuple[Path, ...]:
     """The files among others of its folder in which the recording of a file goes on, in order."""
-    numbered = {(place.recording, place.number): other for other in beside if (place := chapter_of(other))}
-    found: list[Path] = []
+    numbered, found = _numbered(beside), list[Path]()
     while (after := _next(found[-1] if found else path, numbered)) is not None:
         found.append(after)
     return tuple(found)
@@ -71,11 +70,22 @@ def without_later_chapters(paths: Sequence[Path]) -> list[Path]:
     folders: dict[Path, list[Path]] = {}
     for path in paths:
         folders.setdefault(path.parent, []).append(path)
-    later = {after for here in folders.values() for path in here for after in chapters_after(path, here)[:1]}
+    later = set()
+    for here in folders.values():
+        numbered = _numbered(here)
+        later |= {_next(path, numbered) for path in here}
     return [path for path in paths if path not in later]
 
 
-def _next(path: Path, numbered: Mapping[tuple[tuple[str, ...], int], Path]) -> Path | None:
+_Numbered = Mapping[tuple[tuple[str, str, str], int], Path]
+"""Files by recording and chapter."""
+
+
+def _numbered(paths: Iterable[Path]) -> _Numbered:
+    return {(place.recording, place.number): path for path in paths if (place := chapter_of(path))}
+
+
+def _next(path: Path, numbered: _Numbered) -> Path | None:
     """The file in which the recording of a file goes on, if there is one."""
     place = chapter_of(path)
     after = numbered.get((place.recording, place.number + 1)) if place else None

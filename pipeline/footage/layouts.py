@@ -11,6 +11,7 @@ EasyMocap  ``videos`` beside ``images`` and ``annots``
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -33,6 +34,8 @@ BOARD = ("calib", "checkerboard", "chessboard", "charuco", "calvideos", "intrins
 """What folders with pictures of a calibration board have in their names."""
 
 
+TRIAL_CAMERA = re.compile(r"(.+?)[ _-]+(cam[^ _-]*)", re.IGNORECASE)
+
 OF_BOARD = "its name is that of a folder for calibration"
 
 
@@ -52,6 +55,19 @@ def filmed_folder(folder: Path) -> Path | None:
     if filmed is None or any(len(clips_in(path).clips) >= 2 for path in others):
         return None
     return filmed
+
+
+def anipose_trials(filmed: Path) -> dict[str, dict[str, Path]]:
+    """The clips of each trial in anipose's folder of all of them, by the names of cameras; empty if there is but one.
+
+    They are called after trial and camera, such as ``walk-camA``.
+    """
+    trials: dict[str, dict[str, Path]] = {}
+    for clip in clips_in(filmed).clips if filmed.name.lower() == "videos-raw" else ():
+        parts = TRIAL_CAMERA.fullmatch(clip.stem)
+        trials.setdefault(parts[1] if parts else "", {})[parts[2] if parts else clip.stem] = clip
+    cameras = {frozenset(videos) for videos in trials.values()}
+    return trials if len(trials) > 1 and len(cameras) == 1 and len(*cameras) >= 2 else {}
 
 
 def beside(used: Path) -> dict[Path, str]:

@@ -20,7 +20,7 @@ from .calibration_file import read_calibration
 from .camera import Camera
 from .chapters import chapter_of
 from .description import DESCRIPTION, CameraDescription, TakeDescription, camera_name, read_description
-from .layouts import OF_BOARD, beside, filmed_folder, is_of_board, opencap_trials
+from .layouts import OF_BOARD, anipose_trials, beside, filmed_folder, is_of_board, opencap_trials
 from .readers import format_of
 from .sources import chapters_of, clips_in, folders_in, longer_name, natural_order, videos_in
 from .video import VIDEO_SUFFIXES, is_image_folder
@@ -153,7 +153,11 @@ def _known_takes(folder: Path, tree: dict[str, Any]) -> Iterator[Take]:
     if (filmed := filmed_folder(folder)) is not None:
         for path, why in beside(filmed).items():
             _leave_out(path, why)
-        yield _take(folder, filmed, tree)
+        trials = anipose_trials(filmed)
+        for trial, videos in trials.items():
+            yield _described_take(folder, trial, videos, tree)
+        if not trials:
+            yield _take(folder, filmed, tree)
 
 
 def _leave_out(path: Path, why: str) -> None:
@@ -191,8 +195,13 @@ def _described_take(folder: Path, name: str, videos: Mapping[str, Path], tree: d
         raise PosepipeError(
             f"{folder / description.calibration} has no camera {missing[0]!r}; it has {', '.join(known)}"
         )
-    cameras = tuple(_described(name, video, description, known) for name, video in videos.items())
-    return Take(name, cameras, description.rig)
+    cameras = tuple(_described(camera, video, description, known) for camera, video in videos.items())
+    return Take(name, tuple(_without_others(camera, videos) for camera in cameras), description.rig)
+
+
+def _without_others(camera: CameraClip, videos: Mapping[str, Path]) -> CameraClip:
+    """A camera without what seem to be chapters of its clip, but are cameras of their own by the description."""
+    return replace(camera, chapters=tuple(path for path in camera.chapters if path not in videos.values()))
 
 
 def _videos_of_cameras(
@@ -234,7 +243,7 @@ def _check_chapters(clips: Sequence[Path]) -> None:
         if place is not None and place.sure and (before := first.setdefault(place.recording, clip)) != clip:
             raise PosepipeError(
                 f"{clip} belongs to the same recording as {before.name}, but the file before it is missing, so that "
-                "its time is not known; copy all files of the recording, or leave one out with --leave-out"
+                "its time is not known; copy all files of the recording, or move one away"
             )
 
 
@@ -304,10 +313,10 @@ def _video_of(where: Path, filmed: Path, camera: str, said: CameraDescription) -
         if path is None or not (path.is_file() or is_image_folder(path) or holds_poses(path)):
             raise PosepipeError(f"{where}: camera {camera!r} has no file {filmed / said.video}")
         return path
-    found = [path for path in clips_in(filmed).clips if camera_name(path) == camera]
-    if len(found) != 1:
+    named = clip_names(clips_in(filmed).clips)
+    if camera not in named:
         raise PosepipeError(f'{where}: say which file camera {camera!r} is: video = "..."')
-    return found[0]
+    return named[camera]
 
 
 def _camera_names(take: Take) -> list[str]:

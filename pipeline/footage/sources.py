@@ -48,6 +48,8 @@ def clips_in(folder: Path) -> Found:
     inside = natural_order(path for path in folder.iterdir() if not is_hidden(path))
     if poses := [path for path in inside if format_of(path) is not None]:
         return _each_once(poses)
+    if any(videos_in(path) for path in folders_in(folder)):
+        return Found()  # a folder of takes; pictures beside them are something else
     return Found([path for path in inside if is_image_folder(path)])
 
 

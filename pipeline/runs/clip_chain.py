@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import math
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -193,3 +194,22 @@ def check_part(from_s: float | None, to_s: float | None) -> None:
         raise PosepipeError(
             f"a part from {start:g} s to {end:g} s holds nothing; the end must be later than the start"
         )
+
+
+def check_whole(path: Path, part: tuple[float | None, float | None]) -> None:
+    """Check that no part of a keypoint file of several cameras is asked for.
+
+    Raises:
+        PosepipeError: one is.
+    """
+    if part not in (WHOLE, (None, None)):
+        raise PosepipeError(
+            f"{path} holds samples of several cameras, of which no part can be used; leave out the times"
+        )
+
+
+def missing_end(clip: Opened) -> str:
+    """What users must know of a video that breaks off; else ""."""
+    if not clip.frames.missing_s:
+        return ""
+    return f"{clip.camera.video} breaks off: its last {clip.frames.missing_s:.1f} s cannot be read; the rest is used"

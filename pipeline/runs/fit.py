@@ -14,7 +14,7 @@ from ..pages.report import write_report
 from ..runtime.workplace import open_workplace
 from ..settings import Settings, check_name
 from .checks import prepare
-from .clip_chain import ClipChain, check_part
+from .clip_chain import ClipChain, check_part, check_whole
 from .fit_clips import Origin, finish_views, lift_views, list_views, write_views
 from .fit_fused import fuse_takes, write_takes
 from .fit_model import (
@@ -88,6 +88,7 @@ def fit(
     if is_keypoint_file(folder):
         from .fit_arrays import fit_arrays
 
+        check_whole(folder, (settings.from_s, settings.to_s))
         return fit_arrays(folder, target, settings, until, tuple(exports))
     check_part(settings.from_s, settings.to_s)
     recording = Recording.open(folder).without(settings.leave_out)

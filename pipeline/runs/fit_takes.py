@@ -213,7 +213,7 @@ def cut_takes(
             whole, here = clips[name], chain.cut(clips[name], part, name)
             parts[name] = here
             people[name] = found[name] if here is whole else run.run(cut_people, found[name], *part, subject=name)
-            first.append(here.frames.skipped - whole.frames.skipped)
+            first.append(int(np.searchsorted(whole.frames.time, here.frames.time[0])))
             count.append(len(here.frames.time))
         cut[take.name] = run.run(cut_timeline, timeline, first, count, subject=take.name)
     return parts, people, cut

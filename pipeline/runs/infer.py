@@ -38,7 +38,7 @@ from ..stages.lift import check_intrinsics, lift_poses
 from ..stages.sides import find_swaps, mend_sides
 from ..stages.track import choose, shares
 from ..training.model_file import Model
-from .clip_chain import ClipChain, Opened, check_part
+from .clip_chain import ClipChain, Opened, check_part, check_whole, missing_end
 from .infer_arrays import infer_arrays
 from .results import Inferred, about, provenance, write_results
 from .up_to_date import InferRequest, digest_of, infer_request
@@ -95,6 +95,7 @@ def infer(
     check_device(device)
     target = Path(out) if out else results_folder(clip)
     if is_keypoint_file(clip) and not poses_given:
+        check_whole(clip, asked.part)
         return infer_arrays(asked, target, settings, tuple(exports), device)
     check_intrinsics(trained, bool(focal_px or asked.clip.focal_px or asked.clip.calibration))
     with open_workplace(target, borrowed=(path.parent / "cache",)) as place, about(clip):

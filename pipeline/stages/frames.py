@@ -38,15 +38,16 @@ def cut_frames(frames: Frames, start: float, end: float) -> Frames:
     inside = _inside(frames.time, start, end)
     if not inside.any():
         period = float(np.median(np.diff(frames.time))) if len(frames.time) > 1 else 0.0
+        limits = [(word, limit) for word, limit in (("from", start), ("to", end)) if np.isfinite(limit)]
+        part = " ".join(f"{word} {limit:g} s" for word, limit in limits)
         raise PosepipeError(
-            f"it lasts from {frames.time[0]:.1f} s to {frames.time[-1] + period:.1f} s, so that nothing of it lies "
-            f"between {start:.1f} s and {end:.1f} s"
+            f"it lasts from {frames.time[0]:.1f} s to {frames.time[-1] + period:.1f} s, and has no picture {part}"
         )
     return replace(
         frames,
         time=frames.time[inside],
         missing_s=frames.missing_s if inside[-1] else 0.0,
-        clip_time=frames.time if frames.clip_time is None else frames.clip_time,
+        whole_time=frames.whole_time if frames.is_part else frames.time,
     )
 
 

@@ -45,13 +45,13 @@ def probe_images(folder: Path, rate_hz: float, mirrored: bool = False) -> Frames
         if small is not None:
             times.append(time)
             sizes.setdefault(small.shape, path)
-    if not times:
+    first = _decoded(next(iter(sizes.values())), cv2.IMREAD_COLOR) if sizes else None
+    if first is None:
         raise PosepipeError(f"{folder} holds no picture that can be read")
     if len(sizes) > 1:
         one, other = list(sizes.values())[:2]
         raise PosepipeError(f"{folder} holds pictures of different sizes, such as {one.name} and {other.name}")
-    whole = _decoded(next(iter(sizes.values())), cv2.IMREAD_COLOR)
-    height, width = (0, 0) if whole is None else whole.shape[:2]
+    height, width = first.shape[:2]
     return Frames(
         time=np.array(times),
         image_size=np.array([width, height], np.int32),

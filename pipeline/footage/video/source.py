@@ -153,8 +153,10 @@ def _joined(files: Sequence[Path], found: Sequence[Frames]) -> Frames:
     """What the chapters of a recording say as one clip."""
     first, starts = found[0], [0.0]
     for file, each in zip(files[:-1], found[:-1], strict=True):
-        length = recorded(file).length_s
-        starts.append(starts[-1] + max(length, float(each.time[-1]) + ROUNDING_S))
+        if each.missing_s:
+            log.warning("%s breaks off: its last %.1f s cannot be read; the rest is used", file, each.missing_s)
+        period = float(np.median(np.diff(each.time))) if len(each.time) > 1 else ROUNDING_S
+        starts.append(starts[-1] + max(recorded(file).length_s, float(each.time[-1]) + period))
     for file, each in zip(files, found, strict=True):
         if not np.array_equal(each.image_size, first.image_size):
             raise PosepipeError(

@@ -131,10 +131,11 @@ def test_a_part_has_the_frames_between_its_ends_in_the_times_of_the_clip(tmp_pat
     whole = probe_clip(clip)
     part = cut_frames(whole, 0.4, 1.2)
     np.testing.assert_allclose(part.time, np.arange(10, 30) / RATE, atol=1e-9)
-    assert (part.skipped, len(part.clip_time), part.missing_s) == (10, 50, 0.0)
+    assert (part.is_part, part.missing_s) == (True, 0.0)
+    np.testing.assert_array_equal(part.whole_time, whole.time)
     assert seen(clip, part) == stamped(range(10, 30), 0.4)
     inner = cut_frames(part, 0.8, np.inf)
-    assert (inner.skipped, len(inner.time)) == (20, 10)
+    assert (len(inner.time), len(inner.whole_time)) == (10, 50)
     with pytest.raises(PosepipeError, match=r"lasts from 0\.0 s to 2\.0 s"):
         cut_frames(whole, 30, 40)
 

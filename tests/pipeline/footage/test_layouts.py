@@ -88,6 +88,15 @@ def test_the_description_and_the_calibration_of_a_trial_lie_above_its_videos(tmp
     ]
 
 
+def test_trials_of_anipose_in_one_folder_are_takes(tmp_path: Path) -> None:
+    names = [f"{trial}-cam{camera}.mp4" for trial in ("walk", "jump high") for camera in "AB"]
+    videos(tmp_path / "videos-raw", *names)
+    assert takes_of(tmp_path) == {
+        trial: [f"videos-raw/{trial}-cam{camera}.mp4" for camera in "AB"] for trial in ("jump high", "walk")
+    }
+    assert [camera.name for camera in Recording.open(tmp_path).takes[0].cameras] == ["camA", "camB"]
+
+
 def test_a_session_of_opencap_has_a_take_per_trial(tmp_path: Path) -> None:
     for camera in ("Cam0", "Cam1"):
         for trial in ("walk", "jump", "calibration"):
@@ -117,6 +126,13 @@ def test_chapters_are_one_camera(tmp_path: Path) -> None:
     first, second = Recording.open(tmp_path).takes[0].cameras
     assert [(path.name) for path in first.chapters] == ["GX020042.MP4"]
     assert (second.name, second.chapters) == ("GX010107", ())
+
+
+def test_files_that_are_named_as_cameras_are_no_chapters(tmp_path: Path) -> None:
+    videos(tmp_path, "GX010042.MP4", "GX020042.MP4")
+    said = '[cameras.left]\nvideo = "GX010042.MP4"\n[cameras.right]\nvideo = "GX020042.MP4"\n'
+    (tmp_path / "posepipe.toml").write_text(said)
+    assert [camera.chapters for camera in Recording.open(tmp_path).takes[0].cameras] == [(), ()]
 
 
 def test_cameras_that_differ_in_their_suffix_have_names_of_their_own(tmp_path: Path) -> None:

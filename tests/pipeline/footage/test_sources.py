@@ -136,6 +136,8 @@ def test_folders_of_numbered_pictures_are_clips_where_there_is_nothing_else(tmp_
     make(tmp_path / "notes", "sketch.png", "plan.jpg")
     assert names_in(tmp_path) == ["left", "right"]
     assert not is_image_folder(tmp_path / "notes")
+    film(tmp_path / "run" / "cam.mp4", 0, range(3), Fraction(RATE))
+    assert names_in(tmp_path) == [], "a folder of takes"
     film(tmp_path / "cam.mp4", 0, range(3), Fraction(RATE))
     assert names_in(tmp_path) == ["cam.mp4"]
 

@@ -126,6 +126,15 @@ def test_a_part_beyond_a_take_is_refused(tmp_path: Path) -> None:
             fit(folder, out=tmp_path / "out", settings=settings)
 
 
+def test_of_a_keypoint_file_no_part_is_used(finished: Fitted, tmp_path: Path) -> None:
+    path = tmp_path / "all.npz"
+    np.savez(path, keypoint=np.zeros((2, 2, 17, 2)))
+    with pytest.raises(PosepipeError, match="no part can be used"):
+        fit(path, settings=load_settings(overrides=["from_s=1"]))
+    with pytest.raises(PosepipeError, match="no part can be used"):
+        infer(path, model=finished.out / "model.pt", to_s=1.0)
+
+
 def test_chapters_are_one_camera_of_a_fit(detector: FakeDetector, tmp_path: Path) -> None:
     folder = tmp_path / "run"
     for name, camera, instants in (
