@@ -237,6 +237,7 @@ WORDS: dict[str, tuple[str, str, set[str]]] = {
     "cameras.offset_s": (f"moving = false\n[cameras.cam0]\noffset_s = 0.2\n{OTHERS}", "views", {"synchronize"}),
     "cameras.moving": (f"moving = false\n[cameras.cam0]\nmoving = true\n{OTHERS}", "views", {"build_samples"}),
     "cameras.slow_motion": ("moving = false\n" + "".join(SLOW.format(view) for view in range(3)), "views", TRACKING),
+    "cameras.mirrored": (f"moving = false\n[cameras.cam0]\nmirrored = true\n{OTHERS}", "views", {"extract_frames"}),
     "cameras.focal_px": (f"moving = false\n[cameras.cam0]\nfocal_px = 200\n{OTHERS}", "whole", {"place_root"}),
 }  # fmt: skip
 """Of each word of ``posepipe.toml``: a file with it, the base that heeds it, and the first stages that run again."""
