@@ -184,15 +184,16 @@ class FakeDetector:
 
     @staticmethod
     def number(image: np.ndarray) -> tuple[int, int] | None:
-        """Camera and instant that a picture shows; None if it shows nobody."""
+        """Camera and instant that a picture shows, in a mirror as well; None if it shows nobody."""
         middle = _BLOCK // 2
         row = image[middle - 1 : middle + 2].mean((0, 2))
-        values = row[middle : _BITS * _BLOCK : _BLOCK]
-        bits = values > 128
-        if len(values) < _BITS or np.abs(values - 128).min() < 40 or not bits[0] or bits[1]:
-            return None
-        number = int("".join("1" if bit else "0" for bit in bits[2:]), 2)
-        return number >> 10, number & 0b1111111111
+        for line in (row, row[::-1]):
+            values = line[middle : _BITS * _BLOCK : _BLOCK]
+            bits = values > 128
+            if len(values) == _BITS and np.abs(values - 128).min() >= 40 and bits[0] and not bits[1]:
+                number = int("".join("1" if bit else "0" for bit in bits[2:]), 2)
+                return number >> 10, number & 0b1111111111
+        return None
 
 
 class SurePose(CanonPose):

@@ -104,6 +104,16 @@ def film(path: Path, time: np.ndarray, size: tuple[int, int] = (200, 220)) -> Pa
     return path
 
 
+def a_slowing_clip() -> Clip:
+    """A clip of a phone that films at 60 Hz for half a second, then at 20 Hz for a second."""
+    time = np.concatenate([np.arange(30) / 60, 0.5 + np.arange(21) / 20])
+    rate = str(Fraction(50 / 1.5).limit_denominator(1001))
+    clip = Clip.of(a_pose(time), some_frames(time, rate), Path("phone.mp4"), {})
+    x, y, z = np.moveaxis(athlete(time), -1, 0)
+    the_pose(clip).joint[...] = np.stack([x, -z, y], -1)
+    return replace(clip, frames=None)
+
+
 def awkward_clips() -> dict[str, Clip]:
     """Clips of a person who moves, with what makes formats stumble; true results as well if a folder is named."""
     moving = a_moving_clip()

@@ -206,10 +206,3 @@ def check_whole(path: Path, part: tuple[float | None, float | None]) -> None:
         raise PosepipeError(
             f"{path} holds samples of several cameras, of which no part can be used; leave out the times"
         )
-
-
-def missing_end(clip: Opened) -> str:
-    """What users must know of a video that breaks off; else ""."""
-    if not clip.frames.missing_s:
-        return ""
-    return f"{clip.camera.video} breaks off: its last {clip.frames.missing_s:.1f} s cannot be read; the rest is used"

@@ -38,7 +38,7 @@ from ..stages.lift import check_intrinsics, lift_poses
 from ..stages.sides import find_swaps, mend_sides
 from ..stages.track import choose, shares
 from ..training.model_file import Model
-from .clip_chain import ClipChain, Opened, check_part, check_whole, missing_end
+from .clip_chain import ClipChain, Opened, check_part, check_whole
 from .infer_arrays import infer_arrays
 from .results import Inferred, about, provenance, write_results
 from .up_to_date import InferRequest, digest_of, infer_request

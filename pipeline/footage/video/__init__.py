@@ -3,7 +3,8 @@
 PyAV reads (any container and codec of FFmpeg's). What it leaves to the caller is done here and nowhere else: pictures
 are turned and mirrored as they are to be shown, their pixels made square, their fields taken apart. What the decoder
 gives is the truth: ``probe`` decodes all of a video and makes the one list of times that everything else follows. A
-clip may also be a recording in several files, or a folder of pictures (``probe_clip``, ``read_clip``). Nothing ever seeks by frame number.
+clip may also be a recording in several files, or a folder of pictures (``probe_clip``, ``read_clip``). Nothing ever
+seeks by frame number.
 """
 
 from .facts import FOCAL_35MM, focal_length_35mm, probe, timecode_seconds

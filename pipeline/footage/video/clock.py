@@ -14,7 +14,10 @@ REORDER = 16
 LONGEST_PAUSE_S = 600.0
 """A clock that jumps further ahead was set anew, or its stamp is damaged."""
 
-REGULAR = 0.95
+EQUAL_S = 1e-7
+"""Times that are no further apart are equal: sums are as exact as that."""
+
+REGULAR = 0.9
 """Share of steps by which a rate that a container states is confirmed; others are pictures left out."""
 
 
@@ -49,7 +52,7 @@ def rising_times(stamps: Sequence[int | None], unit: Fraction, rate: Fraction) -
     first = next((stamp for stamp in stamps if stamp is not None), 0)
     time = np.array([np.nan if stamp is None else stamp - first for stamp in stamps]) * float(unit)
     stamped = time.copy()
-    steps = np.diff(time[known])
+    steps = np.diff(time[known]) / np.diff(np.flatnonzero(known))
     usual = float(np.median(steps[steps > 0])) if (steps > 0).any() else 1 / float(rate)
     time = _filled(time, usual)
     steps = np.diff(time)
@@ -76,10 +79,12 @@ def _filled(time: np.ndarray, usual: float) -> np.ndarray:
 
 def _apart(time: np.ndarray, usual: float) -> np.ndarray:
     """Sorted times (F), of which those that are equal are spread evenly up to the next."""
-    distinct, start, count = np.unique(time, return_index=True, return_counts=True)
+    start = np.flatnonzero(np.diff(time, prepend=-np.inf) > EQUAL_S)
+    count = np.diff(np.append(start, len(time)))
+    distinct = time[start]
     room = np.diff(np.append(distinct, distinct[-1] + usual))
     among = np.arange(len(time)) - np.repeat(start, count)
-    return time + among * np.repeat(room / count, count)
+    return np.repeat(distinct, count) + among * np.repeat(room / count, count)
 
 
 def rate_of(time: np.ndarray, stated: Iterable[Fraction | None], tick: float) -> Fraction:

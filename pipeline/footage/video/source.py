@@ -70,7 +70,7 @@ def read_clip(
         PosepipeError: not a readable video.
     """
     begin, end = _ends(frames)
-    if frames.clip_time is not None:
+    if frames.whole_time is not None:
         inside = [(max(begin, first), min(end, last)) for first, last in parts or [(begin, end)]]
         parts = [(first, last) for first, last in inside if first <= last]
     with closing(_pictures(video, frames, ahead, parts)) as found:
@@ -93,7 +93,7 @@ def read_clip_keys(video: SourceFile, frames: Frames) -> Iterator[Frame]:
 
 def _ends(frames: Frames) -> tuple[float, float]:
     """Between which times (s) pictures are of these frames; infinite where they are all of the clip."""
-    if frames.clip_time is None:
+    if frames.whole_time is None:
         return -np.inf, np.inf
     return float(frames.time[0]) - ROUNDING_S, float(frames.time[-1]) + ROUNDING_S
 
@@ -134,7 +134,7 @@ def _files(video: SourceFile) -> tuple[Path, ...]:
 def _timed(video: SourceFile, frames: Frames) -> Iterator[tuple[Path, float, float, Frames]]:
     """Each file of a clip with its start, that of the next one (s), and its frames in its own time."""
     starts = frames.chapter_starts or [0.0]
-    time = frames.time if frames.clip_time is None else frames.clip_time
+    time = frames.time if frames.whole_time is None else frames.whole_time
     for file, start, end in zip(_files(video), starts, [*starts[1:], np.inf], strict=True):
         yield file, start, end, replace(frames, time=time[(time >= start) & (time < end)] - start)
 
@@ -153,8 +153,6 @@ def _joined(files: Sequence[Path], found: Sequence[Frames]) -> Frames:
     """What the chapters of a recording say as one clip."""
     first, starts = found[0], [0.0]
     for file, each in zip(files[:-1], found[:-1], strict=True):
-        if each.missing_s:
-            log.warning("%s breaks off: its last %.1f s cannot be read; the rest is used", file, each.missing_s)
         period = float(np.median(np.diff(each.time))) if len(each.time) > 1 else ROUNDING_S
         starts.append(starts[-1] + max(recorded(file).length_s, float(each.time[-1]) + period))
     for file, each in zip(files, found, strict=True):

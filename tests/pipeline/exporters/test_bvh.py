@@ -7,7 +7,8 @@ from pathlib import Path
 import bvhsdk
 import numpy as np
 import pytest
-from known_clip import a_clip, awkward_clips, the_pose, two_people, without
+from footage import athlete
+from known_clip import a_clip, a_slowing_clip, awkward_clips, the_pose, two_people, without
 from posepipe.models.skeleton import H36M17, SKELETONS, Skeleton
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.exporters.armature import animate, armature_of
@@ -104,3 +105,15 @@ def matrix(q: np.ndarray) -> np.ndarray:
             2 * (x * y + z * w), 1 - 2 * (x * x + z * z), 2 * (y * z - x * w),
             2 * (x * z - y * w), 2 * (y * z + x * w), 1 - 2 * (x * x + y * y)]  # fmt: skip
     return np.stack(rows, -1).reshape(-1, 3, 3)
+
+
+def test_uneven_times_are_resampled_to_the_frame_time(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    clip = a_slowing_clip()
+    with caplog.at_level("WARNING", "posepipe"):
+        write(clip, tmp_path / "poses.bvh")
+    assert "bvh knows one rate only" in caplog.text
+    animation, found = positions(tmp_path / "poses.bvh")
+    time = np.arange(animation.frames) * animation.frametime
+    assert time[-1] == pytest.approx(clip.time[-1], abs=0.03)
+    right = athlete(time)[:, H36M17.index("right_wrist")] * (1, -1, 1)
+    np.testing.assert_allclose(found["right_wrist"], right[:, [0, 2, 1]], atol=0.02)

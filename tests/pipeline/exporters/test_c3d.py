@@ -10,7 +10,8 @@ import c3d
 import ezc3d
 import numpy as np
 import pytest
-from known_clip import a_clip, awkward_clips, the_pose, two_people, without
+from footage import athlete
+from known_clip import a_clip, a_slowing_clip, awkward_clips, the_pose, two_people, without
 from posepipe.pipeline.exporters.c3d import MAX_FRAMES, write
 from posepipe.pipeline.exporters.clip import Clip
 
@@ -89,3 +90,43 @@ def lengthened(clip: Clip, frames: int) -> Clip:
     time = np.arange(frames) / 30
     pose = replace(person.pose, time=time, **{field: again(getattr(person.pose, field)) for field in fields})
     return replace(clip, people=(replace(person, pose=pose),), video_time=time)
+
+
+def test_uneven_times_are_resampled_to_the_rate_and_that_is_said(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    clip = a_slowing_clip()
+    with caplog.at_level("WARNING", "posepipe"):
+        write(clip, tmp_path / "poses.c3d")
+    assert "the poses are resampled at 33.33 Hz" in caplog.text
+    reader, points, _ = read(tmp_path / "poses.c3d")
+    time = np.arange(len(points)) / reader.point_rate
+    assert time[-1] == pytest.approx(clip.time[-1], abs=0.03)
+    x, y, z = np.moveaxis(athlete(time), -1, 0)
+    np.testing.assert_allclose(points / 1000, np.stack([x, z, -y], -1), atol=0.02)  # a straight line of 0.05 s
+
+
+def test_nothing_is_said_of_times_that_a_container_rounds(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    clip = a_clip(frames=30)
+    rounded = np.round(clip.time, 3)
+    pose = replace(the_pose(clip), time=rounded)
+    write(replace(clip, people=(replace(clip.people[0], pose=pose),), video_time=rounded), tmp_path / "poses.c3d")
+    assert not caplog.records
+    assert len(read(tmp_path / "poses.c3d")[1]) == 30
+
+
+def test_no_pose_is_made_up_where_pictures_are_missing(tmp_path: Path) -> None:
+    clip = a_slowing_clip()
+    kept = np.r_[0:30, 45:51]  # nothing for 0.75 s
+    pose = replace(the_pose(clip), **{
+        name: getattr(the_pose(clip), name)[kept]
+        for name in ("time", "joint", "canonical", "camera_from_canonical", "confidence", "keypoint",
+                     "root_trajectory")
+    })  # fmt: skip
+    gap = replace(clip, people=(replace(clip.people[0], pose=pose),), video_time=pose.time, rate="60")
+    write(gap, tmp_path / "poses.c3d")
+    _, points, residual = read(tmp_path / "poses.c3d")
+    there = (residual == 0).all(1)
+    time = np.arange(len(points)) / 60
+    assert not there[(time > 0.49) & (time < 1.24)].any()
+    assert there[(time < 0.48) | (time > 1.26)].all()

@@ -274,6 +274,7 @@ WORDS: dict[str, tuple[str, str, set[str]]] = {
     "cameras.moving": ("moving = false\n[cameras.cam0]\nmoving = true", "views", {"build_samples"}),
     "cameras.slow_motion": ("moving = false\n" + "".join(SLOW.format(view) for view in range(3)), "views", TRACKING),
     "cameras.focal_px": ("moving = false\n[cameras.cam0]\nfocal_px = 200", "whole", {"place_root"}),
+    "cameras.mirrored": ("moving = false\n[cameras.cam0]\nmirrored = true", "views", {"extract_frames"}),
 }  # fmt: skip
 """Of each word of ``posepipe.toml``: a file with it, the base that heeds it, and the first stages that run again."""
 

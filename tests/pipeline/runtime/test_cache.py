@@ -320,3 +320,18 @@ def test_behind_a_distributed_stage_the_first_process_goes_on_alone(tmp_path: Pa
         first.run(double, ONE, settings=DoubleSettings(factor=3))
     trained = first.run(together, ONE, settings=DoubleSettings())
     assert first.run(double, trained, settings=DoubleSettings(factor=3)).value == 6
+
+
+@pytest.mark.parametrize("name", ["value.npy", "manifest.json"])
+@pytest.mark.parametrize("content", [b"", b"\x93NUMPY\x01\x00\x76\x00{'descr': \x9e", b"[]", b"\xff\xfe"])
+def test_a_damaged_result_is_made_anew(
+    name: str, content: bytes, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    numbers = Numbers(np.arange(3.0))
+    made = Cache(tmp_path).run(double, numbers, settings=DoubleSettings())
+    (tmp_path / "double" / made.key / name).write_bytes(content)
+    with caplog.at_level("WARNING", "posepipe"):
+        again = Cache(tmp_path).run(double, numbers, settings=DoubleSettings())
+    np.testing.assert_array_equal(again.value, [0, 2, 4])
+    assert "is damaged; it is made anew" in caplog.text
+    np.testing.assert_array_equal(Cache(tmp_path).run(double, numbers, settings=DoubleSettings()).value, [0, 2, 4])

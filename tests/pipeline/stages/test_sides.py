@@ -121,6 +121,24 @@ def test_confidences_go_with_their_joints() -> None:
     assert mended.confidence[50, H36M17.index("left_ankle")] == np.float32(0.9)
 
 
+@pytest.mark.parametrize("views", [3, 4])
+def test_a_mirror_image_is_named_and_not_mended(views: int) -> None:
+    """A detector that looks at the mirror image of a person takes their left for their right, in every frame."""
+    joints = filmed(views, 1, 0.02)
+    joints[:, 1, :, 0] *= -1
+    label = np.zeros((len(TIME), views), int)
+    label[:, 1] = 3
+    label[40:52] ^= 3 * np.eye(views, dtype=int)[1]  # where the detector errs once more
+    shown = swapped(joints, label)
+    swaps = found_in(shown)
+    assert swaps.mirrored == [1]
+    here = (swaps.camera == 1) & ~swaps.doubtful
+    assert (swaps.end - swaps.start)[here].sum() <= 20
+    mended = mend_sides(tracks_of(shown)[1], swaps, 1, SideSettings())
+    np.testing.assert_array_equal(mended.keypoint[80:], shown[80:, 1].astype(np.float32))
+    assert found_in(swapped(filmed(views, 1, 0.02), some_swaps(views, 1))).mirrored == []
+
+
 def test_of_two_cameras_that_differ_throughout_neither_is_blamed() -> None:
     joints = filmed(2, 0, 0.02)
     truth = np.zeros((len(TIME), 2), int)
@@ -128,6 +146,7 @@ def test_of_two_cameras_that_differ_throughout_neither_is_blamed() -> None:
     shown = swapped(joints, truth)
     swaps = found_in(shown)
     assert not labels_of(swaps, truth.shape).any()
+    assert swaps.mirrored == [0, 1]
     assert (labels_of(swaps, truth.shape, doubtful=True) == 3).mean() > 0.9
     mended = mend_sides(tracks_of(shown)[0], swaps, 0, SideSettings())
     assert mended.confidence[50, H36M17.index("left_knee")] == np.float32(0.45)
