@@ -14,9 +14,9 @@ from scipy.ndimage import gaussian_filter1d
 
 from ..body.body import body_size
 from ..body.handedness import Parity
-from ..geometry.epipolar import triangulate_robustly
 from ..skeleton import Skeleton
 from .adjust import Array, Body, Known, Mask, Observed, PriorSigma, Scene, adjust, covariance, reprojection
+from .known_start import start_in_known_cameras
 from .near_camera import NearCameras
 from .start import bone_lengths, common_poses, person_in_image, placed
 
@@ -101,8 +101,8 @@ def find_in_known_cameras(seen: Seen, R: Array, t: Array, skeleton: Skeleton) ->
         skeleton: names and bones of the J joints.
     """
     body, sigma = body_of(skeleton), _prior_sigma(seen, skeleton)
-    height = _height_in_image(seen)
-    world = triangulate_robustly(seen.keypoint, R, t, seen.confidence, 3 * NOISE * height)
+    height = height_in_image(seen)
+    world = start_in_known_cameras(seen.keypoint, seen.confidence, R, t, height, NOISE)
     path = gaussian_filter1d(np.median(world, 1), _SMOOTH, axis=0)
     size = float(np.median(body_size(world, skeleton)))
     t = (t + np.einsum("tvab,tb->tva", R, path)) / size
@@ -114,7 +114,7 @@ def find_in_known_cameras(seen: Seen, R: Array, t: Array, skeleton: Skeleton) ->
     return found._replace(height=size * found.height)
 
 
-def _height_in_image(seen: Seen) -> Array:
+def height_in_image(seen: Seen) -> Array:
     """Approximate size (T, V) of the athlete in image units: the diagonal of the box around the joints."""
     visible = (seen.confidence > 0)[..., None]
     low = np.where(visible, seen.keypoint, np.inf).min(-2)

@@ -71,7 +71,7 @@ def sample_takes(
         for athlete in athletes
     ]
     samples = run.run(build_samples, takes, settings=run.settings.samples, subject=EVERYTHING)
-    if warning := two_view_warning(samples, method.needs):
+    if warning := two_view_warning(samples, method.needs, placed=samples.R is not None):
         run.warn(warning)
     return _undistorted(run, method, samples, [athlete.take for athlete in athletes])
 

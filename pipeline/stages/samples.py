@@ -125,15 +125,16 @@ def undistort_samples(samples: Samples, cameras: list[list[Camera | None]]) -> S
     return replace(samples, keypoint=keypoint, confidence=confidence)
 
 
-def two_view_warning(samples: Samples, needs: Collection[str]) -> str:
+def two_view_warning(samples: Samples, needs: Collection[str], placed: bool) -> str:
     """What users must know where no instant is seen by a third camera and nothing is known of the cameras; else "".
 
     Without perspective two views fit a whole family of poses exactly, one for any angle between the cameras.
 
     Args:
         needs: of the method (``method_needs``).
+        placed: whether it was given where the cameras stand.
     """
-    if {*FROM_JOINTS, "crops"} & set(needs) or (samples.confidence > 0).any(-1).sum(1).max() > 2:
+    if placed or {*FROM_JOINTS, "crops"} & set(needs) or (samples.confidence > 0).any(-1).sum(1).max() > 2:
         return ""
     return (
         "no more than two cameras see the athlete at a time, and two alone fit many poses: what decides is that "
