@@ -205,5 +205,7 @@ def trained_with(
     if not len(trained):
         return None
     said = athlete.take.cameras[number].calibration
-    lens = said.distortion if said is not None and said.is_bent else None
-    return Camera.given(np.array(K[trained[0], number], np.float64), lens)
+    K_trained = np.array(K[trained[0], number], np.float64)
+    if said is None or not said.is_bent:
+        return Camera.given(K_trained)
+    return Camera.given(K_trained, said.distortion, lens=said.lens)
