@@ -16,6 +16,8 @@ COEFFICIENTS = 5
 FISHEYE_COEFFICIENTS = 4
 """k1, k2, k3, k4 of OpenCV's fisheye model."""
 
+_LEAST_ROOT = 1e-2
+"""Where a lens that stretches the margins would show no point any more, its image stays finite."""
 _STEPS = 20
 _SURE = 1e-6
 """How exactly a point must be found, in focal lengths."""
@@ -69,6 +71,22 @@ def undistort_fisheye(keypoint: Array, K: Array, distortion: Array) -> Array:
     factor = np.where(shown, np.tan(angle) / np.where(radius > _SURE, radius, 1), np.nan)
     factor = np.where(radius > _SURE, factor, 1.0)
     return np.einsum("...ab,...jb->...ja", K[..., :2, :2], factor[..., None] * seen) + K[..., None, :2, 2]
+
+
+def bend_root(square: Array, bend: Array) -> Array:
+    """``sqrt(1 - 4 b r^2)`` (...) of squares r^2 of the distance from the middle, and bends b (...) of lenses."""
+    return np.sqrt(np.maximum(1 - 4 * bend * square, _LEAST_ROOT))
+
+
+def bend_points(points: Array, bend: Array) -> Array:
+    """Where a lens of one coefficient shows what a pinhole camera shows at points (..., J, 2) from the middle.
+
+    A point at distance r is shown at r' with ``r = r' / (1 + b r'^2)`` (Fitzgibbon, CVPR 2001).
+
+    Args:
+        bend: (...) b in inverse squares of the unit of the points: 0 for none, negative for wide lenses.
+    """
+    return 2 / (1 + bend_root(np.square(points).sum(-1, keepdims=True), bend[..., None, None])) * points
 
 
 def _fisheye_radius(angle: Array, distortion: Array) -> tuple[Array, Array]:

@@ -16,8 +16,9 @@ from ..arrays import Frames
 from ..settings import CalibrateSettings, RootSettings
 from .video import focal_length_35mm
 
-Lens = Literal["pinhole", "fisheye"]
-"""Models of lenses, as in OpenCV: a pinhole camera with Brown's distortion, or an equidistant lens and its errors."""
+Lens = Literal["pinhole", "fisheye", "wide"]
+"""A pinhole camera with Brown's distortion and a fisheye, as in OpenCV; wide is a lens that bends straight lines, of
+which nothing more is known."""
 
 CALIBRATED = "assumed as calibrate says"
 IN_THE_MIDDLE = "principal point in the middle"
@@ -70,10 +71,10 @@ class Camera:
         return cls(K, (width, height), source=f"{in_words(K)}, {source}; {IN_THE_MIDDLE}")
 
     @classmethod
-    def of_pictures(cls, size_px: Sequence[float]) -> Camera:
-        """A camera of which nothing is known but the width and height of its pictures."""
+    def of_pictures(cls, size_px: Sequence[float], lens: Lens = "pinhole") -> Camera:
+        """A camera of which nothing is known but the width and height of its pictures, and maybe its kind of lens."""
         width, height = size_px
-        return cls(size_px=(width, height))
+        return cls(size_px=(width, height), lens=lens)
 
     @cached_property
     def key(self) -> str:

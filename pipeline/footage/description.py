@@ -6,6 +6,7 @@ All of it may be left out:
     rig = "hall"                 # takes of one rig were filmed by cameras that stayed where they were
     slow_motion = 1.0            # how many times slower than life the clips play
     focal_px = 1480              # of the cameras, for the estimate of where the athlete is; else it is assumed
+    lens = "wide"                # the cameras bend straight lines, as action cameras do; else that is found
     calibration = "calib.toml"   # Pose2Sim's format: [name] size, matrix, distortions, rotation, translation;
                                  # the last two may be missing; distortions are k1, k2, p1, p2, k3
 
@@ -24,13 +25,16 @@ All of it may be left out:
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from ..settings import StageSettings, read_toml
 
 DESCRIPTION = "posepipe.toml"
+
+KindOfLens = Literal["pinhole", "wide"]
+"""What may be said of a lens without a calibration."""
 
 
 class CameraDescription(StageSettings):
@@ -43,6 +47,7 @@ class CameraDescription(StageSettings):
     moving: bool | None = Field(None, description="whether this camera moves")
     slow_motion: float | None = Field(None, gt=0, description="how many times slower than life the clip plays")
     focal_px: float | None = Field(None, gt=0, description="focal length, for the root trajectory")
+    lens: KindOfLens | None = Field(None, description="wide if it bends straight lines, as action cameras do")
 
 
 class TakeDescription(StageSettings):
@@ -52,6 +57,7 @@ class TakeDescription(StageSettings):
     rig: str = Field("", description="takes of one rig were filmed by cameras that stayed where they were")
     slow_motion: float | None = Field(None, gt=0, description="how many times slower than life the clips play")
     focal_px: float | None = Field(None, gt=0, description="focal length of the cameras, for the root trajectory")
+    lens: KindOfLens | None = Field(None, description="wide if the cameras bend straight lines, as action cameras do")
     calibration: str = Field("", description="calibration file")
     leave_out: list[str] = Field([], description="cameras, takes, or take/camera, that are not used")
     keypoints: dict[str, Any] = Field({}, description="settings of files of 2D poses")

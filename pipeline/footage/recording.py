@@ -18,7 +18,7 @@ from ..errors import PosepipeError
 from ..settings import check_name, parse
 from .calibration_file import read_calibration
 from .camera import Camera
-from .description import DESCRIPTION, CameraDescription, TakeDescription, camera_name, read_description
+from .description import DESCRIPTION, CameraDescription, KindOfLens, TakeDescription, camera_name, read_description
 from .readers import format_of
 from .video import VIDEO_SUFFIXES
 
@@ -39,6 +39,8 @@ class CameraClip:
     """Of a file of 2D poses in the place of a video: settings of its own."""
     focal_px: float | None = None
     """Focal length as stated, for the root trajectory."""
+    lens: KindOfLens = "pinhole"
+    """Its kind, as stated."""
 
 
 @dataclass(frozen=True)
@@ -148,6 +150,7 @@ def _described(name: str, video: Path, take: TakeDescription, known: Mapping[str
         calibration=known.get(name),
         keypoints=None if video.suffix.lower() in VIDEO_SUFFIXES and video.is_file() else take.keypoints,
         focal_px=said.focal_px or take.focal_px,
+        lens=said.lens or take.lens or "pinhole",
     )
 
 

@@ -108,9 +108,12 @@ def moving_takes(run: FitRun, everybody: Mapping[str, list[Track]]) -> dict[str,
 
 
 def unknown_cameras(run: FitRun, athletes: Sequence[Athlete], clips: Mapping[str, Opened]) -> list[list[Camera]]:
-    """The cameras of every athlete's take, of which nothing is said but how large their pictures are."""
+    """The cameras of every athlete's take, of which only the size of the pictures and the kind of lens are said."""
     return [
-        [Camera.of_pictures(clip.frames.image_size.tolist()) for clip in run.of(athlete.take, clips)]
+        [
+            Camera.of_pictures(clip.frames.image_size.tolist(), clip.camera.lens)
+            for clip in run.of(athlete.take, clips)
+        ]
         for athlete in athletes
     ]
 

@@ -11,6 +11,7 @@ import numpy as np
 from ...models.geometry.epipolar import normalise_by_intrinsics
 from ...models.multiview.adjust import Known
 from ...models.multiview.find import STEP_S, Found, Seen, find_athlete, find_in_known_cameras, height_in_image
+from ...models.multiview.lenses import WIDE
 from ...models.skeleton import SKELETONS
 from ..arrays import FusedPoses, Pose3D, Samples, ViewPoses, array_fields
 from ..errors import PosepipeError
@@ -122,8 +123,14 @@ def _seen(
         picture=1.0,
         step_s=_step_s(samples, members, regular),
         known=known,
+        usual_bend=_usual_bend(cameras[samples.take[members[0]]], views) if known == "nothing" else None,
     )
     return seen, unit
+
+
+def _usual_bend(cameras: list[Camera], views: np.ndarray) -> np.ndarray:
+    """Usual bends (V) of the views' lenses, as far as it is said of what kind they are."""
+    return np.array([WIDE if cameras[view].lens == "wide" else 0.0 for view in views])
 
 
 def _found(samples: Samples, seen: Seen, members: np.ndarray, views: np.ndarray) -> Found:
@@ -199,6 +206,7 @@ def _as_poses(
         camera_from_rig=of_all_views(R @ first.T),
         root=of_all_views(found.height * place),
         focal=of_all_views(cameras.focal * unit),
+        bend=of_all_views(cameras.bend / unit**2),
         residual=of_all_views(found.residual * unit[..., None]),
         take=np.array(samples.take[members]),
         instant=np.array(samples.instant[members]),

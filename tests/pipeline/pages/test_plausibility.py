@@ -31,6 +31,7 @@ def fused(scale: float = 1.0, off: float = 0.01, focal: float = 1200.0, unit: st
         camera_from_rig=between.astype(np.float32),
         root=(scale * ROOT).astype(np.float32),
         focal=np.full((20, 2), focal, np.float32),
+        bend=np.zeros((20, 2), np.float32),
         residual=np.repeat((share * SEEN)[..., None], 17, 2).astype(np.float32),
         take=np.zeros(20, int),
         instant=np.arange(20),

@@ -228,6 +228,7 @@ WORDS: dict[str, tuple[str, str, set[str]]] = {
     "rig": ('moving = false\nrig = "hall"', "views", {"build_samples"}),
     "slow_motion": ("moving = false\nslow_motion = 2", "views", TRACKING),
     "focal_px": ("moving = false\nfocal_px = 200", "whole", {"place_root"}),
+    "lens": ('moving = false\nlens = "wide"', "whole", {"fuse_views"}),
     "calibration": ('moving = false\ncalibration = "calib.toml"', "labels", {"build_samples", "calibrate"}),
     "leave_out": ('moving = false\nleave_out = ["cam2"]', "views", {"synchronize", "match_people"}),
     "keypoints": ("moving = false\n[keypoints]\nrate_hz = 30", "poses", {"read_people", "frames_of"}),
@@ -237,6 +238,7 @@ WORDS: dict[str, tuple[str, str, set[str]]] = {
     "cameras.offset_s": (f"moving = false\n[cameras.cam0]\noffset_s = 0.2\n{OTHERS}", "views", {"synchronize"}),
     "cameras.moving": (f"moving = false\n[cameras.cam0]\nmoving = true\n{OTHERS}", "views", {"build_samples"}),
     "cameras.slow_motion": ("moving = false\n" + "".join(SLOW.format(view) for view in range(3)), "views", TRACKING),
+    "cameras.lens": (f'moving = false\n[cameras.cam0]\nlens = "wide"\n{OTHERS}', "whole", {"fuse_views"}),
     "cameras.focal_px": (f"moving = false\n[cameras.cam0]\nfocal_px = 200\n{OTHERS}", "whole", {"place_root"}),
 }  # fmt: skip
 """Of each word of ``posepipe.toml``: a file with it, the base that heeds it, and the first stages that run again."""

@@ -6,22 +6,25 @@ from dataclasses import replace
 from pathlib import Path
 from urllib.parse import quote
 
+import cv2
 import numpy as np
 import pytest
 from footage import RATE, athlete
 from known_samples import samples_of_two_takes
 from known_scene import Cameras, cameras, people
+from posepipe.models.geometry.lens import bend_points
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.arrays import FusedPoses, Samples, ViewPoses
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.exporters.npz import read
-from posepipe.pipeline.footage.camera import Camera
+from posepipe.pipeline.footage.camera import Camera, Lens
 from posepipe.pipeline.runs.export import export
 from posepipe.pipeline.runs.fit import fit
 from posepipe.pipeline.runtime.cache import Cache, Work
 from posepipe.pipeline.settings import FuseSettings, Settings
 from posepipe.pipeline.stages import fuse
 from posepipe.pipeline.stages.fuse import fuse_views
+from posepipe.pipeline.stages.samples import undistort_samples
 from quick_fit import Fitted
 
 TAKES, INSTANTS, VIEWS = 2, 15, 3
@@ -87,7 +90,7 @@ def test_takes_are_fused_in_the_axes_of_their_first_cameras(tmp_path: Path) -> N
     np.testing.assert_allclose(distance, found.residual, atol=0.05)
 
 
-def test_given_cameras_give_metres(tmp_path: Path) -> None:
+def test_given_picturesgive_metres(tmp_path: Path) -> None:
     samples, lifted, joint = scene()
     rig, known = cameras(VIEWS), in_known_cameras(samples)
     found = fuse_views(known, lifted, PICTURES, work=Work(tmp_path))
@@ -149,7 +152,7 @@ def opposite(angle_deg: float) -> Cameras:
 
 
 @pytest.mark.parametrize("angle_deg", [20.0, 60.0, 140.0, 165.0, 178.0])
-def test_two_calibrated_cameras_give_a_body_wherever_they_stand(tmp_path: Path, angle_deg: float) -> None:
+def test_two_calibrated_picturesgive_a_body_wherever_they_stand(tmp_path: Path, angle_deg: float) -> None:
     """Rays that are nearly one line, or wrong, meet far away or behind a camera; no joint starts or ends there."""
     rig, joint = opposite(angle_deg), athlete(np.arange(50) / RATE)
     samples, lifted = filmed(scene()[0], rig, joint, (0, 1), noise_px=6.0)
@@ -197,12 +200,65 @@ def off_mm_of_all(found: FusedPoses, R: np.ndarray, joint: np.ndarray) -> float:
     return float(np.linalg.norm(found.joint - (joint - joint[:, :1]) @ R.T, axis=-1).mean()) * 1000
 
 
-def test_two_cameras_that_agree_on_nobody_are_refused(tmp_path: Path) -> None:
+def test_two_picturesthat_agree_on_nobody_are_refused(tmp_path: Path) -> None:
     rig, joint = cameras(4), athlete(np.arange(50) / RATE)
     samples, lifted = filmed(scene()[0], rig, joint, (0, 1), noise_px=3.0)
     samples.keypoint[:, 1] = rig.project(SOMEBODY_ELSE)[:, 1]
     with pytest.raises(PosepipeError, match="no two cameras of take only agree on the person"):
         fuse_views(samples, lifted, [[Camera()] * 2], work=Work(tmp_path))
+
+
+WIDE_PX = 0.4775 * 1000
+"""Focal length of an equidistant lens that sees 120 degrees along 1000 px."""
+
+
+def film_wide(joint: np.ndarray) -> tuple[Cameras, np.ndarray]:
+    """Four cameras near a person, and what fisheye lenses of 120 degrees show (T, V, J, 2) px, with noise."""
+    rig = cameras(4, distance_m=3.2)
+    K = np.array([[WIDE_PX, 0, 500], [0, WIDE_PX, 500], [0, 0, 1]])
+    seen = rig.see(joint)
+    flat = (seen[..., :2] / seen[..., 2:]).reshape(1, -1, 2)
+    image = cv2.fisheye.distortPoints(flat, K, np.zeros(4)).reshape(*seen.shape[:-1], 2)
+    noisy = image + np.random.default_rng(2).normal(0, 2.0, image.shape)
+    return replace(rig, K=np.tile(K, (4, 1, 1))), noisy
+
+
+def walk() -> np.ndarray:
+    """A person (T, 17, 3) who walks through most of the pictures."""
+    time = np.arange(96) / RATE
+    return athlete(time) + np.stack([1.6 * np.sin(1.1 * time), 1.4 * np.cos(0.9 * time), 0 * time], -1)[:, None]
+
+
+def test_fisheyes_as_calibrated_are_used(tmp_path: Path) -> None:
+    joint = walk()
+    rig, image = film_wide(joint)
+    samples, lifted = filmed(scene()[0], rig, joint, (0, 1, 2, 3), noise_px=0)
+    samples.keypoint[...] = image
+    lenses = [[Camera.given(K, np.zeros(4), R, t, "fisheye") for K, R, t in zip(rig.K, rig.R, rig.t, strict=True)]]
+    free = undistort_samples(samples, lenses)
+    found = fuse_views(free, lifted, lenses, work=Work(tmp_path))
+    assert off_mm_of_all(found, rig.R[0], joint) < 15
+    as_pinholes = fuse_views(samples, lifted, lenses, work=Work(tmp_path / "pinholes"))
+    assert off_mm_of_all(as_pinholes, rig.R[0], joint) > 30
+
+
+@pytest.mark.parametrize("lens", ["pinhole", "wide"])
+def test_wide_lenses_of_which_nothing_is_known_are_found(tmp_path: Path, lens: Lens) -> None:
+    joint = walk()
+    rig, image = film_wide(joint)
+    samples, lifted = filmed(scene()[0], rig, joint, (0, 1, 2, 3), noise_px=0)
+    samples.keypoint[...] = image
+    lifted.joint[...] = np.einsum("vab,tjb->tvja", rig.R, joint - joint[:, :1]) / 1.7
+    unknown = replace(samples, K=None, R=None, t=None)
+    pictures = [[Camera.of_pictures((1000, 1000), lens)] * 4]
+    found = fuse_views(unknown, lifted, pictures, work=Work(tmp_path))
+    assert found.bend * WIDE_PX**2 == pytest.approx(-0.36, rel=0.2)
+    camera = found.joint_in_camera + found.root[:, :, None]
+    shown = bend_points(found.focal[..., None, None] * camera[..., :2] / camera[..., 2:], found.bend) + 500
+    np.testing.assert_allclose(np.linalg.norm(shown - samples.keypoint, axis=-1), found.residual, atol=0.05)
+    assert np.median(found.residual) < 4
+    scale = np.linalg.norm(joint - joint[:, :1], axis=-1).sum() / np.linalg.norm(found.joint, axis=-1).sum()
+    assert off_mm_of_all(replace(found, joint=found.joint * np.float32(scale)), rig.R[0], joint) < 60
 
 
 def test_a_kill_costs_one_take_at_most(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
