@@ -6,15 +6,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import count
 from pathlib import Path
+from typing import Any
 
 import pytest
 import torch
 from footage import FakeDetector, film_take
+from posepipe.pipeline.arrays import HandOver
+from posepipe.pipeline.runtime.cache import Stage, read_manifest, store
 from posepipe.pipeline.settings import Settings, load_settings
 from quick_fit import QUICK, Fitted
 
 torch.set_num_threads(1)
+
+_NUMBERS = count()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
@@ -30,6 +36,19 @@ def pytest_configure(config: pytest.Config) -> None:
         found = torch.cpu.get_capabilities()
         swapped = {**found, "amx_bf16": not found.get("amx_bf16", False)}
         torch.cpu.get_capabilities = lambda: swapped
+
+
+@pytest.fixture(autouse=True)
+def _stored(monkeypatch: pytest.MonkeyPatch, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """What a stage returns is stored and read back, as in life, where a test calls the stage directly as well."""
+
+    def call(stage: Stage[..., Any], *inputs: Any, **named: Any) -> HandOver:
+        result = stage.function(*inputs, **named)
+        entry = tmp_path_factory.getbasetemp() / "stored" / f"{next(_NUMBERS)}"
+        store(result, entry, {})
+        return stage.returns.load(entry, read_manifest(entry)["notes"])
+
+    monkeypatch.setattr(Stage, "__call__", call)
 
 
 @pytest.fixture(scope="session")

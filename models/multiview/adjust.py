@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ..geometry.least_squares import MOST_STEPS, levenberg_marquardt
 from .arrowhead import Arrowhead
-from .near_camera import INVERSE_DEPTH, LOG_SCALE, PARAMETERS, NearCameras, turn_of
+from .near_camera import BEND, INVERSE_DEPTH, LOG_SCALE, PARAMETERS, NearCameras, turn_of
 
 Array = NDArray[np.float64]
 Mask = NDArray[np.bool_]
@@ -61,6 +61,8 @@ class PriorSigma(NamedTuple):
     turn: float  # of a camera's angular acceleration, in rad per squared step
     zoom: float  # of the second difference of the logarithm of a camera's scale
     inverse_depth: float  # of the second difference of a camera's inverse depth, in inverse lengths
+    bend: float = 0.0  # of how much static lenses bend from what is usual; 0 where that is known and stays
+    usual_bend: Array | float = 0.0  # (V)
 
 
 class Scene(NamedTuple):
@@ -110,7 +112,7 @@ def adjust(
 
     def linearise(scene: Scene) -> Callable[[float], Scene]:
         system = _system(observed, body, sigma, scene, size, known)
-        return lambda damping: _moved(scene, *system.solve(damping), known)
+        return lambda damping: _moved(scene, *system.solve(damping), known, sigma.bend)
 
     def cost(scene: Scene) -> float:
         return _cost(observed, body, sigma, scene, size)
@@ -163,6 +165,8 @@ def _cost(observed: Observed, body: Body, sigma: PriorSigma, scene: Scene, size:
         total += np.square((scene.length.sum() - size) / _HARD) / 2
     if scene.moving and size is not None:
         total += np.square(body.root @ scene.joint / _HARD).sum() / 2
+    if sigma.bend:
+        total += np.square((scene.cameras.bend - sigma.usual_bend) / sigma.bend).sum() / 2
     return float(total)
 
 
@@ -174,7 +178,7 @@ def _stretch(body: Body, scene: Scene) -> tuple[Array, Array]:
 
 
 def _second_differences(observed: Observed, sigma: PriorSigma, scene: Scene) -> tuple[Array, Array]:
-    """Second differences in prior sigmas: of joints (T - 2, J, 3), and of moving cameras (T - 2, V, 7)."""
+    """Second differences in prior sigmas: of joints (T - 2, J, 3), and of moving cameras (T - 2, V, 8)."""
     regular = observed.regular[:, None, None]
     joint = np.diff(scene.joint, 2, axis=0) / sigma.acceleration[:, None] * regular
     if not scene.moving:
@@ -205,7 +209,7 @@ class _Part(NamedTuple):
 def _system(
     observed: Observed, body: Body, sigma: PriorSigma, scene: Scene, size: float | None, known: Known
 ) -> Arrowhead:
-    views, bones = _views(observed, scene, known), _bones(body, sigma, scene)
+    views, bones = _views(observed, scene, known, sigma.bend), _bones(body, sigma, scene)
     instants, joints = scene.joint.shape[:2]
     joint, right = _block_diagonal(views.joint) + bones.joint, views.right + bones.right
     mixed = views.mixed.reshape(instants, 3 * joints, int(np.prod(views.mixed.shape[3:])))
@@ -224,24 +228,28 @@ def _system(
         common, right_common = lengths, right_lengths
     else:
         block, border = joint, np.concatenate([mixed, bones.mixed], -1)
-        cameras = _block_diagonal(views.other.sum(0))
+        of_cameras, right_cameras = views.other.sum(0), views.right_other.sum(0)
+        if sigma.bend:
+            of_cameras[:, -1, -1] += 1 / sigma.bend**2
+            right_cameras[:, -1] -= (scene.cameras.bend - sigma.usual_bend) / sigma.bend**2
+        cameras = _block_diagonal(of_cameras)
         common = np.block(
             [[cameras, np.zeros((len(cameras), len(lengths)))], [np.zeros((len(lengths), len(cameras))), lengths]]
         )
-        right_common = np.concatenate([views.right_other.sum(0).ravel(), right_lengths])
+        right_common = np.concatenate([right_cameras.ravel(), right_lengths])
     return _with_time(
         Arrowhead(block, right, right, border, common, right, right_common), observed, sigma, scene, known
     )
 
 
-def _views(observed: Observed, scene: Scene, known: Known) -> _Part:
+def _views(observed: Observed, scene: Scene, known: Known, bend: float = 0.0) -> _Part:
     """The part of reprojection errors: (T, J, 3, 3), (T, J, 3, V, F), (T, V, F, F), (T, 3J), (T, V, F)."""
     image, of_joint, of_camera = scene.cameras.derivatives(scene.joint[:, None])
     residual = observed.points - image
     error = np.linalg.norm(residual, axis=-1) * np.sqrt(observed.weight)
     root = np.sqrt(observed.weight * _huber_weight(error))[..., None]  # Huber as weighted squares
     r, P = root * residual, root[..., None] * of_joint
-    C = root[..., None] * (of_camera @ _free(scene.cameras, known)[..., None, :, :])
+    C = root[..., None] * (of_camera @ _free(scene.cameras, known, bend)[..., None, :, :])
     transposed, flat = np.swapaxes(P, -1, -2), C.reshape(*C.shape[:2], 2 * C.shape[2], C.shape[-1])
     return _Part(
         joint=(transposed @ P).sum(1),
@@ -252,13 +260,14 @@ def _views(observed: Observed, scene: Scene, known: Known) -> _Part:
     )
 
 
-def _free(cameras: NearCameras, known: Known) -> Array:
-    """Matrices (..., 7, F) that turn changes of the cameras' free parameters into changes of all seven."""
+def _free(cameras: NearCameras, known: Known, bend: float) -> Array:
+    """Matrices (..., 8, F) that turn changes of the cameras' free parameters into changes of all eight."""
     free = np.broadcast_to(np.eye(PARAMETERS), (*cameras.scale.shape, PARAMETERS, PARAMETERS))
-    if known == "nothing":
-        return free
     if known == "all":
         return free[..., :0]
+    if known == "nothing":
+        return free if bend else free[..., :BEND]
+    free = free[..., :BEND]
     # With a known focal length s / q, the logarithm of the scale changes by 1 / q with the inverse depth q.
     free = np.delete(free, LOG_SCALE, -1)
     free[..., LOG_SCALE, -1] = 1 / cameras.inverse_depth
@@ -286,7 +295,7 @@ def _with_time(system: Arrowhead, observed: Observed, sigma: PriorSigma, scene: 
     weights = [np.repeat(weight * (1 / sigma.acceleration**2)[:, None], 3, -1)]
     rights = [weight * acceleration / sigma.acceleration[:, None]]
     if scene.moving:
-        deviation = np.array([*[sigma.turn] * 3, np.inf, np.inf, sigma.zoom, sigma.inverse_depth])
+        deviation = np.array([*[sigma.turn] * 3, np.inf, np.inf, sigma.zoom, sigma.inverse_depth, np.inf])
         ours = {"nothing": np.arange(7), "focal": np.delete(np.arange(7), LOG_SCALE), "all": np.arange(0)}[known]
         weights.append(np.broadcast_to(1 / deviation[ours] ** 2, (*of_cameras.shape[:2], len(ours))))
         rights.append((of_cameras / deviation)[..., ours])
@@ -309,10 +318,10 @@ def _with_time(system: Arrowhead, observed: Observed, sigma: PriorSigma, scene: 
     return system._replace(block=block, next=first, second_next=second, right=right)
 
 
-def _moved(scene: Scene, changes: Array, common: Array, known: Known) -> Scene:
+def _moved(scene: Scene, changes: Array, common: Array, known: Known, bend: float) -> Scene:
     """The scene after changes of the unknowns of instants (T, N) and of the common unknowns (M)."""
     instants, joints = scene.joint.shape[:2]
-    free = _free(scene.cameras, known)
+    free = _free(scene.cameras, known, bend)
     of_cameras = changes[:, 3 * joints :] if scene.moving else common[: len(common) - len(scene.length)]
     change = (free @ of_cameras.reshape(*free.shape[:-2], free.shape[-1], 1))[..., 0]
     cameras = scene.cameras.moved(change)

@@ -14,9 +14,10 @@ from scipy.ndimage import gaussian_filter1d
 
 from ..body.body import body_size
 from ..body.handedness import Parity
-from ..geometry.epipolar import triangulate_robustly
 from ..skeleton import Skeleton
 from .adjust import Array, Body, Known, Mask, Observed, PriorSigma, Scene, adjust, covariance, reprojection
+from .known_start import start_in_known_cameras
+from .lenses import with_lenses
 from .near_camera import NearCameras
 from .start import bone_lengths, common_poses, person_in_image, placed
 
@@ -51,6 +52,8 @@ class Seen(NamedTuple):
     """Time between two instants."""
     known: Known = "nothing"
     """With "focal", image units are such that focal lengths are 1."""
+    usual_bend: Array | None = None
+    """(V) bends of lenses of which nothing is known, in inverse squares of the picture; None for straight ones."""
 
 
 class Found(NamedTuple):
@@ -86,6 +89,9 @@ def find_athlete(seen: Seen, skeleton: Skeleton) -> Found:
             R = scene.cameras.R
             start = placed(scene.joint - (body.root @ scene.joint)[:, None], R, observed, body, focal)
             scene, _ = adjust(observed, body, sigma, start, seen.known)
+    if seen.known == "nothing" and not seen.moving:
+        usual = np.zeros(seen.keypoint.shape[1]) if seen.usual_bend is None else seen.usual_bend
+        scene = with_lenses(scene, observed, body, sigma, usual, seen.picture)
     return _judged(scene, observed, body, sigma, skeleton)._replace(height=1.0)
 
 
@@ -101,8 +107,8 @@ def find_in_known_cameras(seen: Seen, R: Array, t: Array, skeleton: Skeleton) ->
         skeleton: names and bones of the J joints.
     """
     body, sigma = body_of(skeleton), _prior_sigma(seen, skeleton)
-    height = _height_in_image(seen)
-    world = triangulate_robustly(seen.keypoint, R, t, seen.confidence, 3 * NOISE * height)
+    height = height_in_image(seen)
+    world = start_in_known_cameras(seen.keypoint, seen.confidence, R, t, height, NOISE)
     path = gaussian_filter1d(np.median(world, 1), _SMOOTH, axis=0)
     size = float(np.median(body_size(world, skeleton)))
     t = (t + np.einsum("tvab,tb->tva", R, path)) / size
@@ -114,7 +120,7 @@ def find_in_known_cameras(seen: Seen, R: Array, t: Array, skeleton: Skeleton) ->
     return found._replace(height=size * found.height)
 
 
-def _height_in_image(seen: Seen) -> Array:
+def height_in_image(seen: Seen) -> Array:
     """Approximate size (T, V) of the athlete in image units: the diagonal of the box around the joints."""
     visible = (seen.confidence > 0)[..., None]
     low = np.where(visible, seen.keypoint, np.inf).min(-2)
@@ -180,5 +186,7 @@ def _judged(scene: Scene, observed: Observed, body: Body, sigma: PriorSigma, ske
 def scaled(scene: Scene, factor: float) -> Scene:
     """The scene with all lengths multiplied by a factor, whose images are the same in all cameras."""
     cameras = scene.cameras
-    cameras = NearCameras(cameras.R, cameras.shift * factor, cameras.scale / factor, cameras.inverse_depth / factor)
+    cameras = cameras._replace(
+        shift=cameras.shift * factor, scale=cameras.scale / factor, inverse_depth=cameras.inverse_depth / factor
+    )
     return Scene(scene.joint * factor, cameras, scene.length * factor)

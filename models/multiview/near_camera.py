@@ -6,6 +6,8 @@ A camera ``X_camera = R X + t`` of focal length f, whose depth axis passes at ``
 
 It is the same pinhole camera, but its numbers stay determined where focal length and distance do not: a far camera
 has ``q`` near 0, and its image is then that of weak perspective. The person must stand near the world's origin.
+
+A lens may bend the image (``geometry.lens.bend_points``): one coefficient is enough for lenses of 120 degrees.
 """
 
 from __future__ import annotations
@@ -15,12 +17,14 @@ from typing import NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from ..geometry.lens import bend_root
+
 Array = NDArray[np.float64]
 
-PARAMETERS = 7
-"""Of a camera: rotation about three axes (rad), shift along two, logarithm of the scale, inverse depth."""
-LOG_SCALE, INVERSE_DEPTH = 5, 6
-"""Indices of the last two parameters."""
+PARAMETERS = 8
+"""Of a camera: rotation about three axes (rad), shift along two, logarithm of the scale, inverse depth, bend."""
+LOG_SCALE, INVERSE_DEPTH, BEND = 5, 6, 7
+"""Indices of the last three parameters."""
 _LEAST_DEPTH = 0.05
 """Smallest depth, relative to that of the origin; nearer points, and those behind, are imaged at this depth."""
 
@@ -32,6 +36,7 @@ class NearCameras(NamedTuple):
     shift: Array  # (..., 2) x and y of the world's origin in camera axes, in lengths of the world
     scale: Array  # (...) size in the image, in image units, of a unit of length at the depth of the origin
     inverse_depth: Array  # (...) of the world's origin, in inverse lengths; negative for a mirrored camera
+    bend: Array  # (...) of the lens, in inverse squares of image units: 0 for none, negative where barrels bulge
 
     @classmethod
     def from_pinhole(cls, R: Array, t: Array, focal: Array) -> NearCameras:
@@ -43,7 +48,7 @@ class NearCameras(NamedTuple):
             focal: (...) focal lengths in image units.
         """
         inverse_depth = 1 / t[..., 2]
-        return cls(R, t[..., :2], focal * inverse_depth, inverse_depth)
+        return cls(R, t[..., :2], focal * inverse_depth, inverse_depth, np.zeros_like(inverse_depth))
 
     @property
     def focal(self) -> Array:
@@ -57,14 +62,14 @@ class NearCameras(NamedTuple):
 
     def see(self, points: Array) -> Array:
         """Images (..., J, 2) of points (..., J, 3), in image units relative to the principal point."""
-        return self._image(points @ np.swapaxes(self.R, -1, -2))[0]
+        return self._bent(self._image(points @ np.swapaxes(self.R, -1, -2))[0])[0]
 
     def derivatives(self, points: Array) -> tuple[Array, Array, Array]:
         """Images of points (..., J, 3), and the derivatives of the images.
 
         Returns:
             Images (..., J, 2), their derivatives by the point (..., J, 2, 3), and those by the camera
-            (..., J, 2, 7), in the order of ``PARAMETERS``, for changes as ``moved`` applies them.
+            (..., J, 2, 8), in the order of ``PARAMETERS``, for changes as ``moved`` applies them.
         """
         turned = points @ np.swapaxes(self.R, -1, -2)
         image, depth = self._image(turned)
@@ -79,10 +84,12 @@ class NearCameras(NamedTuple):
         turn = -np.stack([zero, -z, y, z, zero, -x, -y, x, zero], -1).reshape(*z.shape, 3, 3)
         of_inverse_depth = -image * (z / depth)[..., None]
         of_camera = np.concatenate([of_turned @ turn, flat, image[..., None], of_inverse_depth[..., None]], -1)
-        return image, of_turned @ self.R[..., None, :, :], of_camera
+        bent, of_image, of_bend = self._bent(image)
+        of_camera = np.concatenate([of_image @ of_camera, of_bend[..., None]], -1)
+        return bent, of_image @ of_turned @ self.R[..., None, :, :], of_camera
 
     def moved(self, change: Array) -> NearCameras:
-        """The cameras after changes (..., 7) in the order of ``PARAMETERS``.
+        """The cameras after changes (..., 8) in the order of ``PARAMETERS``.
 
         Rotations are applied after R, as ``exp(change) R``; changes of the other parameters are added to them.
         """
@@ -91,6 +98,7 @@ class NearCameras(NamedTuple):
             self.shift + change[..., 3:5],
             self.scale * np.exp(change[..., LOG_SCALE]),
             self.inverse_depth + change[..., INVERSE_DEPTH],
+            self.bend + change[..., BEND],
         )
 
     def _image(self, turned: Array) -> tuple[Array, Array]:
@@ -98,6 +106,16 @@ class NearCameras(NamedTuple):
         depth = np.maximum(1 + self.inverse_depth[..., None] * turned[..., 2], _LEAST_DEPTH)
         image = (turned[..., :2] + self.shift[..., None, :]) * (self.scale[..., None] / depth)[..., None]
         return image, depth
+
+    def _bent(self, image: Array) -> tuple[Array, Array, Array]:
+        """Where the lens shows what a pinhole camera shows at (..., J, 2); derivatives by that and by the bend."""
+        square = np.square(image).sum(-1)
+        root = bend_root(square, self.bend[..., None])
+        slope = 4 / (root * (1 + root) ** 2)  # of the factor 2 / (1 + root), by the bend times the square
+        factor = (2 / (1 + root))[..., None]
+        outer = image[..., :, None] * image[..., None, :]
+        of_image = factor[..., None] * np.eye(2) + (2 * self.bend[..., None] * slope)[..., None, None] * outer
+        return factor * image, of_image, (slope * square)[..., None] * image
 
 
 def rotation_by(turn: Array) -> Array:

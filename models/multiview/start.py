@@ -66,7 +66,7 @@ def placed(pose: Array, R: Array, observed: Observed, body: Body, focal: float) 
     moving = R.ndim == 4
     scale, root = person_in_image(pose, R, observed)
     if moving:
-        cameras = NearCameras(R, root / scale[..., None], scale, scale / focal)
+        cameras = NearCameras(R, root / scale[..., None], scale, scale / focal, np.zeros_like(scale))
         return Scene(pose, cameras, bone_lengths(pose, body))
     depth = focal / scale
     seen = np.concatenate([root * (depth / focal)[..., None], depth[..., None]], -1)

@@ -2,7 +2,7 @@
 
 An array field is annotated with its dimensions, dtype and unit; construction refuses anything else.
 On disk each is one ``.npy`` file that numpy alone can open; the other fields (names, descriptions)
-are plain JSON in the manifest beside them.
+are plain JSON in the manifest beside them, and construction refuses what JSON cannot hold.
 """
 
 from __future__ import annotations
@@ -42,6 +42,8 @@ class HandOver:
             array = getattr(self, field)
             if array is not None:
                 self._check(field, array if isinstance(array, Pieces) else np.asarray(array), dims, sizes)
+        for field, value in self.notes().items():
+            object.__setattr__(self, field, plain(value, f"{type(self).__name__}.{field}"))
 
     def _check(self, field: str, array: Any, dims: Dims, sizes: dict[str, tuple[int, str]]) -> None:
         where, names = f"{type(self).__name__}.{field}", dims.names.split()
@@ -109,6 +111,28 @@ class HandOver:
             for field, path in paths.items()
         }
         return cls(**arrays, **notes)
+
+
+def plain(value: Any, where: str) -> Any:
+    """A value as JSON holds it and gives it back: numpy's numbers as Python's, tuples as lists.
+
+    Args:
+        where: what it is a value of, for people.
+
+    Raises:
+        ValueError: there is something in it that JSON cannot hold.
+    """
+    if isinstance(value, np.generic):
+        value = value.item()
+    if value is None or isinstance(value, bool | int | float | str):
+        return value
+    if isinstance(value, list | tuple):
+        return [plain(item, f"{where}[{place}]") for place, item in enumerate(value)]
+    if isinstance(value, dict):
+        if strange := [key for key in value if not isinstance(key, str)]:
+            raise ValueError(f"{where} has the key {strange[0]!r}; expected text")
+        return {str(key): plain(item, f"{where}[{key!r}]") for key, item in value.items()}
+    raise ValueError(f"{where} is a {type(value).__name__}, which cannot be stored; expected plain values")
 
 
 def resting(array: Any) -> None:

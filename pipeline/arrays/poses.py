@@ -109,7 +109,7 @@ class FusedPoses(HandOver):
 
     The rig's axes are those of a take's first camera or, if cameras move, those of that camera at the first instant.
     In the axes of camera v a joint is at ``camera_from_rig[v] @ joint + root[v]``, and its image at
-    ``focal[v] * (x, y) / z`` relative to the principal point.
+    ``focal[v] * (x, y) / z`` from the principal point, bent by the lens (``models.geometry.lens.bend_points``).
     """
 
     joint: Annotated[np.ndarray, Dims("sample joint xyz", "float32", "body heights, or m")]
@@ -123,6 +123,8 @@ class FusedPoses(HandOver):
     root: Annotated[np.ndarray, Dims("sample view xyz", "float32", "body heights, or m")]
     """Where the root is in each camera's axes. Its distance is only as sure as the focal length."""
     focal: Annotated[np.ndarray, Dims("sample view", "float32", "px")]
+    bend: Annotated[np.ndarray, Dims("sample view", "float32", "1/px^2")]
+    """Of lenses that the adjustment has found to bend; 0 of straight ones, and where keypoints are free from it."""
     residual: Annotated[np.ndarray, Dims("sample view joint", "float32", "px")]
     """Distance of the detections from the joints' images; NaN where missing."""
     take: Annotated[np.ndarray, Dims("sample", "int64", "take index")]

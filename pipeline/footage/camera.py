@@ -7,13 +7,18 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 
-from ...models.geometry.lens import undistort
+from ...models.geometry.lens import undistort, undistort_fisheye
 from ..arrays import Frames
 from ..settings import CalibrateSettings, RootSettings
 from .video import focal_length_35mm
+
+Lens = Literal["pinhole", "fisheye", "wide"]
+"""A pinhole camera with Brown's distortion and a fisheye, as in OpenCV; wide is a lens that bends straight lines, of
+which nothing more is known."""
 
 CALIBRATED = "assumed as calibrate says"
 IN_THE_MIDDLE = "principal point in the middle"
@@ -30,13 +35,16 @@ class Camera:
     size_px: tuple[float, float] | None = None
     """Width and height of the pictures that K is for."""
     distortion: np.ndarray | None = None
-    """(5,) float64 k1, k2, p1, p2, k3 of the lens, in the order of OpenCV; None where nothing is said of it."""
+    """Of the lens, in the order of OpenCV: (5,) float64 k1, k2, p1, p2, k3, or of a fisheye (4,) k1, k2, k3, k4; None
+    where nothing is said of it."""
     R: np.ndarray | None = None
     """(3, 3) float64 camera_from_world."""
     t: np.ndarray | None = None
     """(3,) float64 m."""
     source: str = ""
     """Where K comes from, in words."""
+    lens: Lens = "pinhole"
+    """Whose coefficients ``distortion`` holds."""
 
     @classmethod
     def given(
@@ -45,9 +53,10 @@ class Camera:
         distortion: np.ndarray | None = None,
         R: np.ndarray | None = None,
         t: np.ndarray | None = None,
+        lens: Lens = "pinhole",
     ) -> Camera:
-        """A calibrated camera: K (3, 3) px, distortion (5,), R (3, 3) camera_from_world and t (3,) m."""
-        return cls(K, None, distortion, R, t, f"{in_words(K)}, given")
+        """A calibrated camera: K (3, 3) px, distortion of its lens, R (3, 3) camera_from_world and t (3,) m."""
+        return cls(K, None, distortion, R, t, f"{in_words(K)}, given", lens)
 
     @classmethod
     def of_focal_length(cls, size_px: Sequence[float], focal_px: float, source: str = "") -> Camera:
@@ -62,15 +71,15 @@ class Camera:
         return cls(K, (width, height), source=f"{in_words(K)}, {source}; {IN_THE_MIDDLE}")
 
     @classmethod
-    def of_pictures(cls, size_px: Sequence[float]) -> Camera:
-        """A camera of which nothing is known but the width and height of its pictures."""
+    def of_pictures(cls, size_px: Sequence[float], lens: Lens = "pinhole") -> Camera:
+        """A camera of which nothing is known but the width and height of its pictures, and maybe its kind of lens."""
         width, height = size_px
-        return cls(size_px=(width, height))
+        return cls(size_px=(width, height), lens=lens)
 
     @cached_property
     def key(self) -> str:
         """Digest of all that is known."""
-        digest = hashlib.sha256(repr((self.size_px, self.source)).encode())
+        digest = hashlib.sha256(repr((self.size_px, self.source, self.lens)).encode())
         for name in ("K", "distortion", "R", "t"):
             array = getattr(self, name)
             digest.update(name.encode() + (b"" if array is None else np.asarray(array, np.float64).tobytes()))
@@ -84,17 +93,17 @@ class Camera:
     @property
     def is_bent(self) -> bool:
         """Whether its lens is known to distort."""
-        return self.distortion is not None and bool(self.distortion.any())
+        return self.distortion is not None and (self.lens == "fisheye" or bool(self.distortion.any()))
 
     @property
     def pinhole(self) -> Camera:
         """The same camera with nothing said of its lens, for what does not depend on it."""
-        return replace(self, distortion=None)
+        return replace(self, distortion=None, lens="pinhole")
 
     @property
     def anywhere(self) -> Camera:
         """The same camera with nothing said of where it stands, and no lens that does not distort."""
-        return replace(self, R=None, t=None, distortion=self.distortion if self.is_bent else None)
+        return replace(self if self.is_bent else self.pinhole, R=None, t=None)
 
     def without_distortion(self, keypoint: np.ndarray, confidence: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """Keypoints (..., J, 2) px and confidences (..., J) as ``without_distortion`` gives them.
@@ -103,7 +112,7 @@ class Camera:
         """
         if self.K is None or self.distortion is None:
             return keypoint, confidence
-        return without_distortion(keypoint, confidence, self.K, self.distortion)
+        return without_distortion(keypoint, confidence, self.K, self.distortion, self.lens)
 
 
 def in_words(K: np.ndarray) -> str:
@@ -113,7 +122,7 @@ def in_words(K: np.ndarray) -> str:
 
 
 def without_distortion(
-    keypoint: np.ndarray, confidence: np.ndarray, K: np.ndarray, distortion: np.ndarray
+    keypoint: np.ndarray, confidence: np.ndarray, K: np.ndarray, distortion: np.ndarray, lens: Lens = "pinhole"
 ) -> tuple[np.ndarray, np.ndarray]:
     """Keypoints (..., J, 2) px as pinhole cameras would show them, and confidences (..., J).
 
@@ -121,11 +130,13 @@ def without_distortion(
 
     Args:
         K: (..., 3, 3) px.
-        distortion: (..., 5) k1, k2, p1, p2, k3.
+        distortion: (..., 5) k1, k2, p1, p2, k3, or of a fisheye (..., 4) k1, k2, k3, k4.
+        lens: whose coefficients these are.
     """
     shown = confidence > 0
     pixels = np.where(shown[..., None], keypoint, 0).astype(np.float64)
-    free = undistort(pixels, np.asarray(K, np.float64), np.asarray(distortion, np.float64))
+    model = undistort_fisheye if lens == "fisheye" else undistort
+    free = model(pixels, np.asarray(K, np.float64), np.asarray(distortion, np.float64))
     shown = shown & np.isfinite(free).all(-1)
     return np.where(shown[..., None], free, 0).astype(np.float32), np.where(shown, confidence, 0).astype(np.float32)
 

@@ -6,6 +6,7 @@ All of it may be left out:
     rig = "hall"                 # takes of one rig were filmed by cameras that stayed where they were
     slow_motion = 1.0            # how many times slower than real time the clips play
     focal_px = 1480              # of the cameras, for the estimate of where the athlete is; else it is assumed
+    lens = "wide"                # the cameras bend straight lines, as action cameras do; else that is found
     calibration = "calib.toml"   # Pose2Sim's format: [name] size, matrix, distortions, rotation, translation;
                                  # the last two may be missing; distortions are k1, k2, p1, p2, k3
 
@@ -30,13 +31,16 @@ All of it may be left out:
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from ..settings import PictureSettings, StageSettings, read_toml
 
 DESCRIPTION = "posepipe.toml"
+
+KindOfLens = Literal["pinhole", "wide"]
+"""What may be said of a lens without a calibration."""
 
 
 class CameraDescription(StageSettings):
@@ -52,6 +56,7 @@ class CameraDescription(StageSettings):
     from_s: float | None = Field(None, ge=0, description="start of what is used of the clip, in its own time")
     to_s: float | None = Field(None, gt=0, description="end of what is used of the clip, in its own time")
     mirrored: bool = Field(False, description="whether its pictures are the mirror image, as some webcams store it")
+    lens: KindOfLens | None = Field(None, description="wide if it bends straight lines, as action cameras do")
 
 
 class TakeDescription(StageSettings):
@@ -61,6 +66,7 @@ class TakeDescription(StageSettings):
     rig: str = Field("", description="takes of one rig were filmed by cameras that stayed where they were")
     slow_motion: float | None = Field(None, gt=0, description="how many times slower than real time the clips play")
     focal_px: float | None = Field(None, gt=0, description="focal length of the cameras, for the root trajectory")
+    lens: KindOfLens | None = Field(None, description="wide if the cameras bend straight lines, as action cameras do")
     calibration: str = Field("", description="calibration file")
     leave_out: list[str] = Field([], description="cameras, takes, or take/camera, that are not used")
     keypoints: dict[str, Any] = Field({}, description="settings of files of 2D poses")

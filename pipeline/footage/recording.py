@@ -19,7 +19,7 @@ from ..settings import check_name, parse
 from .calibration_file import read_calibration
 from .camera import Camera
 from .chapters import chapter_of
-from .description import DESCRIPTION, CameraDescription, TakeDescription, camera_name, read_description
+from .description import DESCRIPTION, CameraDescription, KindOfLens, TakeDescription, camera_name, read_description
 from .layouts import OF_BOARD, anipose_trials, beside, filmed_folder, is_of_board, opencap_trials
 from .readers import format_of
 from .sources import chapters_of, clips_in, folders_in, longer_name, natural_order, videos_in
@@ -54,6 +54,8 @@ class CameraClip:
     """Where it ends."""
     mirrored: bool = False
     """Whether its pictures are the mirror image."""
+    lens: KindOfLens = "pinhole"
+    """Its kind, as stated."""
 
 
 @dataclass(frozen=True)
@@ -264,6 +266,7 @@ def _described(name: str, video: Path, take: TakeDescription, known: Mapping[str
         from_s=said.from_s,
         to_s=said.to_s,
         mirrored=said.mirrored,
+        lens=said.lens or take.lens or "pinhole",
     )
 
 

@@ -84,6 +84,10 @@ class Report:
     settings: str = ""
     versions: Mapping[str, str] | None = None
     warnings: Sequence[str] = ()
+    placed: bool = False
+    """Whether it was given where the cameras stand."""
+    impossible: Sequence[str] = ()
+    """What cannot be true of the skeletons of all views (``plausibility``)."""
 
 
 def write_report(path: Path, report: Report) -> None:
@@ -143,6 +147,8 @@ def _evidence(report: Report) -> Evidence:
         sync=[take.timeline.verdict for take in report.takes],
         expected_error=_expected_error([camera.pose for camera in cameras if camera.pose]),
         supervised=report.supervised,
+        placed=report.placed,
+        impossible=report.impossible,
     )
 
 

@@ -52,6 +52,10 @@ class Evidence:
     """Median over the joints of the lifted poses, in body heights; None for methods without expected errors."""
     supervised: bool
     """Whether the model was trained on true 3D poses as well."""
+    placed: bool = False
+    """Whether it was given where the cameras stand."""
+    impossible: Sequence[str] = ()
+    """What cannot be true of the skeletons of all views (``plausibility``), in sentences."""
 
 
 @dataclass(frozen=True)
@@ -126,12 +130,10 @@ def _findings(of: Evidence) -> Iterator[tuple[Level, str, str]]:
             "The synchronisation of a take is unsure.",
             "Start the cameras with a clap that all of them hear.",
         )
-    if of.cameras < FEW_CAMERAS:
-        yield (
-            "doubtful",
-            "Poses from two cameras are not unique.",
-            "Use three or four cameras around the athlete.",
-        )
+    for sentence in of.impossible:
+        yield "bad", f"{sentence[0].upper()}{sentence[1:]}.", ""
+    if of.cameras < FEW_CAMERAS and not of.placed:
+        yield "doubtful", "Poses from two cameras are not unique.", "Use three or four cameras around the athlete."
     if of.seconds < SHORT_S:
         yield (
             "good",

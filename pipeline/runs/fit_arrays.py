@@ -176,7 +176,9 @@ def _cameras(run: ArraysRun) -> str:
 
 def _calibrated(run: ArraysRun, chosen: Samples) -> Rig | None:
     """Where the cameras stand, if the method needs to know."""
-    if warning := two_view_warning(chosen, run.needs):
+    with open_keypoints(run.path) as file:
+        placed = all(array in file for array in "KRt")
+    if warning := two_view_warning(chosen, run.needs, placed):
         run.warn(warning)
     assumed = "intrinsics" in run.needs and chosen.K is None
     if not (assumed or run.needs & FROM_JOINTS):

@@ -54,10 +54,23 @@ def fuse_takes(
     poses = [[lifted.get(view) for view in athlete.views] for athlete in athletes]
     fused: FusedPoses = run.run(fuse_views, samples, poses, cameras, subject="all takes")
     for number, athlete in enumerate(athletes):
+        for camera in _left_out(fused, samples, number, athlete):
+            run.warn(
+                f"take {athlete.name}: camera {camera} agrees with the others on nobody, and is left out of what all "
+                "views together give; did it film the same person at the same moments?"
+            )
         residuals = zip(athlete.take.cameras, residual_px(fused, number, athlete), strict=True)
         each = ", ".join(f"{camera.name} {residual:.1f}" for camera, residual in residuals)
         log.info("take %s: all views together leave residuals (px) of %s", athlete.name, each)
     return fused
+
+
+def _left_out(fused: FusedPoses, samples: Samples, number: int, athlete: Athlete) -> list[str]:
+    """Names of the cameras that show somebody, but nobody on whom the others agree."""
+    here = fused.take == number
+    shown = samples.confidence[here].any((0, 2))
+    used = np.isfinite(fused.root[here]).all(-1).any(0)
+    return [camera.name for view, camera in enumerate(athlete.take.cameras) if shown[view] and not used[view]]
 
 
 def residual_px(fused: FusedPoses, number: int, athlete: Athlete) -> list[float]:
@@ -175,13 +188,13 @@ class FusedPerson:
         """Poses, NaN where too few views show the person.
 
         The axes are the rig's, which do not turn with the person or a camera; keypoints are those of the first
-        camera, and the root trajectory starts from where it is.
+        camera that was used, and the root trajectory starts from where it is.
         """
-        samples, joint = self.samples, self.spread(self.poses.joint)
+        samples, joint, first = self.samples, self.spread(self.poses.joint), self.first_view
         views = np.maximum((samples.confidence > 0).sum(1), 1)
         confidence = samples.confidence.sum(1) / views
-        keypoint = np.where(samples.confidence[:, 0, :, None] > 0, samples.keypoint[:, 0], np.nan)
-        root = np.einsum("tba,tb->ta", self.poses.camera_from_rig[:, 0], self.poses.root[:, 0])
+        keypoint = np.where(samples.confidence[:, first, :, None] > 0, samples.keypoint[:, first], np.nan)
+        root = np.einsum("tba,tb->ta", self.poses.camera_from_rig[:, first], self.poses.root[:, first])
         return Pose3D(
             time=self.time,
             joint=joint,
@@ -194,6 +207,12 @@ class FusedPerson:
             root_trajectory=self.spread(root),
             root_camera=ROOT_CAMERA[self.poses.cameras],
         )
+
+    @property
+    def first_view(self) -> int:
+        """The first camera that was not left out: the rig's axes are its."""
+        used = np.isfinite(self.poses.root[self.rows]).all(-1).any(0)
+        return int(used.argmax())
 
     def more(self) -> dict[str, np.ndarray]:
         """Further arrays (instant, ...) of ``FusedPoses`` by name, at all instants of the timeline; NaN elsewhere."""

@@ -71,7 +71,7 @@ def sample_takes(
         for athlete in athletes
     ]
     samples = run.run(build_samples, takes, settings=run.settings.samples, subject=EVERYTHING)
-    if warning := two_view_warning(samples, method.needs):
+    if warning := two_view_warning(samples, method.needs, placed=samples.R is not None):
         run.warn(warning)
     return _undistorted(run, method, samples, [athlete.take for athlete in athletes])
 
@@ -108,9 +108,12 @@ def moving_takes(run: FitRun, everybody: Mapping[str, list[Track]]) -> dict[str,
 
 
 def unknown_cameras(run: FitRun, athletes: Sequence[Athlete], clips: Mapping[str, Opened]) -> list[list[Camera]]:
-    """Uncalibrated cameras of every athlete's take, with the size of their pictures only."""
+    """Uncalibrated cameras of every athlete's take, with the size of their pictures and the kind of lens only."""
     return [
-        [Camera.of_pictures(clip.frames.image_size.tolist()) for clip in run.of(athlete.take, clips)]
+        [
+            Camera.of_pictures(clip.frames.image_size.tolist(), clip.camera.lens)
+            for clip in run.of(athlete.take, clips)
+        ]
         for athlete in athletes
     ]
 
@@ -204,5 +207,7 @@ def trained_with(
     if not len(trained):
         return None
     said = athlete.take.cameras[number].calibration
-    lens = said.distortion if said is not None and said.is_bent else None
-    return Camera.given(np.array(K[trained[0], number], np.float64), lens)
+    K_trained = np.array(K[trained[0], number], np.float64)
+    if said is None or not said.is_bent:
+        return Camera.given(K_trained)
+    return Camera.given(K_trained, said.distortion, lens=said.lens)

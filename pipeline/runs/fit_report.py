@@ -14,6 +14,7 @@ from ...models.skeleton import SKELETONS
 from ..arrays import FusedPoses, Pose3D, Swaps, Timeline, Track
 from ..exporters import EXPORTERS
 from ..exporters.clip import marked
+from ..pages.plausibility import impossible
 from ..pages.report import Report, ReportedCamera, ReportedTake
 from .clip_chain import ClipChain, Opened
 from .fit_clips import Origin
@@ -50,7 +51,7 @@ def report_of(run: FitRun, chain: ClipChain, findings: Findings, title: str) -> 
     from ..training.model_file import NO_SUPERVISION
 
     disagreement, model = _disagreements(run, findings), findings.origin.model
-    fused = findings.fused
+    fused, doubts = findings.fused, _impossible(run, findings)
     return Report(
         title=title,
         takes=[
@@ -75,7 +76,23 @@ def report_of(run: FitRun, chain: ClipChain, findings: Findings, title: str) -> 
             "networks run on": describe_device(run.settings.device),
         },
         warnings=run.warnings,
+        placed=fused is not None and fused.cameras == "all",
+        impossible=doubts,
     )
+
+
+def _impossible(run: FitRun, findings: Findings) -> list[str]:
+    """What cannot be true of the skeletons of all views; it is said now as well."""
+    if findings.fused is None:
+        return []
+    found = []
+    for number, athlete in enumerate(findings.athletes):
+        clips = run.of(athlete.take, findings.clips)
+        cameras = [(clip.camera.name, clip.frames.image_size.tolist()) for clip in clips]
+        found += [f"take {athlete.name}: {said}" for said in impossible(findings.fused, number, cameras)]
+    for sentence in found:
+        run.warn(sentence)
+    return found
 
 
 def _parities(poses: Mapping[str, Pose3D]) -> np.ndarray:

@@ -203,7 +203,8 @@ class Cache:
         began = time.monotonic()
         work = Work(parts, writable=self._rank == 0) if stage.wants_work else None
         before = work.seconds if work else 0.0
-        result = stage(*inputs, *([] if settings is None else [settings]), **({} if work is None else {"work": work}))
+        chosen, place = ([] if settings is None else [settings]), ({} if work is None else {"work": work})
+        result = stage.function(*inputs, *chosen, **place)
         if self._rank > 0:
             return result.with_key(key)
         facts = {

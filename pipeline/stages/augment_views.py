@@ -16,6 +16,7 @@ import torch
 
 from ...models.body.limb_exchange import exchange_a_limb
 from ...models.geometry.geometry import rotation_from_axis_angle
+from ...models.geometry.lens import bend_points
 from ...models.skeleton import SKELETONS
 from ..arrays import FusedPoses, Samples, array_fields
 from ..runtime.cache import stage
@@ -93,6 +94,7 @@ def augment_samples(samples: Samples, rotated: FusedPoses) -> Samples:
     exists = np.isfinite(joint).all(-1) & (np.nan_to_num(joint[..., 2]) > _NEAREST)
     depth = np.where(exists, joint[..., 2], 1)[..., None]
     image = np.nan_to_num(rotated.focal)[..., None, None] * np.nan_to_num(joint[..., :2]) / depth
+    image = bend_points(image, np.nan_to_num(rotated.bend))
 
     def repeated(array: np.ndarray, times: int) -> np.ndarray:
         return np.concatenate([array] * times)

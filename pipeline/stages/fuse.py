@@ -10,7 +10,8 @@ import numpy as np
 
 from ...models.geometry.epipolar import normalise_by_intrinsics
 from ...models.multiview.adjust import Known
-from ...models.multiview.find import STEP_S, Found, Seen, find_athlete, find_in_known_cameras
+from ...models.multiview.find import STEP_S, Found, Seen, find_athlete, find_in_known_cameras, height_in_image
+from ...models.multiview.lenses import WIDE
 from ...models.skeleton import SKELETONS
 from ..arrays import FusedPoses, Pose3D, Samples, ViewPoses, array_fields
 from ..errors import PosepipeError
@@ -23,19 +24,26 @@ Lifted = ViewPoses | list[list[Pose3D | None]]
 """What a model finds in each view alone: of a keypoint file, or of the views of every take."""
 
 
-@stage(version=4)
+DISAGREES = 0.1
+"""Median distance of a calibrated camera's detections from the skeleton of all views, in sizes of the person in the
+picture, from which on it does not show that person. Of cameras that may stand anywhere such distances tell nothing:
+they turn until somebody else fits as well."""
+
+
+@stage(version=5)
 def fuse_views(samples: Samples, lifted: Lifted, cameras: list[list[Camera]], *, work: Work) -> FusedPoses:
     """One 3D skeleton per sample, from all its views and from the samples around it (``models.multiview``).
 
     Takes of one unmoved rig are adjusted together, as of one person; where cameras move, each take by itself. Of the
-    cameras is used what the samples hold: nothing, K, or K, R and t.
+    cameras is used what the samples hold: nothing, K, or K, R and t. Calibrated views that agree with the others on
+    nobody are left out, as if the take did not have them.
 
     Args:
         lifted: where the adjustment starts.
         cameras: each take's, as large as their pictures are. Without K, the principal point is in the middle.
 
     Raises:
-        PosepipeError: a take of which no view was lifted.
+        PosepipeError: a take of which no view was lifted, or whose views agree on nobody.
     """
     joint = lifted_joints(samples, lifted)
     groups = list(_groups(samples))
@@ -77,14 +85,32 @@ def _groups(samples: Samples) -> Iterator[np.ndarray]:
 
 
 def _fused(samples: Samples, lifted: np.ndarray, cameras: list[list[Camera]], members: np.ndarray) -> FusedPoses:
-    """Poses of the members."""
-    skeleton = SKELETONS[samples.skeleton]
-    views = np.flatnonzero(samples.confidence[members].any((0, 2)))
+    """Poses of the members, from all views that agree."""
+    take = samples.takes[samples.take[members[0]]]
     if not np.isfinite(lifted[members]).all((2, 3)).any():
         raise PosepipeError(
-            f"no view of take {samples.takes[samples.take[members[0]]]} was lifted to 3D, which is what all views "
+            f"no view of take {take} was lifted to 3D, which is what all views "
             "together start from; leave the take out with --leave-out, or this step with --set fuse.enabled=false"
         )
+    views = np.flatnonzero(samples.confidence[members].any((0, 2)))
+    while True:
+        seen, unit = _seen(samples, lifted, cameras, members, views)
+        found = _found(samples, seen, members, views)
+        off = _off_in_sizes(found, seen)
+        if seen.known != "all" or not (off > DISAGREES).any():
+            return _as_poses(found, seen.known, unit, samples, members, views)
+        views = np.delete(views, np.nanargmax(off))
+        if len(views) < 2:
+            raise PosepipeError(
+                f"no two cameras of take {take} agree on the person that they show: the calibration does not belong "
+                "to them, or they filmed other people or other moments; mend that, or use --leave-out"
+            )
+
+
+def _seen(
+    samples: Samples, lifted: np.ndarray, cameras: list[list[Camera]], members: np.ndarray, views: np.ndarray
+) -> tuple[Seen, np.ndarray]:
+    """What views show of the members, and the unit (T, V) px of image coordinates."""
     here = np.ix_(members, views)
     keypoint, unit, known = _in_image_units(samples, cameras, here)
     regular = _regular(samples.take[members], samples.instant[members])
@@ -97,11 +123,29 @@ def _fused(samples: Samples, lifted: np.ndarray, cameras: list[list[Camera]], me
         picture=1.0,
         step_s=_step_s(samples, members, regular),
         known=known,
+        usual_bend=_usual_bend(cameras[samples.take[members[0]]], views) if known == "nothing" else None,
     )
-    if known == "all":
-        R, t = (np.asarray(array)[here].astype(np.float64) for array in (samples.R, samples.t))
-        return _as_poses(find_in_known_cameras(seen, R, t, skeleton), known, unit, samples, members, views)
-    return _as_poses(find_athlete(seen, skeleton), known, unit, samples, members, views)
+    return seen, unit
+
+
+def _usual_bend(cameras: list[Camera], views: np.ndarray) -> np.ndarray:
+    """Usual bends (V) of the views' lenses, as far as it is said of what kind they are."""
+    return np.array([WIDE if cameras[view].lens == "wide" else 0.0 for view in views])
+
+
+def _found(samples: Samples, seen: Seen, members: np.ndarray, views: np.ndarray) -> Found:
+    """The skeletons that explain the views best."""
+    skeleton = SKELETONS[samples.skeleton]
+    if seen.known == "all":
+        R, t = (np.asarray(array)[np.ix_(members, views)].astype(np.float64) for array in (samples.R, samples.t))
+        return find_in_known_cameras(seen, R, t, skeleton)
+    return find_athlete(seen, skeleton)
+
+
+def _off_in_sizes(found: Found, seen: Seen) -> np.ndarray:
+    """Median distance (V) of each view's detections from the skeleton, in sizes of the person in the picture."""
+    share = (found.residual / height_in_image(seen)[..., None]).swapaxes(0, 1)
+    return np.array([np.nanmedian(view) if np.isfinite(view).any() else np.nan for view in share])
 
 
 def _in_image_units(
@@ -162,6 +206,7 @@ def _as_poses(
         camera_from_rig=of_all_views(R @ first.T),
         root=of_all_views(found.height * place),
         focal=of_all_views(cameras.focal * unit),
+        bend=of_all_views(cameras.bend / unit**2),
         residual=of_all_views(found.residual * unit[..., None]),
         take=np.array(samples.take[members]),
         instant=np.array(samples.instant[members]),

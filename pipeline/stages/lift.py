@@ -15,7 +15,7 @@ from ...models.method import Prediction, View
 from ...models.skeleton import SKELETONS, Skeleton
 from ..arrays import Crops, Pose3D, Samples, Track, ViewPoses
 from ..errors import PosepipeError
-from ..footage.camera import Camera, without_distortion
+from ..footage.camera import Camera
 from ..runtime.cache import stage
 from ..runtime.device import choose_device, describe_device
 from ..settings import LiftSettings
@@ -51,8 +51,8 @@ def lift_poses(
     keypoint, confidence, K = track.keypoint, track.confidence, None
     if camera is not None and camera.K is not None:
         K = np.tile(camera.K.astype(np.float32), (len(keypoint), 1, 1))
-        if camera.distortion is not None and crops is None:
-            keypoint, confidence = without_distortion(keypoint, confidence, K[0], camera.distortion)
+        if crops is None:
+            keypoint, confidence = camera.without_distortion(keypoint, confidence)
     usable = _usable(confidence, skeleton)
     shown = np.flatnonzero(usable)
     clip = np.zeros(len(shown), np.int64)

@@ -8,11 +8,10 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...models.geometry.lens import COEFFICIENTS
 from ...models.skeleton import SKELETONS
 from ..arrays import Samples, Timeline, Track, array_fields
 from ..errors import PosepipeError
-from ..footage.camera import Camera, without_distortion
+from ..footage.camera import Camera
 from ..runtime.cache import stage
 from ..settings import FROM_JOINTS, SampleSettings
 
@@ -115,25 +114,26 @@ def undistort_samples(samples: Samples, cameras: list[list[Camera | None]]) -> S
     Args:
         cameras: of each take, with their lenses.
     """
-    distortion = np.zeros((len(cameras), samples.confidence.shape[1], COEFFICIENTS))
+    keypoint, confidence = np.array(samples.keypoint), np.array(samples.confidence)
     for take, of_take in enumerate(cameras):
+        here = samples.take == take
         for view, camera in enumerate(of_take):
-            if camera is not None and camera.distortion is not None:
-                distortion[take, view] = camera.distortion
-    K = np.asarray(samples.K)
-    keypoint, confidence = without_distortion(samples.keypoint, samples.confidence, K, distortion[samples.take])
+            if camera is not None:
+                free = camera.without_distortion(keypoint[here, view], confidence[here, view])
+                keypoint[here, view], confidence[here, view] = free
     return replace(samples, keypoint=keypoint, confidence=confidence)
 
 
-def two_view_warning(samples: Samples, needs: Collection[str]) -> str:
+def two_view_warning(samples: Samples, needs: Collection[str], placed: bool) -> str:
     """A warning if no instant is seen by a third camera and the cameras are uncalibrated; otherwise "".
 
     Without perspective, two views fit a one-parameter family of poses exactly, one for each angle of the cameras.
 
     Args:
         needs: of the method (``method_needs``).
+        placed: whether it was given where the cameras stand.
     """
-    if {*FROM_JOINTS, "crops"} & set(needs) or (samples.confidence > 0).any(-1).sum(1).max() > 2:
+    if placed or {*FROM_JOINTS, "crops"} & set(needs) or (samples.confidence > 0).any(-1).sum(1).max() > 2:
         return ""
     return (
         "no more than two cameras see the athlete at a time, and two alone fit many poses: what decides is that "

@@ -23,6 +23,7 @@ SPEED_OF_SOUND = 340.0
 """m/s"""
 LEAST_S = {"sound": 1e-3, "geometry": 0.0}
 """Standard deviation that even the clearest block of a cue has."""
+DAY_S = 86400.0
 ROUNDS = 4
 TOGETHER = 1.5
 """Frames by which clips of equal length may seem to be apart though they are not."""
@@ -162,13 +163,15 @@ def equally_long(tracks: Sequence[Track], period: float) -> bool:
 
 def _timecodes(codes: Sequence[float | None], clocks: Clocks, free: Sequence[int]) -> list[Finding]:
     """What the containers' timecodes say: only those of cameras that one clock has set agree with anything, so they
-    are no cue of their own; where they agree they vouch for offsets that other cues find but weakly."""
+    are no cue of their own; where they agree they vouch for offsets that other cues find but weakly. They tell the
+    time of day, and one camera may start before midnight and another after it."""
     reference = codes[0]
     if reference is None:
         return []
-    return [
-        Finding("timecode", camera, offset, None, False, abs(offset - clocks.offset[camera]) <= AGREE_S)
-        for camera in free
-        if (code := codes[camera]) is not None
-        for offset in [clocks.offset[0] + code - reference]
-    ]
+    found = []
+    for camera in free:
+        if (code := codes[camera]) is not None:
+            offset = float(clocks.offset[0] + (code - reference + DAY_S / 2) % DAY_S - DAY_S / 2)
+            agrees = bool(abs(offset - clocks.offset[camera]) <= AGREE_S)
+            found.append(Finding("timecode", camera, offset, None, clear=False, agrees=agrees))
+    return found

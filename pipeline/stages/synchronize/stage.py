@@ -32,7 +32,7 @@ CLEAR_GAIN = 0.1
 SMOOTH_S = 0.04
 
 
-@stage(version=3)
+@stage(version=4)
 def synchronize(
     frames: list[Frames],
     tracks: list[Track],

@@ -154,9 +154,14 @@ def test_the_twin_looks_the_same_and_is_told_apart() -> None:
     assert not is_mirrored(found, H36M17)
 
 
-@pytest.mark.parametrize("moving", [False, True])
-@pytest.mark.parametrize("known", ["nothing", "focal", "all"])
-def test_the_right_hand_side_is_the_slope_of_the_cost(moving: bool, known: bundle_adjustment.Known) -> None:
+@pytest.mark.parametrize(
+    ("moving", "known", "bend"),
+    [(moving, known, 0.0) for moving in (False, True) for known in ("nothing", "focal", "all")]
+    + [(False, "nothing", 0.5)],
+)
+def test_the_right_hand_side_is_the_slope_of_the_cost(
+    moving: bool, known: bundle_adjustment.Known, bend: float
+) -> None:
     rng, body = np.random.default_rng(0), body_of(H36M17)
     shape = (6, 3) if moving else (3,)
     turns = rng.normal(size=3) + (0.01 if moving else 0.3) * rng.normal(size=(*shape, 3))
@@ -165,20 +170,21 @@ def test_the_right_hand_side_is_the_slope_of_the_cost(moving: bool, known: bundl
         0.1 * rng.normal(size=(*shape, 2)),
         np.exp(0.1 * rng.normal(size=shape)),
         0.2 + 0.1 * rng.uniform(size=shape),
+        -0.2 * rng.uniform(size=shape),
     )
     scene = Scene(0.3 * rng.normal(size=(6, 17, 3)), rig, rng.uniform(0.2, 0.4, body.kind.max() + 1))
     points = scene.see() + 0.02 * rng.normal(size=(6, 3, 17, 2))
     observed = Observed(points, 1e4 * rng.uniform(0.5, 1, (6, 3, 17)), np.array([True, True, False, True]))
     zoom = 0.2 if known == "nothing" else np.inf
-    sigma = PriorSigma(0.05, np.full(17, 0.05), 0.3, zoom, 0.1)
+    sigma = PriorSigma(0.05, np.full(17, 0.05), 0.3, zoom, 0.1, bend, -0.2)
     size = None if known == "all" else float(scene.length.sum()) - 1e-4
     system = bundle_adjustment._system(observed, body, sigma, scene, size, known)
 
     def cost(change: Array, common: Array) -> float:
-        tried = bundle_adjustment._moved(scene, change, common, known)
+        tried = bundle_adjustment._moved(scene, change, common, known, bend)
         return bundle_adjustment._cost(observed, body, sigma, tried, size)
 
-    assert system.right.shape[1] == 51 + (PARAMETERS - {"nothing": 0, "focal": 1, "all": 7}[known]) * 3 * moving
+    assert system.right.shape[1] == 51 + (PARAMETERS - {"nothing": 1, "focal": 2, "all": 8}[known]) * 3 * moving
     none, step = (np.zeros_like(system.right), np.zeros_like(system.right_common)), 1e-6
     for _ in range(40):
         change = rng.normal(size=none[0].shape), rng.normal(size=none[1].shape)

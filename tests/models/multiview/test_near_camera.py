@@ -3,7 +3,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from known_scene import cameras, people
-from posepipe.models.multiview.near_camera import PARAMETERS, NearCameras, rotation_by, turn_of
+from posepipe.models.multiview.near_camera import BEND, PARAMETERS, NearCameras, rotation_by, turn_of
 
 RNG = np.random.default_rng(0)
 
@@ -38,15 +38,30 @@ def test_the_mirrored_camera_has_negative_inverse_depth_and_sees_the_same() -> N
     assert twin.see((pose @ S)[:, None]) == pytest.approx(rig.see(pose[:, None]), abs=1e-9)
 
 
-def test_derivatives_are_those_of_small_changes() -> None:
+def test_a_lens_of_120_degrees_is_undone_by_one_coefficient() -> None:
+    """Equidistant: what a pinhole camera shows at the tangent of an angle is shown at the angle."""
+    focal, angle = 600.0, np.radians(np.linspace(0, 60, 13))
+    points = np.stack([np.tan(angle), np.zeros(13), np.ones(13)], -1)
+    bent = NearCameras.from_pinhole(np.eye(3), np.array([0, 0, 1.0]), np.array(focal))
+    bent = bent._replace(bend=np.array(-0.36 / focal**2))
+    seen = bent.see(points - [0, 0, 1])
+    assert seen[:, 0] == pytest.approx(focal * angle, abs=0.01 * focal)
+    r = np.linalg.norm(seen, axis=-1)
+    assert r / (1 + bent.bend * r**2) == pytest.approx(focal * np.tan(angle))
+
+
+@pytest.mark.parametrize("bend", [0.0, -3e-6, 1e-6])
+def test_derivatives_are_those_of_small_changes(bend: float) -> None:
     rig, pose, step = near_cameras(), people(2), 1e-6
+    rig = rig._replace(bend=np.full(3, bend))
     image, of_point, of_camera = rig.derivatives(pose[:, None])
     assert image == pytest.approx(rig.see(pose[:, None]))
     for parameter in range(PARAMETERS):
         change = np.zeros((3, PARAMETERS))
-        change[:, parameter] = step
-        slope = (rig.moved(change).see(pose[:, None]) - rig.moved(-change).see(pose[:, None])) / (2 * step)
-        assert of_camera[..., parameter] == pytest.approx(slope, rel=1e-5, abs=1e-3)
+        by = 1e-10 if parameter == BEND else step
+        change[:, parameter] = by
+        slope = (rig.moved(change).see(pose[:, None]) - rig.moved(-change).see(pose[:, None])) / (2 * by)
+        assert of_camera[..., parameter] == pytest.approx(slope, rel=1e-5, abs=1e-3 if parameter < BEND else 1e3)
     for axis in range(3):
         shift = step * np.eye(3)[axis]
         slope = (rig.see(pose[:, None] + shift) - rig.see(pose[:, None] - shift)) / (2 * step)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import json
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -12,7 +13,7 @@ from footage import a_track, some_frames
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
-from posepipe.pipeline.arrays import Track, durable
+from posepipe.pipeline.arrays import HandOver, Track, durable
 
 TIME = np.arange(4) / 25
 POSE = np.zeros((4, 17, 2), np.float32)
@@ -105,3 +106,40 @@ def test_a_durable_file_is_closed_even_after_an_error(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError), durable(tmp_path / "bad") as bad:
         raise RuntimeError
     assert bad.closed
+
+
+@dataclass(frozen=True)
+class Notes(HandOver):
+    """A hand-over without arrays."""
+
+    said: Any
+
+
+@pytest.mark.parametrize(
+    ("said", "stored"),
+    [
+        (np.bool_(True), True),
+        ([np.float32(0.5), np.int64(3), np.float64(0.1), None, "text"], [0.5, 3, 0.1, None, "text"]),
+        ({"cue": ("sound", np.str_("motion")), "of": {"take": np.bool_(False)}},
+         {"cue": ["sound", "motion"], "of": {"take": False}}),
+    ],
+)  # fmt: skip
+def test_what_is_no_array_is_plain_before_and_behind_the_disk(said: Any, stored: Any, tmp_path: Path) -> None:
+    handed = Notes(said)
+    assert json.dumps(handed.said) == json.dumps(stored) == json.dumps(Notes.load(tmp_path, handed.notes()).said)
+    assert handed.key == Notes(stored).key
+
+
+@pytest.mark.parametrize(
+    ("said", "sentence"),
+    [
+        ({"cues": [{"offset_s": np.zeros(2)}]}, r"Notes.said\['cues'\]\[0\]\['offset_s'\] is a ndarray"),
+        (Path("clip.mp4"), r"Notes.said is a .*Path, which cannot be stored; expected plain values"),
+        ({1: "one"}, r"Notes.said has the key 1; expected text"),
+        ([{"a", "b"}], r"Notes.said\[0\] is a set"),
+        (np.datetime64("2026-01-01"), "is a date"),
+    ],
+)
+def test_what_cannot_be_stored_is_refused_where_it_is_made(said: Any, sentence: str) -> None:
+    with pytest.raises(ValueError, match=sentence):
+        Notes(said)

@@ -67,6 +67,7 @@ GIVEN = Camera(np.eye(3), (640, 480), np.full(5, 0.1), np.eye(3), np.zeros(3), "
         {"t": np.ones(3)},
         {"t": None},
         {"source": "assumed"},
+        {"lens": "fisheye"},
     ],
 )
 def test_all_that_is_known_of_a_camera_is_in_its_key(change: dict[str, Any]) -> None:
@@ -81,6 +82,17 @@ def test_what_is_left_out_of_a_camera_does_not_count() -> None:
     moved = replace(GIVEN, t=np.ones(3))
     assert moved.anywhere.key == GIVEN.anywhere.key
     assert GIVEN.anywhere.distortion is GIVEN.distortion and other.anywhere.distortion is None
+
+
+def test_a_fisheye_bends_without_coefficients_as_well() -> None:
+    equidistant = Camera.given(np.diag([400.0, 400, 1]), np.zeros(4), lens="fisheye")
+    assert equidistant.is_bent
+    assert not equidistant.pinhole.is_bent
+    assert equidistant.anywhere.lens == "fisheye"
+    keypoint, confidence = np.array([[[400 * 0.7, 0], [400 * 1.6, 0]]]), np.ones((1, 2))
+    free, sure = equidistant.without_distortion(keypoint, confidence)
+    np.testing.assert_allclose(free[0], [[400 * np.tan(0.7), 0], [0, 0]], rtol=1e-6)
+    np.testing.assert_array_equal(sure, [[1, 0]])
 
 
 def test_a_camera_of_a_focal_length_has_its_principal_point_in_the_middle() -> None:

@@ -259,6 +259,7 @@ WORDS: dict[str, tuple[str, str, set[str]]] = {
     "rig": ('moving = false\nrig = "hall"', "views", {"build_samples"}),
     "slow_motion": ("moving = false\nslow_motion = 2", "views", TRACKING),
     "focal_px": ("moving = false\nfocal_px = 200", "whole", {"place_root"}),
+    "lens": ('moving = false\nlens = "wide"', "whole", {"fuse_views"}),
     "calibration": ('moving = false\ncalibration = "calib.toml"', "labels", {"build_samples", "calibrate"}),
     "leave_out": ('moving = false\nleave_out = ["cam2"]', "views", {"synchronize", "match_people"}),
     "keypoints": ("moving = false\n[keypoints]\nrate_hz = 30", "whole poses", {"read_people", "frames_of"}),
@@ -275,6 +276,7 @@ WORDS: dict[str, tuple[str, str, set[str]]] = {
     "cameras.slow_motion": ("moving = false\n" + "".join(SLOW.format(view) for view in range(3)), "views", TRACKING),
     "cameras.focal_px": ("moving = false\n[cameras.cam0]\nfocal_px = 200", "whole", {"place_root"}),
     "cameras.mirrored": ("moving = false\n[cameras.cam0]\nmirrored = true", "views", {"extract_frames"}),
+    "cameras.lens": ('moving = false\n[cameras.cam0]\nlens = "wide"', "whole", {"fuse_views"}),
 }  # fmt: skip
 """Of each word of ``posepipe.toml``: a file with it, the base that heeds it, and the first stages that run again."""
 

@@ -37,6 +37,7 @@ def scene() -> tuple[Samples, FusedPoses, np.ndarray]:
         camera_from_rig=np.tile(rig.R, (COUNT, 1, 1, 1)).astype(np.float32),
         root=place.astype(np.float32),
         focal=np.full((COUNT, VIEWS), FOCAL, np.float32),
+        bend=np.zeros((COUNT, VIEWS), np.float32),
         residual=np.linalg.norm(error, axis=-1).astype(np.float32),
         take=samples.take,
         instant=samples.instant,

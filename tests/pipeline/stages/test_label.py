@@ -127,6 +127,7 @@ def fused_scene() -> tuple[FusedPoses, np.ndarray]:
         camera_from_rig=np.array(rig.R),
         root=seen[:, :, 0].astype(np.float32),
         focal=np.full((count, 3), 1000, np.float32),
+        bend=np.zeros((count, 3), np.float32),
         residual=np.zeros((count, 3, 17), np.float32),
         take=samples.take,
         instant=samples.instant,

@@ -170,8 +170,9 @@ def test_takes_with_fewer_cameras_have_missing_views() -> None:
 
 def test_two_views_alone_are_warned_of() -> None:
     two, three = samples_of([tracks(2)]), samples_of([tracks(2), tracks(3)])
-    assert "film with three cameras or more" in two_view_warning(two, set())
-    assert two_view_warning(three, set()) == two_view_warning(two, {"labels"}) == ""
+    assert "film with three cameras or more" in two_view_warning(two, set(), placed=False)
+    assert two_view_warning(three, set(), placed=False) == two_view_warning(two, {"labels"}, placed=False) == ""
+    assert two_view_warning(two, set(), placed=True) == ""
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -233,3 +234,30 @@ def test_clips_of_equal_length_that_start_together_but_for_noise_start_together(
     unknown = [a_track(np.full_like(track.keypoint, np.nan), time) for track in tracks]
     assert find(unknown).verdict == "unsure"
     assert find([*noisy[:2], filmed(2, time, 1.2)]).offset[2] == pytest.approx(0.2, abs=0.02)
+
+
+@pytest.mark.parametrize(
+    ("clocks", "says"),
+    [
+        ((0.0, 0.0, 0.0), [0.0, 0.0]),
+        ((46798.0, 46798.6, 46797.3), [0.6, -0.7]),
+        ((86399.8, 0.4, 86399.1), [0.6, -0.7]),
+        ((0.2, 86399.5, None), [-0.7]),
+        ((36000.0, 50000.0, 36000.0), [14000.0, 0.0]),
+        ((None, 46798.0, 46799.0), []),
+    ],
+    ids=["never set", "one clock", "over midnight", "midnight and one without", "two clocks", "not the first"],
+)
+def test_timecodes_are_heard_and_never_mistaken_for_offsets(
+    clocks: tuple[float | None, ...], says: list[float]
+) -> None:
+    starts = (2.0, 2.6, 1.3)
+    tracks = [filmed(camera, np.arange(150) / 25, start) for camera, start in enumerate(starts)]
+    frames = [replace(some_frames(track.time), timecode_s=clock) for track, clock in zip(tracks, clocks, strict=True)]
+    timeline = synchronize(frames, tracks, ["a", "b", "c"], [None] * 3, SynchronizeSettings())
+    assert timeline.offset == pytest.approx([0, 0.6, -0.7], abs=0.008)
+    assert timeline.verdict == "ok"
+    heard = [cue for cue in timeline.cues if cue["cue"] == "timecode"]
+    assert [cue["offset_s"] for cue in heard] == pytest.approx(says)
+    off = [abs(timeline.offset[cue["camera"]] - cue["offset_s"]) for cue in heard]
+    assert [cue["agrees"] for cue in heard] == [each < 0.1 for each in off]
