@@ -3,11 +3,12 @@
     python tools/mutation_score.py measured [--minutes 20] [--sites 300] [--seed 0] [--again] [--files GLOB ...]
 
 Draws mistakes (``mutants.py``) at random from the files, and runs for each the tests that reach its line: those of
-the file's own folder, those that import the file, and the recorded results, quickest first, until one fails. No file
-is changed: a mistake is put in as its module is imported. Which tests reach which lines is recorded once per test
-file, and again when it or the code has changed, in the folder that is named; what was tried is kept there too, so
-that a measurement that was stopped goes on. ``--again`` first tries the sample's survivors once more: tests may have
-been written against them. Several may run at once with other seeds: they share the recording and the table.
+the file's own folder, those that import the file, and the golden results, quickest first, until one fails. No file is
+changed: all tests are imported once, and every mistake is put into the modules of a process of its own. Which tests
+reach which lines is recorded once per test file, and again when it or the code has changed, in the folder that is
+named; what was tried is kept there too, so that a measurement that was stopped goes on. ``--again`` first tries the
+sample's survivors once more: tests may have been written against them. Several may run at once with other seeds: they
+share the recording and the table.
 A mistake that lets the tests run into their time limit counts as noticed. Some mistakes change nothing that can be
 seen; nobody sorts them out, so that the share that survives is never quite 0.
 """
@@ -16,8 +17,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
-import importlib.abc
-import importlib.machinery
+import inspect
 import json
 import os
 import random
@@ -28,16 +28,14 @@ import time
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from functools import cache
+from itertools import zip_longest
 from pathlib import Path
-from types import CodeType, FrameType
+from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
-import cv2  # noqa: F401 - imported before processes are forked, which then need not
-import numpy as np  # noqa: F401
-import pydantic  # noqa: F401
 import pytest
-import scipy.optimize  # noqa: F401
 import torch
+from posepipe.pipeline.runtime.cache import Stage
 
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
@@ -126,43 +124,6 @@ def _lines_of(code: CodeType) -> int:
     return len({line for _, _, line in code.co_lines() if line is not None})
 
 
-class Chosen:
-    """A plugin that runs chosen tests in a given order."""
-
-    def __init__(self, tests: Sequence[str]) -> None:
-        self.place = {test: number for number, test in enumerate(tests)}
-
-    def pytest_collection_modifyitems(self, items: list[Any]) -> None:
-        items[:] = sorted((item for item in items if item.nodeid in self.place), key=lambda i: self.place[i.nodeid])
-
-
-class _Mistaken(importlib.machinery.SourceFileLoader):
-    """Loads a module with a mistake."""
-
-    def __init__(self, fullname: str, path: str, number: int) -> None:
-        super().__init__(fullname, path)
-        self.number = number
-
-    def get_code(self, fullname: str) -> CodeType:
-        return compile(mutated(Path(self.path), self.number), self.path, "exec")
-
-
-class Mistake(importlib.abc.MetaPathFinder):
-    """Finds one module with a mistake in it."""
-
-    def __init__(self, mutant: Mutant) -> None:
-        self.module, self.number = module_of(mutant.path), mutant.number
-
-    def find_spec(self, fullname: str, path: Any, target: Any = None) -> Any:
-        if fullname != self.module:
-            return None
-        spec = importlib.machinery.PathFinder.find_spec(fullname, path)
-        if spec is None or spec.origin is None:
-            return None
-        spec.loader = _Mistaken(fullname, spec.origin, self.number)
-        return spec
-
-
 def module_of(path: Path) -> str:
     """The name under which a file of the repository is imported."""
     return ".".join(["posepipe", *path.with_suffix("").parts]).removesuffix(".__init__")
@@ -203,29 +164,87 @@ def tests_of(paths: Sequence[Path]) -> list[Path]:
     return [*found, Path("tests/test_golden.py")]
 
 
-def record(file: Path, sources: Sequence[Path], folder: Path) -> dict[str, Any]:
-    """Seconds and lines of every test of a file that passes as the code is."""
-    state = hashlib.sha256(b"".join(path.read_bytes() for path in [file, *sources])).hexdigest()[:12]
-    kept = folder / "reach" / f"{'.'.join(file.with_suffix('').parts)}-{state}.json"
-    if not kept.exists():
-        kept.parent.mkdir(parents=True, exist_ok=True)
+def run(session: pytest.Session, items: Sequence[pytest.Item], *, all_of_them: bool = False) -> int:
+    """Run tests until one fails, or all of them; 1 if one failed."""
+    for item, following in zip_longest(items, items[1:]):
+        session.config.hook.pytest_runtest_protocol(item=item, nextitem=following)
+        if session.testsfailed and not all_of_them:
+            break
+    return int(session.testsfailed > 0)
 
-        def work() -> int:
-            import posepipe.pipeline
 
-            root = Path(next(iter(posepipe.pipeline.__path__))).parent
-            recorder = Recorder({str(root / source): str(source) for source in sources})
-            code = pytest.main([str(file), "-q", "-p", "no:cacheprovider"], [recorder])
-            lines = {test: sorted(run) for test, run in recorder.lines.items() if test not in recorder.failed}
-            _write(kept, {"seconds": recorder.seconds, "fixtures": recorder.fixtures, "setup_s": recorder.setup_s,
-                          "lines": lines})  # fmt: skip
-            return int(code)
+def put_in(mutant: Mutant) -> None:
+    """Put a mistake into a module that others have imported: into its functions as they are, and for its values."""
+    module = sys.modules[module_of(mutant.path)]
+    mistaken = ModuleType(module.__name__)
+    vars(mistaken).update(__package__=module.__package__, __file__=module.__file__)
+    sys.modules[module.__name__] = mistaken  # where dataclasses look their types up
+    exec(compile(mutated(mutant.path, mutant.number), str(module.__file__), "exec"), vars(mistaken))  # noqa: S102
+    sys.modules[module.__name__] = module
+    for name, old in list(vars(module).items()):
+        new = vars(mistaken).get(name)
+        if name.startswith("__"):
+            continue
+        if getattr(inspect.unwrap(old), "__module__", None) == module.__name__ or isinstance(old, Stage):
+            _exchange(old, new)
+        elif repr(old) != repr(new) and " at 0x" not in repr(old):  # a value
+            for other in [each for each in sys.modules.values() if vars(each).get(name) is old]:
+                setattr(other, name, new)
 
-        code = in_child(work, 600, kept.with_suffix(".log"))
-        print(f"recorded {file}: exit code {code}", flush=True)
-        if not kept.exists():
-            _write(kept, {"seconds": {}, "fixtures": {}, "setup_s": {}, "lines": {}})
-    return json.loads(kept.read_text())
+
+def _exchange(old: Any, new: Any) -> None:
+    """Let a function, or all of a class, do what another one does."""
+    if isinstance(old, Stage):
+        _exchange(old.function, new.function)
+    elif isinstance(old, type):
+        for name, value in vars(old).items():
+            if name in vars(new) and not isinstance(value, type):
+                _exchange(value, vars(new)[name])
+    elif isinstance(old, property):
+        _exchange(old.fget, new.fget)
+    elif isinstance(old, staticmethod | classmethod):
+        _exchange(old.__func__, new.__func__)
+    elif isinstance(function := inspect.unwrap(old) if callable(old) else old, FunctionType):
+        other = inspect.unwrap(new)
+        function.__code__, function.__defaults__, function.__kwdefaults__ = (
+            other.__code__, other.__defaults__, other.__kwdefaults__
+        )  # fmt: skip
+
+
+class Records:
+    """What is known of which tests reach which lines: one file for each test file, as it and the code are."""
+
+    def __init__(self, folder: Path, sources: Sequence[Path]) -> None:
+        self.folder, self.sources = folder / "reach", sources
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._code = hashlib.sha256(b"".join(path.read_bytes() for path in sources))
+
+    def place(self, file: Path) -> Path:
+        state = self._code.copy()
+        state.update(file.read_bytes())
+        return self.folder / f"{'.'.join(file.with_suffix('').parts)}-{state.hexdigest()[:12]}.json"
+
+    def make(self, session: pytest.Session, files: Sequence[Path]) -> int:
+        """Record seconds and lines of every test that passes as the code is, of files of which there is no record."""
+        import posepipe.pipeline
+
+        root = Path(next(iter(posepipe.pipeline.__path__))).parent
+        recorder = Recorder({str(root / source): str(source) for source in self.sources})
+        session.config.pluginmanager.register(recorder)
+        for file in files:
+            if self.place(file).exists():
+                continue
+            items = [item for item in session.items if item.nodeid.startswith(f"{file}::")]
+            run(session, items, all_of_them=True)
+            names = [item.nodeid for item in items if item.nodeid in recorder.lines]
+            _write(self.place(file), {
+                "seconds": {test: recorder.seconds[test] for test in names},
+                "fixtures": {test: recorder.fixtures[test] for test in names},
+                "setup_s": recorder.setup_s,
+                "lines": {test: sorted(recorder.lines[test]) for test in names if test not in recorder.failed},
+            })  # fmt: skip
+            print(f"recorded {file}", file=sys.__stderr__, flush=True)
+        return 0
 
 
 def _write(path: Path, content: dict[str, Any]) -> None:
@@ -272,19 +291,54 @@ class Reach:
         return chosen, total
 
 
-def try_out(mutant: Mutant, reach: Reach, folder: Path) -> str:
-    """What the tests make of a mistake."""
-    tests, seconds = reach.of(mutant)
-    if not tests:
-        return UNREACHED
+class Measurement:
+    """A plugin that tries mistakes out once all tests are collected, in place of running them."""
 
-    def work() -> int:
-        sys.meta_path.insert(0, Mistake(mutant))
-        files = list(dict.fromkeys(test.split("::")[0] for test in tests))
-        return int(pytest.main([*files, "-x", "-q", "-p", "no:cacheprovider"], [Chosen(tests)]))
+    def __init__(self, asked: argparse.Namespace, paths: Sequence[Path], files: Sequence[Path]) -> None:
+        self.asked, self.paths, self.files = asked, paths, files
+        self.kept = asked.folder / f"results-{asked.seed}.jsonl"
 
-    code = in_child(work, 60 + 4 * seconds, folder / f"{os.getpid()}.log")
-    return ENDLESS if code is None else SURVIVED if code == 0 else NOTICED
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_runtestloop(self, session: pytest.Session) -> bool:
+        asked = self.asked
+        mutants = [mutant for path in self.paths for mutant in mutants_of(path)]
+        drawn = random.Random(asked.seed)  # noqa: S311 - a sample, no secret
+        drawn.shuffle(mutants)
+        print(f"{len(mutants)} sites in {len(self.paths)} files", flush=True)
+        records = Records(asked.folder, self.paths)
+        files = drawn.sample(self.files, len(self.files))
+        in_child(lambda: records.make(session, files), 7200, asked.folder / f"recording-{asked.seed}.log")
+        reach = Reach([json.loads(records.place(file).read_text()) for file in self.files])
+        rows = {row["mutant"]: row for row in _rows(self.kept)}
+        ends = time.monotonic() + 60 * asked.minutes
+        sample = mutants[: asked.sites]
+        again = [mutant for mutant in sample if asked.again and rows.get(str(mutant), {}).get("result") in ALIVE]
+        for mutant in [*again, *(mutant for mutant in sample if str(mutant) not in rows)]:
+            if time.monotonic() > ends:
+                break
+            began = time.monotonic()
+            result = self.try_out(mutant, session, reach)
+            row = {"mutant": str(mutant), "folder": str(mutant.path.parent), "kind": mutant.kind, "result": result,
+                   "seconds": round(time.monotonic() - began, 1)}  # fmt: skip
+            with self.kept.open("a") as file:
+                file.write(json.dumps(row) + "\n")
+            print(f"{result:9} {mutant} ({row['seconds']} s)", flush=True)
+        return True
+
+    def try_out(self, mutant: Mutant, session: pytest.Session, reach: Reach) -> str:
+        """What the tests make of a mistake."""
+        tests, seconds = reach.of(mutant)
+        items = {item.nodeid: item for item in session.items}
+        chosen = [items[test] for test in tests if test in items]
+        if not chosen:
+            return UNREACHED
+
+        def work() -> int:
+            put_in(mutant)
+            return run(session, chosen)
+
+        code = in_child(work, 60 + 4 * seconds, self.asked.folder / f"last-{self.asked.seed}.log")
+        return ENDLESS if code is None else SURVIVED if code == 0 else NOTICED
 
 
 def describe(rows: Sequence[dict[str, Any]]) -> str:
@@ -315,35 +369,12 @@ def main() -> None:
     asked = parser.parse_args()
     torch.set_num_threads(1)
     paths = sorted({path for pattern in asked.files for path in Path().glob(pattern)})
-    mutants = [mutant for path in paths for mutant in mutants_of(path)]
-    drawn = random.Random(asked.seed)  # noqa: S311 - a sample, no secret
-    drawn.shuffle(mutants)
-    print(f"{len(mutants)} sites in {len(paths)} files", flush=True)
     files = tests_of(paths)
-    reports = [record(file, paths, asked.folder) for file in drawn.sample(files, len(files))]
-    reach = Reach(reports)
-    kept = asked.folder / f"results-{asked.seed}.jsonl"
-    rows = {row["mutant"]: row for row in _rows(kept)}
-    ends = time.monotonic() + 60 * asked.minutes
-    sample = mutants[: asked.sites]
-    again = [mutant for mutant in sample if asked.again and rows.get(str(mutant), {}).get("result") in ALIVE]
-    for mutant in [*again, *(mutant for mutant in sample if str(mutant) not in rows)]:
-        if time.monotonic() > ends:
-            break
-        began = time.monotonic()
-        result = try_out(mutant, reach, asked.folder)
-        row = {"mutant": str(mutant), "folder": str(mutant.path.parent), "kind": mutant.kind, "result": result,
-               "seconds": round(time.monotonic() - began, 1)}  # fmt: skip
-        with kept.open("a") as file:
-            file.write(json.dumps(row) + "\n")
-        print(f"{result:9} {mutant} ({row['seconds']} s)", flush=True)
-    print(
-        describe(
-            list(
-                {row["mutant"]: row for path in sorted(asked.folder.glob("*.jsonl")) for row in _rows(path)}.values()
-            )
-        )
-    )
+    scratch = f"--basetemp={asked.folder.resolve() / f'scratch-{asked.seed}'}"
+    options = ["-q", "-s", "-p", "no:cacheprovider", scratch]
+    pytest.main([*map(str, files), *options], [Measurement(asked, paths, files)])
+    rows = [row for path in sorted(asked.folder.glob("results-*.jsonl")) for row in _rows(path)]
+    print(describe(list({row["mutant"]: row for row in rows}.values())))
 
 
 def _rows(path: Path) -> list[dict[str, Any]]:
