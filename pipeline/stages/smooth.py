@@ -64,13 +64,15 @@ def make_motion_of_views(pose: ViewPoses, settings: MotionSettings) -> ViewPoses
     """
     if settings.filter == "none":
         return pose
+    if pose.time is None:
+        raise ValueError("a motion takes the times of its poses")
     made: dict[str, Any] = {"joint": np.array(pose.joint), "canonical": np.array(pose.canonical)}
     made |= {"joint_raw": np.array(pose.joint), "filled": np.zeros(pose.confidence.shape, bool)}
     if pose.root_trajectory is not None:
         made |= {name: np.array(pose.root_trajectory) for name in ("root_trajectory", "root_trajectory_raw")}
     for number in np.unique(pose.take):
         members = np.flatnonzero(pose.take == number)
-        members = members[np.argsort(np.asarray(pose.time)[members], kind="stable")]
+        members = members[np.argsort(pose.time[members], kind="stable")]
         for view in range(pose.confidence.shape[1]):
             unseen = np.full((*pose.confidence[members, view].shape, 2), np.nan, np.float32)
             motion = make_motion(pose.of_view(members, view, unseen), settings)
