@@ -98,6 +98,15 @@ def test_lags_need_two_steps_to_either_side() -> None:
     assert best_lag(short, wave, 2) == (pytest.approx(np.nan, nan_ok=True), 0.0)
 
 
+def test_a_lag_next_to_one_at_which_too_little_overlaps_is_not_believed() -> None:
+    whole = gaussian_filter1d(np.random.default_rng(0).normal(size=(3, 60)), 1.5, axis=1)
+    for steps, known in ((18, False), (19, True)):  # four steps apart 15 are in common, or 14
+        for late in (3, -3):
+            lag, score = best_lag(whole[:, 20 - late : 20 - late + steps], whole[:, 20 : 20 + steps], 10)
+            assert score > 0.99
+            assert lag == pytest.approx(late / 50 if known else np.nan, abs=0.01, nan_ok=True)
+
+
 def test_lags_are_told_against_the_mean_of_the_other_cameras() -> None:
     time = np.arange(60) / 25
     tracks = [filmed(camera, time, missing=0.05 * camera) for camera in range(3)]
