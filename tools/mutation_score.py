@@ -33,6 +33,7 @@ from pathlib import Path
 from types import CodeType, FrameType, FunctionType, ModuleType
 from typing import Any
 
+import cv2
 import pytest
 import torch
 from posepipe.pipeline.runtime.cache import Stage
@@ -368,6 +369,7 @@ def main() -> None:
     parser.add_argument("--again", action="store_true", help="first try the sample's survivors once more")
     asked = parser.parse_args()
     torch.set_num_threads(1)
+    cv2.setNumThreads(0)  # threads are lost in a process that is forked, and waited for
     paths = sorted({path for pattern in asked.files for path in Path().glob(pattern)})
     files = tests_of(paths)
     scratch = f"--basetemp={asked.folder.resolve() / f'scratch-{asked.seed}'}"
