@@ -85,11 +85,11 @@ class Recorder:
 
     @pytest.hookimpl(wrapper=True)
     def pytest_fixture_setup(self, fixturedef: Any, request: Any) -> Iterator[None]:
-        key = f"{fixturedef.argname} {getattr(request, 'param', '')}"
+        key = _key(fixturedef, getattr(request, "param", ""))
         self._into.append(self._of_fixtures[key])
         began = time.perf_counter()
         result = yield
-        self.setup_s[key] = time.perf_counter() - began
+        self.setup_s[key] = max(self.setup_s.get(key, 0.0), time.perf_counter() - began)  # it may be set up again
         self._into.pop()
         return result
 
@@ -97,7 +97,8 @@ class Recorder:
     def pytest_runtest_protocol(self, item: Any) -> Iterator[None]:
         own: dict[CodeType, set[int]] = {}
         params = item.callspec.params if hasattr(item, "callspec") else {}
-        fixtures = [f"{name} {params.get(name, '')}" for name in item.fixturenames]
+        made_by = item._fixtureinfo.name2fixturedefs
+        fixtures = [_key(made_by[name][-1], params.get(name, "")) for name in item.fixturenames if name in made_by]
         before = set(self.setup_s)
         self._into, began = [own], time.perf_counter()
         sys.settrace(self.call)
@@ -117,6 +118,11 @@ class Recorder:
     def pytest_runtest_logreport(self, report: Any) -> None:
         if not report.passed:
             self.failed.add(report.nodeid)
+
+
+def _key(fixturedef: Any, param: Any) -> str:
+    """Name of a fixture with its parameter; those of other files may have the same."""
+    return f"{fixturedef.baseid}::{fixturedef.argname} {param}"
 
 
 @cache
