@@ -47,7 +47,7 @@ FILES = (
     "models/geometry/*.py", "pipeline/stages/**/*.py", "pipeline/runs/*.py", "pipeline/runtime/cache.py",
     "pipeline/training/torch_file.py",
 )  # fmt: skip
-LIMIT_S = 60.0
+LIMIT_S = 30.0
 """Tests of one mistake take no longer than this altogether; of those that reach it, the slowest are left out."""
 NOTICED, SURVIVED, ENDLESS, UNREACHED = "noticed", "survived", "endless", "unreached"
 ALIVE = (SURVIVED, UNREACHED)
