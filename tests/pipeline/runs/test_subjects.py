@@ -1,0 +1,69 @@
+"""The journal of a run says of every result whose it is: which clip's, which take's, or that of all takes."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+from footage import FakeDetector, film
+from posepipe.pipeline import infer
+from posepipe.pipeline.errors import PosepipeError
+from posepipe.pipeline.runs.infer import find_model
+from posepipe.pipeline.runtime.workplace import JOURNAL, Journal
+from quick_fit import Fitted
+
+
+def subjects(folder: Path) -> dict[str, list[str]]:
+    """Of each stage, whose results a run reached."""
+    found: dict[str, list[str]] = {}
+    for subject, stage, _ in Journal.read(folder / JOURNAL).reached:
+        found.setdefault(stage, []).append(subject)
+    return found
+
+
+def test_results_of_a_fit_are_those_of_cameras_takes_or_all_takes(finished: Fitted) -> None:
+    cameras = [f"ski run/cam{camera}" for camera in range(3)]
+    of_cameras = ("extract_frames", "detect_poses", "track_people", "track_athlete", "morph_skeleton", "mend_sides",
+                  "lift_poses", "place_root", "make_motion")  # fmt: skip
+    of_takes = ("synchronize", "match_people", "find_swaps")
+    expected = {stage: cameras for stage in of_cameras} | {stage: ["ski run"] for stage in of_takes}
+    expected |= {stage: ["all takes"] for stage in ("build_samples", "train_model")}
+    found = subjects(finished.out)
+    assert {stage: found.get(stage) for stage in expected} == expected
+    assert all(subject.split("/")[0] in ("ski run", "all takes") for each in found.values() for subject in each)
+
+
+def test_results_of_infer_are_those_of_the_clip(finished: Fitted, detector: FakeDetector, tmp_path: Path) -> None:
+    clip = film(tmp_path / "a new one.mp4", 1, range(50, 58))
+    made = infer(clip, model=finished.out / "model.pt", exports=["npz"])
+    found = subjects(made.folder)
+    assert set(found) == {
+        "extract_frames", "detect_poses", "track_people", "track_athlete", "morph_skeleton", "find_swaps",
+        "mend_sides", "lift_poses", "place_root", "make_motion",
+    }  # fmt: skip
+    assert all(each == ["a new one"] for each in found.values())
+    assert list(made.people) == ["person0"]
+    np.testing.assert_array_equal(made.people["person0"].joint, made.pose.joint)
+
+
+def test_a_model_is_looked_for_beside_the_clip_and_then_where_one_works(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    here, clips = tmp_path / "here", tmp_path / "clips"
+    places = [clips / "model.pt", clips / "run_posepipe" / "model.pt", tmp_path / "clips_posepipe" / "model.pt",
+              here / "model.pt", here / "old_posepipe" / "model.pt"]  # fmt: skip
+    for place in (*places, here / "older_posepipe" / "model.pt"):
+        place.parent.mkdir(parents=True, exist_ok=True)
+        place.touch()
+    monkeypatch.chdir(here)
+    for place in places[:-1]:
+        assert find_model(clips / "a.mp4") == place
+        place.unlink()
+    with pytest.raises(PosepipeError, match=r"there are several models for .* choose one with --model"):
+        find_model(clips / "a.mp4")
+    (here / "older_posepipe" / "model.pt").unlink()
+    assert find_model(clips / "a.mp4") == places[-1]
+    places[-1].unlink()
+    with pytest.raises(PosepipeError, match=r"found no model for .*looked for .*run `posepipe fit` first"):
+        find_model(clips / "a.mp4")
