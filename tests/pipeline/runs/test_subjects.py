@@ -7,10 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 from footage import FakeDetector, film
-from posepipe.pipeline import infer
+from posepipe.pipeline import fit, infer
 from posepipe.pipeline.errors import PosepipeError
+from posepipe.pipeline.runs.fit import STAGES
+from posepipe.pipeline.runs.fit_run import FitRun
 from posepipe.pipeline.runs.infer import find_model
 from posepipe.pipeline.runtime.workplace import JOURNAL, Journal
+from posepipe.pipeline.settings import Settings
 from quick_fit import Fitted
 
 
@@ -45,6 +48,23 @@ def test_results_of_infer_are_those_of_the_clip(finished: Fitted, detector: Fake
     assert all(each == ["a new one"] for each in found.values())
     assert list(made.people) == ["person0"]
     np.testing.assert_array_equal(made.people["person0"].joint, made.pose.joint)
+
+
+def test_a_fit_may_be_stopped_behind_every_stage(
+    fitted: Fitted, quick: Settings, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    behind: dict[str, str] = {}
+    monkeypatch.setattr(
+        FitRun, "reached", lambda run, stage: behind.setdefault(stage, run.place.journal.reached[-1][1])
+    )
+    fit(fitted.footage, out=fitted.out, settings=quick, exports=["npz", "csv"])
+    assert list(behind) == list(STAGES)
+    assert behind == {
+        "frames": "extract_frames", "detect": "detect_poses", "track": "track_athlete", "morph": "morph_skeleton",
+        "synchronize": "synchronize", "match": "match_people", "crop": "match_people", "sides": "mend_sides",
+        "samples": "build_samples", "calibrate": "build_samples", "label": "build_samples", "train": "train_model",
+        "refine": "train_model", "lift": "lift_poses", "fuse": "fuse_views", "motion": "make_motion",
+    }  # fmt: skip
 
 
 def test_a_model_is_looked_for_beside_the_clip_and_then_where_one_works(

@@ -74,6 +74,8 @@ def test_evidence_of_other_views_is_that_of_a_literal_twin(rate: float) -> None:
         np.testing.assert_allclose(evidence[number], expected[number], rtol=1e-6, atol=1e-9)
     assert not _evidence(views[:1], instants[:, :1])[0].any()
     assert not any(each.any() for each in _evidence(views, instants[:0]))
+    nobody = [labels(np.full_like(joints[:, 0], np.nan)) for _ in range(2)]
+    assert not any(each.any() for each in _evidence(nobody, instants[:, :2]))
 
 
 def test_changes_are_made_best_first_and_one_at_a_moment() -> None:
