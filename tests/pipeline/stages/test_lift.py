@@ -207,7 +207,9 @@ def test_frames_with_pictures_or_their_neighbours_come_in_smaller_blocks(
     monkeypatch.setattr(lift_stage, "BLOCK", 5)
     monkeypatch.setattr(lift_stage, "LARGE_BLOCK", 4)
     track = numbered()
-    crops = Crops(np.zeros((FRAMES, 8, 8, 3), np.uint8), np.zeros((FRAMES, 2, 3), np.float32), np.arange(FRAMES))
+    crops = Crops(
+        np.zeros((FRAMES, 8, 8, 3), np.uint8), np.zeros((FRAMES, 2, 3), np.float32), np.arange(FRAMES, dtype=np.int32)
+    )
     clip = np.zeros(FRAMES, np.int64)
     seen = lift_stage.Seen(track.keypoint, track.confidence, TIME, clip, None, crops if pictures else None, clip)
     blocks = list(lift_stage._blocks(seen, 3 if windows else 1, None, torch.device("cpu")))
