@@ -17,6 +17,7 @@ from __future__ import annotations
 
 import argparse
 import hashlib
+import importlib
 import inspect
 import json
 import os
@@ -235,6 +236,8 @@ class Records:
         """Record seconds and lines of every test that passes as the code is, of files of which there is no record."""
         import posepipe.pipeline
 
+        for source in self.sources:  # what is run on import is no test's
+            importlib.import_module(module_of(source))
         root = Path(next(iter(posepipe.pipeline.__path__))).parent
         recorder = Recorder({str(root / source): str(source) for source in self.sources})
         session.config.pluginmanager.register(recorder)
