@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import numpy as np
 import pytest
 from footage import FakeDetector, film
 from posepipe.pipeline import fit, infer
 from posepipe.pipeline.errors import PosepipeError
+from posepipe.pipeline.footage.camera import Camera
 from posepipe.pipeline.runs.fit import STAGES
 from posepipe.pipeline.runs.fit_run import FitRun
-from posepipe.pipeline.runs.infer import find_model
+from posepipe.pipeline.runs.infer import _OneClip, find_model
 from posepipe.pipeline.runtime.workplace import JOURNAL, Journal
 from posepipe.pipeline.settings import Settings
 from quick_fit import Fitted
@@ -87,3 +90,39 @@ def test_a_model_is_looked_for_beside_the_clip_and_then_where_one_works(
     places[-1].unlink()
     with pytest.raises(PosepipeError, match=r"found no model for .*looked for .*run `posepipe fit` first"):
         find_model(clips / "a.mp4")
+
+
+class AskedError(Exception):
+    """``infer`` has asked whether intrinsics are known."""
+
+
+@pytest.mark.parametrize(
+    ("said", "focal_px", "known"),
+    [("", None, False), ("", 900.0, True), ("focal_px = 900.0\n", None, True), ("moving = true\n", None, False)],
+)
+def test_intrinsics_are_known_if_anybody_says_a_focal_length(
+    said: str, focal_px: float | None, known: bool, finished: Fitted, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def check(model: Any, known: bool) -> None:
+        raise AskedError(known)
+
+    monkeypatch.setattr("posepipe.pipeline.runs.infer.check_intrinsics", check)
+    (tmp_path / "clip.mp4").touch()
+    (tmp_path / "posepipe.toml").write_text(said)
+    with pytest.raises(AskedError, match=str(known)):
+        infer(tmp_path / "clip.mp4", model=finished.out / "model.pt", focal_px=focal_px)
+
+
+@pytest.mark.parametrize("wanted", [False, True])
+def test_a_model_is_given_a_camera_if_it_takes_one_and_somebody_knows_it(wanted: bool) -> None:
+    camera = Camera.of_focal_length((100, 80), 90.0, "given")
+
+    def given(focal_px: float | None = None, said_px: float | None = None, calibration: Camera | None = None) -> Any:
+        clip: Any = SimpleNamespace(asked=SimpleNamespace(
+            focal_px=focal_px, clip=SimpleNamespace(focal_px=said_px, calibration=calibration),
+        ), model=SimpleNamespace(lifts_with_intrinsics=wanted))  # fmt: skip
+        return _OneClip.trained_with(clip, camera)
+
+    assert given() is None
+    for known in (given(90.0), given(None, 90.0), given(None, None, camera)):
+        assert (known is not None) == wanted

@@ -320,3 +320,12 @@ def test_behind_a_distributed_stage_the_first_process_goes_on_alone(tmp_path: Pa
         first.run(double, ONE, settings=DoubleSettings(factor=3))
     trained = first.run(together, ONE, settings=DoubleSettings())
     assert first.run(double, trained, settings=DoubleSettings(factor=3)).value == 6
+
+
+def test_what_a_kill_left_of_a_discarded_result_is_in_nobodys_way(tmp_path: Path) -> None:
+    entry, left = tmp_path / "key", tmp_path / "key.making"
+    for folder in (entry, left):
+        folder.mkdir()
+        (folder / "value.npy").touch()
+    cache_module.discard(entry)
+    assert list(tmp_path.iterdir()) == []

@@ -222,3 +222,11 @@ def test_blocks_whose_lag_is_not_told_are_left_out_and_lags_out_of_reach_are_of_
     known = PairOfTracks(far, 0, 1, expected)
     assert known.usable
     assert known.link().lag == pytest.approx(-0.15, abs=0.004)
+
+
+def test_lags_of_joints_that_stand_still_are_not_told() -> None:
+    matches, F = some_matches()
+    still = replace(matches, x_pace=0 * matches.x_pace, y_pace=0 * matches.y_pace)
+    _, change, deviation = still.step(F, np.array([0.01, -0.02]))
+    np.testing.assert_allclose(deviation, 0.1)  # what is known beforehand
+    np.testing.assert_allclose(change, [-0.01, 0.02])

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from posepipe.pipeline.stages.synchronize.clocks import Clocks
-from posepipe.pipeline.stages.synchronize.fine import PairOfSignals
+from posepipe.pipeline.stages.synchronize.fine import PairOfSignals, _near
 from posepipe.pipeline.stages.synchronize.matching import INDEPENDENT_PER_S, correlate, log_likelihood
 from posepipe.pipeline.stages.synchronize.signals import Signal
 
@@ -94,3 +94,9 @@ def test_a_lag_is_the_top_of_the_parabola_where_the_clocks_expect_it() -> None:
     for far, edge in ((-1.0, 13 - 2), (1.0, -13 + 2)):  # not beyond what has been worked out
         away = a_pair([0.0], [1.0]).link(clocks(far), 0.0, 0.0)
         np.testing.assert_allclose(away.lag * 50, 5 + edge)
+
+
+def test_a_block_of_less_than_half_a_second_says_nothing() -> None:
+    a, b = a_signal(300, 1, 0), a_signal(300, 1, 1)
+    for steps, told in ((24, False), (25, True)):
+        assert _near(a, b, 200, 200 + steps, 3, 10.0).any() == told
