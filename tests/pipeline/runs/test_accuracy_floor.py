@@ -83,7 +83,7 @@ def test_a_method_learns_the_known_scene(name: str, tmp_path: Path) -> None:
     assert_learnt(name, pose, true)
 
 
-SIZE = 64
+SIZE, FILMED = 64, 3
 DRAWN: dict[str, Any] = {
     "supervision": "labels", "backbone": "resnet18", "head_width": 32, "heatmap_epochs": 8, "epochs": 14,
     "min_steps": 20, "batch_size": 8, "learning_rate": 3e-3, "scale": 0.0, "rotation_deg": 0.0, "precision": "fp32",
@@ -92,21 +92,21 @@ DRAWN: dict[str, Any] = {
 
 
 def drawn(count: int, seed: int) -> tuple[Samples, list[Crops], np.ndarray]:
-    """Samples of people, pictures of them by camera, and their poses (count * VIEWS, 17, 3) in mm as cameras see them.
+    """Samples of people, pictures of them by camera, and their poses (count * FILMED, 17, 3) in mm in camera axes.
 
     Every joint is a disc of its own colour, the darker the further it is behind the pelvis.
     """
-    rig, pose = cameras(VIEWS), people(count, seed)
+    rig, pose = cameras(FILMED), people(count, seed)
     seen, keypoint = rig.see(pose), rig.project(pose)
     low, high = keypoint.min(2), keypoint.max(2)
     scale = 0.75 * SIZE / (high - low).max(-1)
-    crop_from_image = np.zeros((count, VIEWS, 2, 3), np.float32)
+    crop_from_image = np.zeros((count, FILMED, 2, 3), np.float32)
     crop_from_image[..., 0, 0] = crop_from_image[..., 1, 1] = scale
     crop_from_image[..., 2] = SIZE / 2 - scale[..., None] * (low + high) / 2
     hue = np.array([[[180 * joint // 17, 255, 255] for joint in range(17)]], np.uint8)
     colour = cv2.cvtColor(hue, cv2.COLOR_HSV2RGB)[0].astype(float)
-    picture = np.zeros((count, VIEWS, SIZE, SIZE, 3), np.uint8)
-    for place in np.ndindex(count, VIEWS):
+    picture = np.zeros((count, FILMED, SIZE, SIZE, 3), np.uint8)
+    for place in np.ndindex(count, FILMED):
         centre = scale[place] * keypoint[place] + crop_from_image[place][:, 2]
         depth = seen[place][:, 2] - seen[place][0, 2]
         for joint in np.argsort(-depth):
@@ -114,11 +114,12 @@ def drawn(count: int, seed: int) -> tuple[Samples, list[Crops], np.ndarray]:
             x, y = np.rint(16 * centre[joint]).astype(int).tolist()  # in sixteenths of a pixel
             cv2.circle(picture[place], (x, y), 56, shade.tolist(), -1, cv2.LINE_AA, 4)
     frame = np.arange(count, dtype=np.int32)
-    crops = [Crops(np.ascontiguousarray(picture[:, view]), crop_from_image[:, view], frame) for view in range(VIEWS)]
+    crops = [Crops(np.ascontiguousarray(picture[:, view]), crop_from_image[:, view], frame) for view in range(FILMED)]
     known = [np.tile(array.astype(np.float32), (count, *[1] * array.ndim)) for array in (rig.K, rig.R, rig.t)]
     samples = Samples(
-        keypoint.astype(np.float32), np.full((count, VIEWS, 17), 0.9, np.float32), np.arange(count),
-        np.zeros(count, np.int64), np.zeros(count, np.int64), *known, "h36m17", ["take"], np.tile(frame[:, None], VIEWS),
+        keypoint.astype(np.float32), np.full((count, FILMED, 17), 0.9, np.float32), np.arange(count),
+        np.zeros(count, np.int64), np.zeros(count, np.int64), *known, "h36m17", ["take"],
+        np.tile(frame[:, None], FILMED),
     )  # fmt: skip
     return samples, crops, 1000 * (seen - seen[:, :, :1]).reshape(-1, 17, 3)
 
@@ -140,6 +141,6 @@ def test_a_method_of_pictures_learns_drawn_people(name: str, tmp_path: Path, mon
             a_track(new.keypoint[:, view], np.arange(len(new.take)) / 25), pictures[view],
             Camera(shown.K[0, view].astype(float)), model, LiftSettings(device="cpu"),
         ).joint
-        for view in range(VIEWS)
+        for view in range(FILMED)
     ]  # fmt: skip
     assert_learnt(name, np.stack(poses, 1).reshape(-1, 17, 3), true)

@@ -198,3 +198,37 @@ def test_a_clip_has_arrived_when_it_no_longer_changes(folder: Path, monkeypatch:
     known = {folder / f"{name}.mp4": Row(name) for name in "abc"}
     assert batch._arrived([folder], folder / "out", known) == {}
     assert waits == [3.0], "nothing new, nothing to wait for"
+
+
+def test_a_watched_folder_is_looked_at_again_and_again(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    begun: list[list[str]] = []
+
+    class Noted:
+        def __init__(self, function: Any, count: int) -> None:
+            assert (function, count) == (lift_one, 2)
+
+        def __enter__(self) -> Noted:
+            return self
+
+        def __exit__(self, *error: object) -> None:
+            return None
+
+        def run(self, tasks: list[Task]) -> Any:
+            begun.append([task.clip.name for task in tasks])
+            return (Ended(task, Row(str(task.clip), "done")) for task in tasks)
+
+    def sleep(seconds: float) -> None:
+        if len(begun) == 2:
+            raise KeyboardInterrupt
+        if not (folder / "clips" / "late.mp4").exists():
+            (folder / "clips" / "late.mp4").touch()
+
+    (folder / "clips").mkdir()
+    (folder / "clips" / "early.mp4").touch()
+    monkeypatch.setattr(batch, "Workers", Noted)
+    monkeypatch.setattr(batch.time, "sleep", sleep)
+    with pytest.raises(KeyboardInterrupt):
+        batch.batch([folder / "clips"], model=folder / "model.pt", jobs=2, watch=True)
+    assert begun == [["early.mp4"], ["late.mp4"]]
+    said = json.loads((folder / "clips_batch" / "summary.json").read_text())
+    assert said["counts"] == {"done": 2}

@@ -9,6 +9,7 @@ import pytest
 from footage import a_track, athlete, scene_cameras
 from posepipe.models.skeleton import SKELETONS
 from posepipe.pipeline.arrays import Track
+from posepipe.pipeline.stages.synchronize import epipolar
 from posepipe.pipeline.stages.synchronize.clocks import Clocks
 from posepipe.pipeline.stages.synchronize.epipolar import Matches, PairOfTracks, _bands, _rays, _stretches
 from scipy.ndimage import gaussian_filter1d
@@ -230,3 +231,9 @@ def test_lags_of_joints_that_stand_still_are_not_told() -> None:
     _, change, deviation = still.step(F, np.array([0.01, -0.02]))
     np.testing.assert_allclose(deviation, 0.1)  # what is known beforehand
     np.testing.assert_allclose(change, [-0.01, 0.02])
+
+
+def test_lags_that_do_not_come_to_rest_are_of_no_use(monkeypatch: pytest.MonkeyPatch) -> None:
+    tracks = filmed(0, 2 + np.arange(150) / 25), filmed(1, 2.06 + np.arange(150) / 25)
+    monkeypatch.setattr(epipolar, "ROUNDS", 1)
+    assert not PairOfTracks(tracks, 0, 1, EXPECTED).usable
