@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import copy
+from collections.abc import Callable
 from functools import cache
 from pathlib import Path
 
@@ -22,26 +23,30 @@ RECORDED = sorted(GOLDEN.glob("*/*.npz"))
 
 
 @pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, Result]]:
-    """Results of every case that has been asked for, by case and name."""
+def results(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], dict[str, Result]]:
+    """Results of a case, which is run the first time that it is asked for."""
 
     @cache
     def of(case: str) -> dict[str, Result]:
-        folder = tmp_path_factory.mktemp(case)
-        return results_of(case, run(case, folder))
+        return results_of(case, run(case, tmp_path_factory.mktemp(case)))
 
-    class Made(dict[str, dict[str, Result]]):
-        def __missing__(self, case: str) -> dict[str, Result]:
-            return of(case)
-
-    return Made()
+    return of
 
 
-@pytest.mark.parametrize("path", RECORDED, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_a_result_is_as_recorded_or_has_another_version(path: Path, made: dict[str, dict[str, Result]]) -> None:
+@pytest.fixture(scope="module")
+def made(request: pytest.FixtureRequest, results: Callable[[str], dict[str, Result]]) -> dict[str, Result]:
+    """Results of one case."""
+    assert request.param in CASES, "remove its folder, or record all results with `python tests/record_golden.py`"
+    return results(request.param)
+
+
+CASE_AND_PATH = [pytest.param(path.parent.name, path, id=f"{path.parent.name}/{path.stem}") for path in RECORDED]
+
+
+@pytest.mark.parametrize(("made", "path"), CASE_AND_PATH, indirect=["made"])
+def test_a_result_is_as_recorded_or_has_another_version(path: Path, made: dict[str, Result]) -> None:
     recorded = Result.read(path)
-    assert recorded.case in CASES, "remove the file, or record all results with `python tests/record_golden.py`"
-    found = made[recorded.case].get(recorded.name)
+    found = made.get(recorded.name)
     assert found, f"{recorded.whose} is not reached any more by case {recorded.case} of golden_cases.py"
     said = verdict(recorded, found)
     assert not said, said
@@ -54,8 +59,8 @@ def test_every_stage_and_method_has_a_golden_result() -> None:
     assert sorted(methods_of_the_code() - {result.method for result in recorded}) == [], advice
 
 
-def test_what_is_recorded_is_what_the_cases_reach_first(made: dict[str, dict[str, Result]]) -> None:
-    reached = kept({case: made[case] for case in CASES})
+def test_what_is_recorded_is_what_the_cases_reach_first(results: Callable[[str], dict[str, Result]]) -> None:
+    reached = kept({case: results(case) for case in CASES})
     assert sorted(reached) == RECORDED, "record all results with `python tests/record_golden.py`"
 
 

@@ -72,7 +72,7 @@ def make_motion_of_views(pose: ViewPoses, settings: MotionSettings) -> ViewPoses
     made: dict[str, Any] = {name: np.array(getattr(pose, name)) for name in names}
     for number in np.unique(pose.take):
         members = np.flatnonzero(pose.take == number)
-        members = members[np.argsort(np.asarray(pose.time)[members], kind="stable")]
+        members = members[np.argsort(pose.time[members], kind="stable")]
         for view in range(pose.confidence.shape[1]):
             unseen = np.full((*pose.confidence[members, view].shape, 2), np.nan, np.float32)
             motion = make_motion(pose.of_view(members, view, unseen), settings)

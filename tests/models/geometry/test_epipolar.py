@@ -4,10 +4,21 @@ import cv2
 import numpy as np
 import pytest
 from known_scene import Cameras, cameras, people
-from posepipe.models.geometry.bundle import Bundle, _moved, _normal_equations, _residual, _solve, adjust_bundle
+from posepipe.models.geometry.bundle import (
+    Bundle,
+    _centres,
+    _cost,
+    _moved,
+    _normal_equations,
+    _residual,
+    _solve,
+    adjust_bundle,
+)
 from posepipe.models.geometry.epipolar import (
     Array,
     Link,
+    RelativePose,
+    cheirality,
     correct_matches,
     cross_product_matrix,
     essential_from_fundamental,
@@ -317,3 +328,124 @@ def test_a_step_is_that_of_the_whole_system() -> None:
 def test_the_cross_product_matrix() -> None:
     v, w = np.random.default_rng(0).normal(size=(2, 3))
     np.testing.assert_allclose(cross_product_matrix(v) @ w, np.cross(v, w))
+
+
+def test_intrinsics_are_undone_by_camera() -> None:
+    K = np.array([[[900.0, 12, 310], [0, 800, 250], [0, 0, 1]], [[500.0, 0, 320], [0, 510, 240], [0, 0, 1]]])
+    image = np.random.default_rng(0).normal(size=(3, 2, 5, 2))
+    keypoint = np.einsum("vab,nvjb->nvja", K[:, :2, :2], image) + K[:, None, :2, 2]
+    np.testing.assert_allclose(normalise_by_intrinsics(keypoint, K), image, atol=1e-12)
+
+
+def test_depths_are_those_along_the_axis_and_points_beside_a_camera_have_an_image() -> None:
+    rig, world, points = scene(count=2)
+    image, depth = project(world[:, None].repeat(4, 1)[:, 0], rig.R, rig.t)
+    np.testing.assert_allclose(image, points, atol=1e-12)
+    np.testing.assert_allclose(depth, rig.see(world)[..., 2])
+    beside, depth = project(np.array([[1.0, 2, 0]]), np.eye(3)[None], np.zeros((1, 3)))
+    assert np.isfinite(beside).all() and beside[0, 0, 0] == pytest.approx(1e12)
+    assert depth[0, 0] == 0
+
+
+def test_robust_triangulation_is_that_of_a_literal_twin() -> None:
+    rig, _, points = scene(count=3, noise_px=4)
+    points[0, 1, 5] += 0.1
+    confidence = np.random.default_rng(0).uniform(0.2, 1, points.shape[:-1])
+    confidence[1, 2] = confidence[2, :, 7] = 0
+    tolerance = np.random.default_rng(1).uniform(0.005, 0.02, points.shape[:2])
+    found = triangulate_robustly(points, rig.R, rig.t, confidence, tolerance, rounds=2)
+    for n, joint in ((0, 5), (0, 6), (1, 3), (2, 1)):
+        at = points[n, :, joint : joint + 1]
+        world = triangulate(at, rig.R, rig.t, confidence[n, :, joint : joint + 1])
+        for _ in range(2):
+            seen = rig.R @ world[0] + rig.t
+            error = np.linalg.norm(seen[:, :2] / seen[:, 2:] - at[:, 0], axis=-1)
+            depth = np.abs(seen[:, 2])
+            nearest = depth[confidence[n, :, joint] > 0].min()
+            weight = (
+                confidence[n, :, joint] / (1 + (error / tolerance[n]) ** 2) * nearest / np.maximum(depth, nearest)
+            )
+            world = triangulate(at, rig.R, rig.t, weight[:, None])
+        np.testing.assert_allclose(found[n, joint], world[0], atol=1e-9)
+    assert np.isfinite(found).all()
+    default = triangulate_robustly(points, rig.R, rig.t, confidence, tolerance)
+    np.testing.assert_array_equal(
+        default, triangulate_robustly(points, rig.R, rig.t, confidence, tolerance, rounds=4)
+    )
+
+
+def test_of_many_correspondences_every_so_manieth_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked = []
+    monkeypatch.setattr(cv2, "findEssentialMat", lambda first, *_: asked.append(len(first)) or (None, None))
+    for count, used in ((4, None), (5, 5), (39_999, 39_999), (40_000, 20_000), (60_001, 20_001)):
+        assert relative_pose(np.zeros((count, 2)), np.zeros((count, 2)), 0.01) is None
+        assert asked[-1:] == ([used] if used else [])
+
+
+def test_what_determines_several_poses_determines_none(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(cv2, "findEssentialMat", lambda *_: (np.zeros((6, 3)), np.ones((9, 1))))
+    assert relative_pose(np.zeros((9, 2)), np.zeros((9, 2)), 0.01) is None
+
+
+def test_points_lie_before_both_cameras() -> None:
+    rig, _, points = scene(count=2)
+    R, t = pair(rig)
+    for scale in (1.0, -2.0):
+        found = cheirality(scale * essential_matrix(R, t), pooled(points, 0), pooled(points, 1))
+        np.testing.assert_allclose(found[0], R, atol=1e-9)
+        np.testing.assert_allclose(found[1], t, atol=1e-9)
+
+
+def test_points_without_a_nearest_match_stay(monkeypatch: pytest.MonkeyPatch) -> None:
+    first, second = np.random.default_rng(0).normal(size=(2, 4, 2))
+    there = np.ones((1, 4, 2))
+    lost = there.copy()
+    lost[0, 2, 1] = np.nan
+    monkeypatch.setattr(cv2, "correctMatches", lambda *_: (there.copy(), lost))
+    found = correct_matches(np.eye(3), first, second)
+    expected = [np.where(np.arange(4)[:, None] == 2, stay, 1) for stay in (first, second)]
+    np.testing.assert_array_equal(found, expected)
+
+
+def test_links_are_joined_in_order_of_agreement_whichever_end_is_known() -> None:
+    rig, _, _ = scene()
+
+    def link(first: int, second: int, agreeing: float, torso: float = 0.5, wrong: bool = False) -> Link:
+        R = rig.R[second] @ rig.R[first].T
+        t = rig.t[second] - R @ rig.t[first]
+        length = np.linalg.norm(t)
+        return Link(first, second, RelativePose(-R if wrong else R, t / length, agreeing), torso / length)
+
+    links = [link(1, 0, 0.7), link(2, 0, 0.3, wrong=True), link(2, 1, 0.8), link(2, 3, 0.6), link(3, 0, 0.2, 9.0)]
+    joined = join_links(links, 4)
+    assert joined is not None
+    np.testing.assert_allclose(joined[0], relative_rotations(rig.R), atol=1e-9)
+    expected = rig.t - np.einsum("vab,b->va", relative_rotations(rig.R), rig.t[0])
+    np.testing.assert_allclose(0.5 * joined[1], expected, atol=1e-9)
+
+
+def test_the_cost_is_hubers() -> None:
+    bundle = Bundle(np.eye(3)[None], np.zeros((1, 3)), np.array([[0.0, 0, 2], [1, 0, 2], [0, 4, 2]]), 0.5)
+    points = np.array([[[0.0, 0.1], [0.25, 0.4], [0.0, 0.7]]])  # off by 0.1, 0.4 and 0.3
+    weight = np.array([[1.0, 0.5, 2]])
+    expected = 0.5**2 / 2 + 0.5 * (2 - 0.5) + 2 * (1.5 - 0.5)
+    assert _cost(points, weight, np.array([0.2]), bundle) == pytest.approx(expected)
+
+
+@pytest.mark.parametrize("focal_unknown", [False, True])
+def test_an_adjusted_rig_is_at_a_minimum_and_keeps_its_longest_distance(focal_unknown: bool) -> None:
+    _, _, points = scene(1, count=6, noise_px=3)
+    start = rough_start(points)
+    image, weight, tolerance = 1.1 * flat(points), np.ones((4, 102)), np.full(4, 5 / FOCAL)
+    found = adjust_bundle(image, weight, tolerance, start, focal_unknown=focal_unknown)
+    assert (found.focal == 1) is not focal_unknown
+    longest = [np.linalg.norm(_centres(bundle), axis=-1).max() for bundle in (start, found)]
+    assert longest[0] == pytest.approx(longest[1])
+    least, rng = _cost(image, weight, tolerance, found), np.random.default_rng(0)
+    for size in (1e-3, 1e-2):
+        change = size * rng.normal(size=25)
+        change[:6], change[24] = 0, change[24] * focal_unknown
+        moved = _moved(found, change, size * rng.normal(size=found.world.shape))
+        assert _cost(image, weight, tolerance, moved) > least
+    again = adjust_bundle(image, weight, tolerance, found, focal_unknown=focal_unknown)
+    assert _cost(image, weight, tolerance, again) > (1 - 1e-4) * least

@@ -132,5 +132,102 @@ def test_views_without_root_or_shape_are_dropped() -> None:
     np.testing.assert_array_equal(found[1:], np.zeros((3, 17, 2)))
 
 
+def test_the_mirror_negates_x_and_exchanges_sides() -> None:
+    mirror = torch.tensor([0, 2, 1])
+    points = torch.tensor([[1.0, 2, 3], [4, 5, 6], [7, 8, 9]])
+    expected = [[-1.0, 2, 3], [-7, 8, 9], [-4, 5, 6]]
+    np.testing.assert_array_equal(geometry.mirrored(points, mirror), expected)
+    np.testing.assert_array_equal(geometry.mirrored(points[None, :, :2], mirror), np.array(expected)[None, :, :2])
+
+
+@pytest.mark.parametrize("shape", [(3,), (3, 2), (3, 2, 4)])
+def test_rows_are_chosen_whole(shape: tuple[int, ...]) -> None:
+    chosen, other = torch.ones(shape), torch.zeros(shape)
+    found = geometry.where_rows(torch.tensor([True, False, True]), chosen, other)
+    assert found.shape == shape
+    assert [float(row.sum()) for row in found] == [chosen[0].numel(), 0, chosen[0].numel()]
+
+
+def test_alignment_without_scale_is_that_of_weighted_least_squares() -> None:
+    rng = np.random.default_rng(0)
+    source, target = rng.normal(size=(2, 4, 9, 3))
+    weight = rng.uniform(size=(4, 9))
+    weight[:, 2] = 0
+    target[:2] = 2 * source[:2] @ Rotation.random(2, random_state=0).as_matrix() + rng.normal(size=(2, 1, 3))
+    found = geometry.rigid_alignment(*map(torch.from_numpy, (source, target, weight)))
+    for number in range(4):
+        share = weight[number] / weight[number].sum()
+        middles = share @ source[number], share @ target[number]
+        R, _ = Rotation.align_vectors(target[number] - middles[1], source[number] - middles[0], weights=share)
+        expected = (source[number] - middles[0]) @ R.as_matrix().T + middles[1]
+        np.testing.assert_allclose(found[number], expected, atol=1e-6)
+    R = Rotation.random(random_state=1).as_matrix()
+    known = geometry.rigid_alignment(*map(torch.from_numpy, (source[0], target[0], weight[0], R)))
+    share = (weight[0] / weight[0].sum())[:, None]
+    np.testing.assert_allclose(known, source[0] @ R.T + (share * (target[0] - source[0] @ R.T)).sum(0), atol=1e-9)
+    nothing = geometry.rigid_alignment(*map(torch.from_numpy, (source[0], target[0], 0 * weight[0], R)))
+    np.testing.assert_allclose(nothing, source[0] @ R.T, atol=1e-9)
+
+
+def test_alignment_never_reflects_and_has_the_gradient_of_the_points_alone() -> None:
+    source = torch.from_numpy(people(1)[0]).requires_grad_()
+    mirrored = source.detach() * torch.tensor([-1.0, 1, 1])
+    R = geometry.rotation_towards(source.detach() - source.detach().mean(0), mirrored - mirrored.mean(0))
+    assert torch.linalg.det(R).item() == pytest.approx(1)
+    aligned = geometry.rigid_alignment(source, mirrored, torch.ones(17, dtype=torch.float64))
+    assert (aligned - mirrored).norm(dim=-1).max() > 0.03
+    (gradient,) = torch.autograd.grad(aligned[3, 0], source)
+    assert gradient.norm().item() == pytest.approx(1)
+    assert (gradient.norm(dim=-1) > 0).tolist() == [joint == 3 for joint in range(17)]
+
+
+def test_intrinsics_are_undone_skew_included() -> None:
+    K = torch.tensor([[900.0, 12, 310], [0, 800, 250], [0, 0, 1]], dtype=torch.float64).repeat(2, 1, 1)
+    K[1, 0, 0] = 700
+    image = torch.randn(2, 5, 2, dtype=torch.float64)
+    points = torch.cat([image, torch.ones(2, 5, 1, dtype=torch.float64)], -1)
+    np.testing.assert_allclose(
+        geometry.normalise_by_intrinsics(geometry.project_perspective(points, K), K), image, atol=1e-12
+    )
+
+
+def test_a_camera_that_looks_at_the_root_was_turned_by_the_shortest_way() -> None:
+    rng = np.random.default_rng(0)
+    image = torch.from_numpy(rng.uniform(-0.6, 0.6, (5, 17, 2)))
+    turned, turn = geometry.look_at_root(image, _root(COCO17))
+    np.testing.assert_allclose((_root(COCO17) @ turned)[:, :], 0, atol=0.05)
+    rays = torch.cat([image, torch.ones(5, 17, 1, dtype=torch.float64)], -1)
+    np.testing.assert_allclose(
+        turned, geometry.project_perspective(rays @ turn.mT, torch.eye(3).double()), atol=1e-12
+    )
+    middle = (_root(COCO17) @ rays).numpy()
+    middle /= np.linalg.norm(middle, axis=-1, keepdims=True)
+    np.testing.assert_allclose(np.einsum("nij,nj->ni", turn, middle), np.tile([0.0, 0, 1], (5, 1)), atol=1e-12)
+    np.testing.assert_allclose(np.linalg.norm(Rotation.from_matrix(turn).as_rotvec(), axis=-1),
+                               np.arccos(middle[:, 2]), atol=1e-9)  # fmt: skip
+
+
+def test_what_lies_behind_the_turned_camera_is_kept_at_a_tenth_of_its_distance() -> None:
+    image = torch.tensor([[10.0, 0], [-10.0, 0]], dtype=torch.float64)
+    turned, _ = geometry.look_at_root(image, torch.tensor([1.0, 0], dtype=torch.float64))
+    assert turned[0].tolist() == pytest.approx([0, 0])
+    # 10 (x) and 1 (z) of the second, turned by arctan 10: its x is -20 / sqrt(101), and it lies behind.
+    assert turned[1].tolist() == pytest.approx([-20 / np.sqrt(101) / 0.1, 0])
+
+
+def test_the_smallest_pose_that_has_a_shape_is_a_millionth_of_a_pixel() -> None:
+    confidence, root = torch.ones(1, 17, dtype=torch.float64), _root(H36M17)
+    for size, there in ((0.99e-6, False), (1.01e-6, True)):
+        keypoint = torch.zeros(1, 17, 2, dtype=torch.float64)
+        keypoint[0, 5, 1] = size
+        found, seen = geometry.normalise_keypoints(keypoint, confidence, root)
+        assert seen.item() is there
+        assert found.norm().item() == pytest.approx(float(there))
+        pose = geometry.unit_norm(keypoint)
+        assert pose.norm().item() == pytest.approx(1 if there else 0.99)
+    poses = geometry.unit_norm(torch.randn(3, 4, 5, 3))
+    np.testing.assert_allclose(poses.norm(dim=(2, 3)), 1, atol=1e-6)
+
+
 def _root(skeleton) -> torch.Tensor:
     return torch.from_numpy(skeleton.landmark_weights("pelvis")[0]).double()

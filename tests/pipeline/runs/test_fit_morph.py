@@ -17,7 +17,7 @@ from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.cli import app
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.runs.fit import fit
-from posepipe.pipeline.runs.fit_morph import FittedMorph, fit_morph
+from posepipe.pipeline.runs.fit_morph import FittedMorph, _measure, fit_morph
 from posepipe.pipeline.runs.infer import infer
 from posepipe.pipeline.settings import load_settings
 from posepipe.pipeline.stages.morph import move_joints
@@ -216,3 +216,30 @@ def test_the_command_writes_a_file_and_says_what_it_is_worth(made: tuple[FittedM
     assert MorphNetwork.read(tmp_path / "made" / "morph.pt").source == "reference.npz"
     refused = CliRunner().invoke(app, [*words[:3], str(tmp_path / "nowhere.npz")])
     assert refused.exit_code == 2
+
+
+def test_what_a_morph_does_is_measured_about_the_root_in_sizes_of_the_person() -> None:
+    rng = np.random.default_rng(0)
+    found, wanted = torch.from_numpy(rng.normal(300, 50, (2, 6, 17, 2))).float()
+    known = torch.from_numpy(rng.uniform(size=(6, 17)) < 0.8)
+    known[:, 0] = True
+    expected = []
+    for number in range(6):
+        joints = np.flatnonzero(known[number])
+        centred = [(pose[number, joints] - pose[number, 0]).numpy() for pose in (found, wanted)]
+        one, other = (pose / np.sqrt((pose**2).sum(-1).mean()) for pose in centred)
+        expected.append(np.linalg.norm(one - other, axis=-1).mean())
+    before, after = _measure(Morph(H36M17).eval(), found, wanted, known)
+    assert before == pytest.approx(np.mean(expected), rel=1e-5)
+    assert np.isfinite(after)
+
+
+def test_a_hundred_pairs_are_enough(tmp_path: Path) -> None:
+    pose = cameras(1).project(people(100))
+    for count in (100, 99):
+        for name in ("found", "wanted"):
+            np.savez(tmp_path / f"{name}{count}.npz", keypoint=pose[:count], joint_names=np.array(H36M17.joints),
+                     confidence=np.ones((count, 1, 17)))  # fmt: skip
+    assert fit_morph(tmp_path / "found100.npz", tmp_path / "wanted100.npz", epochs=1).pairs == 90
+    with pytest.raises(PosepipeError, match="have 99 poses in common; a skeleton morph needs 100"):
+        fit_morph(tmp_path / "found99.npz", tmp_path / "wanted99.npz", epochs=1)

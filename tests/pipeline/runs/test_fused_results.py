@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import cv2
 import numpy as np
@@ -11,6 +13,7 @@ import tomli_w
 from footage import RATE, detected_take, picture_size, scene_cameras, seen
 from posepipe.pipeline.arrays import FusedPoses, array_fields
 from posepipe.pipeline.runs.fit import fit
+from posepipe.pipeline.runs.fit_fused import Fused
 from posepipe.pipeline.runtime.cache import read_manifest
 from posepipe.pipeline.settings import load_settings
 from quick_fit import QUICK
@@ -89,3 +92,10 @@ def test_all_that_is_known_beside_the_poses_stands_at_its_instant(take: str, out
         trusted = np.zeros((len(TAKES[take]), 17), bool)
         trusted[found.instant[own]] = found.trusted[own]
         np.testing.assert_array_equal(file["trusted"], trusted)
+
+
+def test_values_stand_at_the_instants_of_their_own_take() -> None:
+    poses = SimpleNamespace(take=np.array([0, 1, 1]), instant=np.array([0, 3, 1]))
+    one: Any = SimpleNamespace(poses=poses, number=1, timeline=SimpleNamespace(time=np.arange(5)))
+    nan = np.nan
+    np.testing.assert_array_equal(Fused.spread(one, np.array([7.0, 8, 9])), [nan, 9, nan, 8, nan])

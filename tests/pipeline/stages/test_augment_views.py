@@ -127,3 +127,11 @@ def test_views_that_a_take_does_not_have_stay_missing() -> None:
     assert np.isfinite(training_set.keypoint).all() and np.isfinite(labels.joint).all()
     missing = np.concatenate([~there] * 3)
     assert (training_set.confidence[missing] == 0).all() and (labels.confidence[missing] == 0).all()
+
+
+def test_copies_have_the_times_and_frames_of_what_was_filmed() -> None:
+    samples, fused, _ = scene()
+    time, frame = np.arange(COUNT) / 8, np.arange(COUNT * VIEWS, dtype=np.int32).reshape(COUNT, VIEWS)
+    training_set = film(replace(samples, time=time, frame=frame), turn_cameras(fused, COPIES, 0))
+    np.testing.assert_array_equal(training_set.time, np.tile(time, 1 + COPIES))
+    np.testing.assert_array_equal(training_set.frame, np.tile(frame, (1 + COPIES, 1)))

@@ -17,7 +17,7 @@ from posepipe.pipeline.detectors import People
 from posepipe.pipeline.footage.video import probe, write_video
 from posepipe.pipeline.runtime.cache import Cache, SourceFile, Work
 from posepipe.pipeline.settings import DetectSettings
-from posepipe.pipeline.stages.detect import background_shift, detect_poses
+from posepipe.pipeline.stages.detect import MIN_CORNERS, background_shift, detect_poses
 from posepipe.pipeline.stages.track import MOVING, camera_moves
 
 INSTANTS = range(5, 42)  # 37 pictures: two chunks of 15, and a rest
@@ -230,3 +230,39 @@ def test_looks_are_a_quarter_of_a_second_apart_whatever_the_rate(tmp_path: Path)
 )
 def test_a_camera_moves_if_its_background_does_in_a_tenth_of_the_looks(motion: list, moves: bool | None) -> None:
     assert camera_moves(np.array(motion, np.float32)) is moves
+
+
+def squares(count: int, shift: tuple[int, int] = (0, 0), only: tuple[int, int] | None = None) -> np.ndarray:
+    """A dark picture (120, 200) with white squares, ten in a row, moved by (x, y) px; ``only`` some of them."""
+    picture = np.zeros((120, 200), np.uint8)
+    for number in range(count):
+        if only is None or only[0] <= number < only[1]:
+            x, y = 14 + 18 * (number % 10) + shift[0], 20 + 40 * (number // 10) + shift[1]
+            picture[y : y + 6, x : x + 6] = 255
+    return picture
+
+
+NOBODY = np.zeros((0, 4), np.float32)
+
+
+def test_the_background_moves_as_far_as_its_corners_do() -> None:
+    assert background_shift(squares(20), squares(20), NOBODY) == pytest.approx(0, abs=0.01)
+    assert background_shift(squares(20), squares(20, (3, 4)), NOBODY) == pytest.approx(5, abs=0.2)
+
+
+def test_corners_on_people_and_beside_them_do_not_count() -> None:
+    moved = squares(20)
+    moved[:50] = squares(20, (3, 0))[:50]  # the upper row
+    person = np.array([[10, 15, 195, 35]], np.float32)
+    assert background_shift(squares(20), moved, person) == pytest.approx(0, abs=0.05)
+    below = np.array([[10, 55, 195, 75]], np.float32)
+    assert background_shift(squares(20), moved, below) == pytest.approx(3, abs=0.2)
+    near = np.array([[10, 27, 195, 87]], np.float32)  # and a seventh of their height about them
+    assert np.isnan(background_shift(squares(20), squares(20), near))
+
+
+def test_too_few_corners_tell_nothing() -> None:
+    count = next(n for n in range(1, 20) if not np.isnan(background_shift(squares(n), squares(n), NOBODY)))
+    assert count == MIN_CORNERS // 2  # of a square's corners two are far enough apart
+    assert np.isnan(background_shift(squares(0), squares(0), NOBODY))
+    assert np.isnan(background_shift(squares(20), squares(20, only=(0, count - 1)), NOBODY)), "the others are gone"

@@ -322,3 +322,10 @@ def test_fit_writes_a_file_per_take_that_is_like_any_poses(fitted: Fitted, quick
     assert not fit(fitted.footage, out=fitted.out, settings=settings).nothing_to_do
     assert path.with_name("poses_multiview.csv").exists()
     assert fit(fitted.footage, out=fitted.out, settings=settings).nothing_to_do
+
+
+def test_samples_follow_each_other_in_the_usual_step_of_a_take() -> None:
+    take = np.array([0, 0, 0, 0, 0, 1, 1, 1, 1])
+    instant = np.array([0, 2, 4, 5, 7, 0, 2, 4, 8])
+    assert fuse._regular(take, instant).tolist() == [True, False, False, False, False, True, False]
+    assert fuse._regular(np.arange(4), np.zeros(4, int)).tolist() == [False, False]

@@ -156,3 +156,10 @@ def test_fused_joints_count_as_far_as_they_are_trusted() -> None:
     np.testing.assert_allclose(labels.confidence[3, :, 7], 0.5, rtol=1e-5)
     assert (labels.confidence[4:, 1] == 0).all() and (labels.joint[4:, 1] == 0).all()
     assert np.isfinite(labels.joint).all()
+
+
+def test_joints_count_from_the_least_confidence_on() -> None:
+    samples, rig, _ = scene()
+    half = with_confidence(samples, np.full_like(samples.confidence, 0.5))
+    found = label_poses(half, rig, LabelSettings(triangulation="pairs", min_confidence=0.5))
+    assert (found.confidence > 0).all()

@@ -15,9 +15,10 @@ from posepipe.models.body.angles import segment_lengths
 from posepipe.models.body.body import body_size
 from posepipe.models.method import Method, MethodSettings, Prediction, View
 from posepipe.models.skeleton import H36M17
-from posepipe.pipeline.arrays import Pose3D, Samples, Track
+from posepipe.pipeline.arrays import Crops, Pose3D, Samples, Track
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.settings import LiftSettings, Segment
+from posepipe.pipeline.stages import lift as lift_stage
 from posepipe.pipeline.stages.lift import lift_poses, lift_samples
 from posepipe.pipeline.training.model_file import Model
 
@@ -188,3 +189,24 @@ def test_heights_that_no_person_has_are_refused() -> None:
     for height in (180, 0, -1.8):
         with pytest.raises(ValueError, match="height_m"):
             LiftSettings(height_m=height)
+
+
+@pytest.mark.parametrize(("pictures", "windows", "sizes"), [
+    (False, False, [5, 5, 2]), (True, False, [4, 4, 4]), (False, True, [4, 4, 4]),
+])  # fmt: skip
+def test_frames_with_pictures_or_their_neighbours_come_in_smaller_blocks(
+    pictures: bool, windows: bool, sizes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(lift_stage, "BLOCK", 5)
+    monkeypatch.setattr(lift_stage, "LARGE_BLOCK", 4)
+    track = numbered()
+    crops = Crops(
+        np.zeros((FRAMES, 8, 8, 3), np.uint8), np.zeros((FRAMES, 2, 3), np.float32), np.arange(FRAMES, dtype=np.int32)
+    )
+    clip = np.zeros(FRAMES, np.int64)
+    seen = lift_stage.Seen(track.keypoint, track.confidence, TIME, clip, None, crops if pictures else None, clip)
+    blocks = list(lift_stage._blocks(seen, 3 if windows else 1, None, torch.device("cpu")))
+    assert [len(block.keypoint) for block in blocks] == sizes
+    assert all((block.crop is not None) == pictures for block in blocks)
+    assert all((block.window is not None) == windows for block in blocks)
+    np.testing.assert_array_equal(torch.cat([block.keypoint for block in blocks]), track.keypoint)

@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from footage import athlete, found_people, scene_cameras, some_frames
+from posepipe.models.geometry.weak_perspective import rank_residual
 from posepipe.pipeline.arrays import Athletes, Detections, Identities, Timeline, Track
 from posepipe.pipeline.settings import TrackSettings
-from posepipe.pipeline.stages.match import match_people
+from posepipe.pipeline.stages.match import _merge, disagreement, match_people
 from posepipe.pipeline.stages.track import track_athlete, track_people
 
 RATE, SECONDS, VIEWS = 25, 8, 4
@@ -134,3 +135,61 @@ def test_one_person_in_each_camera_is_taken_to_be_the_same_but_disagreement_is_m
     np.testing.assert_array_equal(athletes.person, [[0, 0, 0]])
     assert athletes.agreement[0, 2] < 0.25
     assert athletes.agreement[0, 2] < athletes.agreement[0, :2].min()
+
+
+def two_views(instants: int, seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
+    """Poses (T, 17, 2) of two views and which joints are seen (T, 17): noise, of which some is alike."""
+    rng = np.random.default_rng(seed)
+    pose = rng.normal(size=(2, instants, 17, 2))
+    pose[1] = 0.7 * pose[0] + 0.3 * pose[1]
+    seen = rng.uniform(size=(2, instants, 17)) < 0.8
+    return list(zip(np.where(seen[..., None], pose, 0), seen, strict=True))
+
+
+@pytest.mark.parametrize(("instants", "rate"), [(40, 25.0), (700, 25.0), (1300, 100.0), (30, 5.0)])
+def test_disagreement_is_half_the_residual_of_rank_three_and_half_the_correlation(instants: int, rate: float) -> None:
+    (first, first_seen), (second, second_seen) = views = two_views(instants)
+    both = first_seen & second_seen
+    shared = [t for t in range(instants) if both[t].sum() >= 17 / 2]
+    every = {40: 1, 700: 2, 1300: 2, 30: 1}[instants]
+    squares = []
+    for t in shared[::every]:
+        residual = rank_residual(np.stack([first[t], second[t]])[None], np.stack([both[t], both[t]])[None])
+        squares.append((residual**2).sum() / both[t].sum())
+    step = {25.0: 2, 100.0: 8, 5.0: 1}[rate]
+    products, ones, others = 0.0, 0.0, 0.0
+    for t in range(instants - 2 * step):
+        known = both[t] & both[t + 2 * step]
+        a, b = ((view[t + 2 * step] - view[t])[known, 1] for view in (first, second))
+        products, ones, others = products + a @ b, ones + a @ a, others + b @ b
+    expected = 0.5 * np.sqrt(np.median(squares)) / 0.1 + 0.5 * (1 - products / np.sqrt(ones * others))
+    assert disagreement(*views, np.arange(instants) / rate) == pytest.approx(expected)
+
+
+def test_disagreement_takes_five_instants_and_half_a_second() -> None:
+    def told(instants: int, rate: float) -> bool:
+        views = [(pose, np.ones_like(seen)) for pose, seen in two_views(instants)]
+        return bool(np.isfinite(disagreement(*views, np.arange(instants) / rate)))
+
+    assert [told(instants, 1.0) for instants in (1, 3, 4, 5, 6)] == [False, False, False, True, True]
+    assert [told(instants, 16.0) for instants in (7, 8, 9)] == [False, True, True]
+    pose, seen = two_views(10)[0]
+    hidden = np.zeros_like(seen)
+    hidden[:, :8] = True  # fewer than half
+    assert np.isnan(disagreement((pose, np.ones_like(seen)), (pose, hidden), np.arange(10.0)))
+
+
+def test_people_are_grouped_by_the_means_of_their_disagreements() -> None:
+    cost = np.full((5, 5), np.nan)
+    for a, b, value in ((0, 2, 0.3), (0, 3, 0.6), (1, 2, 0.6), (1, 3, 0.4), (2, 4, 0.9), (0, 4, 0.5), (3, 4, 0.74)):
+        cost[a, b] = cost[b, a] = value
+    # 0 and 1 are people of one camera, 2 and 3 of another, 4 is alone in the third
+    assert _merge(cost, [0, 0, 1, 1, 2]) == [
+        [0, 2, 4],
+        [1, 3],
+    ]  # 4 is 0.7 from 0 and 2
+    cost[0, 4] = cost[4, 0] = 0.65
+    assert _merge(cost, [0, 0, 1, 1, 2]) == [[0, 2], [1, 3, 4]]
+    cost[3, 4] = cost[4, 3] = 0.75
+    assert _merge(cost, [0, 0, 1, 1, 2]) == [[0, 2], [1, 3], [4]]
+    assert _merge(np.full((2, 2), np.nan), [0, 1]) == [[0], [1]]
