@@ -322,7 +322,6 @@ def test_behind_a_distributed_stage_the_first_process_goes_on_alone(tmp_path: Pa
     assert first.run(double, trained, settings=DoubleSettings(factor=3)).value == 6
 
 
-<<<<<<< HEAD
 @pytest.mark.parametrize("name", ["value.npy", "manifest.json"])
 @pytest.mark.parametrize("content", [b"", b"\x93NUMPY\x01\x00\x76\x00{'descr': \x9e", b"[]", b"\xff\xfe"])
 def test_a_damaged_result_is_made_anew(
@@ -336,7 +335,8 @@ def test_a_damaged_result_is_made_anew(
     np.testing.assert_array_equal(again.value, [0, 2, 4])
     assert "is damaged; it is made anew" in caplog.text
     np.testing.assert_array_equal(Cache(tmp_path).run(double, numbers, settings=DoubleSettings()).value, [0, 2, 4])
-=======
+
+
 def test_what_a_kill_left_of_a_discarded_result_is_in_nobodys_way(tmp_path: Path) -> None:
     entry, left = tmp_path / "key", tmp_path / "key.making"
     for folder in (entry, left):
@@ -344,4 +344,3 @@ def test_what_a_kill_left_of_a_discarded_result_is_in_nobodys_way(tmp_path: Path
         (folder / "value.npy").touch()
     cache_module.discard(entry)
     assert list(tmp_path.iterdir()) == []
->>>>>>> h-c
