@@ -132,6 +132,6 @@ def test_views_that_a_take_does_not_have_stay_missing() -> None:
 def test_copies_have_the_times_and_frames_of_what_was_filmed() -> None:
     samples, fused, _ = scene()
     time, frame = np.arange(COUNT) / 8, np.arange(COUNT * VIEWS, dtype=np.int32).reshape(COUNT, VIEWS)
-    training_set = film(replace(samples, time=time, frame=frame), turn_cameras(fused, COPIES, 0))
+    training_set = augment_samples(replace(samples, time=time, frame=frame), rotate_cameras(fused, COPIES, 0))
     np.testing.assert_array_equal(training_set.time, np.tile(time, 1 + COPIES))
     np.testing.assert_array_equal(training_set.frame, np.tile(frame, (1 + COPIES, 1)))
