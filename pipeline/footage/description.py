@@ -14,7 +14,7 @@ All of it may be left out:
     [keypoints]                  # of files of 2D poses, what they do not say (settings ``keypoints``)
     rate_hz = 59.94
 
-    [cameras.left]               # by default each video is a camera named like the file
+    [cameras.left]               # each video is a camera named like the file, unless a camera here names its own
     video = "GX010042.MP4"
     offset_s = -0.25             # add it to the camera's time to get the take's time; found if left out
     mirrored = true              # its pictures are the mirror image, as webcams and phones may store it

@@ -122,8 +122,9 @@ def _take(folder: Path, name: str, tree: dict[str, Any]) -> Take:
     description: TakeDescription = parse(TakeDescription, tree, str(where))
     found = sources_in(folder)
     videos = {camera_name(path): path for path in found}
-    if description.cameras:
-        videos = {camera: _video_of(folder, camera, said) for camera, said in description.cameras.items()}
+    described = {camera: _video_of(folder, camera, said) for camera, said in description.cameras.items()}
+    if any(said.video for said in description.cameras.values()):
+        videos = described  # the files that are named, and no others
     elif len(videos) < len(found):
         raise PosepipeError(f"{folder} holds videos that differ only in their suffix; name the cameras in {where}")
     if len(videos) < 2:

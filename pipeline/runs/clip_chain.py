@@ -21,7 +21,7 @@ from ..runtime.utilisation import Busy
 from ..settings import KeypointSettings, Settings, TrackSettings, parse
 from ..stages.detect import detect_in_parts, detect_poses
 from ..stages.frames import extract_frames
-from ..stages.import_poses import frames_of, mirror_people, read_people
+from ..stages.import_poses import frames_of, read_people
 from ..stages.morph import morph_skeleton, move_joints
 from ..stages.place_root import place_root
 from ..stages.scan import find_parts
@@ -81,10 +81,8 @@ class ClipChain:
                 for sentence in frames.changed:
                     log.info("%s %s", camera.video, sentence)
                 return Opened(camera, source, frames, None, settings)
-            found = run(read_people, source, settings=settings, subject=subject)
+            found = run(read_people, source, camera.mirrored, settings=settings, subject=subject)
             frames = run(frames_of, found, settings=settings, subject=subject)
-            if camera.mirrored:
-                found = run(mirror_people, found, frames, subject=subject)
             return Opened(camera, source, frames, found, settings)
 
     def keypoints_of(self, camera: CameraClip) -> KeypointSettings:

@@ -165,7 +165,7 @@ def test_a_calibration_that_does_not_fit_is_refused(calibration: str | None, sen
         (("a.mp4", "b.mp4"), "[cameras.a]\noffset = 1", "did you mean"),
         (("a.mp4", "b.mp4"), "slow_motion = 0", "slow_motion = 0"),
         (("a.mp4", "b.mp4"), "moving =", "not valid TOML"),
-        (("a.mp4", "b.mp4"), "[cameras.a]", "names one camera"),
+        (("a.mp4", "b.mp4"), '[cameras.a]\nvideo = "a.mp4"', "names one camera"),
         (("a.mp4", "b.mp4"), "[cameras.a]\n[cameras.c]", "say which file camera 'c' is"),
         (("a.mp4", "b.mp4"), '[cameras.a]\nvideo = "no.mp4"\n[cameras.b]', "has no file"),
         (("a.mp4", "a.mov"), "", "differ only in their suffix"),
@@ -216,3 +216,10 @@ def test_results_lie_beside_the_footage(tmp_path: Path, monkeypatch: pytest.Monk
     assert results_folder(folder / "a b.mp4") == folder / "a b_posepipe"
     monkeypatch.chdir(folder)
     assert results_folder(Path()) == tmp_path / "ski run.v2_posepipe"
+
+
+def test_what_is_said_of_one_camera_takes_none_away(tmp_path: Path) -> None:
+    make(tmp_path, "left.mp4", "middle.mp4", "right.mp4", said="[cameras.middle]\nmirrored = true\n")
+    (take,) = Recording.open(tmp_path).takes
+    assert [(camera.name, camera.mirrored) for camera in take.cameras] == [
+        ("left", False), ("middle", True), ("right", False)]  # fmt: skip
