@@ -26,7 +26,7 @@ from ..runtime.workplace import Workplace
 from ..settings import KeypointSettings, Settings, TrackSettings, parse
 from ..stages.detect import detect_in_parts, detect_poses
 from ..stages.frames import cut_frames, cut_people, extract_frames
-from ..stages.import_poses import frames_of, mirror_people, read_people
+from ..stages.import_poses import frames_of, read_people
 from ..stages.morph import morph_skeleton, move_joints
 from ..stages.place_root import place_root
 from ..stages.scan import find_parts
@@ -102,10 +102,8 @@ class ClipChain:
                     log.info("%s %s", camera.video, sentence)
                 opened = Opened(camera, source, frames, None, settings)
             else:
-                found = run(read_people, source, settings=settings, subject=subject)
+                found = run(read_people, source, camera.mirrored, settings=settings, subject=subject)
                 frames = run(frames_of, found, settings=settings, subject=subject)
-                if camera.mirrored:
-                    found = run(mirror_people, found, frames, subject=subject)
                 opened = Opened(camera, source, frames, found, settings)
             return self.cut(opened, part, subject)
 

@@ -130,7 +130,7 @@ def _poses(path: Path) -> tuple[np.ndarray, np.ndarray]:
     if path.suffix.lower() == KEYPOINT_SUFFIX and (not path.exists() or format_of(path) is None):
         samples = read_keypoints(source, H36M17.name, False, "")
         return samples.keypoint.reshape(-1, len(H36M17.joints), 2), samples.confidence.reshape(-1, len(H36M17.joints))
-    people = read_people(source, KeypointSettings())
+    people = read_people(source, False, KeypointSettings())
     if len(np.unique(people.frame)) < len(people.frame):
         raise PosepipeError(f"{path} holds several people in a frame; a skeleton morph learns from one subject")
     mapped, confidence = mapping_to_h36m17(SKELETONS[people.skeleton]).apply(people.keypoint, people.confidence)

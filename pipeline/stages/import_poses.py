@@ -25,9 +25,12 @@ BY_COUNT = {16: "mpii16", 17: "coco17", 18: "openpose18", 25: "body25", 26: "hal
 """What so many joints without names are taken to be."""
 
 
-@stage(version=1)
-def read_people(source: SourceFile, settings: KeypointSettings) -> Detections:
+@stage(version=2)
+def read_people(source: SourceFile, mirrored: bool, settings: KeypointSettings) -> Detections:
     """The people in a file of 2D poses, as if they had been detected in a video.
+
+    Args:
+        mirrored: whether the pictures were mirror images.
 
     Raises:
         PosepipeError: no such format, a damaged file, joints or a time base that nobody says.
@@ -43,7 +46,7 @@ def read_people(source: SourceFile, settings: KeypointSettings) -> Detections:
     keep = keep[np.argsort(found.frame[keep], kind="stable")]
     if len(keep) == 0:
         raise PosepipeError(f"{source.path} holds nobody in any frame")
-    return Detections(
+    people = Detections(
         time=time,
         camera_motion=np.full(len(time), np.nan, np.float32),
         frame=found.frame[keep].astype(np.int32),
@@ -54,9 +57,14 @@ def read_people(source: SourceFile, settings: KeypointSettings) -> Detections:
         confidence_kind="as in the file",
         detector=f"{format_of(source.path)} file",
     )
+    if not mirrored:
+        return people
+    return _mirrored(
+        people, np.ceil(people.box[:, 2].max()) if settings.image_size_px is None else settings.image_size_px[0]
+    )
 
 
-@stage(version=1)
+@stage(version=2)
 def frames_of(found: Detections, settings: KeypointSettings) -> Frames:
     """Timestamps of the frames of 2D poses; the pictures' size as stated, else as large as the poses reach."""
     steps = np.diff(found.time)
@@ -73,11 +81,9 @@ def frames_of(found: Detections, settings: KeypointSettings) -> Frames:
     )
 
 
-@stage(version=1)
-def mirror_people(found: Detections, frames: Frames) -> Detections:
-    """2D poses that were detected in the mirror image of a picture, as they are in the picture itself."""
-    mirror = SKELETONS[found.skeleton].mirror
-    across = np.float32(frames.image_size[0] - 1)
+def _mirrored(found: Detections, width: float) -> Detections:
+    """2D poses that were detected in the mirror image of pictures of a width (px), as they are in the pictures."""
+    mirror, across = SKELETONS[found.skeleton].mirror, np.float32(width - 1)
     keypoint, box = np.array(found.keypoint[:, mirror]), np.array(found.box)
     keypoint[..., 0] = across - keypoint[..., 0]
     box[:, [0, 2]] = across - box[:, [2, 0]]

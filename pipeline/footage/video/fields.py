@@ -24,15 +24,15 @@ class Combing:
     """Looks at a video's pictures, one after the other, and tells whether they are interlaced."""
 
     def __init__(self) -> None:
-        self._graph: _Chain | None = None
+        self._idet: _Filter | None = None
         self._pictures, self._flagged = 0, 0
         self._found: dict[str, str] = {}
 
     def look(self, frame: VideoFrame) -> None:
         """Take the next picture into account."""
         if self._pictures % OF < LOOK:
-            self._graph = self._graph or _Chain(frame, "idet")
-            for seen in self._graph.through(frame, self._pictures):
+            self._idet = self._idet or _Filter(frame, "idet")
+            for seen in self._idet.through(frame, self._pictures):
                 self._found = dict(seen.metadata)
         self._pictures += 1
         self._flagged += frame.interlaced_frame
@@ -57,16 +57,16 @@ class Combing:
 
 def split_fields(frames: Iterable[VideoFrame], field_order: str) -> Iterator[VideoFrame]:
     """Two pictures of full height for each interlaced one, in the order in which its fields were taken."""
-    chain: _Chain | None = None
+    bwdif: _Filter | None = None
     for number, frame in enumerate(frames):
-        chain = chain or _Chain(frame, "bwdif", f"mode=send_field:parity={field_order}:deint=all")
-        yield from chain.through(frame, number)
-    if chain is not None:
-        yield from chain.rest()
+        bwdif = bwdif or _Filter(frame, "bwdif", f"mode=send_field:parity={field_order}:deint=all")
+        yield from bwdif.through(frame, number)
+    if bwdif is not None:
+        yield from bwdif.rest()
 
 
-class _Chain:
-    """One filter, for pictures like a first one."""
+class _Filter:
+    """A filter of FFmpeg, for pictures like a first one."""
 
     def __init__(self, first: VideoFrame, name: str, options: str | None = None) -> None:
         self._size, self._format = (first.width, first.height), first.format.name
@@ -78,9 +78,8 @@ class _Chain:
 
     def through(self, frame: VideoFrame, number: int) -> Iterator[VideoFrame]:
         """What comes out when a picture goes in; its time there is its number."""
-        frame = frame.reformat(
-            *self._size, self._format
-        )  # the same one, unless the video changes its size on the way
+        # The same picture, unless the video changes its size on the way.
+        frame = frame.reformat(*self._size, self._format)
         frame.pts, frame.time_base = number, Fraction(1, 1)
         self._graph.vpush(frame)
         yield from self._ready()

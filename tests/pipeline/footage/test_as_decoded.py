@@ -23,7 +23,7 @@ from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.footage.video import AUDIO_RATE, probe, read_frames, read_key_frames
 from posepipe.pipeline.footage.video.clock import rate_of, rising_times
 
-from tools.fuzz_files import damaged
+from tools.damage import damaged
 
 FRAMES, RATE = 20, 25
 GREYS = 30 + 10 * np.arange(FRAMES)

@@ -237,3 +237,10 @@ def test_results_lie_beside_the_footage(tmp_path: Path, monkeypatch: pytest.Monk
     assert results_folder(folder / "a b.mp4") == folder / "a b_posepipe"
     monkeypatch.chdir(folder)
     assert results_folder(Path()) == tmp_path / "ski run.v2_posepipe"
+
+
+def test_what_is_said_of_one_camera_takes_none_away(tmp_path: Path) -> None:
+    make(tmp_path, "left.mp4", "middle.mp4", "right.mp4", said="[cameras.middle]\nmirrored = true\n")
+    (take,) = Recording.open(tmp_path).takes
+    assert [(camera.name, camera.mirrored) for camera in take.cameras] == [
+        ("left", False), ("middle", True), ("right", False)]  # fmt: skip

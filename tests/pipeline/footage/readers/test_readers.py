@@ -12,7 +12,7 @@ from zipfile import BadZipFile
 import h5py
 import numpy as np
 import pytest
-from posepipe.models.skeleton import BODY25, COCO17, H36M17
+from posepipe.models.skeleton import BODY25, COCO17, H36M17, SKELETONS
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.footage.readers import READERS, Found, find_reader, format_of, read
 from posepipe.pipeline.runtime.cache import SourceFile
@@ -195,7 +195,7 @@ FORMATS = {
 
 
 def people_of(path: Path, **said: object) -> object:
-    return read_people(SourceFile(path, "key"), KeypointSettings(**said))
+    return read_people(SourceFile(path, "key"), False, KeypointSettings(**said))
 
 
 @pytest.mark.parametrize("name", FORMATS)
@@ -362,3 +362,16 @@ def test_truncated_and_foreign_files(tmp_path: Path) -> None:
         file.createVariable("position", "d", ("time", "space", "keypoint", "individual"))[:] = 0
     with pytest.raises(PosepipeError, match="3 coordinates in space; expected x and y"):
         people_of(solid)
+
+
+def test_poses_that_were_found_in_a_mirror_image_are_turned_back(tmp_path: Path) -> None:
+    """What is left in the picture's mirror image is right in the picture."""
+    path = tmp_path / "a.npz"
+    joints = np.random.default_rng(0).uniform(10, 90, (5, 17, 2))
+    np.savez(path, keypoint=joints, confidence=np.ones((5, 17)), rate=30.0)
+    plain = read_people(SourceFile(path, "key"), False, KeypointSettings(image_size_px=(100, 80)))
+    turned = read_people(SourceFile(path, "key"), True, KeypointSettings(image_size_px=(100, 80)))
+    mirror = SKELETONS[plain.skeleton].mirror
+    np.testing.assert_allclose(turned.keypoint[:, mirror, 0], 99 - plain.keypoint[..., 0], rtol=1e-5)
+    np.testing.assert_array_equal(turned.keypoint[:, mirror, 1], plain.keypoint[..., 1])
+    np.testing.assert_allclose(turned.box[:, 0], turned.keypoint[..., 0].min(1))
