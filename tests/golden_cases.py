@@ -147,7 +147,7 @@ def video(folder: Path) -> Path:
     return folder / "out"
 
 
-def poses_of_cameras(folder: Path) -> Path:
+def poses_of_cameras(folder: Path, *more: str, until: str = "synchronize") -> Path:
     """Files of 2D poses in the place of videos."""
     take = folder / "run"
     take.mkdir()
@@ -156,8 +156,13 @@ def poses_of_cameras(folder: Path) -> Path:
                   for frame, pose in enumerate(seen(camera, range(FRAMES)))]  # fmt: skip
         (take / f"cam{camera}.json").write_text(json.dumps(frames))
     (take / "posepipe.toml").write_text(f'moving = false\n[keypoints]\nrate_hz = {RATE}\nskeleton = "h36m17"\n')
-    fit(take, out=folder / "out", settings=quick("canonpose"), until="synchronize")
+    fit(take, out=folder / "out", settings=quick("canonpose", *more), until=until)
     return folder / "out"
+
+
+def part(folder: Path) -> Path:
+    """A part of such a take, whose offsets are found before it is cut."""
+    return poses_of_cameras(folder, "from_s=0.5", "to_s=1.1", until="match")
 
 
 def labelled_pictures(folder: Path) -> tuple[str, str]:
@@ -234,6 +239,7 @@ CASES: dict[str, Callable[[Path], Path]] = {
     "posepipe": lifter("posepipe", "train.instants=120", "train.epochs=2", "train.canonpose_epochs=20"),
     "iqbal": iqbal,
     "volumetric": volumetric,
+    "part": part,
 }
 """The fits, by name. Where several reach a stage, the first one's result is the golden one."""
 

@@ -22,9 +22,10 @@ COPY = re.compile(r"(?P<original>.+?)([ _-]?proxy|s03)", re.IGNORECASE)
 """Low-resolution copies of other cameras, which say so in their name: C0001S03 is Sony's of C0001."""
 
 ANNOTATED = re.compile(
-    r"(?P<original>.+?)(DLC[ _-].*)?[ _-](annotated|labell?ed|overlay|pose|rendered|sports2d|tracked)", re.IGNORECASE
+    r"(?P<original>.+?)(DLC[ _-].*)?[ _-](annotated|labell?ed|overlay|pose|rendered|rotated|sports2d|tracked)",
+    re.IGNORECASE,
 )
-"""Copies in which programs have drawn the poses that they found, named after the video."""
+"""Copies that programs have turned, or in which they have drawn the poses that they found, named after the video."""
 
 POSES_ONCE = (".csv", ".nc", ".h5")
 """Where the same poses are there in several formats, as DeepLabCut writes them, the first of these is read."""

@@ -205,10 +205,8 @@ def cut_takes(
         timeline = timelines[take.name]
         first, count = [], []
         for number, camera in enumerate(take.cameras):
-            name, clock = (
-                f"{take.name}/{camera.name}",
-                Clock(*(float(each[number]) for each in (timeline.offset, timeline.rate))),
-            )
+            name = f"{take.name}/{camera.name}"
+            clock = Clock(float(timeline.offset[number]), float(timeline.rate[number]))
             part = part_of(run.settings, camera, clock)
             whole, here = clips[name], chain.cut(clips[name], part, name)
             parts[name] = here

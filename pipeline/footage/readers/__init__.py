@@ -109,7 +109,7 @@ def read(path: Path) -> Found:
 
 DATA_SUFFIXES = frozenset(
     {".csv", ".tsv", ".txt", ".json", ".npz", ".npy", ".h5", ".hdf5", ".nc", ".mat", ".pickle", ".pkl", ".parquet",
-     ".slp", ".toml", ".xml", ".yaml", ".yml", ".c3d", ".trc"}
+     ".slp", ".toml", ".xml", ".yaml", ".yml", ".c3d", ".trc", ".xls", ".xlsx"}
 )  # fmt: skip
 """Names of files that are no videos, whatever is in them."""
 

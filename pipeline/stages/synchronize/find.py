@@ -81,7 +81,8 @@ def find_clocks(
         trouble = ["the best offsets of the parts of the take do not fit together"]
     periods = [float(np.median(np.diff(track.time))) if len(track.time) > 1 else 1.0 for track in tracks]
     together = Clocks(np.zeros(cameras), np.ones(cameras), np.zeros(cameras))
-    equal = not given and equally_long(tracks, max(periods))
+    whole = not any(each.is_part for each in frames)  # parts are as long as they were asked for
+    equal = not given and whole and equally_long(tracks, max(periods))
     if trouble and equal and not any(finding.clear and not finding.agrees for finding in found):
         return Found(
             together, found, [f"{trouble[0]}; as all clips are equally long, they count as started together"]

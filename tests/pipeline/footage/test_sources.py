@@ -39,6 +39,7 @@ def names_in(folder: Path) -> list[str]:
         ("cam1.mp4", "cam1_annotated.mp4"),
         ("cam1.mp4", "cam1DLC_resnet50_skiNov1shuffle1_50000_labeled.mp4"),
         ("cam1.avi", "cam1_pose.mp4"),
+        ("walk.mov", "walk_rotated.avi"),
     ],
 )
 def test_a_copy_is_left_out_where_the_original_is_there(original: str, copy: str, tmp_path: Path) -> None:

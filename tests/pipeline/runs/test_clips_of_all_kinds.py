@@ -118,6 +118,19 @@ def test_where_offsets_have_to_be_found_they_are_and_then_it_is_cut(
         assert file["time"][[0, -1]] == pytest.approx([3.0, 4.96], abs=0.05)
 
 
+def test_parts_of_equal_length_do_not_count_as_started_together(
+    detector: FakeDetector, decided: None, tmp_path: Path
+) -> None:
+    folder = tmp_path / "run"
+    for camera, start in enumerate((0, 12, 5)):
+        film(folder / f"cam{camera}.mp4", camera, range(start, 230))
+    overrides = [*QUICK, "from_s=3.0", "to_s=5.0", "synchronize.max_offset_s=1"]
+    fit(folder, out=tmp_path / "out", settings=load_settings(overrides=overrides), until="synchronize")
+    (timeline,) = (tmp_path / "out" / "cache" / "synchronize").glob("*/offset.npy")
+    np.testing.assert_allclose(np.load(timeline), [0, 0.48, 0.2], atol=0.03)
+    assert detector.looked_at == 3 * 4 * RATE, "one second more at both ends"
+
+
 def test_a_part_beyond_a_take_is_refused(tmp_path: Path) -> None:
     folder = detected_take(tmp_path / "run")
     for overrides, sentence in ((["from_s=30"], r"lasts from 0\.0 s to 1\.6 s"), (["from_s=1", "to_s=1"], "later")):
