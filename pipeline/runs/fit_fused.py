@@ -185,7 +185,7 @@ class Fused:
     def more(self) -> dict[str, np.ndarray]:
         """What is known beside the poses, in the words of ``FusedPoses``, at all instants of the timeline."""
         views = len(self.athlete.take.cameras)
-        per_view = ("camera_from_rig", "root", "focal", "residual")
+        per_view = ("camera_from_rig", "root", "focal", "bend", "residual")
         more = {name: self.spread(getattr(self.poses, name)[:, :views]) for name in per_view}
         return {
             **{"root_in_camera" if name == "root" else name: array for name, array in more.items()},

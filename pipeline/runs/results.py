@@ -73,7 +73,8 @@ def write_model(model: Model, folder: Path, settings: str) -> None:
 
 def write_results(clip: Clip, folder: Path, exports: Sequence[str]) -> list[Path]:
     """The wanted files of a clip; those that are there from the same poses stay."""
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing_to(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     record = folder / RECORD
     wanted = {"poses": {person.name: person.pose.key for person in clip.people}, **clip.provenance}
     about = {**clip.facts(CAMERA_AXES), **_statistics(clip), "provenance": clip.provenance}
