@@ -28,11 +28,22 @@ def spoken(function: Callable[..., None]) -> Callable[..., None]:
         except PosepipeError as error:
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(2) from None
+        except (MemoryError, RuntimeError, ImportError) as error:
+            if not _is_lack_of_memory(error):
+                raise
+            typer.echo("error: there is too little memory; close other programs, or give more to this one", err=True)
+            raise typer.Exit(2) from None
         except KeyboardInterrupt:
             typer.echo("stopped; run the same command again to go on where it was", err=True)
             raise typer.Exit(130) from None
 
     return run
+
+
+def _is_lack_of_memory(error: Exception) -> bool:
+    """Whether an error of Python, of a network's arithmetic or of the loader of libraries means this."""
+    words = ("allocate memory", "start new thread", "failed to map segment")
+    return isinstance(error, MemoryError) or any(said in str(error) for said in words)
 
 
 def speak() -> None:

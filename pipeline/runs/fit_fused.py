@@ -217,7 +217,7 @@ class FusedPerson:
     def more(self) -> dict[str, np.ndarray]:
         """Further arrays (instant, ...) of ``FusedPoses`` by name, at all instants of the timeline; NaN elsewhere."""
         views = len(self.cameras)
-        per_view = ("camera_from_rig", "root", "focal", "residual")
+        per_view = ("camera_from_rig", "root", "focal", "bend", "residual")
         more = {name: self.spread(getattr(self.poses, name)[:, :views]) for name in per_view}
         return {
             **{"root_in_camera" if name == "root" else name: array for name, array in more.items()},

@@ -79,7 +79,8 @@ def write_model(model: Model, folder: Path, settings: str) -> None:
 
 def write_results(clip: Clip, folder: Path, exports: Sequence[str]) -> list[Path]:
     """Write the requested files of a clip; those from the same poses are kept, those from others are removed."""
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing_to(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     wanted = {"poses": {person.name: person.pose.key for person in clip.people}, **clip.provenance}
     record = _Record.open(folder)
     if record.made_from != wanted:
@@ -93,7 +94,8 @@ def write_results(clip: Clip, folder: Path, exports: Sequence[str]) -> list[Path
 
 def add_results(clip: Clip, folder: Path, exports: Sequence[str]) -> list[Path]:
     """More files of a clip whose poses were read from a file in this folder, or another; what is there stays."""
-    folder.mkdir(parents=True, exist_ok=True)
+    with writing_to(folder):
+        folder.mkdir(parents=True, exist_ok=True)
     record = _Record.open(folder)
     if not record.made_from:
         record = _Record.of(clip, folder, dict(clip.provenance))
@@ -142,12 +144,13 @@ class _Record:
 
     def remove_files(self) -> None:
         """Remove the record, and all files that it lists."""
-        (self.folder / RECORD).unlink(missing_ok=True)
-        for file in (self.folder / file for files in self.files.values() for file in files):
-            if file.is_dir():
-                shutil.rmtree(file)
-            else:
-                file.unlink(missing_ok=True)
+        with writing_to(self.folder):
+            (self.folder / RECORD).unlink(missing_ok=True)
+            for file in (self.folder / file for files in self.files.values() for file in files):
+                if file.is_dir():
+                    shutil.rmtree(file)
+                else:
+                    file.unlink(missing_ok=True)
 
 
 def remove_other_results(top: Path, kept: Collection[Path]) -> None:

@@ -303,9 +303,10 @@ def store(result: HandOver, entry: Path, facts: dict[str, Any]) -> None:
 def discard(entry: Path) -> None:
     """Remove a stored hand-over so that a kill in between leaves no incomplete one."""
     going = entry.with_name(f"{entry.name}.making")  # a name that is no entry
-    shutil.rmtree(going, ignore_errors=True)
-    entry.rename(going)
-    shutil.rmtree(going)
+    with writing_to(entry):
+        shutil.rmtree(going, ignore_errors=True)
+        entry.rename(going)
+        shutil.rmtree(going)
 
 
 class Digests:
@@ -333,7 +334,8 @@ class Digests:
             content = hashlib.file_digest(file, "sha256").hexdigest()
         self._known[str(path.resolve())] = [*stamp, content]
         if self._writable:
-            self._memory.parent.mkdir(parents=True, exist_ok=True)
+            with writing_to(self._memory):
+                self._memory.parent.mkdir(parents=True, exist_ok=True)
             write_atomically(self._memory, json.dumps(self._known, indent=1).encode())
         return content
 

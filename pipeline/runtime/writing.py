@@ -31,7 +31,7 @@ def writing_to(path: Path) -> Iterator[None]:
     """Turn a failed write into an error of one sentence.
 
     Raises:
-        PosepipeError: no permission, a read-only place, a full disk.
+        PosepipeError: no permission, a read-only place, a full disk, one that is broken or gone.
     """
     try:
         yield
@@ -40,6 +40,8 @@ def writing_to(path: Path) -> Iterator[None]:
             advice = "free some space and run the same command again; what is finished is kept"
         elif error.errno in (errno.EACCES, errno.EPERM, errno.EROFS):
             advice = "choose a folder that you may write to with --out"
+        elif error.errno in (errno.EIO, errno.ENXIO, errno.ESTALE):
+            advice = "look whether the disk is sound and connected, and run the same command again"
         else:
             raise
         raise PosepipeError(f"cannot write {path}: {os.strerror(error.errno).lower()}; {advice}") from error

@@ -386,6 +386,34 @@ def test_stopping_it_is_said_and_exits_with_130(footage: Path, monkeypatch: pyte
     assert "run the same command again" in result.stderr
 
 
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
+        RuntimeError("can't start new thread"),
+        ImportError("libtorch.so: failed to map segment from shared object"),
+    ],
+    ids=lambda error: type(error).__name__,
+)
+def test_too_little_memory_is_one_sentence(footage: Path, monkeypatch: pytest.MonkeyPatch, error: Exception) -> None:
+    def fail(*args: object) -> None:
+        raise error
+
+    monkeypatch.setattr(FakeDetector, "_read", fail)
+    result = call("fit", footage, *SETTINGS)
+    assert result.exit_code == 2
+    assert result.stderr.splitlines()[-1].startswith("error: there is too little memory;")
+
+
+def test_other_errors_of_the_arithmetic_are_not_taken_for_it(footage: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail(*args: object) -> None:
+        raise RuntimeError("shapes do not fit")
+
+    monkeypatch.setattr(FakeDetector, "_read", fail)
+    assert isinstance(call("fit", footage, *SETTINGS).exception, RuntimeError)
+
+
 def test_help_and_version_are_there() -> None:
     assert "fit" in call("--help").stdout
     for command in ("fit", "infer", "batch", "export", "evaluate", "status", "clean", "doctor"):
