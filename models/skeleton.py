@@ -199,6 +199,20 @@ BODY25 = Skeleton(
     (("pelvis", ("mid_hip",)), ("thorax", ("neck",)), ("head", ("left_ear", "right_ear"))),
 )  # fmt: skip
 
+BODY25B = Skeleton(
+    "body25b",
+    (
+        *_COCO_JOINTS, "neck", "head", "left_big_toe", "left_small_toe", "left_heel",
+        "right_big_toe", "right_small_toe", "right_heel",
+    ),
+    (
+        *_ARMS_AND_LEGS, *_TRUNK, *_COCO_FACE, ("neck", "left_shoulder"), ("neck", "right_shoulder"),
+        ("neck", "head"), *_FEET,
+    ),
+    _MIDPOINTS,
+)  # fmt: skip
+"""OpenPose's, whose neck is the upper end of the neck, and whose head is the top of the head."""
+
 OPENPOSE18 = Skeleton(
     "openpose18",
     (*_OPENPOSE_ARMS, *_OPENPOSE_LEGS, *_OPENPOSE_FACE),
@@ -207,7 +221,7 @@ OPENPOSE18 = Skeleton(
 )
 
 SKELETONS: dict[str, Skeleton] = {
-    s.name: s for s in (H36M17, COCO17, HALPE26, BLAZEPOSE33, MPII16, BODY25, OPENPOSE18)
+    s.name: s for s in (H36M17, COCO17, HALPE26, BLAZEPOSE33, MPII16, BODY25, BODY25B, OPENPOSE18)
 }
 
 _SYNONYMS = {"root": "pelvis", "hip": "pelvis", "neck": "thorax", "head_top": "head"}
@@ -281,6 +295,7 @@ _COMBINATIONS: dict[str, dict[str, dict[str, float]]] = {
     "coco17": _FROM_EARS,
     "blazepose33": _FROM_EARS,
     "body25": _FROM_EARS | {"pelvis": {"mid_hip": 1}, "thorax": {"neck": 1}, "spine": {"mid_hip": 0.5, "neck": 0.5}},
+    "body25b": {"pelvis": _PELVIS, "thorax": _THORAX, "spine": _SPINE},
     "openpose18": _FROM_EARS | {"thorax": {"neck": 1}},
     "halpe26": {"pelvis": {"hip": 1}, "thorax": {"neck": 1}, "spine": {"hip": 0.5, "neck": 0.5}},
     "mpii16": {"spine": {"pelvis": 0.5, "thorax": 0.5}, "nose": {"neck": 1}},

@@ -6,8 +6,9 @@ All of it may be left out:
     rig = "hall"                 # takes of one rig were filmed by cameras that stayed where they were
     slow_motion = 1.0            # how many times slower than life the clips play
     focal_px = 1480              # of the cameras, for the estimate of where the athlete is; else it is assumed
-    calibration = "calib.toml"   # Pose2Sim's format: [name] size, matrix, distortions, rotation, translation;
-                                 # the last two may be missing; distortions are k1, k2, p1, p2, k3
+    calibration = "calib.toml"   # of a format that is read (``calibrations``); else it is looked for beside the
+                                 # videos, in the folder above, and in folders there that are called calibration;
+                                 # "" for none
 
     leave_out = ["right"]        # cameras of this take that are not used; in the folder of all takes, takes as well
 
@@ -52,7 +53,9 @@ class TakeDescription(StageSettings):
     rig: str = Field("", description="takes of one rig were filmed by cameras that stayed where they were")
     slow_motion: float | None = Field(None, gt=0, description="how many times slower than life the clips play")
     focal_px: float | None = Field(None, gt=0, description="focal length of the cameras, for the root trajectory")
-    calibration: str = Field("", description="calibration file")
+    calibration: str | None = Field(
+        None, description="calibration file; looked for beside the videos if left out, none if empty"
+    )
     leave_out: list[str] = Field([], description="cameras, takes, or take/camera, that are not used")
     keypoints: dict[str, Any] = Field({}, description="settings of files of 2D poses")
     cameras: dict[str, CameraDescription] = Field({}, description="cameras by name")

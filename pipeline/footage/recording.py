@@ -16,7 +16,7 @@ from typing import Any
 
 from ..errors import PosepipeError
 from ..settings import check_name, parse
-from .calibration_file import read_calibration
+from .calibrations import open_calibration
 from .camera import Camera
 from .description import DESCRIPTION, CameraDescription, TakeDescription, camera_name, read_description
 from .readers import format_of
@@ -127,11 +127,8 @@ def _take(folder: Path, name: str, tree: dict[str, Any]) -> Take:
     if len(videos) < 2:
         raise PosepipeError(f"{where} names one camera; training needs two or more cameras of the same moments")
     _check_cameras(videos, description.cameras, where)
-    known = read_calibration(folder, description.calibration) if description.calibration else {}
-    if missing := sorted(set(videos) - set(known)) if known else []:
-        raise PosepipeError(
-            f"{folder / description.calibration} has no camera {missing[0]!r}; it has {', '.join(known)}"
-        )
+    calibration = open_calibration(folder, description.calibration)
+    known = calibration.of_take(list(videos)) if calibration else {}
     cameras = tuple(_described(name, video, description, known) for name, video in videos.items())
     return Take(name, cameras, description.rig)
 
@@ -162,8 +159,9 @@ def describe_clip(clip: Path) -> CameraClip:
     tree = read_description(where, read_description(folder.parent / DESCRIPTION, {}))
     take: TakeDescription = parse(TakeDescription, tree, str(where))
     named = (name for name, said in take.cameras.items() if said.video == clip.name)
-    known = read_calibration(folder, take.calibration) if take.calibration else {}
-    return _described(next(named, camera_name(clip)), clip, take, known)
+    name, calibration = next(named, camera_name(clip)), open_calibration(folder, take.calibration)
+    known = calibration.of_camera(name) if calibration else None
+    return _described(name, clip, take, {name: known} if known else {})
 
 
 def _check_cameras(videos: dict[str, Path], described: Iterable[str], where: Path) -> None:

@@ -14,6 +14,7 @@ import numpy as np
 
 from ..arrays import Detections, Frames, Identities, Pose3D, Swaps, Track
 from ..detectors import Detector
+from ..errors import PosepipeError
 from ..footage.camera import Camera
 from ..footage.recording import CameraClip
 from ..runtime.cache import Cache, SourceFile
@@ -53,6 +54,23 @@ class Opened:
         """Whether the size of the pictures is known, and not only how far the 2D poses reach."""
         return self.frames.filmed or self.keypoints.image_size_px is not None
 
+    def with_fitting_calibration(self) -> Opened:
+        """The same clip, with the calibration of its camera scaled to its pictures, if their size is known.
+
+        Raises:
+            PosepipeError: the calibration is for other pictures.
+        """
+        given = self.camera.calibration
+        if given is None or not self.sized:
+            return self
+        try:
+            fitting = given.for_pictures(self.frames.image_size.tolist())
+        except ValueError as error:
+            raise PosepipeError(f"its calibration does not belong to it: {error}") from error
+        if not np.array_equal(fitting.K, given.K):
+            log.info("%s: its camera has a %s", self.camera.video, fitting.source)
+        return replace(self, camera=replace(self.camera, calibration=fitting))
+
 
 @dataclass(frozen=True)
 class ClipChain:
@@ -64,19 +82,19 @@ class ClipChain:
     """Moves joints to where a reference has them, if there is one."""
 
     def open(self, camera: CameraClip, source: SourceFile, subject: str) -> Opened:
-        """Timestamps of a video, or the people in a file of 2D poses.
+        """Timestamps of a video, or the people in a file of 2D poses; a calibration as it is for these pictures.
 
         Raises:
-            PosepipeError: a clip that cannot be read, or that does not say what it must.
+            PosepipeError: a clip that cannot be read, that does not say what it must, or another's calibration.
         """
         run, settings = self.cache.run, self.keypoints_of(camera)
         with about(camera.video):
             if camera.keypoints is None:
                 frames = run(extract_frames, source, subject=subject)
-                return Opened(camera, source, frames, None, settings)
+                return Opened(camera, source, frames, None, settings).with_fitting_calibration()
             found = run(read_people, source, settings=settings, subject=subject)
             frames = run(frames_of, found, settings=settings, subject=subject)
-            return Opened(camera, source, frames, found, settings)
+            return Opened(camera, source, frames, found, settings).with_fitting_calibration()
 
     def keypoints_of(self, camera: CameraClip) -> KeypointSettings:
         """What the settings, and before them ``posepipe.toml``, say of a file of 2D poses."""

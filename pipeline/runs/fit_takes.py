@@ -74,6 +74,7 @@ def open_clips(run: FitRun, chain: ClipChain) -> dict[str, Opened]:
     for clip in clips.values():
         if sentence := missing_end(clip):
             run.warn(sentence)
+    run.opened(clips)
     return clips
 
 

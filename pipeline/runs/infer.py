@@ -17,7 +17,7 @@ from ..exporters import DEFAULT_EXPORTS, FROM_VIDEO, find_format
 from ..exporters.clip import Clip, Person
 from ..footage.camera import Camera, find_camera
 from ..footage.keypoint_file import is_keypoint_file
-from ..footage.readers import format_of
+from ..footage.readers import SUFFIXES, format_of, no_poses
 from ..footage.recording import results_folder
 from ..footage.video import VIDEO_SUFFIXES
 from ..runtime.cache import SourceFile
@@ -115,6 +115,8 @@ def _holds_poses(clip: Path) -> bool:
         raise PosepipeError(f"{clip} is a folder; give a clip, or train on the folder with `posepipe fit`")
     if not clip.exists():
         raise PosepipeError(f"there is no file {clip}")
+    if not poses_given and not is_keypoint_file(clip) and clip.suffix.lower() in SUFFIXES:
+        raise PosepipeError(no_poses(clip))
     return poses_given
 
 
@@ -172,7 +174,7 @@ class _OneClip:
 
     def camera(self, opened: Opened) -> Camera | None:
         """What is known or assumed of the camera; nothing where nobody says how large its pictures are."""
-        camera, focal_px = self.asked.clip, self.asked.focal_px
+        camera, focal_px = opened.camera, self.asked.focal_px
         if focal_px is None and camera.calibration is not None:
             return camera.calibration
         if not opened.sized:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -29,10 +30,14 @@ READERS: dict[str, str] = {
     "mmpose": "posepipe.pipeline.footage.readers.mmpose",
     "coco": "posepipe.pipeline.footage.readers.coco",
     "netcdf": "posepipe.pipeline.footage.readers.netcdf",
+    "sleap": "posepipe.pipeline.footage.readers.sleap",
     "csv": "posepipe.pipeline.footage.readers.csv",
     "npz": "posepipe.pipeline.footage.readers.npz",
 }
 """Our readers by name; the module is imported only when it is used."""
+
+SUFFIXES = (".csv", ".h5", ".json", ".nc", ".npz")
+"""Files called so are 2D poses, or nothing that can be read."""
 
 _unusable: set[str] = set()
 """Readers of other packages that cannot be used, of which that has been said."""
@@ -47,7 +52,8 @@ class Found:
 
     frame: np.ndarray  # (P) int
     keypoint: np.ndarray  # (P, J, 2) px; NaN where missing
-    confidence: np.ndarray  # (P, J); what lies outside 0..1 is brought to its ends
+    confidence: np.ndarray
+    """(P, J); what lies outside 0..1 is brought to its ends, and NaN, which nobody estimated, is sure."""
     joints: tuple[str, ...] = ()
     """Their names, if the file says them."""
     time: np.ndarray | None = None  # (F) s, if the file says it
@@ -96,8 +102,7 @@ def read(path: Path) -> Found:
     """
     name = format_of(path)
     if name is None:
-        known = ", ".join(names_of("reader", READERS))
-        raise PosepipeError(f"{path} holds no 2D poses in a format that is known: {known}")
+        raise PosepipeError(no_poses(path))
     try:
         found: Found = find_reader(name).read(path)
     except (ValueError, KeyError, TypeError, IndexError, OSError) as error:
@@ -106,6 +111,11 @@ def read(path: Path) -> Found:
     if len(found.frame) == 0:
         raise PosepipeError(f"{path} holds nobody in any frame")
     return found
+
+
+def no_poses(path: Path) -> str:
+    """What to say of a file in none of the formats."""
+    return f"{path} holds no 2D poses in a format that is known: {', '.join(names_of('reader', READERS))}"
 
 
 def head_of(path: Path, suffix: str) -> str:
@@ -144,6 +154,20 @@ def flat_poses(poses: list[list[float]]) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"a pose has {max(lengths)} numbers; expected x, y and confidence of each joint")
     values = np.array(poses, float).reshape(len(poses), -1, 3)
     return values[..., :2], values[..., 2]
+
+
+def frame_number(picture: int | str) -> int:
+    """The number of a picture, or that at the end of its name.
+
+    Raises:
+        ValueError: a name without one.
+    """
+    if isinstance(picture, int):
+        return picture
+    number = re.search(r"(\d+)(\.\w+)?$", picture)
+    if number is None:
+        raise ValueError(f"the picture {picture!r} ends with no frame number")
+    return int(number.group(1))
 
 
 def first_files(folder: Path, pattern: str, count: int = 3) -> list[Path]:
