@@ -224,7 +224,9 @@ SKELETONS: dict[str, Skeleton] = {
     s.name: s for s in (H36M17, COCO17, HALPE26, BLAZEPOSE33, MPII16, BODY25, BODY25B, OPENPOSE18)
 }
 
-_SYNONYMS = {"root": "pelvis", "hip": "pelvis", "neck": "thorax", "head_top": "head"}
+_SYNONYMS = {
+    "root": "pelvis", "hip": "pelvis", "mid_hip": "pelvis", "chip": "pelvis", "neck": "thorax", "head_top": "head",
+}  # fmt: skip
 """What H36M-17 joints are called elsewhere; a name counts as itself where both are there."""
 
 
@@ -320,3 +322,29 @@ def mapping_to_h36m17(source: Skeleton) -> Mapping:
             row[source.index(parent)] = weight
     trust = np.where((weights < 0).any(1), _EXTRAPOLATED, 1.0).astype(np.float32)
     return Mapping(source, H36M17, weights, trust)
+
+
+def h36m17_of_names(names: Sequence[str]) -> np.ndarray:
+    """Weights (17, name) float64: ``weights @ points`` gives the joints of H36M-17 of points with these names.
+
+    Where a file has joints of no whole skeleton of ours, pelvis, thorax and spine may come from hips and shoulders.
+
+    Raises:
+        ValueError: a joint that nothing stands for.
+    """
+    try:
+        skeleton, order = recognise(names)
+    except ValueError as error:
+        plain = [_plain(name) for name in names]
+        renamed = [_SYNONYMS[name] if _SYNONYMS.get(name, name) not in plain else name for name in plain]
+        weights = np.zeros((len(H36M17.joints), len(names)))
+        for row, joint in zip(weights, H36M17.joints, strict=True):
+            parts = {joint: 1.0} if joint in renamed else _FROM_EARS.get(joint, {})
+            if not parts or not parts.keys() <= set(renamed):
+                raise ValueError(f"none of its markers is, or makes, the joint {joint!r}") from error
+            for part, weight in parts.items():
+                row[renamed.index(part)] = weight
+        return weights
+    weights = np.zeros((len(H36M17.joints), len(names)))
+    weights[:, order] = mapping_to_h36m17(skeleton).weights
+    return weights

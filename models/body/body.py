@@ -13,6 +13,11 @@ EAR_HEIGHT = 0.936
 MEAN_BONE_M = 0.25
 """Mean length of a bone where nothing tells the scale: the 16 bones of H36M-17 then measure 4.0 m together."""
 
+UNITS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001}
+"""Units of length in which people are measured, in m."""
+SHORTEST_M, TALLEST_M = 0.5, 2.5
+"""Statures that people have."""
+
 _STANDING: dict[str, tuple[float, float, float]] = {
     "pelvis": (0, 0, 0.530), "spine": (0, 0, 0.674), "thorax": (0, 0, 0.818),
     "nose": (0.05, 0, 0.905), "head": (0, 0, 1.0),
@@ -47,6 +52,33 @@ def body_size(pose: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     chain = length("head", "thorax") + length("thorax", "pelvis") + (legs[0] + legs[1]) / 2
     top = 1.0 if "head" in skeleton.joints else EAR_HEIGHT
     return total * np.nanmedian(chain / total) / (top - ANKLE_HEIGHT)
+
+
+def unit_of_stature(stature: float) -> str | None:
+    """The unit of length (``UNITS_M``) in which a stature is one that people have, if it is in any."""
+    return next((unit for unit, metres in UNITS_M.items() if SHORTEST_M <= stature * metres <= TALLEST_M), None)
+
+
+def oddest_limb(pose: np.ndarray, skeleton: Skeleton) -> float:
+    """By which factor that half of an arm or leg is longer or shorter than usual which is most so, beside the others.
+
+    Args:
+        pose: (N, J, 3) of one person, of any unit; lengths are medians.
+
+    Returns:
+        1 for usual proportions, NaN without a whole pose.
+    """
+    whole = pose[np.isfinite(pose).all((1, 2))].astype(np.float64)
+    if not len(whole):
+        return float("nan")
+    factors = []
+    for start, end in (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist")):
+        usual = np.linalg.norm(np.subtract(_STANDING[f"left_{start}"], _STANDING[f"left_{end}"]))
+        for side in ("left", "right"):
+            ends = np.einsum("lj,njc->lnc", skeleton.landmark_weights(f"{side}_{start}", f"{side}_{end}"), whole)
+            factors.append(np.median(np.linalg.norm(ends[0] - ends[1], axis=-1)) / usual)
+    logs = np.log(np.maximum(factors, np.finfo(float).tiny))
+    return float(np.exp(np.minimum(np.abs(logs - np.median(logs)).max(), 100)))
 
 
 def limb_lengths(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:

@@ -12,6 +12,7 @@ import numpy as np
 
 from ...models.geometry.lens import undistort
 from ..arrays import Frames
+from ..errors import PosepipeError
 from ..settings import CalibrateSettings, RootSettings
 from .video import focal_length_35mm
 
@@ -20,6 +21,10 @@ IN_THE_MIDDLE = "principal point in the middle"
 DIAGONAL_35MM = float(np.hypot(36, 24))
 """Of a picture on 35 mm film, in mm: equivalent focal lengths are compared by diagonals."""
 
+SHORTEST_FOCAL, LONGEST_FOCAL = 0.1, 100.0
+"""Focal lengths that lenses have, in longer sides of the picture: a field of view of 157°, and of half a degree."""
+WIDEST_PINHOLE = 0.2
+"""Shortest focal length, in longer sides, of a picture without distortion: a field of view of 136°."""
 PADDING = 0.02
 """By how much sides of pictures differ without being of another aspect: codecs pad 1080 lines to 1088."""
 OFF_CENTRE = 0.2
@@ -137,6 +142,20 @@ class Camera:
         if self.K is None or self.distortion is None:
             return keypoint, confidence
         return without_distortion(keypoint, confidence, self.K, self.distortion)
+
+
+def check_focal(focal_px: float, size_px: Sequence[float]) -> None:
+    """Check that a focal length can be that of pictures of a width and height.
+
+    Raises:
+        PosepipeError: it cannot; the sentence says how to convert millimetres.
+    """
+    longer = max(size_px)
+    if not WIDEST_PINHOLE <= focal_px / longer <= LONGEST_FOCAL:
+        raise PosepipeError(
+            f"a focal length of {focal_px:g} px is none of pictures of {_size(size_px)}: give it in px, not in mm "
+            f"(26 mm on 35 mm film are {26 / DIAGONAL_35MM * np.hypot(*size_px):.0f} px)"
+        )
 
 
 def _size(size_px: Sequence[float]) -> str:

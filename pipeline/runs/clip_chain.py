@@ -15,7 +15,7 @@ import numpy as np
 from ..arrays import Detections, Frames, Identities, Pose3D, Swaps, Track
 from ..detectors import Detector
 from ..errors import PosepipeError
-from ..footage.camera import Camera
+from ..footage.camera import Camera, check_focal
 from ..footage.recording import CameraClip
 from ..runtime.cache import Cache, SourceFile
 from ..runtime.utilisation import Busy
@@ -54,12 +54,14 @@ class Opened:
         """Whether the size of the pictures is known, and not only how far the 2D poses reach."""
         return self.frames.filmed or self.keypoints.image_size_px is not None
 
-    def with_fitting_calibration(self) -> Opened:
+    def checked(self) -> Opened:
         """The same clip, with the calibration of its camera scaled to its pictures, if their size is known.
 
         Raises:
-            PosepipeError: the calibration is for other pictures.
+            PosepipeError: a focal length that no lens has, or a calibration for other pictures.
         """
+        if self.camera.focal_px is not None:
+            check_focal(self.camera.focal_px, self.frames.image_size.tolist())
         given = self.camera.calibration
         if given is None or not self.sized:
             return self
@@ -91,10 +93,10 @@ class ClipChain:
         with about(camera.video):
             if camera.keypoints is None:
                 frames = run(extract_frames, source, subject=subject)
-                return Opened(camera, source, frames, None, settings).with_fitting_calibration()
+                return Opened(camera, source, frames, None, settings).checked()
             found = run(read_people, source, settings=settings, subject=subject)
             frames = run(frames_of, found, settings=settings, subject=subject)
-            return Opened(camera, source, frames, found, settings).with_fitting_calibration()
+            return Opened(camera, source, frames, found, settings).checked()
 
     def keypoints_of(self, camera: CameraClip) -> KeypointSettings:
         """What the settings, and before them ``posepipe.toml``, say of a file of 2D poses."""

@@ -14,6 +14,7 @@ from ..footage.camera import Camera
 from ..footage.recording import Take
 from ..settings import AFTER_LIFTING, CAMERA_NEEDS, FROM_JOINTS, REPEATED, to_toml
 from ..stages.calibrate import calibrate, describe_rig
+from ..stages.convert_lengths import calibrated_statures, convert_lengths, unit_of_calibration
 from ..stages.label import label_poses
 from ..stages.samples import TakeOfAthlete, build_samples, two_view_warning, undistort_samples
 from ..training.training_set import TrainingSet
@@ -70,10 +71,26 @@ def sample_takes(
         )
         for athlete in athletes
     ]
-    samples = run.run(build_samples, takes, settings=run.settings.samples, subject=EVERYTHING)
+    samples = _in_metres(run, run.run(build_samples, takes, settings=run.settings.samples, subject=EVERYTHING))
     if warning := two_view_warning(samples, method.needs):
         run.warn(warning)
     return _undistorted(run, method, samples, [athlete.take for athlete in athletes])
+
+
+def _in_metres(run: FitRun, samples: Samples) -> Samples:
+    """The samples, their cameras placed in metres whatever the unit of their calibration."""
+    statures = calibrated_statures(samples)
+    units = [unit_of_calibration(stature) for stature in statures.tolist()]
+    for name, stature, unit in zip(samples.takes, statures.tolist(), units, strict=True):
+        if unit != "m":
+            run.warn(
+                f"take {name}: lengths of the calibration are in {unit}, as the athlete is {stature:.0f} of it tall; "
+                "they are converted to metres"
+            )
+    if set(units) == {"m"}:
+        return samples
+    converted: Samples = run.run(convert_lengths, samples, units, subject=EVERYTHING)
+    return converted
 
 
 def _undistorted(run: FitRun, method: Prepared, samples: Samples, takes: Sequence[Take]) -> TakeSamples:

@@ -15,7 +15,7 @@ from ..detectors.choose import checked_options, choose_detector
 from ..errors import PosepipeError
 from ..exporters import DEFAULT_EXPORTS, FROM_VIDEO, find_format
 from ..exporters.clip import Clip, Person
-from ..footage.camera import Camera, find_camera
+from ..footage.camera import Camera, check_focal, find_camera
 from ..footage.keypoint_file import is_keypoint_file
 from ..footage.readers import SUFFIXES, format_of, no_poses
 from ..footage.recording import results_folder
@@ -144,6 +144,8 @@ class _OneClip:
     def detect(self, source: SourceFile) -> tuple[Opened, Detections]:
         """The people in the clip, as given or as found in its pictures."""
         opened = self.chain.open(self.asked.clip, source, self.name)
+        if self.asked.focal_px is not None:
+            check_focal(self.asked.focal_px, opened.frames.image_size.tolist())
         if opened.given is not None:
             if "crop" in self.model.recipe:
                 raise PosepipeError(

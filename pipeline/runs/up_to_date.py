@@ -17,6 +17,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from ..detectors.model_zoo import find_checkpoint
+from ..errors import PosepipeError
 from ..exporters import FROM_VIDEO
 from ..footage.recording import CameraClip, Recording, Take, describe_clip
 from ..runtime.cache import Digests
@@ -107,8 +108,10 @@ def infer_request(
     """What ``infer`` is asked for, and what the clip's ``posepipe.toml`` adds.
 
     Raises:
-        PosepipeError: a size that nobody has, or a wrong ``posepipe.toml``.
+        PosepipeError: a size that nobody has, a focal length that no camera has, or a wrong ``posepipe.toml``.
     """
+    if focal_px is not None and not 0 < focal_px < np.inf:
+        raise PosepipeError(f"a focal length of {focal_px:g} px cannot be; give that of the camera, or leave it out")
     size = {"height_m": height_m, "segments_m": dict(segments_m or {})}
     lifting: LiftSettings = parse(LiftSettings, size, "infer")
     return InferRequest(describe_clip(clip), model, lifting, focal_px, overrides or {}, named_files(overrides or {}))

@@ -9,10 +9,7 @@ import cv2
 import numpy as np
 
 from ....models.geometry.lens import COEFFICIENTS
-from ..camera import Camera
-
-SHORTEST, LONGEST = 0.1, 100.0
-"""Focal lengths that lenses have, in longer sides of the picture: a field of view of 157°, and of half a degree."""
+from ..camera import LONGEST_FOCAL, SHORTEST_FOCAL, Camera
 
 
 def camera_of(
@@ -66,7 +63,7 @@ def _size(size_px: Sequence[float]) -> tuple[float, float]:
 def _check_focal(K: np.ndarray, size: tuple[float, float] | None) -> None:
     longer = max(size) if size else 2 * max(K[0, 2], K[1, 2])
     for focal in (K[0, 0], K[1, 1]):
-        if not focal > 0 or not SHORTEST <= focal / max(longer, 1.0) <= LONGEST:
+        if not SHORTEST_FOCAL <= focal / max(longer, 1.0) <= LONGEST_FOCAL:
             raise ValueError(f"a focal length of {focal:.4g} px is none of pictures of {longer:.0f} px")
     if not np.allclose(K[2], [0, 0, 1]) or abs(K[1, 0]) > 1:
         raise ValueError("the matrix must be [[fx, 0, cx], [0, fy, cy], [0, 0, 1]]")
