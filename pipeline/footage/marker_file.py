@@ -92,11 +92,9 @@ def _c3d(path: Path) -> _Read:
     points = file["data"]["points"][:3].transpose(2, 1, 0)
     residual = file["data"]["meta_points"]["residuals"][0].T
     points = np.where((residual < 0)[..., None], np.nan, points)
-    first = (
-        float(own["FIRST_TIME"]["value"][0])
-        if "FIRST_TIME" in own
-        else file["header"]["points"]["first_frame"] / rate
-    )
+    first = file["header"]["points"]["first_frame"] / rate
+    if "FIRST_TIME" in own:  # of ours, whose frames may begin between two of the rate
+        first = float(own["FIRST_TIME"]["value"][0])
     units = point["UNITS"]["value"] if "UNITS" in point else []
     names = point["LABELS"]["value"][: points.shape[1]]
     return first + np.arange(len(points)) / rate, points, names, "".join(units[:1]).strip().lower()

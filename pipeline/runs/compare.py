@@ -67,6 +67,24 @@ def compare(path: Path, reference: Path, filtered: bool = False) -> Compared:
             return _compare_arrays(predicted, true, filtered) if arrays else _compare_clip(predicted, true, filtered)
 
 
+def predicted_clip(path: Path, filtered: bool = False) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Times (F) s and poses (F, 17, 3) of a clip's ``poses.npz``.
+
+    Args:
+        path: of ``fit`` or ``infer``.
+        filtered: the filtered motion, not the poses as they were lifted.
+
+    Raises:
+        PosepipeError: missing, or the poses of a keypoint file.
+    """
+    with open_keypoints(path) as predicted:
+        return predicted.array("time", "frames").astype(np.float64), _clip_joints(predicted, filtered)
+
+
+def _clip_joints(predicted: KeypointFile, filtered: bool) -> NDArray[np.float64]:
+    return _joints(predicted, "joint" if filtered or "joint_raw" not in predicted else "joint_raw", "frames", 17, 3)
+
+
 def _reference_of(path: Path, reference: Path, arrays: bool) -> Path:
     if reference.is_file() or not reference.exists():
         return reference
@@ -84,7 +102,7 @@ def _reference_of(path: Path, reference: Path, arrays: bool) -> Path:
 
 
 def _compare_clip(predicted: KeypointFile, true: KeypointFile, filtered: bool) -> Compared:
-    joint = _joints(predicted, "joint" if filtered or "joint_raw" not in predicted else "joint_raw", "frames", 17, 3)
+    joint = _clip_joints(predicted, filtered)
     in_camera_axes = CAMERA in true
     target = _joints(true, CAMERA if in_camera_axes else WORLD, "frames", 17, 3)
     which = _matching(predicted, true, len(target))
@@ -106,7 +124,7 @@ def _compare_clip(predicted: KeypointFile, true: KeypointFile, filtered: bool) -
 
 def _compare_markers(predicted: KeypointFile, reference: Path, filtered: bool) -> Compared:
     """Predictions beside markers in an own rate and own axes: the markers are taken at the times of the frames."""
-    joint = _joints(predicted, "joint" if filtered or "joint_raw" not in predicted else "joint_raw", "frames", 17, 3)
+    joint = _clip_joints(predicted, filtered)
     time, markers = predicted.array("time", "frames"), read_markers(reference)
     target = _in_metres(markers.at(time), reference)
     name = predicted.path.parent.name

@@ -15,6 +15,7 @@ from ..footage.recording import Take
 from ..settings import AFTER_LIFTING, CAMERA_NEEDS, FROM_JOINTS, REPEATED, to_toml
 from ..stages.calibrate import calibrate, describe_rig
 from ..stages.convert_lengths import calibrated_statures, convert_lengths, unit_of_calibration
+from ..stages.find_static import are_static
 from ..stages.label import label_poses
 from ..stages.samples import TakeOfAthlete, build_samples, two_view_warning, undistort_samples
 from ..training.training_set import TrainingSet
@@ -58,8 +59,6 @@ def sample_takes(
     Args:
         moving: by take, whether any of its cameras moves.
     """
-    for name, moves in moving.items():
-        log.info("take %s: cameras count as %s", name, "moving" if moves else "static")
     takes = [
         TakeOfAthlete(
             athlete.name,
@@ -108,19 +107,47 @@ def _undistorted(run: FitRun, method: Prepared, samples: Samples, takes: Sequenc
     return TakeSamples(samples, pinhole)
 
 
-def moving_takes(run: FitRun, everybody: Mapping[str, list[Track]]) -> dict[str, bool]:
+def moving_takes(
+    run: FitRun,
+    everybody: Mapping[str, list[Track]],
+    athletes: Sequence[Athlete],
+    tracks: Mapping[str, Track],
+    timelines: Mapping[str, Timeline],
+) -> dict[str, bool]:
     """Whether any camera of a take moves: as the settings say, else posepipe.toml, else as measured.
 
-    A camera of which nothing is known counts as moving: that costs a little accuracy, the opposite mistake much.
+    What no pictures tell, a calibration that says where cameras stand does, or joints that all of them see. A camera
+    of which nothing is known is treated as moving: that costs a little accuracy, the opposite mistake much.
     """
     static = run.settings.samples.static_cameras
     if static is not None:
-        return {take.name: not static for take in run.takes}
-    moving = {}
+        return _said({take.name: not static for take in run.takes})
+    known: dict[str, bool] = {}
     for take in run.takes:
-        measured = [tracks[0].camera_moves is not False for tracks in run.of(take, everybody)]
-        stated = [camera.moving for camera in take.cameras]
-        moving[take.name] = any(seen if said is None else said for said, seen in zip(stated, measured, strict=True))
+        measured = [people[0].camera_moves for people in run.of(take, everybody)]
+        moves = [
+            seen if camera.moving is None else camera.moving
+            for camera, seen in zip(take.cameras, measured, strict=True)
+        ]
+        if None not in moves or any(moves):
+            known[take.name] = any(moves)
+            continue
+        shown = [tracks[view] for view in next(one for one in athletes if one.take is take).views]
+        placed = all(camera.calibration and camera.calibration.R is not None for camera in take.cameras)
+        if placed or are_static(shown, timelines[take.name]):
+            known[take.name] = False
+        else:
+            log.info(
+                "take %s: nothing tells whether its cameras stand still; if they do, say moving = false in "
+                "posepipe.toml",
+                take.name,
+            )
+    return {take.name: True for take in run.takes} | _said(known)
+
+
+def _said(moving: dict[str, bool]) -> dict[str, bool]:
+    for name, moves in moving.items():
+        log.info("take %s: cameras count as %s", name, "moving" if moves else "static")
     return moving
 
 
