@@ -18,8 +18,10 @@ from ..settings import KeypointSettings
 
 log = logging.getLogger("posepipe")
 
-MOST_FRAMES = 100_000_000
-"""Of a clip: more than a day at 1000 Hz."""
+MOST_FRAMES = 10_000_000
+"""Of a clip: a day at 100 Hz."""
+LONG_CLIP, SPARSE = 100_000, 1000
+"""A longer clip that shows somebody in fewer than one of so many frames has a wrong number in it."""
 FASTEST_HZ = 10_000.0
 """No camera that films people is faster."""
 SLOWEST_STEP_S = 2.0
@@ -27,7 +29,8 @@ SLOWEST_STEP_S = 2.0
 UNITS = {"ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
 """Units of time in s, of which the first counts in which frames follow each other within a second."""
 SMALLEST_PX = 3.0
-"""Coordinates of people that are all smaller are no pixels."""
+LARGEST_PX = 1e6
+"""Coordinates of people that are all smaller, or one of which is larger, are no pixels."""
 LEFT_OF_UNIT = -0.25
 """Shares of the picture less than this are none: people are not so far outside of it."""
 
@@ -96,10 +99,10 @@ def _in_pixels(found: Found, settings: KeypointSettings) -> Found:
         PosepipeError: no pixels, where it is not certain how to make such of them.
     """
     known = found.keypoint[np.isfinite(found.keypoint).all(-1) & (found.confidence > 0)]
-    if not len(known) or np.abs(known).max() >= SMALLEST_PX:
+    if not len(known) or SMALLEST_PX <= np.abs(known).max() <= LARGEST_PX:
         return found
     span = f"from {known.min():.2g} to {known.max():.2g}"
-    if known.min() < LEFT_OF_UNIT:
+    if known.min() < LEFT_OF_UNIT or known.max() > SMALLEST_PX:
         raise PosepipeError(f"its coordinates go {span}, which are no pixels; save them in pixels")
     if settings.image_size_px is None:
         raise PosepipeError(
@@ -116,8 +119,8 @@ def _times(found: Found, settings: KeypointSettings) -> np.ndarray:
     if found.frame.min() < 0:
         raise PosepipeError("it counts frames below 0")
     frames = max(found.frames, int(found.frame.max()) + 1)
-    if frames > MOST_FRAMES:
-        raise PosepipeError(f"it has a frame of number {frames - 1:,}, which is that of no clip")
+    if frames > MOST_FRAMES or frames > LONG_CLIP + SPARSE * len(found.frame):
+        raise PosepipeError(f"it has a frame of number {frames - 1}, which is that of no clip")
     if found.time is not None and settings.rate_hz is None:
         if len(found.time) < frames or not (np.diff(found.time) > 0).all():
             raise PosepipeError("its times do not rise, or are fewer than its frames; say keypoints.rate_hz instead")

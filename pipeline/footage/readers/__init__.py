@@ -17,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
+from zlib import error as BadStream  # noqa: N812
 
 import numpy as np
 
@@ -38,6 +39,12 @@ READERS: dict[str, str] = {
 
 SUFFIXES = (".csv", ".h5", ".json", ".nc", ".npz")
 """Files called so are 2D poses, or nothing that can be read."""
+
+DAMAGED = (
+    OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError, OverflowError, RecursionError,
+    RuntimeError, MemoryError, BadZipFile, BadStream,
+)  # fmt: skip
+"""What reading raises where a file is not as its format says: json, csv, numpy, scipy and h5py differ in it."""
 
 _unusable: set[str] = set()
 """Readers of other packages that cannot be used, of which that has been said."""
@@ -76,7 +83,7 @@ def format_of(path: Path) -> str | None:
         except PosepipeError as error:  # nobody asked for this reader: the others are tried
             log.warning("%s", error)
             _unusable.add(name)
-        except (OSError, ValueError, KeyError, BadZipFile):
+        except DAMAGED:
             continue
     return None
 
@@ -105,8 +112,9 @@ def read(path: Path) -> Found:
         raise PosepipeError(no_poses(path))
     try:
         found: Found = find_reader(name).read(path)
-    except (ValueError, KeyError, TypeError, IndexError, OSError) as error:
-        said = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+    except DAMAGED as error:
+        said = f"it lacks {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
+        said = "its text is not UTF-8" if isinstance(error, UnicodeDecodeError) else said
         raise PosepipeError(f"{path} is not a whole {name} file: {said}") from error
     if len(found.frame) == 0:
         raise PosepipeError(f"{path} holds nobody in any frame")

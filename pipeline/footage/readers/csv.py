@@ -122,9 +122,9 @@ def _long(columns: dict[str, list[str]]) -> Found:
     time = None
     if "time" in columns:
         numbers, first = np.unique(frame, return_index=True)
-        time = np.interp(np.arange(frame.max() + 1), numbers, _numbers(columns["time"])[first])
-        if len(numbers) < len(time):
+        if len(numbers) <= frame.max():
             raise ValueError("it lacks rows of some frames, so that their time is not known")
+        time = np.interp(np.arange(len(numbers)), numbers, _numbers(columns["time"])[first])
     return Found(key[:, 0], keypoint, confidence, joints, time, frames=int(frame.max()) + 1)
 
 
