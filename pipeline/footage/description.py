@@ -6,7 +6,7 @@ All of it may be left out:
     rig = "hall"                 # takes of one rig were filmed by cameras that stayed where they were
     slow_motion = 1.0            # how many times slower than life the clips play
     focal_px = 1480              # of the cameras, for the estimate of where the athlete is; else it is assumed
-    calibration = "calib.toml"   # of a format that is read (``calibrations``); else it is looked for beside the
+    calibration = "calib.toml"   # in one of the formats of ``calibrations``; else it is looked for beside the
                                  # videos, in the folder above, and in folders there that are called calibration;
                                  # "" for none
 

@@ -80,8 +80,8 @@ def skeleton_of(keypoint: np.ndarray, confidence: np.ndarray, stated: str) -> Sk
 def _bone_length(keypoint: np.ndarray, confidence: np.ndarray, skeleton: Skeleton) -> float:
     """Mean length of the bones of limbs and face in poses, in sizes of their boxes."""
     some = slice(None, None, -(-len(keypoint) // ENOUGH_POSES))
-    points = np.where((confidence[some] != 0)[..., None], keypoint[some], np.nan).astype(np.float64)
-    points = points[np.isfinite(points).all(-1).sum(1) > 1]
+    shown = (confidence[some] > 0) & np.isfinite(keypoint[some]).all(-1)
+    points = np.where(shown[..., None], keypoint[some], np.nan).astype(np.float64)[shown.sum(1) > 1]
     if not len(points):
         return 1.0
     size = np.linalg.norm(np.nanmax(points, 1) - np.nanmin(points, 1), axis=-1)
