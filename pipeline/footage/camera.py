@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -107,7 +108,7 @@ class Camera:
         if self.K is None:
             return replace(self, size_px=(size_px[0], size_px[1]))
         if self.size_px is None:
-            off = np.abs(self.K[:2, 2] / np.asarray(size_px) - 0.5)
+            off = np.abs(self.K[:2, 2] / np.asarray(size_px, float) - 0.5)
             if off.max() > OFF_CENTRE:
                 x, y = self.K[:2, 2]
                 raise ValueError(
@@ -154,7 +155,7 @@ def check_focal(focal_px: float, size_px: Sequence[float]) -> None:
     if not WIDEST_PINHOLE <= focal_px / longer <= LONGEST_FOCAL:
         raise PosepipeError(
             f"a focal length of {focal_px:g} px is none of pictures of {_size(size_px)}: give it in px, not in mm "
-            f"(26 mm on 35 mm film are {26 / DIAGONAL_35MM * np.hypot(*size_px):.0f} px)"
+            f"(26 mm on 35 mm film are {26 / DIAGONAL_35MM * math.hypot(*size_px):.0f} px)"
         )
 
 

@@ -69,7 +69,7 @@ class Opened:
             fitting = given.for_pictures(self.frames.image_size.tolist())
         except ValueError as error:
             raise PosepipeError(f"its calibration does not belong to it: {error}") from error
-        if not np.array_equal(fitting.K, given.K):
+        if fitting.focal_px != given.focal_px:
             log.info("%s: its camera has a %s", self.camera.video, fitting.source)
         return replace(self, camera=replace(self.camera, calibration=fitting))
 

@@ -53,4 +53,4 @@ def _annotated(content: dict[str, Any]) -> Found:
     keypoint, visibility = flat_poses([one["keypoints"] for one in labelled])
     frames = np.array([frame_of[one["image_id"]] for one in labelled], int)
     last = max(frame_of.values(), default=-1)
-    return Found(frames, keypoint, (visibility > 0).astype(float), *named, frames=last + 1)
+    return Found(frames, keypoint, (visibility > 0).astype(float), next(iter(named), ()), frames=last + 1)

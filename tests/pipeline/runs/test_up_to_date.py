@@ -228,7 +228,7 @@ WORDS: dict[str, tuple[str, str, set[str]]] = {
     "rig": ('moving = false\nrig = "hall"', "views", {"build_samples"}),
     "slow_motion": ("moving = false\nslow_motion = 2", "views", TRACKING),
     "focal_px": ("moving = false\nfocal_px = 200", "whole", {"place_root"}),
-    "calibration": ('moving = false\ncalibration = "calib.toml"', "labels", {"build_samples", "calibrate"}),
+    "calibration": ('moving = false\ncalibration = "measured.toml"', "labels", {"build_samples", "calibrate"}),
     "leave_out": ('moving = false\nleave_out = ["cam2"]', "views", {"synchronize", "match_people"}),
     "keypoints": ("moving = false\n[keypoints]\nrate_hz = 30", "poses", {"read_people", "frames_of"}),
     "cameras.video": (
@@ -252,7 +252,7 @@ def test_a_changed_word_runs_the_right_stages_again(name: str, bases: dict[str, 
     said, which, first = WORDS[name]
     base = bases[which]
     base.again()
-    (base.footage / "calib.toml").write_text(CALIBRATED.replace("FOCAL", "180"))
+    (base.footage / "measured.toml").write_text(CALIBRATED.replace("FOCAL", "180"))
     described = base.footage / "posepipe.toml"
     try:
         described.write_text(said)
@@ -284,9 +284,9 @@ def test_another_content_of_the_calibration_file_calibrates_again(bases: dict[st
     base.again()
     made = set()
     try:
-        (base.footage / "posepipe.toml").write_text('moving = false\ncalibration = "calib.toml"\n')
+        (base.footage / "posepipe.toml").write_text('moving = false\ncalibration = "measured.toml"\n')
         for focal in ("180", "190"):
-            (base.footage / "calib.toml").write_text(CALIBRATED.replace("FOCAL", focal))
+            (base.footage / "measured.toml").write_text(CALIBRATED.replace("FOCAL", focal))
             assert not base.again()
             assert base.changed() == base.behind({"build_samples", "calibrate"})
             made |= {tuple(keys) for (_, stage), keys in keys_of(base.out).items() if stage == "calibrate"}
@@ -307,3 +307,15 @@ def test_a_checkpoint_that_appears_on_the_disk_is_something_to_do(
     one = digest_of(request, digests)
     checkpoint.write_bytes(b"another")
     assert len({before, one, digest_of(request, digests)}) == 3
+
+
+def test_a_calibration_that_appears_beside_the_videos_is_used(bases: dict[str, Base]) -> None:
+    base = bases["labels"]
+    base.again()
+    path = base.footage / "calib.toml"
+    try:
+        path.write_text(CALIBRATED.replace("FOCAL", "180"))
+        assert not base.again()
+        assert base.changed() == base.behind({"build_samples", "calibrate"})
+    finally:
+        path.unlink()
