@@ -59,28 +59,6 @@ def unit_of_stature(stature: float) -> str | None:
     return next((unit for unit, metres in UNITS_M.items() if SHORTEST_M <= stature * metres <= TALLEST_M), None)
 
 
-def oddest_limb(pose: np.ndarray, skeleton: Skeleton) -> float:
-    """By which factor that half of an arm or leg is longer or shorter than usual which is most so, beside the others.
-
-    Args:
-        pose: (N, J, 3) of one person, of any unit; lengths are medians.
-
-    Returns:
-        1 for usual proportions, NaN without a whole pose.
-    """
-    whole = pose[np.isfinite(pose).all((1, 2))].astype(np.float64)
-    if not len(whole):
-        return float("nan")
-    factors = []
-    for start, end in (("hip", "knee"), ("knee", "ankle"), ("shoulder", "elbow"), ("elbow", "wrist")):
-        usual = np.linalg.norm(np.subtract(_STANDING[f"left_{start}"], _STANDING[f"left_{end}"]))
-        for side in ("left", "right"):
-            ends = np.einsum("lj,njc->lnc", skeleton.landmark_weights(f"{side}_{start}", f"{side}_{end}"), whole)
-            factors.append(np.median(np.linalg.norm(ends[0] - ends[1], axis=-1)) / usual)
-    logs = np.log(np.maximum(factors, np.finfo(float).tiny))
-    return float(np.exp(np.minimum(np.abs(logs - np.median(logs)).max(), 100)))
-
-
 def limb_lengths(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
     """Bones (bone, 2) int64 of a skeleton whose lengths are known, and these (bone) float32 in torsos.
 

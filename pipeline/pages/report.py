@@ -23,7 +23,7 @@ from .angle_tables import angle_table, segment_rows
 from .fit_charts import draw_canonical_space, draw_losses, draw_parities, hip_spread_deg
 from .page import drawn_poses, drawn_skeleton, render_page
 from .sync_chart import draw_signals
-from .trust import DISAGREE, AllViews, Evidence, judge
+from .trust import DISAGREE, Evidence, judge
 
 MAX_POSES = 600
 """Poses of a clip that the page holds; longer clips are thinned out evenly."""
@@ -63,8 +63,6 @@ class ReportedTake:
     """Of each camera with the others on the 3D poses (``consistency``), in body heights; NaN if alone."""
     fused: Sequence[float] = ()
     """Median distance of each camera's detections from the skeleton of all views, in px; NaN if it shows nobody."""
-    all_views: AllViews | None = None
-    """What that skeleton tells of itself."""
     page: str = ""
     """A link to the page of the skeleton of all views, if there is one."""
 
@@ -143,7 +141,6 @@ def _evidence(report: Report) -> Evidence:
         cameras=min(len(take.cameras) for take in report.takes),
         seconds=sum(max(_seconds(camera.frames) for camera in take.cameras) for take in report.takes),
         sync=[take.timeline.verdict for take in report.takes],
-        all_views=[take.all_views for take in report.takes if take.all_views is not None],
         expected_error=_expected_error([camera.pose for camera in cameras if camera.pose]),
         supervised=report.supervised,
     )

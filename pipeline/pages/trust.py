@@ -12,9 +12,6 @@ from typing import Literal
 
 import numpy as np
 
-from ...models.body.body import SHORTEST_M, TALLEST_M
-from ..footage.camera import LONGEST_FOCAL, SHORTEST_FOCAL
-
 Level = Literal["good", "doubtful", "bad"]
 
 AGREE, DISAGREE = 0.015, 0.03
@@ -27,26 +24,8 @@ SMALL_PX = 120
 """Height of a person in the picture below which joints are hard to find."""
 NEAR, FAR = 0.05, 0.1
 """Expected errors of a joint, in body heights, if the model can tell."""
-NEAR_BY, FAR_OFF = 0.04, 0.08
-"""Distances of detections from the skeleton of all views, in body heights: calibrated takes stay within 0.03."""
-ODD, IMPOSSIBLE = 1.5, 2.0
-"""Factors by which parts of limbs are off their usual lengths."""
 FEW_CAMERAS = 3
 SHORT_S = 30.0
-
-
-@dataclass(frozen=True)
-class AllViews:
-    """What the skeleton of all views of a take tells of itself."""
-
-    residual: Sequence[float]
-    """Median distance of each camera's detections from it, in heights of the athlete; NaN if it shows nobody."""
-    focal: Sequence[float]
-    """Focal length of each camera, in longer sides of its pictures; NaN likewise."""
-    stature_m: float | None
-    """Of the athlete; None where lengths have no unit."""
-    oddest_limb: float
-    """By which factor a part of an arm or leg is longer or shorter than usual; NaN without a whole pose."""
 
 
 @dataclass(frozen=True)
@@ -69,8 +48,6 @@ class Evidence:
     """Length of all takes together."""
     sync: Sequence[str]
     """Verdicts of the takes' timelines."""
-    all_views: Sequence[AllViews]
-    """Of each take of which all views were put together."""
     expected_error: float | None
     """Median over the joints of the lifted poses, in body heights; None of methods that cannot tell."""
     supervised: bool
@@ -121,8 +98,6 @@ def _findings(of: Evidence) -> Iterator[tuple[Level, str, str]]:
         )
     else:
         yield "doubtful", "No two cameras could be compared.", "Let several cameras see the athlete at the same time."
-    for one in of.all_views:
-        yield from _of_all_views(one)
     if of.expected_error is not None:
         yield (
             _level(of.expected_error, NEAR, FAR),
@@ -161,27 +136,6 @@ def _findings(of: Evidence) -> Iterator[tuple[Level, str, str]]:
         )
     if of.supervised:
         yield "good", "The model learnt from true 3D poses as well, so it is not self-supervised.", ""
-
-
-def _of_all_views(of: AllViews) -> Iterator[tuple[Level, str, str]]:
-    """Findings on the skeleton of all views of a take, and on its cameras."""
-    check = "Check the calibration, if there is one, and that the videos show the same moments."
-    residual = np.array([value for value in of.residual if np.isfinite(value)])
-    if len(residual):
-        level = _level(float(residual.max()), NEAR_BY, FAR_OFF)
-        yield (
-            level,
-            f"The skeleton of all views lies up to {residual.max():.1%} of the body height from what a camera shows.",
-            "" if level == "good" else check,
-        )
-    if of.stature_m is not None and not SHORTEST_M <= of.stature_m <= TALLEST_M:
-        yield "bad", f"By the calibration the athlete is {of.stature_m:.3g} m tall.", check
-    if of.oddest_limb > ODD:
-        level = _level(of.oddest_limb, ODD, IMPOSSIBLE)
-        yield level, f"A part of a limb is {of.oddest_limb:.1f} times as long, or as short, as usual.", check
-    for focal in of.focal:
-        if np.isfinite(focal) and not SHORTEST_FOCAL <= focal <= LONGEST_FOCAL:
-            yield "bad", f"A focal length is {focal:.3g} times the width of the picture, as no lens has it.", check
 
 
 def _level(value: float, good: float, bad: float) -> Level:

@@ -14,8 +14,6 @@ from ..arrays import FusedPoses, Pose3D, Samples, Timeline
 from ..exporters.clip import Clip, Person
 from ..footage.camera import Camera
 from ..footage.recording import Take
-from ..pages.trust import NEAR_BY
-from ..stages.calibrate import person_size
 from ..stages.smooth import make_motion
 from .clip_chain import Opened
 from .fit_clips import Origin
@@ -55,26 +53,9 @@ def fuse_takes(
     fused: FusedPoses = run.run(fuse_views, samples, poses, cameras, subject="all takes")
     for number, athlete in enumerate(athletes):
         residuals = zip(athlete.take.cameras, residual_px(fused, number, athlete), strict=True)
-        _check_calibration(run, fused, samples, number, athlete)
         each = ", ".join(f"{camera.name} {residual:.1f}" for camera, residual in residuals)
         log.info("take %s: all views together leave residuals (px) of %s", athlete.name, each)
     return fused
-
-
-def _check_calibration(run: FitRun, fused: FusedPoses, samples: Samples, number: int, athlete: Athlete) -> None:
-    """Say so if a calibration that was given does not explain what the cameras show."""
-    if fused.cameras != "all":
-        return
-    here = samples.take == number
-    size = np.nanmedian(np.where(samples.confidence[here].any(-1), person_size(samples)[here], np.nan), 0)
-    shares = [px / size[view] for view, px in enumerate(residual_px(fused, number, athlete))]
-    worst = int(np.argmax(np.nan_to_num(shares)))
-    if shares[worst] > NEAR_BY:
-        run.warn(
-            f"take {athlete.name}: with the calibration the joints lie {shares[worst]:.0%} of the body from where "
-            f"{athlete.take.cameras[worst].name} shows them: check that it belongs to these cameras and videos, and "
-            "that no two cameras are exchanged in it"
-        )
 
 
 def residual_px(fused: FusedPoses, number: int, athlete: Athlete) -> list[float]:

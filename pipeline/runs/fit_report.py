@@ -10,13 +10,11 @@ from urllib.parse import quote
 
 import numpy as np
 
-from ...models.body.body import body_size, oddest_limb
 from ...models.skeleton import SKELETONS
 from ..arrays import FusedPoses, Pose3D, Swaps, Timeline, Track
 from ..exporters import EXPORTERS
 from ..exporters.clip import marked
 from ..pages.report import Report, ReportedCamera, ReportedTake
-from ..pages.trust import AllViews
 from .clip_chain import ClipChain, Opened
 from .fit_clips import Origin
 from .fit_fused import residual_px
@@ -63,7 +61,6 @@ def report_of(run: FitRun, chain: ClipChain, findings: Findings, title: str) -> 
                 findings.swaps[athlete.name],
                 disagreement[athlete.name].tolist(),
                 () if fused is None else residual_px(fused, number, athlete),
-                None if fused is None else _all_views(run, findings, fused, number),
                 _page(run, Path(athlete.take.name, marked(VIEW, MULTIVIEW))),
             )
             for number, athlete in enumerate(findings.athletes)
@@ -81,23 +78,6 @@ def report_of(run: FitRun, chain: ClipChain, findings: Findings, title: str) -> 
     )
 
 
-def _all_views(run: FitRun, findings: Findings, fused: FusedPoses, number: int) -> AllViews:
-    """What the skeleton of all views of an athlete tells of itself."""
-    athlete, skeleton, here = findings.athletes[number], SKELETONS[fused.skeleton], fused.take == number
-    joint = np.asarray(fused.joint)[here]
-    whole = joint[np.isfinite(joint).all((1, 2))]
-    residual, focal = [], []
-    for view, px in enumerate(residual_px(fused, number, athlete)):
-        track = findings.tracks[athlete.views[view]]
-        shown = np.asarray(track.confidence).any(1)
-        height = np.ptp(np.asarray(track.box)[shown][:, 1::2], axis=1)
-        residual.append(px / float(np.median(height)) if len(height) else np.nan)
-        size = run.of(athlete.take, findings.clips)[view].frames.image_size
-        focal.append(_median(fused.focal[here, view]) / float(max(size)))
-    stature = float(np.median(body_size(whole, skeleton))) if len(whole) and fused.unit == "m" else None
-    return AllViews(residual, focal, stature, oddest_limb(joint, skeleton))
-
-
 def _parities(poses: Mapping[str, Pose3D]) -> np.ndarray:
     """Parities (pose) of all poses that were lifted, in units of what is evidence."""
     import torch
@@ -108,11 +88,6 @@ def _parities(poses: Mapping[str, Pose3D]) -> np.ndarray:
     skeleton = SKELETONS[next(iter(poses.values())).skeleton]
     whole = torch.from_numpy(joint[np.isfinite(joint).all((1, 2))])
     return Parity(skeleton)(whole).numpy() / EVIDENCE
-
-
-def _median(values: np.ndarray) -> float:
-    """Median of what is known; NaN if nothing is."""
-    return float(np.nanmedian(values)) if np.isfinite(values).any() else np.nan
 
 
 def _disagreements(run: FitRun, findings: Findings) -> dict[str, np.ndarray]:

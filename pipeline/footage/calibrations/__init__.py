@@ -105,6 +105,10 @@ def read_calibration(path: Path) -> dict[str, Camera]:
     except (ValueError, KeyError, TypeError, IndexError, OSError) as error:
         said = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
         raise PosepipeError(f"{path} is not a whole calibration: {said}") from error
+    places = {tuple(camera.t) for camera in cameras.values() if camera.t is not None}
+    if len(cameras) > 1 and len(places) == 1:  # as programs write it who have found intrinsics only
+        log.info("%s: all cameras stand in the same place, so only their intrinsics are used", path)
+        cameras = {name: replace(camera, R=None, t=None) for name, camera in cameras.items()}
     return {name: replace(camera, source=f"{camera.source} in {path.name}") for name, camera in cameras.items()}
 
 
@@ -150,6 +154,6 @@ def _spelled(name: str) -> str:
 
 
 def _number(name: str) -> int | None:
-    """The only number in a name, or its last."""
+    """The last number in a name; None if there is none."""
     numbers = re.findall(r"\d+", name)
     return int(numbers[-1]) if numbers else None

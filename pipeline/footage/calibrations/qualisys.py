@@ -29,13 +29,19 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> dict[str, Camera]:
-    """All cameras that filmed; those of markers have no pictures (``model``)."""
+    """All cameras that took part.
+
+    Raises:
+        ValueError: not XML, or a camera that lacks something.
+    """
     try:
         root = ElementTree.fromstring(path.read_bytes())  # noqa: S314 - expat expands no entities from elsewhere
     except ElementTree.ParseError as error:
         raise ValueError(f"it is not valid XML ({error})") from error
     cameras = {}
     for number, camera in enumerate(root.iter("camera"), 1):
+        if camera.get("active") == "0":
+            continue
         name = camera.get("serial") or str(number)
         try:
             cameras[name] = _camera(camera)

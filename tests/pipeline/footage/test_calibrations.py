@@ -185,6 +185,22 @@ def test_a_calibration_is_found(name: str, place: str, tmp_path: Path, caplog: p
     assert given(take(folder, 'calibration = ""\n')) == [None, None]
 
 
+def test_intrinsics_alone_are_no_places(tmp_path: Path) -> None:
+    folder = take(tmp_path / "run")
+    path = pose2sim(folder)
+    lines = path.read_text().splitlines()
+    same = {"rotation": "rotation = [0.0, 0.0, 0.0]", "translation": "translation = [0.0, 0.0, 0.0]"}
+    path.write_text("\n".join(same.get(line.split(" =")[0], line) for line in lines))
+    assert all(camera.K is not None and camera.R is camera.t is None for camera in given(folder))
+
+
+def test_a_camera_of_qualisys_that_was_off_is_left_out(tmp_path: Path) -> None:
+    path = qualisys(tmp_path)
+    off = '<camera serial="cam3" active="0"><intrinsic focalLengthU="0"/></camera></cameras>'
+    path.write_text(path.read_text().replace("</cameras>", off))
+    assert list(read_calibration(path)) == list(NAMES)
+
+
 def test_what_is_no_calibration_is_not_found(tmp_path: Path) -> None:
     folder = take(tmp_path / "run")
     (folder / "Config.toml").write_text("[calibration]\nmatrix = 3\n")

@@ -8,9 +8,7 @@ import numpy as np
 import pytest
 from known_samples import samples_of_two_takes
 from known_scene import cameras, people
-from posepipe.models.body.body import oddest_limb
 from posepipe.models.geometry.epipolar import project
-from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.arrays import Samples
 from posepipe.pipeline.stages.convert_lengths import calibrated_statures, convert_lengths, unit_of_calibration
 
@@ -53,15 +51,3 @@ def test_nothing_is_told_without_places_of_cameras() -> None:
     assert np.isnan(calibrated_statures(replace(unseen, confidence=0 * unseen.confidence))).all()
     with pytest.raises(ValueError, match="no places"):
         convert_lengths(samples, ["m", "m"])
-
-
-def test_an_odd_limb_is_found() -> None:
-    joint = people(20)
-    assert oddest_limb(joint, H36M17) < 1.3
-    knee, ankle = H36M17.index("left_knee"), H36M17.index("left_ankle")
-    hip = joint[:, [H36M17.index("left_hip")]]
-    joint[:, [knee]] = hip + 0.3 * (joint[:, [knee]] - hip)
-    joint[:, ankle] = np.nan
-    assert np.isnan(oddest_limb(joint, H36M17))
-    joint[:, ankle] = joint[:, knee]
-    assert oddest_limb(joint, H36M17) > 2
