@@ -199,6 +199,20 @@ BODY25 = Skeleton(
     (("pelvis", ("mid_hip",)), ("thorax", ("neck",)), ("head", ("left_ear", "right_ear"))),
 )  # fmt: skip
 
+BODY25B = Skeleton(
+    "body25b",
+    (
+        *_COCO_JOINTS, "neck", "head", "left_big_toe", "left_small_toe", "left_heel",
+        "right_big_toe", "right_small_toe", "right_heel",
+    ),
+    (
+        *_ARMS_AND_LEGS, *_TRUNK, *_COCO_FACE, ("neck", "left_shoulder"), ("neck", "right_shoulder"),
+        ("neck", "head"), *_FEET,
+    ),
+    _MIDPOINTS,
+)  # fmt: skip
+"""OpenPose's, whose neck is the upper end of the neck, and whose head is the top of the head."""
+
 OPENPOSE18 = Skeleton(
     "openpose18",
     (*_OPENPOSE_ARMS, *_OPENPOSE_LEGS, *_OPENPOSE_FACE),
@@ -207,10 +221,12 @@ OPENPOSE18 = Skeleton(
 )
 
 SKELETONS: dict[str, Skeleton] = {
-    s.name: s for s in (H36M17, COCO17, HALPE26, BLAZEPOSE33, MPII16, BODY25, OPENPOSE18)
+    s.name: s for s in (H36M17, COCO17, HALPE26, BLAZEPOSE33, MPII16, BODY25, BODY25B, OPENPOSE18)
 }
 
-_SYNONYMS = {"root": "pelvis", "hip": "pelvis", "neck": "thorax", "head_top": "head"}
+_SYNONYMS = {
+    "root": "pelvis", "hip": "pelvis", "mid_hip": "pelvis", "chip": "pelvis", "neck": "thorax", "head_top": "head",
+}  # fmt: skip
 """What H36M-17 joints are called elsewhere; a name counts as itself where both are there."""
 
 
@@ -281,6 +297,7 @@ _COMBINATIONS: dict[str, dict[str, dict[str, float]]] = {
     "coco17": _FROM_EARS,
     "blazepose33": _FROM_EARS,
     "body25": _FROM_EARS | {"pelvis": {"mid_hip": 1}, "thorax": {"neck": 1}, "spine": {"mid_hip": 0.5, "neck": 0.5}},
+    "body25b": {"pelvis": _PELVIS, "thorax": _THORAX, "spine": _SPINE},
     "openpose18": _FROM_EARS | {"thorax": {"neck": 1}},
     "halpe26": {"pelvis": {"hip": 1}, "thorax": {"neck": 1}, "spine": {"hip": 0.5, "neck": 0.5}},
     "mpii16": {"spine": {"pelvis": 0.5, "thorax": 0.5}, "nose": {"neck": 1}},
@@ -305,3 +322,29 @@ def mapping_to_h36m17(source: Skeleton) -> Mapping:
             row[source.index(parent)] = weight
     trust = np.where((weights < 0).any(1), _EXTRAPOLATED, 1.0).astype(np.float32)
     return Mapping(source, H36M17, weights, trust)
+
+
+def h36m17_of_names(names: Sequence[str]) -> np.ndarray:
+    """Weights (17, name) float64: ``weights @ points`` gives the joints of H36M-17 of points with these names.
+
+    Where a file has joints of no whole skeleton of ours, pelvis, thorax and spine may come from hips and shoulders.
+
+    Raises:
+        ValueError: a joint that nothing stands for.
+    """
+    try:
+        skeleton, order = recognise(names)
+    except ValueError as error:
+        plain = [_plain(name) for name in names]
+        renamed = [_SYNONYMS[name] if _SYNONYMS.get(name, name) not in plain else name for name in plain]
+        weights = np.zeros((len(H36M17.joints), len(names)))
+        for row, joint in zip(weights, H36M17.joints, strict=True):
+            parts = {joint: 1.0} if joint in renamed else _FROM_EARS.get(joint, {})
+            if not parts or not parts.keys() <= set(renamed):
+                raise ValueError(f"none of its markers is, or makes, the joint {joint!r}") from error
+            for part, weight in parts.items():
+                row[renamed.index(part)] = weight
+        return weights
+    weights = np.zeros((len(H36M17.joints), len(names)))
+    weights[:, order] = mapping_to_h36m17(skeleton).weights
+    return weights

@@ -147,14 +147,17 @@ def video(folder: Path) -> Path:
     return folder / "out"
 
 
-def poses_of_cameras(folder: Path, *more: str, until: str = "synchronize") -> Path:
-    """Files of 2D poses in the place of videos."""
-    take = folder / "run"
+def poses_of_cameras(folder: Path, *more: str, until: str = "samples") -> Path:
+    """Files of 2D poses in the place of videos, of cameras whose places are given in mm."""
+    take, rig = folder / "run", scene_cameras()
     take.mkdir()
     for camera in range(2):
         frames = [{"frame_id": frame, "instances": [{"keypoints": pose.tolist(), "keypoint_scores": [0.9] * 17}]}
                   for frame, pose in enumerate(seen(camera, range(FRAMES)))]  # fmt: skip
         (take / f"cam{camera}.json").write_text(json.dumps(frames))
+    tables = [f"[cam{camera}]\nmatrix = {rig.K[camera].tolist()}\ntranslation = {(1000 * rig.t[camera]).tolist()}\n"
+              f"rotation = {cv2.Rodrigues(rig.R[camera])[0].ravel().tolist()}\n" for camera in range(2)]  # fmt: skip
+    (take / "calib.toml").write_text("\n".join(tables))
     (take / "posepipe.toml").write_text(f'moving = false\n[keypoints]\nrate_hz = {RATE}\nskeleton = "h36m17"\n')
     fit(take, out=folder / "out", settings=quick("canonpose", *more), until=until)
     return folder / "out"

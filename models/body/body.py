@@ -13,6 +13,11 @@ EAR_HEIGHT = 0.936
 MEAN_BONE_M = 0.25
 """Mean length of a bone where the scale is unknown: the 16 bones of H36M-17 are 4.0 m together."""
 
+UNITS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001}
+"""Units of length in which people are measured, in m."""
+SHORTEST_M, TALLEST_M = 0.5, 2.5
+"""Statures that people have."""
+
 _STANDING: dict[str, tuple[float, float, float]] = {
     "pelvis": (0, 0, 0.530), "spine": (0, 0, 0.674), "thorax": (0, 0, 0.818),
     "nose": (0.05, 0, 0.905), "head": (0, 0, 1.0),
@@ -47,6 +52,11 @@ def body_size(pose: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     chain = length("head", "thorax") + length("thorax", "pelvis") + (legs[0] + legs[1]) / 2
     top = 1.0 if "head" in skeleton.joints else EAR_HEIGHT
     return total * np.nanmedian(chain / total) / (top - ANKLE_HEIGHT)
+
+
+def unit_of_stature(stature: float) -> str | None:
+    """The unit of length (``UNITS_M``) in which a stature is one that people have, if it is in any."""
+    return next((unit for unit, metres in UNITS_M.items() if SHORTEST_M <= stature * metres <= TALLEST_M), None)
 
 
 def limb_lengths(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:

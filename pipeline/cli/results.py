@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
@@ -37,7 +38,11 @@ def export(
 def evaluate(
     prediction: Annotated[Path, typer.Argument(help="A poses.npz, or a results folder of fit or infer.")],
     reference: Annotated[
-        Path, typer.Argument(help=".npz with joints_3d_cam, joints_3d_m or joint_3d_cam, or a folder of them.")
+        Path,
+        typer.Argument(
+            help=".npz with joints_3d_cam, joints_3d_m or joint_3d_cam, markers in .c3d or .trc, or a folder of "
+            "such files; or joint angles in .mot."
+        ),
     ],
     out: Annotated[Path | None, typer.Option(help="Folder for evaluation.json, tables and curves.")] = None,
     joints: Annotated[str, typer.Option(help="Names of the joints to evaluate; all by default.")] = "",
@@ -49,7 +54,7 @@ def evaluate(
     ] = False,
     as_json: AsJson = False,
 ) -> None:
-    """Compare predicted poses with a reference, in mm.
+    """Compare predicted poses with a reference, in mm, or joint angles with those of OpenSim, in degrees.
 
     Examples:
 
@@ -57,11 +62,20 @@ def evaluate(
 
       posepipe evaluate test_posepipe test.npz --clusters train.npz --out scores
     """
+    from ..errors import PosepipeError
+    from ..footage.marker_file import ANGLE_SUFFIX
     from ..runs.evaluate import evaluate as run
-    from ..runs.evaluate import save_clusters
+    from ..runs.evaluate import evaluate_angles, save_clusters
+    from ..runs.evaluation_files import angles_as_text, as_text, write_evaluation
     from ..runs.evaluation_files import as_json as plain
-    from ..runs.evaluation_files import as_text, write_evaluation
 
+    speak()
+    if reference.suffix.lower() == ANGLE_SUFFIX:
+        if out or joints or clusters:
+            raise PosepipeError("--out, --joints and --clusters are of joints; a .mot holds angles")
+        scores = evaluate_angles(prediction, reference, filtered=filtered)
+        typer.echo(json.dumps([asdict(score) for score in scores], indent=1) if as_json else angles_as_text(scores))
+        return
     if out and clusters:
         clusters = save_clusters(out / "pose_clusters.npz", clusters)
     found = run(prediction, reference, joints=split(joints), clusters=clusters, filtered=filtered)

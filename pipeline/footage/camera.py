@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -13,6 +14,7 @@ import numpy as np
 
 from ...models.geometry.lens import undistort, undistort_fisheye
 from ..arrays import Frames
+from ..errors import PosepipeError
 from ..settings import CalibrateSettings, RootSettings
 from .video import focal_length_35mm
 
@@ -24,6 +26,15 @@ CALIBRATED = "assumed as calibrate says"
 IN_THE_MIDDLE = "principal point in the middle"
 DIAGONAL_35MM = float(np.hypot(36, 24))
 """Of a picture on 35 mm film, in mm: equivalent focal lengths are compared by diagonals."""
+
+SHORTEST_FOCAL, LONGEST_FOCAL = 0.1, 100.0
+"""Focal lengths that lenses have, in longer sides of the picture: a field of view of 157°, and of half a degree."""
+WIDEST_PINHOLE = 0.2
+"""Shortest focal length, in longer sides, of a picture without distortion: a field of view of 136°."""
+PADDING = 0.02
+"""By how much sides of pictures differ without being of another aspect: codecs pad 1080 lines to 1088."""
+OFF_CENTRE = 0.2
+"""Share of the side by which a principal point may be off the middle, where the size it is for is not known."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,9 +65,14 @@ class Camera:
         R: np.ndarray | None = None,
         t: np.ndarray | None = None,
         lens: Lens = "pinhole",
+        size_px: tuple[float, float] | None = None,
     ) -> Camera:
-        """A calibrated camera: K (3, 3) px, distortion of its lens, R (3, 3) camera_from_world and t (3,) m."""
-        return cls(K, None, distortion, R, t, f"{in_words(K)}, given", lens)
+        """A calibrated camera: K (3, 3) px, distortion of its lens, R (3, 3) camera_from_world and t (3,) m.
+
+        Args:
+            size_px: width and height of the pictures that it was calibrated for, if they are said.
+        """
+        return cls(K, size_px, distortion, R, t, f"{in_words(K)}, given", lens)
 
     @classmethod
     def of_focal_length(cls, size_px: Sequence[float], focal_px: float, source: str = "") -> Camera:
@@ -95,6 +111,33 @@ class Camera:
         """Whether its lens is known to distort."""
         return self.distortion is not None and (self.lens == "fisheye" or bool(self.distortion.any()))
 
+    def for_pictures(self, size_px: Sequence[float]) -> Camera:
+        """The same camera as it sees pictures of a width and height, which may be scaled but not cut.
+
+        Raises:
+            ValueError: pictures of another aspect; or, of a camera of which no size is known, those whose middle is
+                far from its principal point.
+        """
+        if self.K is None:
+            return replace(self, size_px=(size_px[0], size_px[1]))
+        if self.size_px is None:
+            off = np.abs(self.K[:2, 2] / np.asarray(size_px, float) - 0.5)
+            if off.max() > OFF_CENTRE:
+                x, y = self.K[:2, 2]
+                raise ValueError(
+                    f"its principal point ({x:.0f}, {y:.0f}) is far from the middle of pictures of {_size(size_px)}"
+                )
+            return replace(self, size_px=(size_px[0], size_px[1]))
+        scale = np.asarray(size_px) / self.size_px
+        if abs(scale[0] / scale[1] - 1) > PADDING:
+            raise ValueError(f"it is for pictures of {_size(self.size_px)}, and these have {_size(size_px)}")
+        factor = float(scale[np.argmax(self.size_px)])
+        if abs(factor - 1) <= PADDING:
+            return replace(self, size_px=(size_px[0], size_px[1]))
+        K = np.diag([factor, factor, 1]) @ self.K
+        source = f"{in_words(K)}, scaled from {_size(self.size_px)} to {_size(size_px)}; {self.source}"
+        return replace(self, K=K, size_px=(size_px[0], size_px[1]), source=source)
+
     @property
     def pinhole(self) -> Camera:
         """The same camera with nothing said of its lens, for what does not depend on it."""
@@ -113,6 +156,25 @@ class Camera:
         if self.K is None or self.distortion is None:
             return keypoint, confidence
         return without_distortion(keypoint, confidence, self.K, self.distortion, self.lens)
+
+
+def check_focal(focal_px: float, size_px: Sequence[float]) -> None:
+    """Check that a focal length can be that of pictures of a width and height.
+
+    Raises:
+        PosepipeError: it cannot; the sentence says how to convert millimetres.
+    """
+    longer = max(size_px)
+    if not WIDEST_PINHOLE <= focal_px / longer <= LONGEST_FOCAL:
+        raise PosepipeError(
+            f"a focal length of {focal_px:g} px is none of pictures of {_size(size_px)}: give it in px, not in mm "
+            f"(26 mm on 35 mm film are {26 / DIAGONAL_35MM * math.hypot(*size_px):.0f} px)"
+        )
+
+
+def _size(size_px: Sequence[float]) -> str:
+    width, height = size_px
+    return f"{width:g}x{height:g} px"
 
 
 def in_words(K: np.ndarray) -> str:

@@ -7,8 +7,9 @@ All of it may be left out:
     slow_motion = 1.0            # how many times slower than real time the clips play
     focal_px = 1480              # of the cameras, for the estimate of where the athlete is; else it is assumed
     lens = "wide"                # the cameras bend straight lines, as action cameras do; else that is found
-    calibration = "calib.toml"   # Pose2Sim's format: [name] size, matrix, distortions, rotation, translation;
-                                 # the last two may be missing; distortions are k1, k2, p1, p2, k3
+    calibration = "calib.toml"   # in one of the formats of ``calibrations``; else it is looked for beside the
+                                 # videos, in the folder above, and in folders there that are called calibration;
+                                 # "" for none
 
     leave_out = ["right"]        # cameras of this take that are not used; in the folder of all takes, takes as well
 
@@ -67,7 +68,9 @@ class TakeDescription(StageSettings):
     slow_motion: float | None = Field(None, gt=0, description="how many times slower than real time the clips play")
     focal_px: float | None = Field(None, gt=0, description="focal length of the cameras, for the root trajectory")
     lens: KindOfLens | None = Field(None, description="wide if the cameras bend straight lines, as action cameras do")
-    calibration: str = Field("", description="calibration file")
+    calibration: str | None = Field(
+        None, description="calibration file; looked for beside the videos if left out, none if empty"
+    )
     leave_out: list[str] = Field([], description="cameras, takes, or take/camera, that are not used")
     keypoints: dict[str, Any] = Field({}, description="settings of files of 2D poses")
     pictures: PictureSettings = Field(PictureSettings(), description="settings of folders of pictures")

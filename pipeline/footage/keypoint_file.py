@@ -3,7 +3,7 @@
 S samples (instants), V views (cameras), J joints. View ``v`` is the same camera throughout a take.
 
     keypoint     (S, V, J, 2)   px, x right, y down; NaN where missing
-    confidence   (S, V, J)      0..1, 0 where missing; without it, what is not NaN counts as sure
+    confidence   (S, V, J)      0..1, 0 where missing; without it, or where it is NaN, a joint counts as sure
     joint_names  (J) str        any order; they must include all joints of a skeleton of ours (``SKELETONS``)
     take         (S) int        optional: which samples belong together in time; all by default
     instant      (S) int        optional: the sample's place in its take; by default they follow each other

@@ -16,7 +16,7 @@ from typing import Any
 
 from ..errors import PosepipeError
 from ..settings import check_name, parse
-from .calibration_file import read_calibration
+from .calibrations import open_calibration
 from .camera import Camera
 from .chapters import chapter_of
 from .description import DESCRIPTION, CameraDescription, KindOfLens, TakeDescription, camera_name, read_description
@@ -192,11 +192,8 @@ def _described_take(folder: Path, name: str, videos: Mapping[str, Path], tree: d
     where = folder / DESCRIPTION
     description: TakeDescription = parse(TakeDescription, tree, str(where))
     _check_cameras(videos, description.cameras, where)
-    known = read_calibration(folder, description.calibration) if description.calibration else {}
-    if missing := sorted(set(videos) - set(known)) if known else []:
-        raise PosepipeError(
-            f"{folder / description.calibration} has no camera {missing[0]!r}; it has {', '.join(known)}"
-        )
+    calibration = open_calibration(folder, description.calibration)
+    known = calibration.of_take(list(videos)) if calibration else {}
     cameras = tuple(_described(camera, video, description, known) for camera, video in videos.items())
     return Take(name, tuple(_without_others(camera, videos) for camera in cameras), description.rig)
 
@@ -287,8 +284,9 @@ def describe_clip(clip: Path) -> CameraClip:
     tree = read_description(where, read_description(folder.parent / DESCRIPTION, {}))
     take: TakeDescription = parse(TakeDescription, tree, str(where))
     named = (name for name, said in take.cameras.items() if said.video == clip.name)
-    known = read_calibration(folder, take.calibration) if take.calibration else {}
-    return _described(next(named, camera_name(clip)), clip, take, known)
+    name, calibration = next(named, camera_name(clip)), open_calibration(folder, take.calibration)
+    known = calibration.of_camera(name) if calibration else None
+    return _described(name, clip, take, {name: known} if known else {})
 
 
 def _check_cameras(videos: Mapping[str, Path], described: Iterable[str], where: Path) -> None:

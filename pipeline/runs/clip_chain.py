@@ -17,7 +17,7 @@ import numpy as np
 from ..arrays import Detections, Frames, Identities, Pose3D, Swaps, Track
 from ..detectors import Detector
 from ..errors import PosepipeError
-from ..footage.camera import Camera
+from ..footage.camera import Camera, check_focal
 from ..footage.recording import CameraClip
 from ..footage.video import Filmed
 from ..runtime.cache import Cache, SourceFile, joint_key
@@ -68,6 +68,25 @@ class Opened:
         """What users should know of a video that lacks pictures."""
         return [f"{self.camera.video} {sentence}" for sentence in self.frames.lost]
 
+    def checked(self) -> Opened:
+        """The same clip, with the calibration of its camera scaled to its pictures, if their size is known.
+
+        Raises:
+            PosepipeError: a focal length that no lens has, or a calibration for other pictures.
+        """
+        if self.camera.focal_px is not None:
+            check_focal(self.camera.focal_px, self.frames.image_size.tolist())
+        given = self.camera.calibration
+        if given is None or not self.sized:
+            return self
+        try:
+            fitting = given.for_pictures(self.frames.image_size.tolist())
+        except ValueError as error:
+            raise PosepipeError(f"its calibration does not belong to it: {error}") from error
+        if fitting.focal_px != given.focal_px:
+            log.info("%s: its camera has a %s", self.camera.video, fitting.source)
+        return replace(self, camera=replace(self.camera, calibration=fitting))
+
 
 @dataclass(frozen=True)
 class ClipChain:
@@ -86,13 +105,14 @@ class ClipChain:
         return Filmed(camera.video, key, camera.chapters, rate_hz)
 
     def open(self, camera: CameraClip, source: SourceFile, subject: str, part: Part = WHOLE) -> Opened:
-        """Timestamps of a video, or the people in a file of 2D poses.
+        """Timestamps of a video, or the people in a file of 2D poses; a calibration as it is for these pictures.
 
         Args:
             part: what is used of it, in its own time.
 
         Raises:
-            PosepipeError: a clip that cannot be read, or lacks required information, or nothing in the part.
+            PosepipeError: a clip that cannot be read, or lacks required information, nothing in the part, or a
+                calibration for other pictures.
         """
         run, settings = self.cache.run, self.keypoints_of(camera)
         with about(camera.video):
@@ -105,7 +125,7 @@ class ClipChain:
                 found = run(read_people, source, camera.mirrored, settings=settings, subject=subject)
                 frames = run(frames_of, found, settings=settings, subject=subject)
                 opened = Opened(camera, source, frames, found, settings)
-            return self.cut(opened, part, subject)
+            return self.cut(opened.checked(), part, subject)
 
     def cut(self, clip: Opened, part: Part, subject: str) -> Opened:
         """A part of a clip, in its own time; the clip itself where that is all of it.

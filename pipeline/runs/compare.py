@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ...models.body import metrics
+from ...models.body.body import UNITS_M, body_size, unit_of_stature
 from ...models.skeleton import H36M17
 from ..errors import PosepipeError
 from ..footage.keypoint_file import KeypointFile, open_keypoints
+from ..footage.marker_file import MARKER_SUFFIXES, read_markers
+
+log = logging.getLogger("posepipe")
 
 WORLD, CAMERA = "joints_3d_m", "joints_3d_cam"
 """Names of arrays (F, 17, 3) in metres of a clip's reference: in world axes, or camera axes."""
@@ -52,25 +58,55 @@ def compare(path: Path, reference: Path, filtered: bool = False) -> Compared:
     with open_keypoints(path) as predicted:
         joint = predicted.get("joint")
         arrays = joint is not None and joint.ndim == 4
-        with open_keypoints(_reference_of(path, reference, arrays)) as true:
+        of = _reference_of(path, reference, arrays)
+        if of.suffix.lower() in MARKER_SUFFIXES:
+            if arrays:
+                raise PosepipeError(f"{path} is of a keypoint file, whose reference is that file, not {of}")
+            return _compare_markers(predicted, of, filtered)
+        with open_keypoints(of) as true:
             return _compare_arrays(predicted, true, filtered) if arrays else _compare_clip(predicted, true, filtered)
+
+
+def predicted_clip(path: Path, filtered: bool = False) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """Times (F) s and poses (F, 17, 3) of a clip's ``poses.npz``.
+
+    Args:
+        path: of ``fit`` or ``infer``.
+        filtered: the filtered motion, not the poses as they were lifted.
+
+    Raises:
+        PosepipeError: missing, or the poses of a keypoint file.
+    """
+    with open_keypoints(path) as predicted:
+        return predicted.array("time", "frames").astype(np.float64), _clip_joints(predicted, filtered)
+
+
+def _clip_joints(predicted: KeypointFile, filtered: bool) -> NDArray[np.float64]:
+    return _joints(predicted, "joint" if filtered or "joint_raw" not in predicted else "joint_raw", "frames", 17, 3)
 
 
 def _reference_of(path: Path, reference: Path, arrays: bool) -> Path:
     if reference.is_file() or not reference.exists():
         return reference
     name = (path.parent if path.name == "poses.npz" else path).stem if arrays else path.parent.name
-    found = reference / f"{name.removesuffix('_posepipe')}.npz"
-    if not found.is_file():
-        raise PosepipeError(f"there is no reference {found} for {path}")
-    return found
+    stem = name.removesuffix("_posepipe")
+    found = [reference / f"{stem}{suffix}" for suffix in (".npz", *MARKER_SUFFIXES)]
+    there = [one for one in found if one.is_file()]
+    if len(there) != 1:
+        raise PosepipeError(
+            f"there is no reference {found[0]} for {path}, nor a C3D or TRC"
+            if not there
+            else f"there are several references for {path} ({', '.join(map(str, there))}); give one of them"
+        )
+    return there[0]
 
 
 def _compare_clip(predicted: KeypointFile, true: KeypointFile, filtered: bool) -> Compared:
-    joint = _joints(predicted, "joint" if filtered or "joint_raw" not in predicted else "joint_raw", "frames", 17, 3)
+    joint = _clip_joints(predicted, filtered)
     in_camera_axes = CAMERA in true
     target = _joints(true, CAMERA if in_camera_axes else WORLD, "frames", 17, 3)
     which = _matching(predicted, true, len(target))
+    target = _in_metres(target, true.path)
     name, frames = predicted.path.parent.name, len(target)
     action = true.get("action")
     return Compared(
@@ -84,6 +120,43 @@ def _compare_clip(predicted: KeypointFile, true: KeypointFile, filtered: bool) -
         expected_error=_expected_error(predicted, which),
         supervision=_supervision(predicted),
     )
+
+
+def _compare_markers(predicted: KeypointFile, reference: Path, filtered: bool) -> Compared:
+    """Predictions beside markers in an own rate and own axes: the markers are taken at the times of the frames."""
+    joint = _clip_joints(predicted, filtered)
+    time, markers = predicted.array("time", "frames"), read_markers(reference)
+    target = _in_metres(markers.at(time), reference)
+    name = predicted.path.parent.name
+    return Compared(
+        name=name,
+        predicted=joint * 1000.0,
+        true=target * 1000.0,
+        camera=np.full(len(time), name),
+        action=np.full(len(time), ""),
+        in_camera_axes=False,
+        metric=str(predicted.get("unit")) == "m",
+        expected_error=_expected_error(predicted),
+        supervision=_supervision(predicted),
+    )
+
+
+def _in_metres(joint: NDArray[np.float64], path: Path) -> NDArray[np.float64]:
+    """True poses (F, 17, 3) in metres, which may be in another unit.
+
+    Raises:
+        PosepipeError: bodies that nobody has in any unit.
+    """
+    whole = joint[metrics.complete(joint)]
+    if not len(whole):
+        return joint
+    stature = float(np.median(body_size(whole, H36M17)))
+    unit = unit_of_stature(stature)
+    if unit is None:
+        raise PosepipeError(f"{path}: a body of {stature:.3g} m is none, nor one of cm or mm; give true poses in m")
+    if unit != "m":
+        log.warning("%s is in %s, as bodies of %.0f of it are; converted to metres", path, unit, stature)
+    return joint * UNITS_M[unit]
 
 
 def _expected_error(predicted: KeypointFile, which: Any = slice(None)) -> NDArray[np.float64] | None:

@@ -11,12 +11,15 @@ from numpy.typing import NDArray
 from scipy.stats import spearmanr
 
 from ...models.body import metrics
+from ...models.body.angles import joint_angles
 from ...models.body.metrics import Errors
 from ...models.skeleton import H36M17
 from ..errors import PosepipeError
+from ..exporters.angles import opensim_name
 from ..footage.keypoint_file import open_keypoints
+from ..footage.marker_file import read_angles
 from ..runtime.cache import writing_to
-from .compare import Compared, compare
+from .compare import Compared, compare, predicted_clip
 
 TURNING = ("MPJPE", "NMPJPE", "PCK", "N-PCK", "AUC", "N-AUC")
 """Metrics that need the reference in camera axes."""
@@ -101,8 +104,8 @@ def evaluate(
         reference: for poses of a keypoint file, that file with ``joint_3d_cam``. For a clip's, an ``.npz`` with
             ``joints_3d_cam`` (F, 17, 3) in metres and camera axes, or ``joints_3d_m`` in world axes, for which only
             metrics that are invariant to rotation are computed; with ``time`` (F) in s frames are matched by time,
-            else by number; ``action`` names the action. Or a folder of such files, named like cameras or keypoint
-            files.
+            else by number; ``action`` names the action. Or ``.c3d`` or ``.trc`` of markers named like joints, in
+            their own rate and axes. Or a folder of such files, named like cameras or keypoint files.
         joints: joints to evaluate; all by default. Poses stay relative to the pelvis.
         filtered: evaluate a clip's filtered motion, not its poses as lifted, each frame by itself.
         clusters: keypoint file with the true poses of the training split, or a file of ``save_clusters``: adds mPSS.
@@ -111,10 +114,7 @@ def evaluate(
         PosepipeError: missing or unsuitable files, or nothing in common.
     """
     prediction, reference = Path(prediction), Path(reference)
-    files = [prediction] if prediction.is_file() else sorted(prediction.rglob("poses.npz"))
-    if not files:
-        raise PosepipeError(f"{prediction} holds no poses.npz; give the results folder of `posepipe fit` or `infer`")
-    compared = [compare(path, reference, filtered) for path in files]
+    compared = [compare(path, reference, filtered) for path in _predictions(prediction)]
     chosen = _chosen(joints)
     frames = _frames(compared, chosen)
     mean = _score("all frames", frames, frames.errors, len(frames.missing["clips"]))
@@ -132,6 +132,65 @@ def evaluate(
         expected_error=_expected_error(compared),
         supervision=sorted({one.supervision for one in compared} - {""}),
     )
+
+
+@dataclass(frozen=True)
+class AngleScore:
+    """How well a joint angle of a clip agrees with that of a reference."""
+
+    name: str
+    """OpenSim's name of it."""
+    frames: int
+    off_deg: float
+    """Mean distance."""
+    bias_deg: float
+    """Mean difference, the prediction's minus the reference's."""
+    correlation: float
+    """Pearson's, over time; NaN of an angle that does not change."""
+
+
+def evaluate_angles(prediction: Path | str, reference: Path | str, *, filtered: bool = False) -> list[AngleScore]:
+    """How well a clip's joint angles agree with a motion of OpenSim.
+
+    Args:
+        prediction: a clip's ``poses.npz``, or a folder with one.
+        reference: ``.mot``; angles of the same names are compared, at the times of the clip's frames.
+        filtered: of the filtered motion, not the poses as they were lifted.
+
+    Raises:
+        PosepipeError: unsuitable files, or no angle in common.
+    """
+    files = _predictions(Path(prediction))
+    if len(files) > 1:
+        raise PosepipeError(f"{prediction} holds {len(files)} clips; a .mot is compared with one: name its poses.npz")
+    time, joint = predicted_clip(files[0], filtered)
+    true_time, true = read_angles(Path(reference))
+    scores = []
+    for name, angle in joint_angles(joint, H36M17).items():
+        known = true.get(opensim_name(name))
+        shown = np.isfinite(angle) & (time >= true_time[0]) & (time <= true_time[-1])
+        if known is None or not shown.any():
+            continue
+        made, wanted = angle[shown], np.interp(time[shown], true_time, known)
+        same = np.ptp(made) == 0 or np.ptp(wanted) == 0
+        correlation = np.nan if same else float(np.corrcoef(made, wanted)[0, 1])
+        off = made - wanted
+        scores.append(
+            AngleScore(opensim_name(name), len(off), float(abs(off).mean()), float(off.mean()), correlation)
+        )
+    if not scores:
+        raise PosepipeError(
+            f"{files[0]} and {reference} have no angle at the same time; {reference} has {', '.join(true)}"
+        )
+    return scores
+
+
+def _predictions(prediction: Path) -> list[Path]:
+    """The files of poses in a results folder, or the one that is named."""
+    files = [prediction] if prediction.is_file() else sorted(prediction.rglob("poses.npz"))
+    if not files:
+        raise PosepipeError(f"{prediction} holds no poses.npz; give the results folder of `posepipe fit` or `infer`")
+    return files
 
 
 def save_clusters(path: Path, training: Path) -> Path:

@@ -10,7 +10,7 @@ from typing import Any
 
 from ..pages.charts import line_chart
 from ..runtime.cache import write_atomically
-from .evaluate import CURVE_MM, Evaluation, Score
+from .evaluate import CURVE_MM, AngleScore, Evaluation, Score
 
 UNITS = {"PCK": "%", "N-PCK": "%", "AUC": "%", "N-AUC": "%", "mPSS@50": "%", "mPSS@100": "%"}
 """Units of metrics; the others are in mm."""
@@ -38,6 +38,20 @@ def as_text(evaluation: Evaluation) -> str:
     if evaluation.supervision:
         tables.append([f"the model was trained on: {', '.join(evaluation.supervision)}"])
     return "\n\n".join("\n".join(lines) for lines in tables)
+
+
+def angles_as_text(scores: Sequence[AngleScore]) -> str:
+    """A table of angles for people."""
+    rows = {
+        score.name: {
+            "frames": float(score.frames),
+            "off": score.off_deg,
+            "bias": score.bias_deg,
+            "r x 100": 100 * score.correlation,
+        }
+        for score in scores
+    }
+    return "\n".join(_table("angle (degrees)", rows))
 
 
 def write_evaluation(evaluation: Evaluation, folder: Path) -> list[Path]:

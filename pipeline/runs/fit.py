@@ -140,7 +140,7 @@ def _all_stages(run: FitRun, title: str) -> Fit:
     run.reached("sides")
 
     # all takes together
-    moving = moving_takes(run, everybody)
+    moving = moving_takes(run, everybody, athletes, tracks, timelines)
     cameras = unknown_cameras(run, athletes, clips)
     samples = sample_takes(run, method, athletes, tracks, timelines, moving)
     run.reached("samples")

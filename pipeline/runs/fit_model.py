@@ -14,6 +14,8 @@ from ..footage.camera import Camera
 from ..footage.recording import Take
 from ..settings import AFTER_LIFTING, CAMERA_NEEDS, FROM_JOINTS, REPEATED, to_toml
 from ..stages.calibrate import calibrate, describe_rig
+from ..stages.convert_lengths import calibrated_statures, convert_lengths, unit_of_calibration
+from ..stages.find_static import are_static
 from ..stages.label import label_poses
 from ..stages.samples import TakeOfAthlete, build_samples, two_view_warning, undistort_samples
 from ..training.training_set import TrainingSet
@@ -57,8 +59,6 @@ def sample_takes(
     Args:
         moving: by take, whether any of its cameras moves.
     """
-    for name, moves in moving.items():
-        log.info("take %s: cameras count as %s", name, "moving" if moves else "static")
     takes = [
         TakeOfAthlete(
             athlete.name,
@@ -70,10 +70,26 @@ def sample_takes(
         )
         for athlete in athletes
     ]
-    samples = run.run(build_samples, takes, settings=run.settings.samples, subject=EVERYTHING)
+    samples = _in_metres(run, run.run(build_samples, takes, settings=run.settings.samples, subject=EVERYTHING))
     if warning := two_view_warning(samples, method.needs, placed=samples.R is not None):
         run.warn(warning)
     return _undistorted(run, method, samples, [athlete.take for athlete in athletes])
+
+
+def _in_metres(run: FitRun, samples: Samples) -> Samples:
+    """The samples, their cameras placed in metres whatever the unit of their calibration."""
+    statures = calibrated_statures(samples)
+    units = [unit_of_calibration(stature) for stature in statures.tolist()]
+    for name, stature, unit in zip(samples.takes, statures.tolist(), units, strict=True):
+        if unit != "m":
+            run.warn(
+                f"take {name}: lengths of the calibration are in {unit}, as the athlete is {stature:.0f} of it tall; "
+                "they are converted to metres"
+            )
+    if set(units) == {"m"}:
+        return samples
+    converted: Samples = run.run(convert_lengths, samples, units, subject=EVERYTHING)
+    return converted
 
 
 def _undistorted(run: FitRun, method: Prepared, samples: Samples, takes: Sequence[Take]) -> TakeSamples:
@@ -91,19 +107,47 @@ def _undistorted(run: FitRun, method: Prepared, samples: Samples, takes: Sequenc
     return TakeSamples(samples, pinhole)
 
 
-def moving_takes(run: FitRun, everybody: Mapping[str, list[Track]]) -> dict[str, bool]:
+def moving_takes(
+    run: FitRun,
+    everybody: Mapping[str, list[Track]],
+    athletes: Sequence[Athlete],
+    tracks: Mapping[str, Track],
+    timelines: Mapping[str, Timeline],
+) -> dict[str, bool]:
     """Whether any camera of a take moves: from the settings, else posepipe.toml, else as measured.
 
-    Unknown cameras count as moving: that costs little accuracy, the opposite error much.
+    What no pictures tell, a calibration that says where cameras stand does, or joints that all of them see. Unknown
+    cameras count as moving: that costs little accuracy, the opposite error much.
     """
     static = run.settings.samples.static_cameras
     if static is not None:
-        return {take.name: not static for take in run.takes}
-    moving = {}
+        return _said({take.name: not static for take in run.takes})
+    known: dict[str, bool] = {}
     for take in run.takes:
-        measured = [tracks[0].camera_moves is not False for tracks in run.of(take, everybody)]
-        stated = [camera.moving for camera in take.cameras]
-        moving[take.name] = any(seen if said is None else said for said, seen in zip(stated, measured, strict=True))
+        measured = [people[0].camera_moves for people in run.of(take, everybody)]
+        moves = [
+            seen if camera.moving is None else camera.moving
+            for camera, seen in zip(take.cameras, measured, strict=True)
+        ]
+        if None not in moves or any(moves):
+            known[take.name] = any(moves)
+            continue
+        shown = [tracks[view] for view in next(one for one in athletes if one.take is take).views]
+        placed = all(camera.calibration and camera.calibration.R is not None for camera in take.cameras)
+        if placed or are_static(shown, timelines[take.name]):
+            known[take.name] = False
+        else:
+            log.info(
+                "take %s: nothing tells whether its cameras stand still; if they do, say moving = false in "
+                "posepipe.toml",
+                take.name,
+            )
+    return {take.name: True for take in run.takes} | _said(known)
+
+
+def _said(moving: dict[str, bool]) -> dict[str, bool]:
+    for name, moves in moving.items():
+        log.info("take %s: cameras count as %s", name, "moving" if moves else "static")
     return moving
 
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import TypeVar
 
 from ..footage.recording import CameraClip, Take
 from ..runtime.workplace import Workplace
+from .clip_chain import Opened
 from .up_to_date import ArraysRequest, FitRequest
 
 log = logging.getLogger("posepipe")
@@ -61,6 +63,15 @@ class FitRun(Run):
         self.asked = asked
         self.takes: tuple[Take, ...] = asked.takes
         self.cameras: list[tuple[str, CameraClip]] = asked.cameras
+
+    def opened(self, clips: Mapping[str, Opened]) -> None:
+        """Go on with the cameras as they were opened: their calibrations are those of their pictures."""
+        self.cameras = [(name, clips[name].camera) for name, _ in self.cameras]
+        named = dict(self.cameras)
+        self.takes = tuple(
+            replace(take, cameras=tuple(named[f"{take.name}/{camera.name}"] for camera in take.cameras))
+            for take in self.takes
+        )
 
     def of(self, take: Take, results: Mapping[str, T]) -> list[T]:
         """The results of a take's cameras, in order."""

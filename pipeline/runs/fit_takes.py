@@ -89,6 +89,7 @@ def open_clips(run: FitRun, chain: ClipChain) -> dict[str, Opened]:
     for clip in clips.values():
         for sentence in clip.lost:
             run.warn(sentence)
+    run.opened(clips)
     return clips
 
 

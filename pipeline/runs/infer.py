@@ -15,7 +15,7 @@ from ..detectors.choose import checked_options, choose_detector
 from ..errors import PosepipeError
 from ..exporters import DEFAULT_EXPORTS, find_format, without_video
 from ..exporters.clip import Clip, Person
-from ..footage.camera import Camera, find_camera
+from ..footage.camera import Camera, check_focal, find_camera
 from ..footage.keypoint_file import is_keypoint_file
 from ..footage.readers import DATA_SUFFIXES, unknown_format
 from ..footage.recording import holds_poses
@@ -160,6 +160,8 @@ class _OneClip:
     def detect(self, source: SourceFile) -> tuple[Opened, Detections]:
         """The people in the clip, as given or as found in its pictures."""
         opened = self.chain.open(self.asked.clip, source, self.name, self.asked.part)
+        if self.asked.focal_px is not None:
+            check_focal(self.asked.focal_px, opened.frames.image_size.tolist())
         if opened.given is not None:
             if "crop" in self.model.recipe:
                 raise PosepipeError(
@@ -190,7 +192,7 @@ class _OneClip:
 
     def camera(self, opened: Opened) -> Camera | None:
         """What is known or assumed of the camera; nothing where nobody says how large its pictures are."""
-        camera, focal_px = self.asked.clip, self.asked.focal_px
+        camera, focal_px = opened.camera, self.asked.focal_px
         if focal_px is None and camera.calibration is not None:
             return camera.calibration
         if not opened.sized:

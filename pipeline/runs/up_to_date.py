@@ -18,6 +18,7 @@ import numpy as np
 from pydantic import BaseModel
 
 from ..detectors.model_zoo import find_checkpoint
+from ..errors import PosepipeError
 from ..exporters import without_video
 from ..footage.recording import CameraClip, Recording, Take, describe_clip
 from ..runtime.cache import Digests
@@ -133,8 +134,10 @@ def infer_request(
         part: start and end in s of what is used of the clip; where they are None, what ``posepipe.toml`` says counts.
 
     Raises:
-        PosepipeError: a size that nobody has, or a wrong ``posepipe.toml``.
+        PosepipeError: a size that nobody has, a focal length that no camera has, or a wrong ``posepipe.toml``.
     """
+    if focal_px is not None and not 0 < focal_px < np.inf:
+        raise PosepipeError(f"a focal length of {focal_px:g} px cannot be; give that of the camera, or leave it out")
     size = {"height_m": height_m, "segments_m": dict(segments_m or {})}
     lifting: LiftSettings = parse(LiftSettings, size, "infer")
     described = describe_clip(clip)

@@ -17,7 +17,7 @@ from ..runtime.cache import SourceFile, stage
 log = logging.getLogger("posepipe")
 
 
-@stage(version=1)
+@stage(version=2)
 def read_keypoints(
     source: SourceFile, skeleton: str, static_cameras: bool | None, cameras: str, rate_hz: float | None = None
 ) -> Samples:
@@ -84,7 +84,8 @@ def _poses(file: KeypointFile, wanted: str) -> tuple[np.ndarray, np.ndarray, Ske
     found = np.isfinite(keypoint).all(-1)
     confidence = found.astype(np.float32)
     if "confidence" in file:
-        confidence = np.nan_to_num(file.array("confidence", *found.shape).astype(np.float32)) * found
+        said = file.array("confidence", *found.shape).astype(np.float32)
+        confidence = np.where(np.isnan(said), 1, said) * found  # nobody estimated what somebody placed: it is sure
     if confidence.size and not 0 <= confidence.min() <= confidence.max() <= 1:
         low, high = confidence.min(), confidence.max()
         raise PosepipeError(f"{file.path}: confidence runs from {low:g} to {high:g}; expected 0..1, 0 where missing")

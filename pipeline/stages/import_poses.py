@@ -11,18 +11,28 @@ import numpy as np
 from ...models.skeleton import H36M17, SKELETONS, Skeleton, recognise
 from ..arrays import POSES_ONLY, Detections, Frames
 from ..errors import PosepipeError
-from ..footage.joints import declared_mapping
+from ..footage.joints import declared_mapping, skeleton_of
 from ..footage.readers import Found, format_of, read
 from ..runtime.cache import SourceFile, stage
-from ..settings import KeypointSettings, check_name
+from ..settings import KeypointSettings
 
 log = logging.getLogger("posepipe")
 
-WHOLE_BODY = 133
-"""Joints of COCO-WholeBody, of which the first 17 are COCO's."""
-BY_COUNT = {16: "mpii16", 17: "coco17", 18: "openpose18", 25: "body25", 26: "halpe26", 33: "blazepose33",
-            WHOLE_BODY: "coco17"}  # fmt: skip
-"""What so many joints without names are taken to be."""
+MOST_FRAMES = 10_000_000
+"""Of a clip: a day at 100 Hz."""
+LONG_CLIP, SPARSE = 100_000, 1000
+"""A longer clip that shows somebody in fewer than one of so many frames has a wrong number in it."""
+FASTEST_HZ = 10_000.0
+"""No camera that films people is faster."""
+SLOWEST_STEP_S = 2.0
+"""Longer steps between frames are no seconds."""
+UNITS = {"ms": 1e-3, "µs": 1e-6, "ns": 1e-9}
+"""Units of time in s, of which the first counts in which frames follow each other within a second."""
+SMALLEST_PX = 3.0
+LARGEST_PX = 1e6
+"""Coordinates of people that are all smaller, or one of which is larger, are no pixels."""
+LEFT_OF_UNIT = -0.25
+"""Shares of the picture less than this are none: people are not so far outside of it."""
 
 
 @stage(version=2)
@@ -33,12 +43,12 @@ def read_people(source: SourceFile, mirrored: bool, settings: KeypointSettings) 
         mirrored: whether the pictures were mirror images.
 
     Raises:
-        PosepipeError: no such format, a damaged file, joints or a time base that nobody says.
+        PosepipeError: no such format, a damaged file, joints, a time base or a unit that nobody says.
     """
-    found = read(source.path)
+    found = _in_pixels(_sure_where_not_estimated(read(source.path)), settings)
     time = _times(found, settings)
     keypoint, confidence, skeleton = _on_skeleton(found, settings)
-    confidence = np.nan_to_num(confidence).clip(0, 1).astype(np.float32)
+    confidence = confidence.clip(0, 1).astype(np.float32)
     missing = ~np.isfinite(keypoint).all(-1) | (confidence <= 0)
     keypoint = np.where(missing[..., None], np.nan, keypoint).astype(np.float32)
     confidence[missing] = 0
@@ -90,22 +100,75 @@ def _mirrored(found: Detections, width: float) -> Detections:
     return replace(found, keypoint=keypoint, confidence=np.array(found.confidence[:, mirror]), box=box)
 
 
+def _sure_where_not_estimated(found: Found) -> Found:
+    """The same poses, where a joint that somebody placed and nobody estimated (NaN) is sure.
+
+    Trackers without scores write NaN, and so do people who correct a joint by hand.
+    """
+    placed = np.isfinite(found.keypoint).all(-1)
+    return replace(found, confidence=np.where(np.isnan(found.confidence), placed, found.confidence))
+
+
+def _in_pixels(found: Found, settings: KeypointSettings) -> Found:
+    """The same poses in pixels, if their coordinates are shares of the picture's width and height.
+
+    Raises:
+        PosepipeError: no pixels, where it is not certain how to make such of them.
+    """
+    known = found.keypoint[np.isfinite(found.keypoint).all(-1) & (found.confidence > 0)]
+    if not len(known) or SMALLEST_PX <= np.abs(known).max() <= LARGEST_PX:
+        return found
+    span = f"from {known.min():.2g} to {known.max():.2g}"
+    if known.min() < LEFT_OF_UNIT or known.max() > SMALLEST_PX:
+        raise PosepipeError(f"its coordinates go {span}, which are no pixels; save them in pixels")
+    if settings.image_size_px is None:
+        raise PosepipeError(
+            f"its coordinates go {span}, shares of the picture and no pixels: say how large the pictures are, "
+            "image_size_px = [1920, 1080] under [keypoints] in posepipe.toml, or --set keypoints.image_size_px=..."
+        )
+    width, height = settings.image_size_px
+    log.warning("coordinates %s are shares of the picture; brought to pixels of %dx%d", span, width, height)
+    return replace(found, keypoint=found.keypoint * np.array([width, height], float))
+
+
 def _times(found: Found, settings: KeypointSettings) -> np.ndarray:
     """Time of each frame (F) float64 s, as stated, else as the file says."""
     if found.frame.min() < 0:
         raise PosepipeError("it counts frames below 0")
     frames = max(found.frames, int(found.frame.max()) + 1)
+    if frames > MOST_FRAMES or frames > LONG_CLIP + SPARSE * len(found.frame):
+        raise PosepipeError(f"it has a frame of number {frames - 1}, which is that of no clip")
     if found.time is not None and settings.rate_hz is None:
         if len(found.time) < frames or not (np.diff(found.time) > 0).all():
             raise PosepipeError("its times do not rise, or are fewer than its frames; say keypoints.rate_hz instead")
-        return found.time
+        return _in_seconds(found.time)
     rate = settings.rate_hz or found.rate
     if rate is None:
         raise PosepipeError(
             "it does not say its frames per second: add rate_hz = 60 under [keypoints] in posepipe.toml, "
             "or --set keypoints.rate_hz=60"
         )
+    if not 0 < rate <= FASTEST_HZ:
+        raise PosepipeError(f"its rate is {rate:g} frames per second, which cannot be; say keypoints.rate_hz instead")
     return np.arange(frames) / rate
+
+
+def _in_seconds(time: np.ndarray) -> np.ndarray:
+    """Times (F) in s, which the file may have in another unit.
+
+    Raises:
+        PosepipeError: times of no unit, or numbers of frames.
+    """
+    step = float(np.median(np.diff(time))) if len(time) > 1 else 0.0
+    if len(time) > 2 and (np.diff(time) == 1).all():
+        raise PosepipeError("its times count frames; say how many there are per second with keypoints.rate_hz")
+    if step <= SLOWEST_STEP_S:
+        return time
+    for unit, seconds in UNITS.items():
+        if step * seconds <= 1:
+            log.warning("times with steps of %.4g are in %s; brought to seconds", step, unit)
+            return time * seconds
+    raise PosepipeError(f"its times have steps of {step:.4g}, which are no seconds; say keypoints.rate_hz instead")
 
 
 def _on_skeleton(found: Found, settings: KeypointSettings) -> tuple[np.ndarray, np.ndarray, Skeleton]:
@@ -120,7 +183,7 @@ def _on_skeleton(found: Found, settings: KeypointSettings) -> tuple[np.ndarray, 
         keypoint, confidence = mapping.apply(found.keypoint, found.confidence)
         return keypoint, confidence, H36M17
     if settings.skeleton or not names:
-        skeleton = _skeleton_of(count, settings.skeleton)
+        skeleton = skeleton_of(found.keypoint, found.confidence, settings.skeleton)
         order = np.arange(len(skeleton.joints))
     else:
         try:
@@ -128,19 +191,3 @@ def _on_skeleton(found: Found, settings: KeypointSettings) -> tuple[np.ndarray, 
         except ValueError as error:
             raise PosepipeError(f"{error}; say how h36m17 is made of them under [keypoints.h36m17]") from error
     return found.keypoint[:, order], found.confidence[:, order], skeleton
-
-
-def _skeleton_of(count: int, stated: str) -> Skeleton:
-    """The skeleton that is stated, else the usual one of so many joints."""
-    name = stated or BY_COUNT.get(count, "")
-    if not name:
-        raise PosepipeError(
-            f"it has {count} joints and does not say which: say keypoints.skeleton or keypoints.joints"
-        )
-    check_name("skeleton", name, SKELETONS)
-    skeleton = SKELETONS[name]
-    if len(skeleton.joints) != count and (count, name) != (WHOLE_BODY, "coco17"):
-        raise PosepipeError(f"it has {count} joints, but {name} has {len(skeleton.joints)}")
-    if not stated:
-        log.info("%d joints without names are taken to be those of %s (keypoints.skeleton)", count, name)
-    return skeleton

@@ -44,7 +44,7 @@ def make_motion(pose: Pose3D, settings: MotionSettings) -> Pose3D:
         return pose
     there = np.isfinite(pose.joint).all((1, 2))
     size = float(np.median(body_size(np.asarray(pose.joint)[there], SKELETONS[pose.skeleton]))) if there.any() else 0
-    joint, rejected, filled = _moving(pose, pose.joint, _weight(pose), size, settings)
+    joint, rejected, filled, smoothed = _moving(pose, pose.joint, _weight(pose), size, settings)
     if pose.root_trajectory is not None:
         sure = pose.confidence.mean(1, keepdims=True)
         root, *_ = _moving(pose, pose.root_trajectory[:, None], sure, size, settings)
@@ -54,7 +54,7 @@ def make_motion(pose: Pose3D, settings: MotionSettings) -> Pose3D:
         joint=joint,
         canonical=joint @ pose.camera_from_canonical,
         filled=filled,
-        steps=_steps(settings, there, rejected, filled, pose, joint),
+        steps=_steps(settings, there, rejected, filled, smoothed, replace(pose, joint=joint)),
     )
 
 
@@ -65,14 +65,16 @@ def make_motion_of_views(pose: ViewPoses, settings: MotionSettings) -> ViewPoses
     Raises:
         ValueError: poses without times.
     """
-    pose = unfiltered(pose)
+    if pose.time is None:
+        raise ValueError("a motion takes the times of its poses")
+    time, pose = pose.time, unfiltered(pose)
     if settings.filter == "none":
         return pose
     names = ["joint", "canonical", "filled", *(["root_trajectory"] if pose.root_trajectory is not None else [])]
     made: dict[str, Any] = {name: np.array(getattr(pose, name)) for name in names}
     for number in np.unique(pose.take):
         members = np.flatnonzero(pose.take == number)
-        members = members[np.argsort(pose.time[members], kind="stable")]
+        members = members[np.argsort(time[members], kind="stable")]
         for view in range(pose.confidence.shape[1]):
             unseen = np.full((*pose.confidence[members, view].shape, 2), np.nan, np.float32)
             motion = make_motion(pose.of_view(members, view, unseen), settings)
@@ -100,8 +102,10 @@ def _weight(pose: Pose3D) -> np.ndarray:
 
 def _moving(
     pose: Pose3D, points: np.ndarray, weight: np.ndarray, size: float, settings: MotionSettings
-) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """Points (frame, point, 3) as a motion, which of them (frame, point) were outliers, and which are filled.
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Points (frame, point, 3) as a motion; which of them (frame, point) were outliers, and which are filled.
+
+    Last, which frames (frame) the filter smoothed: of short or slow stretches it makes nothing.
 
     Args:
         weight: (frame, point) in 0..1.
@@ -113,14 +117,17 @@ def _moving(
     outlying = _rejected(time, raw, there, OUTLIER_FLOOR * size, settings)
     moving, new = _filled(time, raw, there[:, None] & ~outlying, settings.max_gap_s)
     weight = np.where(new, 0, weight[near]).astype(np.float64)
+    smooth = np.zeros(len(time), bool)
     for run in _runs(np.isfinite(moving).all((1, 2))):
         if time[run][-1] - time[run][0] >= SHORTEST_S:
             flat = moving[run].reshape(len(time[run]), -1)
-            smooth = SMOOTHERS[settings.filter](time[run], flat, np.repeat(weight[run], 3, 1), settings.cutoff_hz)
-            moving[run] = smooth.reshape(moving[run].shape)
+            made = SMOOTHERS[settings.filter](time[run], flat, np.repeat(weight[run], 3, 1), settings.cutoff_hz)
+            smooth[run] = made is not flat
+            moving[run] = made.reshape(moving[run].shape)
     motion, rejected, filled = np.array(points), np.zeros(points.shape[:2], bool), np.zeros(points.shape[:2], bool)
-    motion[near], rejected[near], filled[near] = moving, outlying, new
-    return motion, rejected, filled
+    smoothed = np.zeros(len(points), bool)
+    motion[near], rejected[near], filled[near], smoothed[near] = moving, outlying, new, smooth
+    return motion, rejected, filled, smoothed
 
 
 def _near(time: np.ndarray, there: np.ndarray, gap_s: float) -> np.ndarray:
@@ -183,16 +190,33 @@ def _steps(
     there: np.ndarray,
     rejected: np.ndarray,
     filled: np.ndarray,
-    pose: Pose3D,
-    joint: np.ndarray,
+    smoothed: np.ndarray,
+    motion: Pose3D,
 ) -> list[str]:
-    """The processing in sentences."""
-    left = int(np.isnan(joint).any((1, 2)).sum())
-    weight = "confidence" if pose.expected_error is None else "expected error"
-    how = "found by cross-validation" if settings.filter == "gcv-spline" else f"{settings.cutoff_hz:g} Hz"
+    """What was done, in sentences.
+
+    Args:
+        there: frames (frame) that were lifted; the other masks are those of ``_moving``.
+        motion: what became of them.
+    """
+    left = int(np.isnan(motion.joint).any((1, 2)).sum())
     return [
         f"outliers beyond {settings.outlier_deviations:g} deviations replaced: {int((rejected & filled).sum())}",
         f"gaps up to {settings.max_gap_s:g} s filled: {int((filled.any(1) & ~there).sum())} frames; "
         f"left missing: {left} frames",
-        f"smoothed: {settings.filter}, cutoff {how}, weighted by {weight}",
+        _smoothing(settings, smoothed, motion),
     ]
+
+
+def _smoothing(settings: MotionSettings, smoothed: np.ndarray, motion: Pose3D) -> str:
+    """Whether the filter did anything, and how."""
+    known = np.isfinite(motion.joint).all((1, 2))
+    if not smoothed.any():
+        step = float(np.median(np.diff(motion.time))) if len(motion.time) > 1 else 0.0
+        rate = f" at {1 / step:.4g} frames per second" if step else ""
+        return f"nothing was smoothed: {settings.filter} cannot be applied to {int(known.sum())} poses{rate}"
+    weight = "confidence" if motion.expected_error is None else "expected error"
+    how = "found by cross-validation" if settings.filter == "gcv-spline" else f"{settings.cutoff_hz:g} Hz"
+    short = int((known & ~smoothed).sum())
+    but = f"; {short} frames are in stretches too short for it" if short else ""
+    return f"smoothed: {settings.filter}, cutoff {how}, weighted by {weight}{but}"

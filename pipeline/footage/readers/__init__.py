@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -16,6 +17,7 @@ from itertools import islice
 from pathlib import Path
 from typing import Any
 from zipfile import BadZipFile
+from zlib import error as BadStream  # noqa: N812
 
 import numpy as np
 
@@ -29,10 +31,20 @@ READERS: dict[str, str] = {
     "mmpose": "posepipe.pipeline.footage.readers.mmpose",
     "coco": "posepipe.pipeline.footage.readers.coco",
     "netcdf": "posepipe.pipeline.footage.readers.netcdf",
+    "sleap": "posepipe.pipeline.footage.readers.sleap",
     "csv": "posepipe.pipeline.footage.readers.csv",
     "npz": "posepipe.pipeline.footage.readers.npz",
 }
 """Our readers by name; the module is imported only when it is used."""
+
+SUFFIXES = (".csv", ".h5", ".json", ".nc", ".npz")
+"""Files called so are 2D poses, or nothing that can be read."""
+
+DAMAGED = (
+    OSError, ValueError, KeyError, IndexError, TypeError, AttributeError, EOFError, OverflowError, RecursionError,
+    RuntimeError, MemoryError, BadZipFile, BadStream,
+)  # fmt: skip
+"""What reading raises where a file is not as its format says: json, csv, numpy, scipy and h5py differ in it."""
 
 _unusable: set[str] = set()
 """Readers of other packages that cannot be used, of which that has been said."""
@@ -47,7 +59,8 @@ class Found:
 
     frame: np.ndarray  # (P) int
     keypoint: np.ndarray  # (P, J, 2) px; NaN where missing
-    confidence: np.ndarray  # (P, J); what lies outside 0..1 is brought to its ends
+    confidence: np.ndarray
+    """(P, J); what lies outside 0..1 is brought to its ends, and NaN, which nobody estimated, is sure."""
     joints: tuple[str, ...] = ()
     """Their names, if the file says them."""
     time: np.ndarray | None = None  # (F) s, if the file says it
@@ -70,7 +83,7 @@ def format_of(path: Path) -> str | None:
         except PosepipeError as error:  # nobody asked for this reader: the others are tried
             log.warning("%s", error)
             _unusable.add(name)
-        except (OSError, ValueError, KeyError, BadZipFile):
+        except DAMAGED:
             continue
     return None
 
@@ -99,8 +112,9 @@ def read(path: Path) -> Found:
         raise unknown_format(path)
     try:
         found: Found = find_reader(name).read(path)
-    except (ValueError, KeyError, TypeError, IndexError, OSError) as error:
-        said = f"it lacks {error}" if isinstance(error, KeyError) else str(error)
+    except DAMAGED as error:
+        said = f"it lacks {error}" if isinstance(error, KeyError) else str(error) or type(error).__name__
+        said = "its text is not UTF-8" if isinstance(error, UnicodeDecodeError) else said
         raise PosepipeError(f"{path} is not a whole {name} file: {said}") from error
     if len(found.frame) == 0:
         raise PosepipeError(f"{path} holds nobody in any frame")
@@ -156,6 +170,20 @@ def flat_poses(poses: list[list[float]]) -> tuple[np.ndarray, np.ndarray]:
         raise ValueError(f"a pose has {max(lengths)} numbers; expected x, y and confidence of each joint")
     values = np.array(poses, float).reshape(len(poses), -1, 3)
     return values[..., :2], values[..., 2]
+
+
+def frame_number(picture: int | str) -> int:
+    """The number of a picture, or that at the end of its name.
+
+    Raises:
+        ValueError: a name without one.
+    """
+    if isinstance(picture, int):
+        return picture
+    number = re.search(r"(\d+)(\.\w+)?$", picture)
+    if number is None:
+        raise ValueError(f"the picture {picture!r} ends with no frame number")
+    return int(number.group(1))
 
 
 def first_files(folder: Path, pattern: str, count: int = 3) -> list[Path]:

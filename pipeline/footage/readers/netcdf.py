@@ -19,11 +19,24 @@ _HDF5 = b"\x89HDF"
 
 
 def recognises(path: Path) -> bool:
-    """NetCDF of either kind, by its first bytes."""
-    if not path.is_file() or path.suffix.lower() not in (".nc", ".h5"):
+    """NetCDF of either kind, by its first bytes; of HDF5 that is not called so, what has positions."""
+    if not path.is_file():
         return False
-    with path.open("rb") as file:
-        return file.read(4) in (b"CDF\x01", b"CDF\x02", _HDF5)
+    if path.suffix.lower() == ".h5":
+        return holds_dataset(path, "position")
+    return path.suffix.lower() == ".nc" and _begin(path) in (b"CDF\x01", b"CDF\x02", _HDF5)
+
+
+def holds_dataset(path: Path, name: str) -> bool:
+    """Whether a file is HDF5 with a dataset of this name; without h5py it counts as if it had one."""
+    if not path.is_file() or path.suffix.lower() != ".h5" or _begin(path) != _HDF5:
+        return False
+    try:
+        import h5py
+    except ImportError:
+        return True
+    with h5py.File(path) as file:
+        return name in file
 
 
 def read(path: Path) -> Found:
@@ -47,7 +60,7 @@ def read(path: Path) -> Found:
         names = [axis.removesuffix("s") for axis in axes]
         confidence = confidence.transpose([names.index(axis) for axis in ("time", "individual", "keypoint")])
     else:
-        confidence = np.isfinite(position).all(-1).astype(float)
+        confidence = np.full(position.shape[:-1], np.nan)
     labels = next((variables[name][1] for name in ("keypoint", "keypoints") if name in variables), np.array([], str))
     frame, person = np.nonzero(np.isfinite(position).all(-1).any(-1))
     fps = attributes.get("fps")
@@ -61,6 +74,11 @@ def read(path: Path) -> Found:
         rate=None if fps is None else float(np.asarray(fps).item()),
         frames=len(position),
     )
+
+
+def _begin(path: Path) -> bytes:
+    with path.open("rb") as file:
+        return file.read(4)
 
 
 _Contents = tuple[dict[str, tuple[tuple[str, ...], np.ndarray]], dict[str, Any]]

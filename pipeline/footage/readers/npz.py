@@ -1,7 +1,7 @@
 """npz: the arrays of one camera, such as our own ``poses.npz``.
 
 keypoint     (F, J, 2) or (F, P, J, 2) px, x right, y down; NaN where missing
-confidence   (F, J) or (F, P, J)   0..1; without it, what is not NaN counts as sure
+confidence   (F, J) or (F, P, J)   0..1; without it, or where it is NaN, a joint counts as sure
 joint_names  (J) str
 time         (F) s, or ``rate`` in frames per second, a number or an exact fraction as text
 """
@@ -16,23 +16,32 @@ import numpy as np
 
 from . import Found
 
+_PICKLED = "positions_2d"
+"""What VideoPose3D's files hold: a dictionary, which numpy can only pickle."""
+_HOW_TO_SAVE = (
+    "it holds positions_2d of VideoPose3D as a pickle, which is never opened, as it could run anything; save a "
+    "camera without: np.savez('cam1.npz', keypoint=data['positions_2d'].item()[SUBJECT][ACTION][0], rate=50)"
+)
+
 
 def recognises(path: Path) -> bool:
     """Arrays of one camera: files of several, in which samples come first, are no clips (``keypoints``)."""
     if not path.is_file() or path.suffix.lower() != ".npz":
         return False
     with np.load(path, allow_pickle=False) as file:
-        return "keypoint" in file and ("time" in file or "rate" in file)
+        return _PICKLED in file or ("keypoint" in file and ("time" in file or "rate" in file))
 
 
 def read(path: Path) -> Found:
     """All people of all frames.
 
     Raises:
-        ValueError: damaged, or arrays of another shape.
+        ValueError: damaged, pickled, or arrays of another shape.
     """
     try:
         with np.load(path, allow_pickle=False) as file:
+            if _PICKLED in file:
+                raise ValueError(_HOW_TO_SAVE)
             wanted = ("keypoint", "confidence", "joint_names", "time", "rate")
             arrays = {name: file[name] for name in wanted if name in file}
     except BadZipFile as error:
@@ -43,7 +52,7 @@ def read(path: Path) -> Found:
     if keypoint.ndim == 3:
         keypoint = keypoint[:, None]
     known = np.isfinite(keypoint).all(-1)
-    confidence = arrays.get("confidence", known.astype(float)).reshape(known.shape)
+    confidence = arrays.get("confidence", np.full(known.shape, np.nan)).reshape(known.shape)
     frame, person = np.nonzero(known.any(-1))
     rate = arrays.get("rate")
     return Found(
@@ -52,6 +61,14 @@ def read(path: Path) -> Found:
         confidence=confidence[frame, person],
         joints=tuple(str(name) for name in arrays.get("joint_names", ())),
         time=arrays["time"].astype(float) if "time" in arrays else None,
-        rate=None if rate is None else float(Fraction(str(rate.item()))),
+        rate=None if rate is None else _rate(str(rate.item())),
         frames=len(keypoint),
     )
+
+
+def _rate(said: str) -> float:
+    """Frames per second; NaN if it is no number."""
+    try:
+        return float(Fraction(said))
+    except (ValueError, ZeroDivisionError):
+        return float("nan")

@@ -72,6 +72,14 @@ def read(path: Path, skeleton: str = "h36m17", static: bool | None = None, camer
     return read_keypoints(SourceFile(path, "key"), skeleton, static, cameras)
 
 
+def test_a_joint_that_nobody_estimated_is_sure(tmp_path: Path) -> None:
+    content = arrays()
+    content["confidence"][1, 0, 2:4] = np.nan
+    content["keypoint"][1, 0, 3] = np.nan
+    found = read(save(tmp_path / "a.npz", content))
+    assert found.confidence[1, 0, 2:4].tolist() == [1, 0]
+
+
 def test_our_spelling(tmp_path: Path) -> None:
     content = arrays()
     found = read(save(tmp_path / "a.npz", content))

@@ -260,7 +260,7 @@ WORDS: dict[str, tuple[str, str, set[str]]] = {
     "slow_motion": ("moving = false\nslow_motion = 2", "views", TRACKING),
     "focal_px": ("moving = false\nfocal_px = 200", "whole", {"place_root"}),
     "lens": ('moving = false\nlens = "wide"', "whole", {"fuse_views"}),
-    "calibration": ('moving = false\ncalibration = "calib.toml"', "labels", {"build_samples", "calibrate"}),
+    "calibration": ('moving = false\ncalibration = "measured.toml"', "labels", {"build_samples", "calibrate"}),
     "leave_out": ('moving = false\nleave_out = ["cam2"]', "views", {"synchronize", "match_people"}),
     "keypoints": ("moving = false\n[keypoints]\nrate_hz = 30", "whole poses", {"read_people", "frames_of"}),
     "pictures": ("moving = false\n[pictures]\nrate_hz = 30", "pictures", {"extract_frames"}),
@@ -291,7 +291,7 @@ def test_a_changed_word_runs_the_right_stages_again(name: str, bases: dict[str, 
     said, which, first = WORDS[name]
     base = bases[which]
     base.again()
-    (base.footage / "calib.toml").write_text(CALIBRATED.replace("FOCAL", "180"))
+    (base.footage / "measured.toml").write_text(CALIBRATED.replace("FOCAL", "180"))
     described = base.footage / "posepipe.toml"
     try:
         described.write_text(said)
@@ -323,9 +323,9 @@ def test_another_content_of_the_calibration_file_calibrates_again(bases: dict[st
     base.again()
     made = set()
     try:
-        (base.footage / "posepipe.toml").write_text('moving = false\ncalibration = "calib.toml"\n')
+        (base.footage / "posepipe.toml").write_text('moving = false\ncalibration = "measured.toml"\n')
         for focal in ("180", "190"):
-            (base.footage / "calib.toml").write_text(CALIBRATED.replace("FOCAL", focal))
+            (base.footage / "measured.toml").write_text(CALIBRATED.replace("FOCAL", focal))
             assert not base.again()
             assert base.changed() == base.behind({"build_samples", "calibrate"})
             made |= {tuple(keys) for (_, stage), keys in keys_of(base.out).items() if stage == "calibrate"}

@@ -68,6 +68,17 @@ def test_a_file_with_an_error_is_named(tmp_path: Path) -> None:
         infer(take)
 
 
+@pytest.mark.parametrize(
+    ("name", "content"), [("a.csv", "a,b\n1,2\n"), ("a.json", '{"a": 1}'), ("a.nc", "no"), ("a.h5", "")]
+)
+def test_what_is_called_like_2d_poses_and_holds_none_is_no_broken_video(
+    name: str, content: str, tmp_path: Path
+) -> None:
+    (tmp_path / name).write_text(content)
+    with pytest.raises(PosepipeError, match=f"{name} holds no 2D poses in a format that is known: openpose, mmpose"):
+        infer(tmp_path / name)
+
+
 def test_openpose_folders_are_cameras(tmp_path: Path) -> None:
     for camera in range(2):
         folder = tmp_path / "pose" / f"cam{camera}_json"

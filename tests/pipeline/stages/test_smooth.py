@@ -47,6 +47,27 @@ def test_it_is_nearer_to_the_truth_and_smoother(name: str) -> None:
     assert name in made.steps[-1]
 
 
+@pytest.mark.parametrize(("name", "cutoff_hz"), [("butterworth", 30.0), ("savitzky-golay", 30.0)])
+def test_no_step_claims_a_filter_that_did_nothing(name: str, cutoff_hz: float) -> None:
+    """A cutoff above half the frame rate leaves nothing to remove."""
+    pose, _ = noisy(30)
+    rate = 1 / np.diff(pose.time).mean()
+    made = make_motion(pose, MotionSettings(filter=name, cutoff_hz=cutoff_hz))
+    np.testing.assert_array_equal(made.joint, pose.joint)
+    assert (
+        made.steps[-1]
+        == f"nothing was smoothed: {name} cannot be applied to 30 poses at {rate:.4g} frames per second"
+    )
+
+
+def test_stretches_that_are_too_short_are_named() -> None:
+    pose, _ = noisy(60)
+    for name in ("joint", "canonical"):
+        getattr(pose, name)[3:20] = np.nan
+    made = make_motion(pose, MotionSettings(filter="butterworth"))
+    assert made.steps[-1].endswith("weighted by confidence; 3 frames are in stretches too short for it")
+
+
 def test_short_gaps_are_filled_and_long_ones_are_left() -> None:
     pose, true = noisy(noise=0.001)
     without(pose, 0, 40, 41, *range(70, 90))
