@@ -78,7 +78,8 @@ def infer(
         exports: result files.
         overrides: settings of the stages before training that differ from the model's, nested.
         device: where networks run.
-        from_s, to_s: the part of the clip that is used, in s of its own time, which stays as it is.
+        from_s: where the part of the clip begins that is used, in s of its own time, which stays as it is.
+        to_s: where it ends; the frame of that time does not belong to it.
 
     Raises:
         PosepipeError: a mistake in the input, said in one sentence.
