@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -10,10 +11,12 @@ import cv2
 import numpy as np
 import pytest
 import tomli_w
-from footage import RATE, detected_take, picture_size, scene_cameras, seen
+from footage import RATE, detected, detected_take, picture_size, scene_cameras, seen
+from known_scene import Cameras
 from posepipe.pipeline.arrays import FusedPoses, array_fields
+from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.runs.fit import fit
-from posepipe.pipeline.runs.fit_fused import Fused
+from posepipe.pipeline.runs.fit_fused import FusedPerson
 from posepipe.pipeline.runtime.cache import read_manifest
 from posepipe.pipeline.settings import load_settings
 from quick_fit import QUICK
@@ -22,28 +25,33 @@ TAKES = {"first": range(0, 40), "second": range(200, 250)}
 NOBODY = {"first": {0, 1, 2, *range(20, 32)}, "second": {*range(205, 220), 249}}
 """Instants, of which those inside are too many to be filled."""
 CAMERAS = 3
+SETTINGS = load_settings(overrides=[*QUICK, "fuse.enabled=true", "motion.filter=none", "synchronize.offsets=stated"])
 
 
 @pytest.fixture(scope="module")
 def out(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A fit of two takes of calibrated cameras, whose results are not smoothed."""
-    day, rig = tmp_path_factory.mktemp("fused") / "day", scene_cameras(CAMERAS)
+    day = tmp_path_factory.mktemp("fused") / "day"
     for take, instants in TAKES.items():
-        folder = detected_take(day / take, CAMERAS, instants, NOBODY[take])
-        known = {
-            f"cam{camera}": {
-                "size": list(picture_size(camera)), "matrix": rig.K[camera].tolist(),
-                "rotation": cv2.Rodrigues(rig.R[camera])[0].ravel().tolist(),
-                "translation": rig.t[camera].tolist(), "distortions": [0.0] * 4,
-            }
-            for camera in range(CAMERAS)
-        }  # fmt: skip
-        (folder / "calib.toml").write_text(tomli_w.dumps(known))
-        description = folder / "posepipe.toml"
-        description.write_text('calibration = "calib.toml"\n' + description.read_text())
-    said = [*QUICK, "fuse.enabled=true", "motion.filter=none", "synchronize.offsets=stated"]
-    fit(day, out=day.with_name("out"), settings=load_settings(overrides=said), exports=["npz"])
+        calibrate(detected_take(day / take, CAMERAS, instants, NOBODY[take]), scene_cameras(CAMERAS))
+    fit(day, out=day.with_name("out"), settings=SETTINGS, exports=["npz"])
     return day.with_name("out")
+
+
+def calibrate(take: Path, rig: Cameras) -> Path:
+    """Say where the cameras of a take stand."""
+    known = {
+        f"cam{camera}": {
+            "size": list(picture_size(camera)), "matrix": K.tolist(),
+            "rotation": cv2.Rodrigues(R)[0].ravel().tolist(),
+            "translation": t.tolist(), "distortions": [0.0] * 4,
+        }
+        for camera, (K, R, t) in enumerate(zip(rig.K, rig.R, rig.t, strict=True))
+    }  # fmt: skip
+    (take / "calib.toml").write_text(tomli_w.dumps(known))
+    description = take / "posepipe.toml"
+    description.write_text('calibration = "calib.toml"\n' + description.read_text())
+    return take
 
 
 def fused(out: Path) -> FusedPoses:
@@ -95,7 +103,38 @@ def test_all_that_is_known_beside_the_poses_stands_at_its_instant(take: str, out
 
 
 def test_values_stand_at_the_instants_of_their_own_take() -> None:
-    poses = SimpleNamespace(take=np.array([0, 1, 1]), instant=np.array([0, 3, 1]))
-    one: Any = SimpleNamespace(poses=poses, number=1, timeline=SimpleNamespace(time=np.arange(5)))
+    one: Any = SimpleNamespace(rows=np.array([1, 2]), instant=np.array([3, 1]), time=np.arange(5))
     nan = np.nan
-    np.testing.assert_array_equal(Fused.spread(one, np.array([7.0, 8, 9])), [nan, 9, nan, 8, nan])
+    np.testing.assert_array_equal(FusedPerson.spread(one, np.array([7.0, 8, 9])), [nan, 9, nan, 8, nan])
+
+
+def test_a_camera_that_shows_something_else_is_left_out_and_named(tmp_path: Path) -> None:
+    rig = scene_cameras(4)
+    take = calibrate(detected_take(tmp_path / "take", 4), rig)
+    detected(take / "cam0.json", 0, range(300, 340))
+    done = fit(take, out=tmp_path / "out", settings=SETTINGS, exports=["npz"])
+    (said,) = (warning for warning in done.warnings if "on nobody" in warning)
+    assert said.startswith("take take: camera cam0 agrees with the others on nobody, and is left out")
+    with np.load(tmp_path / "out" / "takes" / "take" / "poses_multiview.npz") as file:
+        assert np.isfinite(file["root_in_camera"]).all((0, 2)).tolist() == [False, True, True, True]
+        np.testing.assert_allclose(file["root_trajectory"], file["root_in_camera"][:, 1], atol=1e-6)
+        np.testing.assert_allclose(file["keypoint"], seen(1, range(40)), rtol=1e-5)
+        np.testing.assert_allclose(file["root_trajectory"], np.tile(rig.t[1], (40, 1)), atol=0.05)
+
+
+def test_a_calibration_that_cannot_be_right_turns_the_verdict_red(tmp_path: Path) -> None:
+    rig = scene_cameras(4)
+    take = calibrate(detected_take(tmp_path / "take", 4), replace(rig, t=7 * rig.t))
+    done = fit(take, out=tmp_path / "out", settings=SETTINGS, exports=["npz"])
+    assert any("the person would be 11." in warning and "calibration" in warning for warning in done.warnings)
+    assert "Do not rely on this model" in (tmp_path / "out" / "report.html").read_text(encoding="utf-8")
+
+
+def test_a_calibration_of_other_cameras_is_refused(tmp_path: Path) -> None:
+    rig = scene_cameras(4)
+    order = [1, 0]
+    take = calibrate(
+        detected_take(tmp_path / "take", 2), replace(rig, K=rig.K[order], R=rig.R[order], t=rig.t[order])
+    )
+    with pytest.raises(PosepipeError, match=r"no two cameras of take take agree.*the calibration does not belong"):
+        fit(take, out=tmp_path / "out", settings=SETTINGS, exports=["npz"])
