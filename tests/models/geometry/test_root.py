@@ -60,3 +60,8 @@ def test_what_does_not_tell_is_nan() -> None:
     poses[4] = np.nan
     found = np.isfinite(locate_root(poses, point, weight)).all(-1)
     assert np.flatnonzero(~found).tolist() == [0, 1, 2, 3, 4]
+
+
+def test_a_person_far_away_is_more_than_a_point() -> None:
+    root = np.tile([3.0, 2.0, 900.0], (len(POSES), 1))
+    np.testing.assert_allclose(locate_root(POSES, image(POSES, root), np.ones(POSES.shape[:2])), root, rtol=1e-6)
