@@ -47,11 +47,12 @@ def detect_in_parts(
     inside = ((parts.time[:, None] >= parts.part[:, 0]) & (parts.time[:, None] <= parts.part[:, 1])).any(1)
     pictures = read_clip(video, frames, parts=parts.part.tolist())
     found = _detect_in(pictures, Task(f"detect {video.path.name}", int(inside.sum())), detector, settings, work)
-    time = np.concatenate([found.time, parts.time[~inside]])
+    others = np.setdiff1d(parts.time, found.time)
+    time = np.concatenate([found.time, others])
     order = np.argsort(time, kind="stable")
     place = np.empty(len(time), np.int32)
     place[order] = np.arange(len(time))
-    motion = np.concatenate([found.camera_motion, np.full((~inside).sum(), np.nan, np.float32)])
+    motion = np.concatenate([found.camera_motion, np.full(len(others), np.nan, np.float32)])
     return replace(found, time=time[order], camera_motion=motion[order], frame=place[found.frame])
 
 
