@@ -13,7 +13,7 @@ from pathlib import Path
 
 import numpy as np
 from posepipe.pipeline.runs.evaluation_files import pictures
-from posepipe.pipeline.runtime.cache import write_atomically
+from posepipe.pipeline.runtime.writing import write_atomically
 
 from tools.learning_curves import CUT, learning_curves
 

@@ -40,9 +40,9 @@ from posepipe.models.skeleton import H36M17
 from posepipe.pipeline import PosepipeError, fit, infer, load_settings
 from posepipe.pipeline.runs.array_files import FUSED
 from posepipe.pipeline.runs.evaluate import evaluate
-from posepipe.pipeline.runtime.cache import write_atomically
 from posepipe.pipeline.runtime.device import choose_device
 from posepipe.pipeline.runtime.workplace import status
+from posepipe.pipeline.runtime.writing import write_atomically
 from posepipe.pipeline.settings import FROM_JOINTS, Settings, method_needs, method_settings
 from posepipe.pipeline.stages.train import train_model
 from posepipe.pipeline.training.model_file import Model

@@ -31,7 +31,7 @@ import tomli_w
 if not __package__:
     sys.path[0] = str(Path(__file__).resolve().parents[1])
 
-from posepipe.pipeline.runtime.cache import write_atomically
+from posepipe.pipeline.runtime.writing import write_atomically
 
 from demo.athlete import Performance
 from demo.cameras import Shot, following_shot, static_shot

@@ -21,7 +21,7 @@ from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.footage.keypoint_file import open_keypoints
 from posepipe.pipeline.pages.drawing import bone_sides
 from posepipe.pipeline.runs.compare import compare
-from posepipe.pipeline.runtime.cache import write_atomically
+from posepipe.pipeline.runtime.writing import write_atomically
 
 SHARES = {"typical": 0.5, "one in ten is worse": 0.9, "one in a hundred is worse": 0.99, "worst": 1.0}
 SIDE, TOP, WORDS = 190, 30, 150

@@ -29,7 +29,7 @@ import numpy as np
 from posepipe.pipeline import fit, infer, load_settings
 from posepipe.pipeline.runs.evaluate import Evaluation, evaluate, save_clusters
 from posepipe.pipeline.runs.evaluation_files import write_evaluation
-from posepipe.pipeline.runtime.cache import write_atomically
+from posepipe.pipeline.runtime.writing import write_atomically
 
 from tools.bench_footage import lifted_footage
 from tools.cut_bench import only_cameras

@@ -30,7 +30,7 @@ from posepipe.models.networks.precision import fastest_precision, hidden_layers
 from posepipe.pipeline.detectors.checkpoint import load_weights
 from posepipe.pipeline.detectors.model_zoo import find_config
 from posepipe.pipeline.errors import PosepipeError
-from posepipe.pipeline.runtime.cache import write_atomically
+from posepipe.pipeline.runtime.writing import write_atomically
 
 if not __package__:
     sys.path.insert(0, str(Path(__file__).resolve().parents[1]))

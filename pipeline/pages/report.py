@@ -17,8 +17,8 @@ import numpy as np
 from ...models.body.body import body_size
 from ...models.skeleton import SKELETONS
 from ..arrays import Detections, Frames, Pose3D, Swaps, Timeline, Track
-from ..runtime.cache import write_atomically
 from ..runtime.utilisation import Busy
+from ..runtime.writing import write_atomically
 from .angle_tables import angle_table, segment_rows
 from .fit_charts import draw_canonical_space, draw_losses, draw_parities, hip_spread_deg
 from .page import drawn_poses, drawn_skeleton, render_page

@@ -17,7 +17,8 @@ from ..arrays import FusedPoses, Samples, Swaps, ViewPoses, array_fields
 from ..exporters.clip import ONLY_PERSON, Person, marked, root
 from ..exporters.npz import AXES
 from ..footage.keypoint_file import open_keypoints
-from ..runtime.cache import SourceFile, writing_to
+from ..runtime.cache import SourceFile
+from ..runtime.writing import writing_to
 from ..stages.sides import describe_swaps, take_members
 from ..training.model_file import Model
 from .array_chain import ArrayChain

@@ -23,8 +23,9 @@ from typing import Any
 from ..errors import PosepipeError
 from ..exporters import DEFAULT_EXPORTS, find_format
 from ..footage.archive import find_clips
-from ..runtime.cache import Digests, write_atomically
+from ..runtime.digests import Digests
 from ..runtime.workers import Begun, Ended, Workers
+from ..runtime.writing import write_atomically
 from .results import about_results
 from .up_to_date import digest_of, infer_request, is_finished
 

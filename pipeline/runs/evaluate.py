@@ -18,7 +18,7 @@ from ..errors import PosepipeError
 from ..exporters.angles import opensim_name
 from ..footage.keypoint_file import open_keypoints
 from ..footage.marker_file import read_angles
-from ..runtime.cache import writing_to
+from ..runtime.writing import writing_to
 from .compare import Compared, compare, predicted_clip
 
 TURNING = ("MPJPE", "NMPJPE", "PCK", "N-PCK", "AUC", "N-AUC")

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from ..pages.charts import line_chart
-from ..runtime.cache import write_atomically
+from ..runtime.writing import write_atomically
 from .evaluate import CURVE_MM, AngleScore, Evaluation, Score
 
 UNITS = {"PCK": "%", "N-PCK": "%", "AUC": "%", "N-AUC": "%", "mPSS@50": "%", "mPSS@100": "%"}

@@ -21,7 +21,8 @@ from ...models.skeleton import H36M17, SKELETONS, mapping_to_h36m17
 from ..errors import PosepipeError
 from ..footage.keypoint_file import KEYPOINT_SUFFIX, open_keypoints
 from ..footage.readers import format_of
-from ..runtime.cache import Digests, SourceFile
+from ..runtime.cache import SourceFile
+from ..runtime.digests import Digests
 from ..runtime.progress import progress
 from ..settings import KeypointSettings
 from ..stages.import_arrays import read_keypoints

@@ -18,7 +18,8 @@ from ..arrays import Pose3D, ViewPoses
 from ..errors import PosepipeError
 from ..exporters import exporter, find_format
 from ..exporters.clip import CAMERA_AXES, Clip
-from ..runtime.cache import SourceFile, unkeyed_fields, write_atomically, writing_to
+from ..runtime.cache import SourceFile, unkeyed_fields
+from ..runtime.writing import write_atomically, writing_to
 
 if TYPE_CHECKING:
     from ..training.model_file import Model

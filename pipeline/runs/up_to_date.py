@@ -21,7 +21,7 @@ from ..detectors.model_zoo import find_checkpoint
 from ..errors import PosepipeError
 from ..exporters import without_video
 from ..footage.recording import CameraClip, Recording, Take, describe_clip
-from ..runtime.cache import Digests
+from ..runtime.digests import Digests
 from ..runtime.workplace import JOURNAL, Journal, request_digest
 from ..settings import LiftSettings, Settings, packages, parse
 from .results import RECORD, are_written

@@ -22,8 +22,10 @@ import numpy as np
 from filelock import FileLock, Timeout
 
 from ..errors import PosepipeError
-from .cache import MANIFEST, Cache, Digests, SourceFile, discard, read_manifest, write_atomically
+from .cache import MANIFEST, Cache, SourceFile, discard, read_manifest
+from .digests import Digests
 from .launcher import this_launch
+from .writing import write_atomically
 
 PACKAGE = Path(__file__).parents[2]
 

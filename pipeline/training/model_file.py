@@ -16,7 +16,7 @@ from ...models.networks.refinement import RefinementUnit
 from ...models.skeleton import SKELETONS
 from ..arrays import HandOver
 from ..errors import PosepipeError
-from ..runtime.cache import write_atomically
+from ..runtime.writing import write_atomically
 from ..settings import method_class, parse
 from .morph_file import MORPH_KINDS, MorphNetwork
 from .torch_file import TorchFormat

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Self
 
 from ...models.skeleton import H36M17
 from ..errors import PosepipeError
-from ..runtime.cache import write_atomically
+from ..runtime.writing import write_atomically
 
 if TYPE_CHECKING:  # torch is imported only where a network is used
     import torch

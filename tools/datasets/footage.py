@@ -15,7 +15,7 @@ import numpy as np
 import tomli_w
 from numpy.typing import NDArray
 from posepipe.models.skeleton import H36M17
-from posepipe.pipeline.runtime.cache import write_atomically
+from posepipe.pipeline.runtime.writing import write_atomically
 from scipy.spatial.transform import Rotation
 
 Array = NDArray[np.float64]

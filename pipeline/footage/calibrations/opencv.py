@@ -46,7 +46,11 @@ def recognises(path: Path) -> bool:
 
 
 def read(path: Path) -> dict[str, Camera]:
-    """All cameras of the file, of its pair, or of the files beside it that hold one camera each."""
+    """All cameras of the file, of its pair, or of the files beside it that hold one camera each.
+
+    Raises:
+        ValueError: no entries of cameras, or what no camera has.
+    """
     entries = {name: value for file in _pair(path) for name, value in _entries(file).items()}
     if any(name.startswith("K_") for name in entries):
         return dict(_named(entries))

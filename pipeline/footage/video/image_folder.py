@@ -35,6 +35,9 @@ def images_in(folder: Path) -> list[tuple[int, Path]]:
 def probe_images(folder: Path, rate_hz: float, mirrored: bool = False) -> Frames:
     """Times and size of the pictures of a folder; those that cannot be read are left out.
 
+    Args:
+        mirrored: whether the camera stored the mirror image.
+
     Raises:
         PosepipeError: none that can be read, or pictures of different sizes.
     """
@@ -65,7 +68,7 @@ def probe_images(folder: Path, rate_hz: float, mirrored: bool = False) -> Frames
 
 
 def read_images(
-    folder: Path, rate_hz: float, parts: Sequence[tuple[float, float]] | None = None
+    folder: Path, rate_hz: float, mirrored: bool = False, parts: Sequence[tuple[float, float]] | None = None
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Time (s) and picture (H, W, 3) uint8 BGR of each picture that can be read, turned as its EXIF data say.
 
@@ -77,7 +80,7 @@ def read_images(
             continue
         picture = _decoded(path, cv2.IMREAD_COLOR)
         if picture is not None:
-            yield time, picture
+            yield time, np.ascontiguousarray(picture[:, ::-1]) if mirrored else picture
 
 
 def _timed(folder: Path, rate_hz: float) -> list[tuple[float, Path]]:

@@ -69,7 +69,7 @@ def read_frames(
 
 
 def read_key_frames(path: Path, frames: Frames) -> Iterator[tuple[float, np.ndarray]]:
-    """Time and picture, as of ``read_frames``, of the frames that stand for themselves.
+    """Time (s) and picture (H, W, 3), as of ``read_frames``, of the frames that stand for themselves.
 
     Raises:
         PosepipeError: not a readable video.

@@ -40,7 +40,7 @@ class Filmed(SourceFile):
 
 
 def probe_clip(video: SourceFile, mirrored: bool = False) -> Frames:
-    """Times, size, orientation and sound of a clip.
+    """When each picture of a clip was taken and how it is to be shown, and its sound.
 
     Args:
         mirrored: whether the camera stored the mirror image.
@@ -70,7 +70,7 @@ def read_clip(
         PosepipeError: not a readable video.
     """
     begin, end = _ends(frames)
-    if frames.whole_time is not None:
+    if frames.is_part:
         inside = [(max(begin, first), min(end, last)) for first, last in parts or [(begin, end)]]
         parts = [(first, last) for first, last in inside if first <= last]
     with closing(_pictures(video, frames, ahead, parts)) as found:
@@ -93,7 +93,7 @@ def read_clip_keys(video: SourceFile, frames: Frames) -> Iterator[Frame]:
 
 def _ends(frames: Frames) -> tuple[float, float]:
     """Between which times (s) pictures are of these frames; infinite where they are all of the clip."""
-    if frames.whole_time is None:
+    if not frames.is_part:
         return -np.inf, np.inf
     return float(frames.time[0]) - ROUNDING_S, float(frames.time[-1]) + ROUNDING_S
 
@@ -103,10 +103,11 @@ def _pictures(
 ) -> Generator[Frame, None, None]:
     """Pictures of all files of a clip; between the parts none, or few."""
     if video.path.is_dir():
-        yield from _of_folder(video, frames, parts)
+        yield from read_images(video.path, _rate(video), frames.mirrored, parts)
         return
-    for file, start, end, own in _timed(video, frames):
-        here = None if parts is None else [(a - start, b - start) for a, b in parts if b >= start and a < end]
+    for file, start, own in _timed(video, frames):
+        end = start + own.time[-1]
+        here = None if parts is None else [(a - start, b - start) for a, b in parts if b >= start and a <= end]
         if here != []:
             with closing(pictures.read_frames(file, own, ahead=ahead, parts=here)) as found:
                 yield from ((start + time, picture) for time, picture in found)
@@ -114,29 +115,24 @@ def _pictures(
 
 def _key_pictures(video: SourceFile, frames: Frames) -> Iterator[Frame]:
     if video.path.is_dir():
-        yield from _of_folder(video, frames)
+        yield from read_images(video.path, _rate(video), frames.mirrored)
         return
-    for file, start, _, own in _timed(video, frames):
+    for file, start, own in _timed(video, frames):
         yield from ((start + time, picture) for time, picture in pictures.read_key_frames(file, own))
-
-
-def _of_folder(
-    video: SourceFile, frames: Frames, parts: Sequence[tuple[float, float]] | None = None
-) -> Iterator[Frame]:
-    for time, picture in read_images(video.path, _rate(video), parts):
-        yield time, np.ascontiguousarray(picture[:, ::-1]) if frames.mirrored else picture
 
 
 def _files(video: SourceFile) -> tuple[Path, ...]:
     return (video.path, *video.chapters) if isinstance(video, Filmed) else (video.path,)
 
 
-def _timed(video: SourceFile, frames: Frames) -> Iterator[tuple[Path, float, float, Frames]]:
-    """Each file of a clip with its start, that of the next one (s), and its frames in its own time."""
+def _timed(video: SourceFile, frames: Frames) -> Iterator[tuple[Path, float, Frames]]:
+    """Each file of a clip with its start (s), and all of its own frames, of which those of the clip may be a part."""
     starts = frames.chapter_starts or [0.0]
-    time = frames.time if frames.whole_time is None else frames.whole_time
-    for file, start, end in zip(_files(video), starts, [*starts[1:], np.inf], strict=True):
-        yield file, start, end, replace(frames, time=time[(time >= start) & (time < end)] - start)
+    time = np.asarray(frames.time if frames.whole_time is None else frames.whole_time)
+    first = [*np.searchsorted(time, np.array(starts) - ROUNDING_S), len(time)]
+    for number, (file, start) in enumerate(zip(_files(video), starts, strict=True)):
+        own = time[first[number] : first[number + 1]] - start
+        yield file, start, replace(frames, time=own, whole_time=None, chapter_starts=[])
 
 
 def _rate(video: SourceFile) -> float:
@@ -168,10 +164,14 @@ def _joined(files: Sequence[Path], found: Sequence[Frames]) -> Frames:
         audio_envelope=_joined_sound(starts, [each.audio_envelope for each in found]),
         chapter_starts=starts,
         own_times=all(each.own_times for each in found),
-        lost=[
-            f"{sentence} (in {file.name})" for file, each in zip(files, found, strict=True) for sentence in each.lost
-        ],
+        lost=_said(files, [each.lost for each in found]),
     )
+
+
+def _said(files: Sequence[Path], sentences: Sequence[list[str]]) -> list[str]:
+    """What is to be said of each chapter, in sentences about the first."""
+    later = zip(files[1:], sentences[1:], strict=True)
+    return [*sentences[0], *(f"goes on in {file.name}, which {said}" for file, each in later for said in each)]
 
 
 def _joined_sound(starts: Sequence[float], sounds: Sequence[np.ndarray | None]) -> np.ndarray | None:

@@ -11,7 +11,7 @@ from footage import FakeDetector
 from posepipe.pipeline.footage.recording import describe_clip
 from posepipe.pipeline.runs.infer import infer
 from posepipe.pipeline.runs.up_to_date import digest_of, infer_request, is_finished
-from posepipe.pipeline.runtime.cache import Digests
+from posepipe.pipeline.runtime.digests import Digests
 from quick_fit import Fitted
 
 

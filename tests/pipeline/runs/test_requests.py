@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 from posepipe.pipeline.runs.up_to_date import FitRequest, digest_of, named_files
-from posepipe.pipeline.runtime.cache import Digests
+from posepipe.pipeline.runtime.digests import Digests
 from posepipe.pipeline.settings import Settings, load_settings
 from posepipe.pipeline.settings.extensions import forget_extensions
 

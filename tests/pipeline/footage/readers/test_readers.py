@@ -595,8 +595,8 @@ def test_poses_that_were_found_in_a_mirror_image_are_turned_back(tmp_path: Path)
     path = tmp_path / "a.npz"
     joints = np.random.default_rng(0).uniform(10, 90, (5, 17, 2))
     np.savez(path, keypoint=joints, confidence=np.ones((5, 17)), rate=30.0)
-    plain = read_people(SourceFile(path, "key"), False, KeypointSettings(image_size_px=(100, 80)))
-    turned = read_people(SourceFile(path, "key"), True, KeypointSettings(image_size_px=(100, 80)))
+    settings = KeypointSettings(image_size_px=(100, 80), skeleton="h36m17")
+    plain, turned = (read_people(SourceFile(path, "key"), mirrored, settings) for mirrored in (False, True))
     mirror = SKELETONS[plain.skeleton].mirror
     np.testing.assert_allclose(turned.keypoint[:, mirror, 0], 99 - plain.keypoint[..., 0], rtol=1e-5)
     np.testing.assert_array_equal(turned.keypoint[:, mirror, 1], plain.keypoint[..., 1])
