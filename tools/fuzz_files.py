@@ -100,11 +100,12 @@ def video_variants(seed: int, folder: Path) -> Iterator[list[str]]:
 
 
 def model_variants(seed: int, folder: Path) -> Iterator[list[str]]:
-    """``infer`` with a damaged model, and in a results folder in which a file of the cache or a result is damaged."""
+    """``infer`` with a damaged model, and in a results folder in which a file of the cache is damaged."""
     clip, model, results = folder / CLIP, folder / MODEL, folder / "results"
     made = ["infer", str(clip), "--model", str(model), "--out", str(results), "--export", "npz,csv"]
     subprocess.run([*POSEPIPE, *made], check=True, capture_output=True)
-    kept = sorted(path.relative_to(results) for path in results.rglob("*") if path.is_file() and path.stat().st_size)
+    stored = sorted((results / "cache").rglob("*"))
+    kept = [path.relative_to(results) for path in stored if path.is_file() and path.stat().st_size]
     for number in itertools.count():
         rng = random.Random(f"{seed} {number}")  # noqa: S311
         if number % 2:
