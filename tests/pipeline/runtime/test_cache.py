@@ -17,15 +17,15 @@ from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.runtime import cache as cache_module
 from posepipe.pipeline.runtime.cache import (
     Cache,
-    Digests,
     SourceFile,
     Work,
     key_of,
     read_manifest,
     result_key,
     stage,
-    write_atomically,
 )
+from posepipe.pipeline.runtime.digests import Digests
+from posepipe.pipeline.runtime.writing import write_atomically
 from posepipe.pipeline.settings import UNKEYED, StageSettings
 from pydantic import Field
 
