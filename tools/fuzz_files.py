@@ -38,6 +38,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from tools.damage import damaged
+from tools.fuzz_texts import keypoint_variants, settings_variants
 
 LIMIT_S = 60.0
 
@@ -123,6 +124,8 @@ def model_variants(seed: int, folder: Path) -> Iterator[list[str]]:
 KINDS = {
     "videos": Kind(video_variants, 500),
     "models and caches": Kind(model_variants, 100),
+    "keypoint files": Kind(keypoint_variants, 300),
+    "settings and calibrations": Kind(settings_variants, 200),
 }
 
 # ----------------------------------------------------------------------------------------------------- running
@@ -230,8 +233,7 @@ def fuzz(kind: Kind, seed: int, place: Path, options: argparse.Namespace) -> tup
         if wrong:
             print(f"variant {number} of seed {seed}: {wrong}: posepipe {' '.join(words)}", flush=True)
             print("    " + "\n    ".join(outcome.text.splitlines()[-8:]), flush=True)
-        made = [path for path in map(Path, words) if path.parent == folder and path.name.startswith(f"{number}_")]
-        for path in made:
+        for path in list(folder.glob(f"{number}_*")):
             if wrong and options.keep:
                 options.keep.mkdir(parents=True, exist_ok=True)
                 shutil.move(path, options.keep / path.name)

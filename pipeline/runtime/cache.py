@@ -26,6 +26,7 @@ from pydantic import BaseModel
 
 from ..arrays import HandOver, durable
 from ..errors import PosepipeError
+from .checksums import checksums
 from .writing import sync_folder, writing_to
 
 H = TypeVar("H", bound=HandOver)
@@ -178,7 +179,7 @@ class Cache:
                 self._on_use(subject, stage.name, key)
             if (entry / MANIFEST).exists():
                 try:
-                    return stage.returns.load(entry, read_manifest(entry)["notes"]).with_key(key)
+                    return _loaded(stage, entry, key)
                 except DAMAGED:
                     log.warning("%s is damaged; it is made anew", entry)
                     if folder == self.folder and self._rank == 0:
@@ -289,7 +290,7 @@ def store(result: HandOver, entry: Path, facts: dict[str, Any]) -> None:
         try:
             result.save(making)
             size = sum(file.stat().st_size for file in making.iterdir())
-            manifest = {**facts, "bytes": size, "notes": result.notes()}
+            manifest = {**facts, "bytes": size, "crc32": checksums(making), "notes": result.notes()}
             with durable(making / MANIFEST) as file:
                 file.write(json.dumps(manifest, indent=1).encode())
             sync_folder(making)
@@ -298,6 +299,13 @@ def store(result: HandOver, entry: Path, facts: dict[str, Any]) -> None:
             shutil.rmtree(making, ignore_errors=True)
             raise
         sync_folder(entry.parent)
+
+
+def _loaded(stage: Stage[..., H], entry: Path, key: str) -> H:
+    """A stored result whose bytes are those that were written."""
+    if (manifest := read_manifest(entry))["crc32"] != checksums(entry):
+        raise ValueError(f"{entry} is not as it was written")
+    return stage.returns.load(entry, manifest["notes"]).with_key(key)
 
 
 def discard(entry: Path) -> None:

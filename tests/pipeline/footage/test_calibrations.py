@@ -276,9 +276,9 @@ def test_what_no_camera_has_is_refused(old: str, new: str, sentence: str, tmp_pa
 
 def test_a_fisheye_of_a_file_is_one(tmp_path: Path) -> None:
     path = pose2sim(tmp_path)
-    assert {camera.lens for camera in read_calibration(path).cameras.values()} == {"pinhole"}
+    assert {camera.lens for camera in read_calibration(path).values()} == {"pinhole"}
     path.write_text(path.read_text().replace("fisheye = false", "fisheye = true"))
-    for camera in read_calibration(path).cameras.values():
+    for camera in read_calibration(path).values():
         assert camera.lens == "fisheye" and camera.distortion.shape == (4,)
 
 

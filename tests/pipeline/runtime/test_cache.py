@@ -334,6 +334,9 @@ def test_a_damaged_result_is_made_anew(
         again = Cache(tmp_path).run(double, numbers, settings=DoubleSettings())
     np.testing.assert_array_equal(again.value, [0, 2, 4])
     assert "is damaged; it is made anew" in caplog.text
+    stored = tmp_path / "double" / made.key / "value.npy"
+    stored.write_bytes(stored.read_bytes()[:-8] + np.float64(7).tobytes())
+    np.testing.assert_array_equal(Cache(tmp_path).run(double, numbers, settings=DoubleSettings()).value, [0, 2, 4])
     np.testing.assert_array_equal(Cache(tmp_path).run(double, numbers, settings=DoubleSettings()).value, [0, 2, 4])
 
 
