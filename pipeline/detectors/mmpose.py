@@ -27,7 +27,8 @@ from .boxes import BoxSource, mediapipe_boxes
 from .checkpoint import file_digest, load_weights
 from .following import follow
 from .frozen import CannotCompileError, CompiledBackbone, FrozenBackbone
-from .model_zoo import find_config, find_config_of, has_openvino, why_not
+from .model_zoo import find_config, find_config_of, why_not
+from .openvino_backbone import OpenVinoBackbone
 
 if reason := why_not():
     raise PosepipeError(f"mmpose cannot run, because {reason}; or set detect.detector = mediapipe")
@@ -221,11 +222,7 @@ def _compile(model: Any, pipeline: list[Any], precision: Precision) -> str:
 
 def _compilers(device: torch.device) -> list[type[CompiledBackbone]]:
     """What can compile a network for a device, the fastest first."""
-    if device.type != "cpu" or not has_openvino():
-        return [FrozenBackbone]
-    from .openvino_backbone import OpenVinoBackbone
-
-    return [OpenVinoBackbone, FrozenBackbone]
+    return [OpenVinoBackbone, FrozenBackbone] if device.type == "cpu" else [FrozenBackbone]
 
 
 def _dataset_meta(config: Config, path: Path) -> dict[str, Any]:

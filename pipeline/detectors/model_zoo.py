@@ -116,11 +116,6 @@ def why_not() -> str | None:
     return None
 
 
-def has_openvino() -> bool:
-    """Whether the processor runs networks in OpenVINO, and not in PyTorch."""
-    return find_spec("openvino") is not None
-
-
 def status() -> str:
     """One sentence for ``posepipe doctor``: whether MMPose can run, and with which model."""
     reason = why_not()
@@ -129,8 +124,7 @@ def status() -> str:
     found = find_checkpoint()
     if found is None:
         return f"mmpose {version('mmpose')} can run, but needs a checkpoint: posepipe models pull rtmpose-m"
-    runtime = f"OpenVINO {version('openvino')} on the processor" if has_openvino() else "PyTorch"
-    return f"mmpose {version('mmpose')} can run: {found.config.stem} with {found.checkpoint}, in {runtime}"
+    return f"mmpose {version('mmpose')} can run: {found.config.stem} with {found.checkpoint}"
 
 
 def _mim() -> Path:
