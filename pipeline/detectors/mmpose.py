@@ -23,7 +23,7 @@ from ..errors import PosepipeError
 from ..footage.joints import declared_mapping
 from ..runtime.utilisation import network
 from . import People
-from .boxes import BoxSource, mediapipe_boxes
+from .boxes import BoxSource, blazepose_boxes
 from .checkpoint import file_digest, load_weights
 from .following import follow
 from .frozen import CannotCompileError, CompiledBackbone, FrozenBackbone
@@ -67,7 +67,7 @@ class MMPoseDetector:
             first box, and another when nobody is seen any more.
         h36m17: of which of the model's joints a joint of H36M-17 is the middle, for joints of the user's own; those
             of its own name need not be said.
-        boxes: where boxes come from; MediaPipe by default.
+        boxes: where boxes come from; the embedded detector by default.
 
     Raises:
         PosepipeError: unknown or unusable config, unknown joints, or a checkpoint that does not fit.
@@ -103,7 +103,7 @@ class MMPoseDetector:
         self.skeleton, self._joints = _skeleton(self._model) if not h36m17 else (H36M17, list(range(len(names))))
         self.confidence_kind = _confidence_kind(self._model.head)
         self._batch_size = batch_size
-        self._boxes = boxes or mediapipe_boxes(1 if follow_poses else box_every)
+        self._boxes = boxes or blazepose_boxes(1 if follow_poses else box_every)
         self._look_every = box_every if follow_poses else None
         boxes_from = self._boxes.description
         if follow_poses:

@@ -16,14 +16,19 @@ from .following import Follower
 
 
 class BlazePoseDetector:
-    """BlazePose's 33 landmarks of everybody whom MoveNet finds; it runs on the processor."""
+    """BlazePose's 33 landmarks of everybody whom MoveNet finds; it runs on the processor.
+
+    Args:
+        every: pictures of the video from one image that it is given to the next.
+    """
 
     skeleton = BLAZEPOSE33
     confidence_kind = "visibility"
     VERSION = 1
     """To be raised when the code beside the networks finds something else."""
 
-    def __init__(self) -> None:
+    def __init__(self, every: int = 1) -> None:
+        self._every = every
         self._finder, self._landmarks = finder.FinderNetwork(), landmarks.LandmarkNetwork()
         self.description = f"BlazePose full, people found by MoveNet (embedded weights, {RUNTIME})"
         digests = [file_digest(network.WEIGHTS) for network in (finder, landmarks)]
@@ -31,7 +36,7 @@ class BlazePoseDetector:
 
     def detect(self, images: Iterable[np.ndarray]) -> Iterator[People]:
         """The people in consecutive images, who are looked for anew at the first one."""
-        follower = Follower(self._finder, self._landmarks)
+        follower = Follower(self._finder, self._landmarks, self._every)
         for image in images:
             poses = follower.next(image)
             box = np.concatenate([poses.keypoint.min(1), poses.keypoint.max(1)], 1)

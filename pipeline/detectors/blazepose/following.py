@@ -54,9 +54,14 @@ _COMMON = [BLAZEPOSE33.index(joint) for joint in COCO17.joints]
 
 
 class Follower:
-    """The people in consecutive pictures of one video."""
+    """The people in consecutive pictures of one video.
 
-    def __init__(self, finder: FinderNetwork, landmarks: LandmarkNetwork) -> None:
+    Args:
+        every: pictures of the video from one that it is given to the next.
+    """
+
+    def __init__(self, finder: FinderNetwork, landmarks: LandmarkNetwork, every: int = 1) -> None:
+        self._every = every
         self._finder, self._landmarks = finder, landmarks
         self._region = np.zeros((0, 4), np.float32)
         self._age = np.zeros(0, int)  # pictures for which each of them is followed
@@ -66,7 +71,7 @@ class Follower:
         """The people in the next picture (H, W, 3) uint8 BGR."""
         seen = self._landmarks.settled(image, self._region, MOVED)
         alive = _singles(seen)
-        people, age = seen[alive], self._age[alive] + 1
+        people, age = seen[alive], self._age[alive] + self._every
         gone = np.setdiff1d(np.flatnonzero(self._age >= KNOWN), alive)
         for found in self._looks(image, people, self._region[gone]):
             is_one, is_new = _matched(found, people)
@@ -91,8 +96,9 @@ class Follower:
         coarse_every = SEARCH_EVERY if nobody else COARSE_EVERY
         fine_every = SEARCH_FINE_EVERY if nobody else SMALL_EVERY if small else FINE_EVERY
         fine_px = min(round(FINE_SHARE * longer_side), FINE_PX)
-        self._since_coarse, self._since_fine = self._since_coarse + 1, self._since_fine + 1
-        self._since_crossing += 1
+        self._since_coarse += self._every
+        self._since_fine += self._every
+        self._since_crossing += self._every
         looks = []
         if self._since_coarse >= coarse_every:
             self._since_coarse = 0

@@ -318,7 +318,7 @@ def test_an_openvino_that_is_broken_is_said(monkeypatch: pytest.MonkeyPatch) -> 
         importlib.import_module("posepipe.pipeline.detectors.openvino_runtime")
 
 
-def test_the_default_boxes_are_mediapipes(heatmap: Model) -> None:
+def test_the_default_boxes_are_those_of_the_embedded_detector(heatmap: Model) -> None:
     often, seldom = (MMPoseDetector(heatmap.config, heatmap.checkpoint, box_every=every) for every in (5, 6))
     assert isinstance(often._boxes, BoxesFromPoses)
     assert "in every 5. image" in often.description
