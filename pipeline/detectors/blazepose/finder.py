@@ -18,9 +18,11 @@ from ...runtime.utilisation import network
 from ..openvino_runtime import network_of_pictures
 from .landmarks import sigmoid
 
-WEIGHTS = Path(__file__).parent / "weights" / "movenet-heads-fp16.onnx"
+WEIGHTS = Path(__file__).parent / "weights" / "movenet-multipose-heads.onnx"
 SCALE = 127.5025
 """The network takes a channel's value / SCALE - 1."""
+HEADS = ("center", "box_scale", "box_offset", "kpt_heatmap", "kpt_regress", "kpt_offset")
+"""The network's outputs, as ``decoded`` takes them."""
 GRID, CELL = 32, 4
 """Sides of the network's pictures are multiples of GRID px; a cell of its maps is CELL px wide."""
 LEAST_SCORE = 0.2
@@ -60,10 +62,6 @@ class FinderNetwork:
 
     def __init__(self) -> None:
         self._network = network_of_pictures(WEIGHTS, mean=SCALE, scale=SCALE, channels_last=False)
-        self._heads = [
-            next(output for output in self._network.outputs if f"/{head}_0/" in output.get_any_name())
-            for head in ("center", "box_scale", "box_offset", "kpt_heatmap", "kpt_regress", "kpt_offset")
-        ]
 
     def look(self, image: np.ndarray, longer_side: int, largest: float = np.inf) -> Found:
         """The people in a picture (H, W, 3) uint8 BGR.
@@ -79,7 +77,7 @@ class FinderNetwork:
         given[0, : size[0], : size[1]] = shrunk
         with network():
             found = self._network([given], share_inputs=True)
-        people = decoded(*(found[name][0] for name in self._heads))
+        people = decoded(*(found[head][0] for head in HEADS))
         people = people[people.size * CELL < largest]
         return Found(people.score, people.box * (CELL / share), people.keypoint * (CELL / share))
 

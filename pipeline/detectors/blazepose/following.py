@@ -7,13 +7,15 @@ people cross, it sees the part of the picture around them.
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 from scipy.optimize import linear_sum_assignment
 
 from ....models.skeleton import BLAZEPOSE33, COCO17
 from .finder import FinderNetwork, Found
 from .landmarks import LandmarkNetwork, Poses
-from .region import regions_of
+from .region import regions_of, steadied
 
 COARSE_PX = (256, 512)
 """Longer sides of the whole picture in a coarse look, for people who fill it and for others."""
@@ -68,9 +70,10 @@ class Follower:
         self._since_coarse = self._since_fine = self._since_crossing = FINE_EVERY  # so that every look is due
 
     def next(self, image: np.ndarray) -> Poses:
-        """The people in the next picture (H, W, 3) uint8 BGR."""
+        """The people in the next picture (H, W, 3) uint8 BGR, the largest first."""
         seen = self._landmarks.settled(image, self._region, MOVED)
         alive = _singles(seen)
+        seen = replace(seen, region=steadied(self._region, seen.region))
         people, age = seen[alive], self._age[alive] + self._every
         gone = np.setdiff1d(np.flatnonzero(self._age >= KNOWN), alive)
         for found in self._looks(image, people, self._region[gone]):
@@ -106,13 +109,13 @@ class Follower:
         if self._since_fine >= fine_every and fine_px > max(COARSE_PX):
             self._since_fine = 0
             looks.append(self._finder.look(image, fine_px, LARGEST))
-        if looks:
-            return looks
         around = lost
         if self._since_crossing >= CROSS_EVERY and (crossing := _crossing(people.region).any(1)).any():
             self._since_crossing = 0
             around = np.concatenate([around, people.region[crossing]])
-        return [self._look_close(image, around)] if len(around) else []
+        if len(around):
+            looks.append(self._look_close(image, around))
+        return looks
 
     def _look_close(self, image: np.ndarray, regions: np.ndarray) -> Found:
         """What the finder sees in the part of a picture in which regions (N, 4) are."""

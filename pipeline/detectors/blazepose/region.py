@@ -14,6 +14,8 @@ from ....models.skeleton import COCO17
 
 MARGIN = 1.25
 """Side of a region, in diameters of the circle around the person."""
+STEADY = 1 / (2 * np.pi * 10)
+"""Movement from one picture to the next, in sides of the region, of which a region goes half."""
 ENDS, SIDES = ("hip", "shoulder"), ("left", "right")
 
 
@@ -33,6 +35,17 @@ def regions_of(joint: np.ndarray) -> np.ndarray:
     return regions_around(np.stack([hips, hips + up], 1))
 
 
+def steadied(before: np.ndarray, after: np.ndarray) -> np.ndarray:
+    """Regions (N, 4) float32 on their way to others (N, 4), further the more they move, so that they do not tremble.
+
+    It is the 1 euro filter (Casiez et al., 2012) with MediaPipe's slope for alignment points, where the least cutoff
+    does not count: then the rate of the pictures does not either.
+    """
+    start, end = _alignment_points(before), _alignment_points(after)
+    moved = np.linalg.norm(end - start, axis=-1, keepdims=True) / before[:, 2, None, None]
+    return regions_around(start + moved / (moved + STEADY) * (end - start))
+
+
 def cut_out(image: np.ndarray, regions: np.ndarray, side: int) -> np.ndarray:
     """The regions (N, 4) of a picture (H, W, 3) uint8, upright, as pictures (N, side, side, 3) uint8."""
     crops = np.empty((len(regions), side, side, 3), np.uint8)
@@ -47,6 +60,13 @@ def to_picture(regions: np.ndarray, point: np.ndarray) -> np.ndarray:
     """Points (N, J, 2) in px of the picture that are given in shares of their regions' (N, 4) sides."""
     turn = _picture_from_region(regions)
     return (np.einsum("nij,nkj->nki", turn[..., :2], point) + turn[:, None, :, 2]).astype(np.float32)
+
+
+def _alignment_points(regions: np.ndarray) -> np.ndarray:
+    """The two points (N, 2, 2) px around which regions (N, 4) are laid."""
+    x, y, side, angle = np.asarray(regions, np.float64).T
+    reach = side / (2 * MARGIN)
+    return np.stack([[x, y], [x + reach * np.sin(angle), y - reach * np.cos(angle)]]).transpose(2, 0, 1)
 
 
 def _picture_from_region(regions: np.ndarray) -> np.ndarray:
