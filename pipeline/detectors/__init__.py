@@ -16,6 +16,7 @@ from ...models.skeleton import Skeleton
 from ..settings.base import StageSettings
 
 DETECTORS: dict[str, str] = {
+    "blazepose": "posepipe.pipeline.detectors.blazepose:BlazePoseSettings",
     "mediapipe": "posepipe.pipeline.detectors.mediapipe:MediapipeSettings",
     "mmpose": "posepipe.pipeline.detectors.mmpose_settings:MMPoseSettings",
 }

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterable, Iterator
-from itertools import islice, tee
+from itertools import tee
 from typing import Protocol
 
 import numpy as np
 
 from ..errors import PosepipeError
 from . import Detector
+from .carried import LEAST_OVERLAP, between, spans_of
 
 MARGIN = 0.07
 """Margin around the landmarks of a pose, for heads, hands and feet, as a share of the box's larger side."""
@@ -32,10 +33,7 @@ class BoxSource(Protocol):
 
 
 class BoxesFromPoses:
-    """The first person that another detector finds in every n-th image; in between, boxes are interpolated linearly.
-
-    If the person is found at one end of such a span only, that box is used; if at neither, the whole image is.
-    """
+    """Whoever another detector finds in every n-th image; in between each box moves steadily to where it is next."""
 
     def __init__(self, detector: Detector, every: int = 5) -> None:
         if every < 1:
@@ -43,17 +41,19 @@ class BoxesFromPoses:
         self._detector = detector
         self._every = every
         self.description = f"boxes from {detector.description} in every {every}. image"
-        self.key = hashlib.sha256(f"boxes from poses {detector.key} {every} {MARGIN}".encode()).hexdigest()
+        parts = f"boxes from poses {detector.key} {every} {MARGIN} {LEAST_OVERLAP}"
+        self.key = hashlib.sha256(parts.encode()).hexdigest()
 
     def boxes(self, images: Iterable[np.ndarray]) -> Iterator[tuple[np.ndarray, np.ndarray]]:
-        """Consecutive images (H, W, 3) uint8 BGR, each with one box (1, 4) float32 px: left, top, right, bottom."""
+        """Consecutive images (H, W, 3) uint8 BGR, each with boxes (P, 4) float32 px: left, top, right, bottom."""
         spans, spans_to_look_at = tee(spans_of(images, self._every))
         people = self._detector.detect(span[-1] for span in spans_to_look_at)
-        before = None
+        before = np.zeros((0, 4), np.float32)
         for span, found in zip(spans, people, strict=True):
-            after = grown(found.box[0], span[-1]) if len(found.box) else None
+            grown_boxes = [grown(box, span[-1]) for box in found.box]
+            after = np.array([box for box in grown_boxes if box is not None], np.float32).reshape(-1, 4)
             for step, image in enumerate(span, 1):
-                yield image, _between(before, after, step / len(span), image)[None].astype(np.float32)
+                yield image, between(before, after, step / len(span))
             before = after
 
     def anybody(self, images: Iterable[np.ndarray]) -> Iterator[bool]:
@@ -61,29 +61,11 @@ class BoxesFromPoses:
         return self._detector.anybody(images)
 
 
-def mediapipe_boxes(every: int = 5) -> BoxesFromPoses:
-    """Boxes from MediaPipe (imports mediapipe)."""
-    from .mediapipe import MediapipeDetector
+def blazepose_boxes(every: int = 5) -> BoxesFromPoses:
+    """Boxes of everybody from the embedded detector (imports OpenVINO)."""
+    from .blazepose.detector import BlazePoseDetector
 
-    return BoxesFromPoses(MediapipeDetector(), every)
-
-
-def spans_of(images: Iterable[np.ndarray], every: int) -> Iterator[list[np.ndarray]]:
-    """The first image (H, W, 3) alone, then ``every`` at a time; detection runs on the last of each span."""
-    images = iter(images)
-    size = 1
-    while span := list(islice(images, size)):
-        yield span
-        size = every
-
-
-def _between(before: np.ndarray | None, after: np.ndarray | None, share: float, image: np.ndarray) -> np.ndarray:
-    """The box (4) interpolated between two, one or both of which may be unknown."""
-    if before is None:
-        return np.array([0, 0, image.shape[1], image.shape[0]]) if after is None else after
-    if after is None:
-        return before
-    return (1 - share) * before + share * after
+    return BoxesFromPoses(BlazePoseDetector(every), every)
 
 
 def grown(box: np.ndarray, image: np.ndarray) -> np.ndarray | None:

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Iterator
+from itertools import islice
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
-
-from .boxes import spans_of
 
 LEAST_SCORE = 0.3
 """Smallest score of a person's box."""
@@ -42,6 +41,15 @@ class BoxesNowAndThen(ABC):
     def anybody(self, images: Iterable[np.ndarray]) -> Iterator[bool]:
         """Whether anybody is in each image (H, W, 3) uint8 BGR."""
         return (len(self.look(image)) > 0 for image in images)
+
+
+def spans_of(images: Iterable[np.ndarray], every: int) -> Iterator[list[np.ndarray]]:
+    """The first image, then so many at a time; the last of each is the one to look at."""
+    images = iter(images)
+    size = 1
+    while span := list(islice(images, size)):
+        yield span
+        size = every
 
 
 def between(before: np.ndarray, after: np.ndarray, share: float) -> np.ndarray:

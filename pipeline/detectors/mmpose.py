@@ -23,14 +23,15 @@ from ..errors import PosepipeError
 from ..footage.joints import declared_mapping
 from ..runtime.utilisation import network
 from . import People
-from .boxes import BoxSource, mediapipe_boxes
+from .boxes import BoxSource, blazepose_boxes
 from .checkpoint import file_digest, load_weights
 from .following import follow
 from .frozen import CannotCompileError, CompiledBackbone, FrozenBackbone
-from .model_zoo import find_config, find_config_of, has_openvino, why_not
+from .model_zoo import find_config, find_config_of, why_not
+from .openvino_backbone import OpenVinoBackbone
 
 if reason := why_not():
-    raise PosepipeError(f"mmpose cannot run, because {reason}; or set detect.detector = mediapipe")
+    raise PosepipeError(f"mmpose cannot run, because {reason}; or set detect.detector = blazepose")
 
 with openmmlab_imports():
     import mmpose
@@ -66,7 +67,7 @@ class MMPoseDetector:
             when people are lost.
         h36m17: for other joint sets, the model's joints of which a joint of H36M-17 is the middle; joints of the same
             name can be omitted.
-        boxes: source of boxes; MediaPipe by default.
+        boxes: source of boxes; the embedded detector by default.
 
     Raises:
         PosepipeError: unknown or unusable config, unknown joints, or a checkpoint that does not fit.
@@ -102,7 +103,7 @@ class MMPoseDetector:
         self.skeleton, self._joints = _skeleton(self._model) if not h36m17 else (H36M17, list(range(len(names))))
         self.confidence_kind = _confidence_kind(self._model.head)
         self._batch_size = batch_size
-        self._boxes = boxes or mediapipe_boxes(1 if follow_poses else box_every)
+        self._boxes = boxes or blazepose_boxes(1 if follow_poses else box_every)
         self._look_every = box_every if follow_poses else None
         boxes_from = self._boxes.description
         if follow_poses:
@@ -221,11 +222,7 @@ def _compile(model: Any, pipeline: list[Any], precision: Precision) -> str:
 
 def _compilers(device: torch.device) -> list[type[CompiledBackbone]]:
     """Compilers of networks for a device, the fastest first."""
-    if device.type != "cpu" or not has_openvino():
-        return [FrozenBackbone]
-    from .openvino_backbone import OpenVinoBackbone
-
-    return [OpenVinoBackbone, FrozenBackbone]
+    return [OpenVinoBackbone, FrozenBackbone] if device.type == "cpu" else [FrozenBackbone]
 
 
 def _dataset_meta(config: Config, path: Path) -> dict[str, Any]:

@@ -116,11 +116,6 @@ def why_not() -> str | None:
     return None
 
 
-def has_openvino() -> bool:
-    """Whether networks on the processor run in OpenVINO instead of PyTorch."""
-    return find_spec("openvino") is not None
-
-
 def status() -> str:
     """One sentence for ``posepipe doctor``: whether MMPose can run, and with which model."""
     reason = why_not()
@@ -129,15 +124,14 @@ def status() -> str:
     found = find_checkpoint()
     if found is None:
         return f"mmpose {version('mmpose')} can run, but needs a checkpoint: posepipe models pull rtmpose-m"
-    runtime = f"OpenVINO {version('openvino')} on the processor" if has_openvino() else "PyTorch"
-    return f"mmpose {version('mmpose')} can run: {found.config.stem} with {found.checkpoint}, in {runtime}"
+    return f"mmpose {version('mmpose')} can run: {found.config.stem} with {found.checkpoint}"
 
 
 def _mim() -> Path:
     """The folder of the MMPose wheel that holds its configs and model lists."""
     found = find_spec("mmpose")
     if found is None or found.origin is None:
-        raise PosepipeError("mmpose is not installed; install it, or set detect.detector = mediapipe")
+        raise PosepipeError("mmpose is not installed; install it, or set detect.detector = blazepose")
     return Path(found.origin).parent / ".mim"
 
 

@@ -13,8 +13,8 @@ import pytest
 import torch
 from posepipe.models.networks.precision import has_bf16
 from posepipe.pipeline.detectors import mmpose
+from posepipe.pipeline.detectors.frozen import FrozenBackbone
 from posepipe.pipeline.detectors.mmpose import MMPoseDetector
-from posepipe.pipeline.detectors.model_zoo import has_openvino
 
 from demo import footage
 from demo.footage import PLACEMENTS, Clip, plan_clip
@@ -96,11 +96,10 @@ def test_joints_are_found_and_confidence_says_how_well(drawn: Drawn, full: tuple
     assert scores.spearman <= -0.4
 
 
-@pytest.mark.skipif(not has_openvino(), reason="the extra openvino is not installed")
 def test_openvino_and_pytorch_find_the_same_joints(
     drawn: Drawn, full: tuple[np.ndarray, np.ndarray], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(mmpose, "has_openvino", lambda: False)
+    monkeypatch.setattr(mmpose, "_compilers", lambda device: [FrozenBackbone])
     keypoint, confidence = found(drawn, "fp32")
     assert np.linalg.norm(keypoint - full[0], axis=-1).max() <= 0.05
     np.testing.assert_allclose(confidence, full[1], atol=1e-4)

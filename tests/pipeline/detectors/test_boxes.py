@@ -12,7 +12,6 @@ from posepipe.pipeline.detectors.boxes import MARGIN, BoxesFromPoses
 from posepipe.pipeline.errors import PosepipeError
 
 HEIGHT, WIDTH = 400, 300
-WHOLE = [0, 0, WIDTH, HEIGHT]
 
 
 class Walker:
@@ -50,11 +49,11 @@ def expected(index: int) -> list[float]:
 
 
 def boxes_of(every: int, images: list[np.ndarray]) -> np.ndarray:
-    """The one box of each image (F, 4), after a look at the form of what comes."""
+    """The box of each image (F, 4), NaN where there is none, after a look at the form of what comes."""
     boxed = list(BoxesFromPoses(Walker(), every).boxes(iter(images)))
     assert all(given is image for (given, _), image in zip(boxed, images, strict=True))
-    assert all(box.shape == (1, 4) and box.dtype == np.float32 for _, box in boxed)
-    return np.concatenate([box for _, box in boxed])
+    assert all(box.shape in ((0, 4), (1, 4)) and box.dtype == np.float32 for _, box in boxed)
+    return np.stack([box[0] if len(box) else np.full(4, np.nan) for _, box in boxed])
 
 
 def test_a_steady_walk_is_recovered_from_every_fifth_image() -> None:
@@ -64,17 +63,17 @@ def test_a_steady_walk_is_recovered_from_every_fifth_image() -> None:
     np.testing.assert_allclose(boxes_of(5, walk(13)), [expected(index) for index in range(13)], atol=1e-4)
 
 
-def test_a_box_stays_for_a_moment_where_nobody_is_found_and_then_the_image_is_the_box() -> None:
+def test_a_box_stays_until_the_look_at_which_nobody_is_found() -> None:
     boxes = boxes_of(4, walk(21, absent=(8, 12)))
     np.testing.assert_allclose(boxes[:5], [expected(index) for index in range(5)], atol=1e-4)
-    np.testing.assert_allclose(boxes[5:9], [expected(4)] * 4, atol=1e-4)
-    np.testing.assert_array_equal(boxes[9:13], [WHOLE] * 4)
+    np.testing.assert_allclose(boxes[5:8], [expected(4)] * 3, atol=1e-4)
+    assert np.isnan(boxes[8:13]).all()
     np.testing.assert_allclose(boxes[13:17], [expected(16)] * 4, atol=1e-4)
     np.testing.assert_allclose(boxes[17:], [expected(index) for index in range(17, 21)], atol=1e-4)
 
 
-def test_nobody_anywhere_gives_whole_images() -> None:
-    np.testing.assert_array_equal(boxes_of(2, walk(3, absent=(0, 1, 2))), [WHOLE] * 3)
+def test_nobody_anywhere_gives_no_boxes() -> None:
+    assert np.isnan(boxes_of(2, walk(3, absent=(0, 1, 2)))).all()
     assert list(BoxesFromPoses(Walker()).boxes([])) == []
 
 
@@ -88,9 +87,21 @@ def test_takes_images_as_they_are_needed() -> None:
 
 def test_boxes_stay_within_the_image() -> None:
     boxes = boxes_of(1, walk(140))
-    assert boxes[:, 2].max() == WIDTH
-    assert (boxes[:, 2] > boxes[:, 0]).all()
-    np.testing.assert_array_equal(boxes[-1], WHOLE)  # by then the walker has left it
+    assert np.nanmax(boxes[:, 2]) == WIDTH
+    there = np.isfinite(boxes[:, 0])
+    assert (boxes[there, 2] > boxes[there, 0]).all()
+    assert not there[-1]  # by then the walker has left it
+
+
+def test_everybody_has_a_box() -> None:
+    class Pair(Walker):
+        def _person(self, number: int) -> People:
+            box = np.array([[50 + 2 * number, 100, 100 + 2 * number, 200], [150, 100, 200, 200]], np.float32)
+            return People(box, np.zeros((2, 17, 2), np.float32), np.zeros((2, 17), np.float32))
+
+    boxed = [box for _, box in BoxesFromPoses(Pair(), 5).boxes(walk(11))]
+    assert all(len(box) == 2 for box in boxed)
+    np.testing.assert_allclose([box[0] for box in boxed], [expected(index) for index in range(11)], atol=1e-4)
 
 
 def test_every_counts_in_the_key_and_must_be_positive() -> None:

@@ -58,7 +58,7 @@ def test_a_detector_is_built_of_its_own_options(fake: None) -> None:
 @pytest.mark.parametrize(
     ("overrides", "sentence"),
     [
-        (["detector=mmpos"], "^unknown detector 'mmpos'; did you mean 'mmpose'[?] valid: auto, mediapipe, mmpose"),
+        (["detector=mmpos"], "^unknown detector 'mmpos'; did you mean 'mmpose'[?] valid: auto, blazepose, mediapipe"),
         (["mmpose_confg=a.py"], "^settings: unknown setting .*; did you mean 'detect.mmpose_config'[?]$"),
         (["detector=fake", "sharpnes=3"], "unknown setting 'detect.sharpnes'; did you mean 'detect.sharpness'[?]$"),
         (["detector=fake", "chunk_frame=3"], "did you mean 'detect.chunk_frames'[?]$"),

@@ -7,7 +7,7 @@ import torch
 from posepipe.models.networks.precision import has_bf16
 from posepipe.pipeline.detectors import frozen
 from posepipe.pipeline.detectors.frozen import CannotCompileError, CompiledBackbone, FrozenBackbone
-from posepipe.pipeline.detectors.model_zoo import has_openvino
+from posepipe.pipeline.detectors.openvino_backbone import OpenVinoBackbone
 from posepipe.pipeline.errors import PosepipeError
 from torch import Tensor, nn
 
@@ -48,10 +48,6 @@ def network() -> Small:
 def compiled(request: pytest.FixtureRequest) -> type[CompiledBackbone]:
     if request.param == "PyTorch":
         return FrozenBackbone
-    if not has_openvino():
-        pytest.skip("the extra openvino is not installed")
-    from posepipe.pipeline.detectors.openvino_backbone import OpenVinoBackbone
-
     return OpenVinoBackbone
 
 

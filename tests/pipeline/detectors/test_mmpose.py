@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import subprocess
 import sys
 from collections.abc import Iterable, Iterator
@@ -18,9 +19,9 @@ from posepipe.models.networks.openmmlab import MissingPartError
 from posepipe.models.skeleton import COCO17, H36M17, HALPE26, MPII16
 from posepipe.pipeline.detectors import mmpose as backend
 from posepipe.pipeline.detectors.boxes import BoxesFromPoses
-from posepipe.pipeline.detectors.frozen import CannotCompileError
+from posepipe.pipeline.detectors.frozen import CannotCompileError, FrozenBackbone
 from posepipe.pipeline.detectors.mmpose import MMPoseDetector
-from posepipe.pipeline.detectors.model_zoo import find_config, has_openvino
+from posepipe.pipeline.detectors.model_zoo import find_config
 from posepipe.pipeline.errors import PosepipeError
 
 from mmpose.apis import inference_topdown, init_model  # isort: skip  (importable only after ours)
@@ -276,19 +277,16 @@ def test_the_network_of_2d_poses_is_frozen(heatmap: Model, images: list[np.ndarr
     assert all(torch.equal(before[name], value) for name, value in network.state_dict().items())
 
 
-@pytest.mark.skipif(not has_openvino(), reason="the extra openvino is not installed")
 def test_says_which_model_it_is_and_what_runs_it(heatmap: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backend, "has_openvino", lambda: False)
     said = "MMPose 1.3.2 small in {}, weights small-0.pth; boxes from a test"
+    fast = heatmap.detector()
+    monkeypatch.setattr(backend, "_compilers", lambda device: [FrozenBackbone])
     plain = heatmap.detector()
     assert plain.description == said.format("PyTorch")
-    monkeypatch.setattr(backend, "has_openvino", lambda: True)
-    fast = heatmap.detector()
     assert fast.description == said.format(f"OpenVINO {version('openvino')}")
     assert fast.key != plain.key  # sums of another order
 
 
-@pytest.mark.skipif(not has_openvino(), reason="the extra openvino is not installed")
 def test_what_openvino_cannot_run_pytorch_runs_and_it_is_said(
     heatmap: Model, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -303,7 +301,6 @@ def test_what_openvino_cannot_run_pytorch_runs_and_it_is_said(
     assert "an unknown layer" in caplog.text
 
 
-@pytest.mark.skipif(not has_openvino(), reason="the extra openvino is not installed")
 def test_openvino_tells_nobody_that_it_is_used() -> None:
     program = (
         "import posepipe.pipeline.detectors.openvino_backbone\n"
@@ -314,15 +311,14 @@ def test_openvino_tells_nobody_that_it_is_used() -> None:
     assert told.strip() == "openvino.tools.ovc.telemetry_stub"
 
 
-def test_an_openvino_that_is_broken_is_not_passed_over(heatmap: Model, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(backend, "has_openvino", lambda: True)
+def test_an_openvino_that_is_broken_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "openvino", None)
-    monkeypatch.delitem(sys.modules, "posepipe.pipeline.detectors.openvino_backbone", raising=False)
-    with pytest.raises(PosepipeError, match=r"openvino is installed, but cannot be used \(.*; repair or uninst"):
-        heatmap.detector()
+    monkeypatch.delitem(sys.modules, "posepipe.pipeline.detectors.openvino_runtime", raising=False)
+    with pytest.raises(PosepipeError, match=r"openvino cannot be used \(.*; repair it: pip install"):
+        importlib.import_module("posepipe.pipeline.detectors.openvino_runtime")
 
 
-def test_the_default_boxes_are_mediapipes(heatmap: Model) -> None:
+def test_the_default_boxes_are_those_of_the_embedded_detector(heatmap: Model) -> None:
     often, seldom = (MMPoseDetector(heatmap.config, heatmap.checkpoint, box_every=every) for every in (5, 6))
     assert isinstance(often._boxes, BoxesFromPoses)
     assert "in every 5. image" in often.description
