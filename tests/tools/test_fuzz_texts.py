@@ -26,7 +26,7 @@ Variants = Callable[[int, Path], Iterator[list[str]]]
 
 def read_poses(words: list[str]) -> None:
     said = {"rate_hz": 30.0} if "--set" in words else {}
-    found = read_people(SourceFile(Path(words[1]), "key"), KeypointSettings(**said))
+    found = read_people(SourceFile(Path(words[1]), "key"), False, KeypointSettings(**said))
     assert (np.diff(found.time) > 0).all()
     assert found.frame.max() < len(found.time)
     shown = found.confidence > 0

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import av
 import cv2
+import h5py
 import numpy as np
 import pytest
 from footage import RATE, detected, film, picture
@@ -123,12 +124,12 @@ def test_of_the_same_poses_in_two_formats_one_is_read(tmp_path: Path) -> None:
         stem = tmp_path / f"cam{camera}DLC_resnet50"
         rows = ["scorer,net,net,net", "bodyparts,nose,nose,nose", "coords,x,y,likelihood", f"0,1,{camera},1"]
         stem.with_suffix(".csv").write_text("\n".join(rows))
-        np.savez(stem.with_suffix(".npz"), keypoint=np.ones((1, 1, 2)), joint_names=np.array(["nose"]), rate=30.0)
-        stem.with_suffix(".h5").write_bytes(b"\x89HDF\r\n\x1a\n")
+        with h5py.File(stem.with_suffix(".h5"), "w") as file:
+            file["tracks"], file["node_names"] = np.ones((1, 2, 1, 1)), [b"nose"]
         stem.with_suffix(".pickle").write_bytes(b"\x80\x04N.")
     found = clips_in(tmp_path)
     assert [path.suffix for path in found.clips] == [".csv", ".csv"]
-    assert {path.suffix for path in found.left_out} == {".npz"}
+    assert {path.suffix for path in found.left_out} == {".h5"}
 
 
 def test_folders_of_numbered_pictures_are_clips_where_there_is_nothing_else(tmp_path: Path) -> None:

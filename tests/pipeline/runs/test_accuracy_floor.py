@@ -21,7 +21,7 @@ from posepipe.models.skeleton import H36M17
 from posepipe.pipeline import fit, infer
 from posepipe.pipeline.arrays import Crops, Rig, Samples
 from posepipe.pipeline.footage.camera import Camera
-from posepipe.pipeline.runtime.cache import Cache, SourceFile
+from posepipe.pipeline.runtime.cache import Cache
 from posepipe.pipeline.settings import LabelSettings, LiftSettings, TrainModelSettings, load_settings, method_class
 from posepipe.pipeline.stages.label import label_poses
 from posepipe.pipeline.stages.lift import lift_poses
@@ -134,8 +134,7 @@ def test_a_method_of_pictures_learns_drawn_people(name: str, tmp_path: Path, mon
     options = method_class(name).Settings.model_validate(DRAWN).model_dump(mode="json")
     learnt_from = TrainingSet(shown, rig, label_poses(shown, rig, LabelSettings()), [crops], None)
     training = TrainModelSettings(method=name, options=options, device="cpu")
-    Cache(tmp_path / "cache").run(train_model, learnt_from, settings=training).write(tmp_path / "model.pt")
-    model = SourceFile(tmp_path / "model.pt", "key")
+    model = Cache(tmp_path / "cache").run(train_model, learnt_from, settings=training)
     poses = [
         lift_poses(
             a_track(new.keypoint[:, view], np.arange(len(new.take)) / 25), pictures[view],
