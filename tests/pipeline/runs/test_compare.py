@@ -16,7 +16,8 @@ ORDER = np.random.default_rng(1).permutation(17)
 
 
 def poses(*shape: int, seed: int = 0) -> np.ndarray:
-    return np.random.default_rng(seed).normal(size=(*shape, 17, 3)).astype(np.float32)
+    """Bodies of no shape, but of a size that people have in metres."""
+    return np.random.default_rng(seed).normal(scale=0.2, size=(*shape, 17, 3)).astype(np.float32)
 
 
 def write(path: Path, **arrays: Any) -> Path:
