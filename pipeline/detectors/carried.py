@@ -44,7 +44,7 @@ class BoxesNowAndThen(ABC):
 
 
 def spans_of(images: Iterable[np.ndarray], every: int) -> Iterator[list[np.ndarray]]:
-    """The first image, then so many at a time; the last of each is the one to look at."""
+    """The first image (H, W, 3) alone, then ``every`` at a time; detection runs on the last of each span."""
     images = iter(images)
     size = 1
     while span := list(islice(images, size)):

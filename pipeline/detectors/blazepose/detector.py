@@ -35,7 +35,7 @@ class BlazePoseDetector:
         self.key = hashlib.sha256(" ".join(["blazepose", str(self.VERSION), RUNTIME, *digests]).encode()).hexdigest()
 
     def detect(self, images: Iterable[np.ndarray]) -> Iterator[People]:
-        """The people in consecutive images, who are looked for anew at the first one."""
+        """The people in consecutive images (H, W, 3) uint8 BGR, who are looked for anew at the first one."""
         follower = Follower(self._finder, self._landmarks, self._every)
         for image in images:
             poses = follower.next(image)
@@ -43,5 +43,5 @@ class BlazePoseDetector:
             yield People(box, poses.keypoint, poses.confidence)
 
     def anybody(self, images: Iterable[np.ndarray]) -> Iterator[bool]:
-        """Whether there is anybody in each image, without following people."""
+        """Whether there is anybody in each image (H, W, 3) uint8 BGR, without following people."""
         return (len(Follower(self._finder, self._landmarks).next(image).region) > 0 for image in images)

@@ -77,7 +77,7 @@ class LandmarkNetwork:
         )
 
     def settled(self, image: np.ndarray, regions: np.ndarray, share: float) -> Poses:
-        """The same, once more where the next region is further away than a share of the side."""
+        """The poses in regions (N, 4), once more where the next region is further away than a share of the side."""
         poses = self.poses(image, regions)
         moved = np.linalg.norm(poses.region[:, :2] - regions[:, :2], axis=1) > share * regions[:, 2]
         again = np.flatnonzero(moved)
@@ -111,7 +111,7 @@ def refined(point: np.ndarray, logit: np.ndarray) -> np.ndarray:
 
 
 def sigmoid(logit: np.ndarray) -> np.ndarray:
-    """Probabilities of logits."""
+    """Probabilities (...) of logits (...)."""
     return 1 / (1 + np.exp(-np.clip(logit, -80, None)))
 
 
