@@ -120,7 +120,9 @@ def test_distorted_rigs_are_found_once_their_lenses_are_undone() -> None:
     seen = replace(
         samples, keypoint=(distort((samples.keypoint - middle) / focal, lens) * focal + middle).astype("f")
     )
-    known = [[Camera(distortion=np.array(each, float)) for each in take] for take in lenses]
+    first = [int(np.flatnonzero(samples.take == take)[0]) for take in range(len(lenses))]
+    known = [[Camera(K[index, view], distortion=np.array(each, float)) for view, each in enumerate(take)]
+             for index, take in zip(first, lenses, strict=True)]  # fmt: skip
     found = calibrate(undistort_samples(seen, known), [], JOINTS)
     raw = calibrate(seen, [], JOINTS)
     assert max(angles(found.R[index].astype(float), rigs[index // INSTANTS]).max() for index in (0, INSTANTS)) < 0.01

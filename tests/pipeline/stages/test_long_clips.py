@@ -54,7 +54,7 @@ STAGES: dict[str, tuple[Callable[[int], object], Callable[[object], object], int
               lambda track: morph_skeleton(track, MorphSettings()), 230),
     "sides": (long_track, lambda track: find_swaps([track], None, SideSettings()), 950),
     "place": (long_pose, lambda pose: place_root(pose, Camera(np.array(K, float), source="known")), 40),
-    "motion": (long_pose, lambda pose: make_motion(pose, MotionSettings()), 600),
+    "motion": (long_pose, lambda pose: make_motion(pose, MotionSettings()), 650),
     "angles": (long_pose, lambda pose: joint_angles(pose.joint, H36M17), 200),
     "page": (long_pose, lambda pose: drawn_poses(pose, H36M17, 10), 150),
 }  # fmt: skip

@@ -146,7 +146,7 @@ def test_stretches_are_listed_by_camera_part_and_doubt() -> None:
     views = [labels(seen(1, 8)[:, 0]) for _ in range(2)]
     views[0].label[:] = [1, 1, 0, 3, 3, 2, 0, 0]
     views[1].label[:] = [0, 0, 0, 0, 0, 0, 0, 2]
-    swaps = _stretches(views, [np.zeros(8, int), np.array([3, 0, 0, 0, 0, 0, 0, 0])])
+    swaps = _stretches(views, [np.zeros(8, int), np.array([3, 0, 0, 0, 0, 0, 0, 0])], [])
     rows = list(zip(swaps.camera.tolist(), swaps.start.tolist(), swaps.end.tolist(), swaps.part.tolist(),
                     swaps.doubtful.tolist(), strict=True))  # fmt: skip
     assert rows == [
