@@ -35,10 +35,10 @@ _BODY = np.array([
 
 
 def figure(camera: int = 0) -> np.ndarray:
-    """Joints (F, 17, 3) of x, y (px) and confidence of a figure that walks."""
+    """Joints (F, 17, 3) of x, y (px) and confidence of a figure that walks, each camera further aside."""
     time = np.arange(FRAMES)[:, None, None] / RATE
     swing = np.sin(6 * time + np.arange(17)[:, None] % 2 * np.pi) * (np.abs(_BODY[:, 1:]) > 0.5)
-    points = 20 * (_BODY + swing * [0.8, 0.2]) * (1 + 0.1 * camera) + [480, 270] + 60 * time
+    points = 20 * (_BODY + swing * [0.8, 0.2]) * [0.6**camera, 1] + [480, 270] + 60 * time
     return np.concatenate([points, np.full((FRAMES, 17, 1), 0.9)], -1).round(3)
 
 
@@ -277,7 +277,8 @@ def settings_variants(seed: int, folder: Path) -> Iterator[list[str]]:
             mmpose(figure(camera), take).replace(take / f"cam{camera}.json")
         make = SETTINGS_FILES[number % len(SETTINGS_FILES)]
         named = "" if make is description else f'calibration = "{make(take).name}"\n'
-        said = 'moving = false\nrig = "hall"\nfocal_px = 900\n[keypoints]\nrate_hz = 30\nimage_size_px = [960, 540]\n'
+        said = 'moving = false\nrig = "hall"\nfocal_px = 900\n[keypoints]\nrate_hz = 30\n'
+        said += 'skeleton = "coco17"\nimage_size_px = [960, 540]\n'
         cameras = "".join(f"[cameras.cam{camera}]\noffset_s = 0.0\nslow_motion = 1.0\n" for camera in (1, 2))
         (take / "posepipe.toml").write_text(named + said + cameras)
         path = make(take)

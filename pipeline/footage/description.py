@@ -43,16 +43,24 @@ DESCRIPTION = "posepipe.toml"
 KindOfLens = Literal["pinhole", "wide"]
 """What may be said of a lens without a calibration."""
 
+DAY_S = 86_400.0
+"""Clocks of a take that are further apart do not belong together."""
+
 
 class CameraDescription(StageSettings):
     """What ``[cameras.NAME]`` may say."""
 
     video: str = Field("", description="file name of the video or of its 2D poses, by default NAME with any suffix")
     offset_s: float | None = Field(
-        None, description="add it to the camera's time to get the take's time; found if left out"
+        None,
+        ge=-DAY_S,
+        le=DAY_S,
+        description="add it to the camera's time to get the take's time; found if left out",
     )
     moving: bool | None = Field(None, description="whether this camera moves")
-    slow_motion: float | None = Field(None, gt=0, description="how many times slower than real time the clip plays")
+    slow_motion: float | None = Field(
+        None, ge=0.01, le=1000, description="how many times slower than real time the clip plays"
+    )
     focal_px: float | None = Field(None, gt=0, description="focal length, for the root trajectory")
     from_s: float | None = Field(None, ge=0, description="start of what is used of the clip, in its own time")
     to_s: float | None = Field(None, gt=0, description="end of what is used of the clip, in its own time")
@@ -65,7 +73,9 @@ class TakeDescription(StageSettings):
 
     moving: bool | None = Field(None, description="whether the cameras move")
     rig: str = Field("", description="takes of one rig were filmed by cameras that stayed where they were")
-    slow_motion: float | None = Field(None, gt=0, description="how many times slower than real time the clips play")
+    slow_motion: float | None = Field(
+        None, ge=0.01, le=1000, description="how many times slower than real time the clips play"
+    )
     focal_px: float | None = Field(None, gt=0, description="focal length of the cameras, for the root trajectory")
     lens: KindOfLens | None = Field(None, description="wide if the cameras bend straight lines, as action cameras do")
     calibration: str | None = Field(

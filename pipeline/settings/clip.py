@@ -75,7 +75,7 @@ class TrackSettings(StageSettings):
 
     gap_s: float = Field(0.5, gt=0, description="a person who vanishes for longer starts a new piece of track")
     min_confidence: float = Field(0.1, ge=0, le=1, description="joints below this count as missing")
-    slow_motion: float = Field(1.0, gt=0, description="how many times slower than life the clip plays")
+    slow_motion: float = Field(1.0, ge=0.01, le=1000, description="how many times slower than life the clip plays")
 
 
 class PeopleSettings(StageSettings):

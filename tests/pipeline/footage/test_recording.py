@@ -182,6 +182,7 @@ def test_a_calibration_that_does_not_fit_is_refused(calibration: str | None, sen
         (("a.mp4", "b.mp4"), "movin = true", "unknown setting 'movin'; did you mean 'moving'"),
         (("a.mp4", "b.mp4"), "[cameras.a]\noffset = 1", "did you mean"),
         (("a.mp4", "b.mp4"), "slow_motion = 0", "slow_motion = 0"),
+        (("a.mp4", "b.mp4"), "[cameras.a]\noffset_s = -1e30", "offset_s = -1e"),
         (("a.mp4", "b.mp4"), "moving =", "not valid TOML"),
         (("a.mp4",), '[cameras.a]\nvideo = "a.mp4"', "holds one camera"),
         (("a.mp4", "b.mp4"), '[cameras.a]\nvideo = "b.mp4"', "says that camera 'a' is b.mp4, but there is a.mp4 as"),
