@@ -166,8 +166,16 @@ def remove_other_results(top: Path, kept: Collection[Path]) -> None:
 
 
 def about_results(folder: Path) -> dict[str, Any]:
-    """The record of a results folder: digests of inputs (``from``), metadata (``about``) and ``files``."""
-    return json.loads((folder / RECORD).read_text(encoding="utf-8"))
+    """The record of a results folder: digests of inputs (``from``), metadata (``about``) and ``files``.
+
+    Raises:
+        PosepipeError: a damaged file.
+    """
+    try:
+        record = json.loads((folder / RECORD).read_text(encoding="utf-8"))
+        return {name: dict(record[name]) for name in ("from", "about", "files")}
+    except (ValueError, KeyError, TypeError) as error:
+        raise PosepipeError(f"{folder / RECORD} is damaged; remove it, and its files are written again") from error
 
 
 def are_written(folder: Path, exports: Sequence[str]) -> bool:

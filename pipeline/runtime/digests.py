@@ -15,9 +15,7 @@ class Digests:
 
     def __init__(self, memory: Path, *, writable: bool = True) -> None:
         self._memory, self._writable = memory, writable
-        self._known: dict[str, list[Any]] = {}
-        if memory.exists():
-            self._known = json.loads(memory.read_text(encoding="utf-8"))
+        self._known = _remembered(memory)
 
     def of(self, path: Path) -> str:
         """SHA-256 of a file's content; of a folder, of its files' names and contents."""
@@ -43,3 +41,14 @@ class Digests:
     def names(self) -> dict[str, str]:
         """Names of the files whose digests are known, by digest."""
         return {digest: Path(path).name for path, (_, _, digest) in self._known.items()}
+
+
+def _remembered(memory: Path) -> dict[str, list[Any]]:
+    """Size, time of change and digest of files by path; none if the memory is damaged: files can be read again."""
+    try:
+        known = json.loads(memory.read_text(encoding="utf-8")) if memory.exists() else {}
+    except ValueError:
+        return {}
+    if not isinstance(known, dict):
+        return {}
+    return {path: kept for path, kept in known.items() if isinstance(kept, list) and len(kept) == 3}

@@ -51,12 +51,19 @@ class Journal:
 
     @staticmethod
     def read(path: Path, *, writable: bool = True) -> Journal:
-        """The journal of a folder, empty if there is none."""
+        """The journal of a folder, empty if there is none.
+
+        Raises:
+            PosepipeError: a damaged file.
+        """
         if not path.exists():
             return Journal(path, writable=writable)
-        content = json.loads(path.read_text(encoding="utf-8"))
-        lists = {name: [tuple(item) for item in content[name]] for name in ("reached", "earlier")}
-        return Journal(path, content["request"], **lists, writable=writable)
+        try:
+            content = json.loads(path.read_text(encoding="utf-8"))
+            lists = {name: [tuple(item) for item in content[name]] for name in ("reached", "earlier")}
+            return Journal(path, content["request"], **lists, writable=writable)
+        except (ValueError, KeyError, TypeError) as error:
+            raise PosepipeError(f"{path} is damaged; remove it, and run the same command again") from error
 
     def begin(self) -> None:
         """A new run starts."""
