@@ -39,19 +39,19 @@ def make_motion(pose: Pose3D, settings: MotionSettings) -> Pose3D:
     ``max_gap_s``; longer gaps stay NaN. ``steps`` lists the processing, with numbers. A root trajectory is treated
     like a joint. With the filter "none" all poses stay as lifted.
     """
-    pose = unfiltered(pose)
     if settings.filter == "none":
-        return pose
+        return unfiltered(pose)
     there = np.isfinite(pose.joint).all((1, 2))
     size = float(np.median(body_size(np.asarray(pose.joint)[there], SKELETONS[pose.skeleton]))) if there.any() else 0
     joint, rejected, filled, smoothed = _moving(pose, pose.joint, _weight(pose), size, settings)
     if pose.root_trajectory is not None:
         sure = pose.confidence.mean(1, keepdims=True)
         root, *_ = _moving(pose, pose.root_trajectory[:, None], sure, size, settings)
-        pose = replace(pose, root_trajectory=root[:, 0])
+        pose = replace(pose, root_trajectory=root[:, 0], root_trajectory_raw=pose.root_trajectory)
     return replace(
         pose,
         joint=joint,
+        joint_raw=pose.joint,
         canonical=joint @ pose.camera_from_canonical,
         filled=filled,
         steps=_steps(settings, there, rejected, filled, smoothed, replace(pose, joint=joint)),

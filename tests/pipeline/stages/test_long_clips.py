@@ -54,12 +54,12 @@ STAGES: dict[str, tuple[Callable[[int], object], Callable[[object], object], int
               lambda track: morph_skeleton(track, MorphSettings()), 230),
     "sides": (long_track, lambda track: find_swaps([track], None, SideSettings()), 950),
     "place": (long_pose, lambda pose: place_root(pose, Camera(np.array(K, float), source="known")), 40),
-    "motion": (long_pose, lambda pose: make_motion(pose, MotionSettings()), 650),
+    "motion": (long_pose, lambda pose: make_motion.function(pose, MotionSettings()), 600),
     "angles": (long_pose, lambda pose: joint_angles(pose.joint, H36M17), 200),
     "page": (long_pose, lambda pose: drawn_poses(pose, H36M17, 10), 150),
 }  # fmt: skip
 """What makes an input of so many frames, what is done with it, and the bytes per frame that it may take, its result
-included."""
+included. Of a stage with a large result it is the function, as the tests store what a stage gives and read it."""
 
 
 @pytest.mark.parametrize("name", STAGES)
