@@ -17,7 +17,7 @@ import pytest
 from posepipe.models import METHODS
 
 ROOT = Path(__file__).parents[1]
-FOREIGN = {"mmpose": {"pipeline/detectors"}, "mmcv": {"pipeline/detectors"}, "mediapipe": {"pipeline/detectors"}}
+FOREIGN = {"mmpose": {"pipeline/detectors"}, "mmcv": {"pipeline/detectors"}, "openvino": {"pipeline/detectors"}}
 """Heavy packages, and the only folder that may import them."""
 
 ROOMS = {
@@ -153,7 +153,7 @@ def test_detectors_packages_are_imported_by_detectors_only(path: Path) -> None:
             assert path.parent.relative_to(ROOT).as_posix() in folders or where(path) in beside
 
 
-HEAVY = ("torch", "mmpose", "mmengine", "mmcv", "mediapipe", "cv2", "av", "numpy", "scipy")
+HEAVY = ("torch", "mmpose", "mmengine", "mmcv", "openvino", "cv2", "av", "numpy", "scipy")
 LOOK = f"""
 import json, sys
 from typer.testing import CliRunner
@@ -171,7 +171,7 @@ def test_help_imports_nothing_heavy() -> None:
 LOOK_AT_FIT = """
 import sys
 import posepipe.pipeline.runs.fit
-print([name for name in ("torch", "mmpose", "mmengine", "mmcv", "mediapipe") if name in sys.modules])
+print([name for name in ("torch", "mmpose", "mmengine", "mmcv", "openvino") if name in sys.modules])
 """
 
 

@@ -22,7 +22,7 @@ from pathlib import Path
 import av
 import ffmpeg
 import imageio_ffmpeg
-from posepipe.pipeline.detectors.mediapipe import MediapipeDetector
+from posepipe.pipeline.detectors.blazepose.detector import BlazePoseDetector
 from posepipe.pipeline.footage.sources import videos_in
 from posepipe.pipeline.runtime.cache import Cache, SourceFile
 from posepipe.pipeline.settings import DetectSettings
@@ -32,7 +32,7 @@ from posepipe.pipeline.stages.frames import extract_frames
 
 def bare_loop(videos: list[Path]) -> None:
     """Decode and detect, and forget."""
-    detector = MediapipeDetector()
+    detector = BlazePoseDetector()
     for path in videos:
         with av.open(str(path)) as container:
             container.streams.video[0].thread_type = "AUTO"
@@ -42,7 +42,7 @@ def bare_loop(videos: list[Path]) -> None:
 
 def stage(videos: list[Path]) -> None:
     """Decode, detect and store, as fit does."""
-    detector = MediapipeDetector()
+    detector = BlazePoseDetector()
     with tempfile.TemporaryDirectory() as folder:
         cache = Cache(Path(folder))
         for path in videos:

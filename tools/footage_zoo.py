@@ -116,7 +116,7 @@ def long(options: argparse.Namespace) -> None:
     ffmpeg("-stream_loop", -1, "-t", shown, "-i", options.clip, "-r", rate, *keys, brief)
     still = options.out / "still.mp4"
     width, height = probe(options.clip).image_size.tolist()
-    # A corner in the place of the picture: in a blurred picture MediaPipe still sees people.
+    # A corner in the place of the picture: in a blurred picture the detector still sees people.
     once = f"select='eq(n,0)',crop=iw/8:ih/8:0:0,scale={width}:{height},loop=-1:1"
     ffmpeg("-i", options.clip, "-vf", once, "-r", rate, "-t", 30 * options.minutes - shown / 2, *keys, still)
     (options.out / "list.txt").write_text("".join(f"file '{p.resolve()}'\n" for p in (still, brief, still)))

@@ -12,7 +12,6 @@ PACKAGES = (
     "numpy",
     "av",
     "opencv-python",
-    "mediapipe",
     "mmpose",
     "mmengine",
     "mmcv-lite",
@@ -28,7 +27,7 @@ def examine() -> dict[str, str]:
         **{name: _version(name) for name in PACKAGES},
         "devices": ", ".join(_devices()),
         "ffmpeg": _ffmpeg(),
-        "mediapipe detector": _mediapipe(),
+        "blazepose detector": _blazepose(),
         "mmpose detector": _mmpose(),
     }
 
@@ -54,13 +53,15 @@ def _ffmpeg() -> str:
     return f"{imageio_ffmpeg.get_ffmpeg_version()} (from the imageio-ffmpeg wheel)"
 
 
-def _mediapipe() -> str:
+def _blazepose() -> str:
+    from ..detectors.choose import settings_class
+    from ..errors import PosepipeError
+
     try:
-        import mediapipe
-    except ImportError as error:
+        detector = settings_class("blazepose")().build("cpu")
+    except PosepipeError as error:
         return f"cannot run: {error}"
-    people = "one person per picture, for several use mmpose with detect.boxes_config"
-    return f"can run: BlazePose full, embedded weights, {people} (mediapipe {mediapipe.__version__})"
+    return f"can run: {detector.description}"
 
 
 def _mmpose() -> str:

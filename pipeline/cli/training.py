@@ -40,7 +40,7 @@ def fit(
     ] = None,
     config: Config = None,
     method: Annotated[str | None, typer.Option(help=f"Training method: {', '.join(METHODS)}.")] = None,
-    detector: Annotated[str | None, typer.Option(help="auto, mediapipe or mmpose.")] = None,
+    detector: Annotated[str | None, typer.Option(help="auto, blazepose or mmpose.")] = None,
     precision: Precision = None,
     skeleton: Annotated[str | None, typer.Option(help="h36m17, or native: the detector's own joints.")] = None,
     person: Person = None,

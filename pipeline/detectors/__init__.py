@@ -17,7 +17,7 @@ from ..settings.base import StageSettings
 
 DETECTORS: dict[str, str] = {
     "blazepose": "posepipe.pipeline.detectors.blazepose:BlazePoseSettings",
-    "mediapipe": "posepipe.pipeline.detectors.mediapipe:MediapipeSettings",
+    "mediapipe": "posepipe.pipeline.detectors.blazepose:BlazePoseSettings",  # as it was called in posepipe 0.1
     "mmpose": "posepipe.pipeline.detectors.mmpose_settings:MMPoseSettings",
 }
 """Settings classes of detectors by the detectors' names; a class is imported only when it is used."""

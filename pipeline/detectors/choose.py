@@ -20,7 +20,7 @@ from . import DETECTORS, Detector, DetectorSettings, model_zoo
 log = logging.getLogger("posepipe")
 
 AUTO = "auto"
-CANDIDATES = ("mmpose", "mediapipe")
+CANDIDATES = ("mmpose", "blazepose")
 """Detectors from which ``auto`` chooses; it accepts options of all of them."""
 
 
@@ -95,4 +95,4 @@ def _automatic(settings: DetectSettings) -> tuple[str, str]:
         return "mmpose", "its config is configured"
     if model_zoo.find_checkpoint():
         return "mmpose", f"its checkpoint is in {model_zoo.models_folder()}"
-    return "mediapipe", f"no MMPose checkpoint of a known name in {model_zoo.models_folder()}"
+    return "blazepose", f"no MMPose checkpoint of a known name in {model_zoo.models_folder()}"

@@ -27,8 +27,8 @@ class MMPoseSettings(DetectorSettings):
     box_every: int = Field(5, ge=1, description="look for people's boxes in every n-th frame")
     boxes_config: str = Field(
         "",
-        description="config of a model that finds the boxes of several people: a file of MMDetection's, or a "
-        "one-stage model of MMPose's such as RTMO; without one boxes come from mediapipe",
+        description="config of another model that finds people's boxes: a file of MMDetection's, or a one-stage "
+        "model of MMPose's such as RTMO; without one boxes come from blazepose",
     )
     boxes_checkpoint: str = Field(
         "", description="its local checkpoint file; or an ONNX file of such a model, which needs no config"

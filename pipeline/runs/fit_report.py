@@ -72,7 +72,7 @@ def report_of(run: FitRun, chain: ClipChain, findings: Findings, title: str) -> 
         supervised=model.supervision != NO_SUPERVISION,
         settings=(run.place.folder / "settings.toml").read_text(encoding="utf-8"),
         versions={
-            **{name: version(name) for name in ("posepipe", "torch", "mediapipe", "mmpose")},
+            **{name: version(name) for name in ("posepipe", "torch", "openvino", "mmpose")},
             "networks run on": describe_device(run.settings.device),
         },
         warnings=run.warnings,

@@ -26,7 +26,7 @@ from ..runtime.workplace import JOURNAL, Journal, request_digest
 from ..settings import LiftSettings, Settings, packages, parse
 from .results import RECORD, are_written
 
-DETECTOR_LIBRARIES = ("mediapipe", "mmdet", "mmpose", "onnxruntime", "openvino", "torchvision")
+DETECTOR_LIBRARIES = ("mmdet", "mmpose", "onnxruntime", "openvino", "torchvision")
 """A detection by another version of them is another one."""
 
 

@@ -22,7 +22,7 @@ class DetectSettings(StageSettings):
 
     detector: str = Field(
         "auto",
-        description="auto: mmpose if a checkpoint is configured or on disk, else mediapipe",
+        description="auto: mmpose if a checkpoint is configured or on disk, else blazepose",
         json_schema_extra=UNKEYED,
     )
     first_look_s: float = Field(

@@ -46,8 +46,8 @@ def track_people(frames: Frames, found: Detections, settings: TrackSettings) -> 
     """
     if len(found.frame) == 0:
         raise PosepipeError(
-            "no person was found in any frame; is the athlete in the picture, upright and at least "
-            "a tenth of its height tall? If so, try another --detector"
+            "no person was found in any frame; is the athlete in the picture, and at least "
+            "a twentieth of its height tall? If so, try another --detector"
         )
     people = people_from(found, link(found, settings.gap_s))
     people = [one for one in people if len(one) >= PRESENT * len(people[0])][:MAX_PEOPLE]

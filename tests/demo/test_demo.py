@@ -166,9 +166,9 @@ def test_reference_agrees_with_itself(footage: Path) -> None:
 
 
 def test_embedded_detector_finds_the_athlete(footage: Path) -> None:
-    from posepipe.pipeline.detectors.mediapipe import MediapipeDetector
+    from posepipe.pipeline.detectors.blazepose.detector import BlazePoseDetector
 
-    detector, mapping = MediapipeDetector(), mapping_to_h36m17(BLAZEPOSE33)
+    detector, mapping = BlazePoseDetector(), mapping_to_h36m17(BLAZEPOSE33)
     for placement in PLACEMENTS:
         found = list(detector.detect(read(footage / placement.folder / f"{placement.name}.mp4")))
         truth = np.load(footage / "reference" / f"{placement.name}.npz")["keypoint"]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from importlib.metadata import version
 
@@ -18,18 +19,20 @@ def test_findings_are_one_line_each() -> None:
     assert findings["torch"] == version("torch")
     assert "cpu" in findings["devices"]
     assert "imageio-ffmpeg" in findings["ffmpeg"]
-    assert {"mediapipe detector", "mmpose detector"} <= set(findings)
+    assert {"blazepose detector", "mmpose detector"} <= set(findings)
     assert all(finding and "\n" not in finding for finding in findings.values())
 
 
-def test_it_says_that_mediapipe_finds_one_person_only_and_what_finds_several() -> None:
-    said = examine()["mediapipe detector"]
-    assert "one person per picture, for several use mmpose with detect.boxes_config" in said
+def test_it_says_what_runs_the_embedded_detector() -> None:
+    assert re.match(r"can run: BlazePose full, .*OpenVINO \d", examine()["blazepose detector"])
 
 
 def test_what_cannot_run_says_why(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "mediapipe", None)
-    assert examine()["mediapipe detector"].startswith("cannot run: ")
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    for name in [name for name in sys.modules if name.startswith("posepipe.pipeline.detectors.")]:
+        if name.endswith(("openvino_runtime", "finder", "landmarks", "following", "blazepose.detector")):
+            monkeypatch.delitem(sys.modules, name)
+    assert examine()["blazepose detector"].startswith("cannot run: openvino cannot be used")
 
 
 def test_the_command_prints_them() -> None:

@@ -132,8 +132,8 @@ def test_options_are_checked_without_the_package_of_the_detector() -> None:
     code = (
         "import sys; from posepipe.pipeline.detectors.choose import checked_options; "
         "from posepipe.pipeline.settings import DetectSettings; "
-        "[checked_options(DetectSettings(detector=name)) for name in ('auto', 'mmpose', 'mediapipe')]; "
-        "print([name for name in ('torch', 'mmpose', 'mmengine', 'mediapipe') if name in sys.modules])"
+        "[checked_options(DetectSettings(detector=name)) for name in ('auto', 'mmpose', 'blazepose')]; "
+        "print([name for name in ('torch', 'mmpose', 'mmengine', 'openvino') if name in sys.modules])"
     )
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"

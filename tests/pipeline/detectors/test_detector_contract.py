@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from drawn_person import draw_person
 from posepipe.models.skeleton import SKELETONS
 from posepipe.pipeline.detectors import DETECTORS, Detector, People
 from posepipe.pipeline.detectors.choose import settings_class
 from posepipe.pipeline.errors import PosepipeError
-from test_mediapipe import person  # noqa: F401 - a fixture
 
 OURS = [name for name, place in DETECTORS.items() if place.startswith("posepipe.")]
 
@@ -40,8 +40,9 @@ def detector(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
 
 
 @pytest.fixture(scope="module")
-def images(person: np.ndarray) -> list[np.ndarray]:  # noqa: F811
+def images() -> list[np.ndarray]:
     """Someone who stands, nobody, and the first again (640, 480, 3)."""
+    person = draw_person()
     return [person, np.full_like(person, 128), person.copy()]
 
 

@@ -139,7 +139,7 @@ SETTINGS: dict[str, tuple[str, str, set[str]]] = {
     "from_s": ("0.2", "stated", {"cut_frames", "detect_poses", "cut_timeline"}),
     "to_s": ("1.0", "stated", {"cut_frames", "detect_poses", "cut_timeline"}),
     "pictures.rate_hz": ("30", "pictures", {"extract_frames"}),
-    "detect.detector": ("mediapipe", "views", set()),
+    "detect.detector": ("blazepose", "views", set()),
     "detect.first_look_s": ("200", "views", set()),
     "detect.chunk_frames": ("14", "views", {"detect_poses"}),
     "keypoints.rate_hz": ("30", "whole poses", {"read_people", "frames_of"}),

@@ -1,6 +1,6 @@
 """The 3D that the embedded detector itself guesses from one view: the row that a trained model has to beat.
 
-    python tools/mediapipe_baseline.py FOLDER --out baseline
+    python tools/blazepose_baseline.py FOLDER --out baseline
     posepipe evaluate baseline REFERENCE
 
 writes ``baseline/<video>/poses.npz`` with BlazePose's world landmarks on the H36M-17 skeleton.
@@ -11,9 +11,11 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import mediapipe
 import numpy as np
 from posepipe.models.skeleton import BLAZEPOSE33, mapping_to_h36m17
+from posepipe.pipeline.detectors.blazepose.finder import FinderNetwork
+from posepipe.pipeline.detectors.blazepose.following import Follower
+from posepipe.pipeline.detectors.blazepose.landmarks import LandmarkNetwork
 from posepipe.pipeline.footage.sources import videos_in
 from posepipe.pipeline.footage.video import probe, read_frames
 
@@ -36,13 +38,13 @@ def main() -> None:
 
 
 def guess(video: Path) -> tuple[np.ndarray, np.ndarray]:
-    """Times (F) in s and world landmarks (F, 33, 3) in m and camera axes; NaN where there is nobody."""
+    """Times (F) in s and world landmarks (F, 33, 3) in m and camera axes of the largest person; else NaN."""
     times, joints = [], []
-    with mediapipe.solutions.pose.Pose(model_complexity=1, smooth_landmarks=False) as pose:
-        for time, picture in read_frames(video, probe(video)):
-            found = pose.process(np.ascontiguousarray(picture[..., ::-1])).pose_world_landmarks
-            times.append(time)
-            joints.append([[p.x, p.y, p.z] for p in found.landmark] if found else np.full((33, 3), np.nan))
+    follower = Follower(FinderNetwork(), LandmarkNetwork())
+    for time, picture in read_frames(video, probe(video)):
+        people = follower.next(picture)
+        times.append(time)
+        joints.append(people.world[0] if len(people.world) else np.full((33, 3), np.nan))
     return np.array(times), np.array(joints, np.float32)
 
 
