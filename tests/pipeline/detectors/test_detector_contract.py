@@ -81,13 +81,13 @@ def test_the_same_images_give_the_same_people_whatever_came_before(
     assert same(list(detector.detect(images[:1])), whole[:1])
 
 
-def test_images_are_taken_as_they_are_needed(detector: Detector, person: np.ndarray) -> None:  # noqa: F811
+def test_images_are_taken_as_they_are_needed(detector: Detector, images: list[np.ndarray]) -> None:
     taken = count()
 
     def endless() -> Iterator[np.ndarray]:
         while True:
             assert next(taken) < 100, "a detector must not read a whole video before its first answer"
-            yield person
+            yield images[0]
 
     assert len(next(iter(detector.detect(endless()))).box)
     assert next(iter(detector.anybody(endless())))
