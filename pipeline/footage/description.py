@@ -31,12 +31,15 @@ All of it may be left out:
 
 from __future__ import annotations
 
+import logging
 from pathlib import Path
 from typing import Any, Literal
 
 from pydantic import Field
 
 from ..settings import PictureSettings, StageSettings, read_toml
+
+log = logging.getLogger("posepipe")
 
 DESCRIPTION = "posepipe.toml"
 
@@ -85,6 +88,15 @@ class TakeDescription(StageSettings):
     keypoints: dict[str, Any] = Field({}, description="settings of files of 2D poses")
     pictures: PictureSettings = Field(PictureSettings(), description="settings of folders of pictures")
     cameras: dict[str, CameraDescription] = Field({}, description="cameras by name")
+
+    def say_what_arrays_leave_out(self, where: Path, arrays: Path) -> None:
+        """Warn of a calibration or a lens that is said of a file of arrays, which has its own."""
+        if self.calibration or self.lens:
+            log.warning(
+                "%s names a calibration or a lens, which %s has no use for: K, R, t and distortion are arrays of it",
+                where,
+                arrays.name,
+            )
 
 
 def read_description(path: Path, outer: dict[str, Any]) -> dict[str, Any]:

@@ -20,10 +20,10 @@ from .calibrations import open_calibration
 from .camera import Camera
 from .chapters import chapter_of
 from .description import DESCRIPTION, CameraDescription, KindOfLens, TakeDescription, camera_name, read_description
+from .keypoint_file import is_keypoint_file
 from .layouts import OF_BOARD, anipose_trials, beside, filmed_folder, is_of_board, opencap_trials
-from .readers import format_of
-from .sources import chapters_of, clips_in, folders_in, longer_name, natural_order, videos_in
-from .video import VIDEO_SUFFIXES, is_image_folder
+from .sources import chapters_of, clips_in, folders_in, holds_poses, longer_name, natural_order, videos_in
+from .video import is_image_folder
 
 log = logging.getLogger("posepipe")
 
@@ -267,12 +267,6 @@ def _described(name: str, video: Path, take: TakeDescription, known: Mapping[str
     )
 
 
-def holds_poses(clip: Path) -> bool:
-    """Whether a clip is no video, but 2D poses that were detected elsewhere."""
-    named_like_video = clip.suffix.lower() in VIDEO_SUFFIXES and clip.is_file()
-    return not named_like_video and format_of(clip) is not None
-
-
 def describe_clip(clip: Path) -> CameraClip:
     """A clip by itself, with what the ``posepipe.toml`` in its folder, or in the one above, says of it.
 
@@ -283,6 +277,8 @@ def describe_clip(clip: Path) -> CameraClip:
     where = folder / DESCRIPTION
     tree = read_description(where, read_description(folder.parent / DESCRIPTION, {}))
     take: TakeDescription = parse(TakeDescription, tree, str(where))
+    if is_keypoint_file(clip):
+        take.say_what_arrays_leave_out(where, clip)
     named = (name for name, said in take.cameras.items() if said.video == clip.name)
     name, calibration = next(named, camera_name(clip)), open_calibration(folder, take.calibration)
     known = calibration.of_camera(name) if calibration else None

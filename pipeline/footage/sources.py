@@ -54,6 +54,12 @@ def clips_in(folder: Path) -> Found:
     return Found([path for path in inside if is_image_folder(path)])
 
 
+def holds_poses(clip: Path) -> bool:
+    """Whether a clip is no video, but 2D poses that were detected elsewhere."""
+    named_like_video = clip.suffix.lower() in VIDEO_SUFFIXES and clip.is_file()
+    return not named_like_video and format_of(clip) is not None
+
+
 def chapters_of(clip: Path) -> tuple[Path, ...]:
     """The files beside a clip in which its recording goes on."""
     return chapters_after(clip, videos_in(clip.parent)) if is_video(clip) and clip.is_file() else ()

@@ -99,17 +99,17 @@ class ArrayResults:
                 keypoint = np.where(shown, self.samples.keypoint[members, view], np.float32("nan"))
                 motion = pose.of_view(members, view, keypoint)
                 motion.steps.extend(self._steps(swaps, number * views + view))
-                name = f"{take} {_view_name(view)}"
+                name = f"{take} {view_name(view)}"
                 people = (Person(ONLY_PERSON, motion),)
                 clip = clip_without_video(people, name, sizes[view], {**self.origin, "clip": name})
-                folders.append(_take_folder(self.folder, take) / _view_name(view))
+                folders.append(_take_folder(self.folder, take) / view_name(view))
                 write_results(clip, folders[-1], exports)
         return tuple(folders)
 
     def write_takes(self, fused: FusedPoses, exports: Sequence[str]) -> None:
         """Files of every take, from all its views together."""
         size = picture_sizes(self.chain.source.path, self.samples)[0]
-        names = [_view_name(view) for view in range(self._views)]
+        names = [view_name(view) for view in range(self._views)]
         for take, _, members in self._takes(exports):
             time, instant = np.asarray(self.samples.time)[members], np.arange(len(members))
             found = FusedPerson(fused, self.samples, members, instant, time, names)
@@ -149,7 +149,7 @@ def written_folders(out: Path) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
     names = take_folders([str(name) for name in takes])
     seen = np.isfinite(joint).any((2, 3))  # (sample, view)
     views = (
-        _take_folder(out, names[number]) / _view_name(view)
+        _take_folder(out, names[number]) / view_name(view)
         for number in np.unique(take)
         for view in np.flatnonzero(seen[take == number].any(0))
     )
@@ -160,7 +160,8 @@ def _take_folder(out: Path, take: str) -> Path:
     return out / "takes" / take
 
 
-def _view_name(view: int) -> str:
+def view_name(view: int) -> str:
+    """What a view is called, which has no name of its own."""
     return f"view{view + 1}"
 
 

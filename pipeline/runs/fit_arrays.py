@@ -16,6 +16,7 @@ from ..errors import PosepipeError
 from ..footage.camera import Camera
 from ..footage.keypoint_file import open_keypoints
 from ..footage.recording import describe_clip
+from ..pages.plausibility import impossible
 from ..runtime.workplace import Workplace, open_workplace
 from ..settings import (
     AFTER_LIFTING,
@@ -34,7 +35,16 @@ from ..stages.label import label_poses
 from ..stages.samples import select_samples, two_view_warning
 from ..training.training_set import TrainingSet
 from .array_chain import NO_TIMES, ArrayChain, says_sizes, unknown_cameras, with_intrinsics
-from .array_files import FUSED, POSES, ArrayResults, provenance, write_poses, written_folders
+from .array_files import (
+    FUSED,
+    POSES,
+    ArrayResults,
+    picture_sizes,
+    provenance,
+    view_name,
+    write_poses,
+    written_folders,
+)
 from .checks import chosen_morph
 from .fit_run import Run, Stopped
 from .reconstruct import of_footage, reconstruct
@@ -253,6 +263,10 @@ def _fused(run: ArraysRun, samples: Samples, lifted: ViewPoses) -> FusedPoses | 
 
     fused: FusedPoses = run.run(fuse_views, samples, lifted, run.cameras(samples), subject=run.name)
     log.info("%s: all views together leave a residual of %.1f px", run.path, np.nanmedian(fused.residual))
+    views = [(view_name(view), size) for view, size in enumerate(picture_sizes(run.path, samples))]
+    for number, take in enumerate(samples.takes):
+        for said in impossible(fused, number, views):
+            run.warn(f"{take}: {said}")
     return fused
 
 

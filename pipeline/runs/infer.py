@@ -18,8 +18,7 @@ from ..exporters.clip import Clip, Person
 from ..footage.camera import Camera, check_focal, find_camera
 from ..footage.keypoint_file import is_keypoint_file
 from ..footage.readers import DATA_SUFFIXES, unknown_format
-from ..footage.recording import holds_poses
-from ..footage.sources import results_folder
+from ..footage.sources import holds_poses, results_folder
 from ..footage.video import is_image_folder
 from ..runtime.cache import SourceFile
 from ..runtime.device import check_device

@@ -102,6 +102,16 @@ def test_what_is_said_of_a_camera_counts_for_it_alone_in_whatever_order(tmp_path
     assert poses.keypoints == {"rate_hz": 50, "skeleton": "coco"}
 
 
+def test_arrays_of_several_cameras_hold_their_calibration_themselves(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    for said in ('lens = "wide"\n', 'calibration = ""\n'):
+        make(tmp_path, said=said)
+        describe_clip(tmp_path / "poses.npz")
+    (message,) = caplog.messages
+    assert "posepipe.toml names a calibration or a lens" in message and "are arrays of it" in message
+
+
 def test_cameras_named_above_are_those_of_every_take(tmp_path: Path) -> None:
     make(tmp_path, said='[cameras.left]\nvideo = "1.mp4"\noffset_s = 0.5\n[cameras.right]\nvideo = "2.mp4"\n')
     for name in ("a", "b"):

@@ -11,8 +11,9 @@ import cv2
 import numpy as np
 import pytest
 import tomli_w
-from footage import RATE, detected, detected_take, picture_size, scene_cameras, seen
-from known_scene import Cameras
+from footage import RATE, athlete, detected, detected_take, picture_size, scene_cameras, seen
+from known_scene import Cameras, cameras
+from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.arrays import FusedPoses, array_fields
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.runs.fit import fit
@@ -138,3 +139,13 @@ def test_a_calibration_of_other_cameras_is_refused(tmp_path: Path) -> None:
     )
     with pytest.raises(PosepipeError, match=r"no two cameras of take take agree.*the calibration does not belong"):
         fit(take, out=tmp_path / "out", settings=SETTINGS, exports=["npz"])
+
+
+def test_arrays_whose_views_show_different_people_are_said_to_be_impossible(tmp_path: Path) -> None:
+    rig, time = cameras(3), np.arange(40) / 20
+    seen = [rig.project(athlete(time, seed)) for seed in (0, 7)]
+    keypoint = np.stack([seen[0][:, 0], seen[0][:, 1], seen[1][:, 2]], 1)
+    arrays = {"keypoint": keypoint, "joint_names": np.array(H36M17.joints), "image_size": np.full((3, 2), 1000)}
+    np.savez(tmp_path / "arrays.npz", **arrays)
+    done = fit(tmp_path / "arrays.npz", out=tmp_path / "out", settings=SETTINGS)
+    assert any("take 0: the focal length of camera view3 would be" in warning for warning in done.warnings)
