@@ -4,18 +4,21 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/installed
 FOOTAGE := demo_footage
+# Tests of a file stay together, as they share what was made for them; one thread each.
+TESTS := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
-.PHONY: help install demo test docs lint types wheel clean
+.PHONY: help install demo test rounding docs lint types wheel clean
 
 help:
-	@echo "make install  the environment, in $(VENV)"
-	@echo "make demo     draws footage, fits, infers, scores, and names a page to look at"
-	@echo "make test     the tests"
-	@echo "make docs     the documentation, as build/docs/index.html; works offline"
-	@echo "make lint     style of the code"
-	@echo "make types    types of the code"
-	@echo "make wheel    builds the wheel and tries it in an empty environment and folder"
-	@echo "make clean    removes the environment, the demo's footage and what was built"
+	@echo "make install   the environment, in $(VENV)"
+	@echo "make demo      draws footage, fits, infers, scores, and names a page to look at"
+	@echo "make test      the tests"
+	@echo "make rounding  trainings once more with another arithmetic, as on another processor"
+	@echo "make docs      the documentation, as build/docs/index.html; works offline"
+	@echo "make lint      style of the code"
+	@echo "make types     types of the code"
+	@echo "make wheel     builds the wheel and tries it in an empty environment and folder"
+	@echo "make clean     removes the environment, the demo's footage and what was built"
 
 install: $(READY)
 
@@ -27,7 +30,11 @@ demo: install
 	$(BIN)/python demo/run.py --out $(FOOTAGE)
 
 test: install
-	$(BIN)/python -m pytest
+	$(TESTS)
+
+rounding: install
+	ATEN_CPU_CAPABILITY=default $(TESTS) -q --other-precision tests/models/methods tests/models/networks \
+		tests/pipeline/runs/test_fit_morph.py tests/pipeline/stages/test_train.py tests/pipeline/stages/test_refine.py
 
 docs: install
 	$(BIN)/python -m sphinx -W --keep-going -q -b html docs build/docs
