@@ -28,7 +28,7 @@ def spoken(function: Callable[..., None]) -> Callable[..., None]:
         except PosepipeError as error:
             typer.echo(f"error: {error}", err=True)
             raise typer.Exit(2) from None
-        except (MemoryError, RuntimeError, ImportError) as error:
+        except (MemoryError, RuntimeError, ImportError, SystemError) as error:
             if not _is_lack_of_memory(error):
                 raise
             typer.echo("error: there is too little memory; close other programs, or give more to this one", err=True)
@@ -42,7 +42,8 @@ def spoken(function: Callable[..., None]) -> Callable[..., None]:
 
 def _is_lack_of_memory(error: Exception) -> bool:
     """Whether an error of Python, of a network's arithmetic or of the loader of libraries means this."""
-    words = ("allocate memory", "start new thread", "failed to map segment")
+    # The last is what the interpreter says where it had no memory left for the exception itself.
+    words = ("allocate memory", "start new thread", "failed to map segment", "without setting an exception")
     return isinstance(error, MemoryError) or any(said in str(error) for said in words)
 
 

@@ -393,6 +393,7 @@ def test_stopping_it_is_said_and_exits_with_130(footage: Path, monkeypatch: pyte
         RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 8 bytes"),
         RuntimeError("can't start new thread"),
         ImportError("libtorch.so: failed to map segment from shared object"),
+        SystemError("<function _find_and_load at 0x7febd3> returned NULL without setting an exception"),
     ],
     ids=lambda error: type(error).__name__,
 )
