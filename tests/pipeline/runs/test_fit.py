@@ -34,7 +34,7 @@ from posepipe.pipeline.settings import Settings, load_settings
 from posepipe.pipeline.training.model_file import Model
 from quick_fit import QUICK, Fitted
 
-PER_CAMERA = ("extract_frames", "detect_poses", "track_people", "track_athlete", "morph_skeleton")
+PER_CAMERA = ("extract_frames", "detect_poses", "correct_frames", "track_people", "track_athlete", "morph_skeleton")
 LIFTED = ("lift_poses", "place_root", "make_motion")
 FRAMES = 40
 
