@@ -63,7 +63,7 @@ def test_a_fit_may_be_stopped_behind_every_stage(
     fit(fitted.footage, out=fitted.out, settings=quick, exports=["npz", "csv"])
     assert list(behind) == list(STAGES)
     assert behind == {
-        "frames": "extract_frames", "detect": "detect_poses", "track": "track_athlete", "morph": "morph_skeleton",
+        "frames": "extract_frames", "detect": "correct_frames", "track": "track_athlete", "morph": "morph_skeleton",
         "synchronize": "synchronize", "match": "match_people", "crop": "match_people", "sides": "mend_sides",
         "samples": "build_samples", "calibrate": "build_samples", "label": "build_samples", "train": "train_model",
         "refine": "train_model", "lift": "lift_poses", "fuse": "lift_poses", "motion": "make_motion",
