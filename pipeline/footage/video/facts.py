@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import math
 import re
+from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
-from itertools import islice
+from itertools import chain, islice
 from pathlib import Path
 
 import av
@@ -18,7 +19,7 @@ from av.video.stream import VideoStream
 
 from ...arrays import Frames
 from ...errors import PosepipeError
-from .clock import Times, rate_of, rising_times, times_of_fields
+from .clock import ROUNDING_S, Times, rate_of, rising_times, times_of_fields
 from .fields import LOOK, Combing
 from .losses import begins_late, missing_of
 from .sound import Envelope, sound_of
@@ -56,7 +57,7 @@ def probe(path: Path, mirrored: bool = False) -> Frames:
             raise PosepipeError(f"{path} holds no readable picture; is it damaged or still being written?")
         stated = stream.average_rate or stream.guessed_rate or Fraction(30)
         unit = stream.time_base or 1 / stated
-        times = rising_times(packets.stamps, unit, stated)
+        times = packets.times(unit, stated)
         rate = rate_of(times.time, (stream.average_rate, stream.guessed_rate), float(unit))
         timecode_s = timecode_seconds(_timecode(container), stated)
         late_s = max(packets.before_s(times), 0.0)  # in which nothing can be decoded
@@ -75,7 +76,7 @@ def probe(path: Path, mirrored: bool = False) -> Frames:
             timecode_s=None if timecode_s is None else timecode_s + late_s,
             mirrored=matrix_mirrors != mirrored,
             field_order=order,
-            own_times=times.own and packets.in_order and not _stamps_as_stored(container, stream),
+            own_times=times.own and not _stamps_as_stored(container, stream),
         )
         frames.lost.extend(begins_late(late_s, 1 / float(rate)))
         frames.changed.extend(_changed(frames, container, stream, mirrored))
@@ -92,10 +93,8 @@ class _Packets:
         self.stamps: list[int | None] = []
         """Of each packet from that of the first picture on, in the order in which they are stored."""
         self.combing = Combing()
-        self.in_order = True
-        """Whether the stamps of the pictures that were decoded rise."""
+        self._shown: list[int | None] = []  # stamps of the pictures that were decoded
         self._before: float | None = None
-        self._last = -math.inf
 
     def add(self, packet: av.Packet) -> None:
         """Take in a packet."""
@@ -105,8 +104,7 @@ class _Packets:
             for frame in frames_of(packet):
                 if self.first is None:
                     self._begin(frame)
-                self.in_order &= frame.pts is not None and frame.pts > self._last
-                self._last = self._last if frame.pts is None else frame.pts
+                self._shown.append(frame.pts)
                 self.combing.look(frame)
 
     def _begin(self, first: VideoFrame) -> None:
@@ -118,6 +116,20 @@ class _Packets:
             self.stamps = [stamp for stamp in self.stamps if stamp is None or stamp >= start]
         self.first = first
 
+    def times(self, unit: Fraction, stated: Fraction) -> Times:
+        """When the pictures are to be shown; ``own`` if those that were decoded were shown just then.
+
+        Cameras store each field of an interlaced picture as a packet of its own, of which two make a picture.
+        """
+        times = rising_times(self.stamps, unit, stated)
+        shown = np.array([np.nan if stamp is None else stamp - (self._shown[0] or 0) for stamp in self._shown])
+        shown = shown * float(unit)
+        packets = np.searchsorted(times.time, np.nanmax(shown) + ROUNDING_S) if np.isfinite(shown).any() else 0
+        if len(shown) > 1 and round((packets - 1) / (len(shown) - 1)) == 2:
+            times = replace(times, time=times.time[::2])
+        as_shown = len(shown) <= len(times.time) and np.allclose(times.time[: len(shown)], shown, atol=ROUNDING_S)
+        return replace(times, own=times.own and as_shown)
+
     def before_s(self, times: Times) -> float:
         """How much of the video lies before the first picture that can be decoded."""
         return 0.0 if self._before is None else times.origin_s - self._before
@@ -128,19 +140,28 @@ def _stamps_as_stored(container: InputContainer, stream: VideoStream) -> bool:
     return container.format.name == "avi" and stream.codec_context.has_b_frames
 
 
-def _field_order(combing: Combing, container: InputContainer, stream: VideoStream, times: Times) -> str:
-    """Which field of each picture was taken first, as pictures at the beginning tell, or at later places."""
-    for share in PLACES:
+def _field_order(begin: Combing, container: InputContainer, stream: VideoStream, times: Times) -> str:
+    """Which field of each picture was taken first: as the first place tells in which enough moves.
+
+    Args:
+        begin: what the first pictures show.
+    """
+    for combing in chain([begin], _later_places(container, stream, times)):
         if combing.sure:
-            break
-        with suppress(
-            av.error.FFmpegError, ValueError
-        ):  # a damaged place, or a container in which nothing can be searched
-            place_s = times.origin_s + share * float(times.time[-1])
+            return combing.field_order
+    return begin.field_order
+
+
+def _later_places(container: InputContainer, stream: VideoStream, times: Times) -> Iterator[Combing]:
+    """What pictures show from the key frames before some places on."""
+    for share in PLACES:
+        combing, place_s = Combing(), times.origin_s + share * float(times.time[-1])
+        # Nothing can be searched in some containers, and a place may be damaged.
+        with suppress(av.error.FFmpegError, ValueError):
             container.seek(round(place_s / float(stream.time_base or 1)), stream=stream)
             for frame in islice(container.decode(stream), LOOK):
                 combing.look(frame)
-    return combing.field_order
+        yield combing
 
 
 def _shown_size(first: VideoFrame, stream: VideoStream, turns: int) -> tuple[int, int]:

@@ -361,6 +361,33 @@ def test_interlaced_pictures_are_split_into_their_fields(order: str, flagged: bo
     np.testing.assert_allclose(bar, 5.5 + 3 * np.arange(36), atol=1)
 
 
+@pytest.mark.parametrize("flagged", [True, False])
+def test_interlaced_pictures_are_found_although_nothing_moves_at_first(flagged: bool, tmp_path: Path) -> None:
+    pictures = np.concatenate([np.repeat(_moving(1), 60, 0), _moving(36), _moving(36)[::-1]])
+    frames, _ = agreeing(encode(tmp_path / "a.mp4", *fields("tff", flagged), "-g", "8", *YUV, pictures=pictures))
+    assert frames.field_order == "tff"
+    assert len(frames.time) == len(pictures)
+
+
+def test_pictures_flagged_as_interlaced_stay_whole_although_nothing_moves_at_first(tmp_path: Path) -> None:
+    flags = ("-c:v", "libx264", "-crf", "5", "-g", "8", "-flags", "+ilme+ildct", "-x264-params", "tff=1")
+    pictures = np.concatenate([np.repeat(_diagonal(1), 30, 0), _diagonal(60)])
+    frames, _ = agreeing(encode(tmp_path / "a.mp4", *flags, *YUV, pictures=pictures))
+    assert frames.field_order == ""
+
+
+def test_each_field_in_a_packet_of_its_own_makes_half_a_picture() -> None:
+    """As many camcorders store H.264; no encoder at hand does."""
+    from posepipe.pipeline.footage.video.facts import _Packets
+
+    for stamps in ([*range(0, 40, 2)], [stamp for start in range(0, 40, 4) for stamp in (start, None)]):
+        packets = _Packets()
+        packets.stamps, packets._shown = list(stamps), [*range(0, 20, 4)]
+        times = packets.times(Fraction(1, 100), Fraction(50))
+        np.testing.assert_allclose(times.time, np.arange(0, 40, 4) / 100)
+        assert times.own is (None not in stamps)
+
+
 def test_progressive_pictures_that_are_flagged_as_interlaced_stay_whole(tmp_path: Path) -> None:
     """As cameras store 25 frames a second in a format of 50 fields."""
     flags = ("-c:v", "libx264", "-crf", "5", "-flags", "+ilme+ildct", "-x264-params", "tff=1")
