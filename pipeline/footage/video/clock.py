@@ -116,7 +116,8 @@ def rate_of(time: np.ndarray, stated: Iterable[Fraction | None], tick: float) ->
         off = abs(float(steps[regular].sum()) - regular.sum() / float(rate))
         if regular.mean() >= REGULAR and off <= 2 * tick * (1 + np.count_nonzero(~regular)):
             return rate
-    return Fraction((len(time) - 1) / float(time[-1] - time[0])).limit_denominator(1001)
+    mean = Fraction((len(time) - 1) / float(time[-1] - time[0])).limit_denominator(1001)
+    return max(mean, Fraction(1, 1001))
 
 
 class Seen:

@@ -23,7 +23,7 @@ from .clock import ROUNDING_S, Times, rate_of, rising_times, times_of_fields
 from .fields import LOOK, Combing
 from .losses import begins_late, missing_of
 from .sound import Envelope, sound_of
-from .stream import films_of, frames_of, open_video, orientation, readable_part
+from .stream import films_of, frames_of, open_video, orientation, packets_of, readable_part
 
 LONGEST_ASPECT = 4
 """Pixels are never that many times longer than wide, whatever a damaged file says."""
@@ -47,7 +47,7 @@ def probe(path: Path, mirrored: bool = False) -> Frames:
     with open_video(path) as (container, stream):
         sound, envelope, packets = sound_of(container), Envelope(), _Packets()
         with readable_part(path):
-            for packet in container.demux([s for s in (stream, sound) if s]):
+            for packet in packets_of(container, stream, *([sound] if sound else [])):
                 if packet.stream is sound:
                     envelope.add(packet)
                 else:
@@ -159,7 +159,8 @@ def _later_places(container: InputContainer, stream: VideoStream, times: Times) 
         # Nothing can be searched in some containers, and a place may be damaged.
         with suppress(av.error.FFmpegError, ValueError):
             container.seek(round(place_s / float(stream.time_base or 1)), stream=stream)
-            for frame in islice(container.decode(stream), LOOK):
+            decoded = chain.from_iterable(map(frames_of, packets_of(container, stream)))
+            for frame in islice(decoded, LOOK):
                 combing.look(frame)
         yield combing
 

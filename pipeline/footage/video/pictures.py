@@ -21,7 +21,7 @@ from ...arrays import Frames
 from ...errors import PosepipeError
 from .clock import ROUNDING_S, Clock, Seen
 from .fields import split_fields
-from .stream import frames_of, open_video, readable_part, seconds_of
+from .stream import frames_of, open_video, packets_of, readable_part, seconds_of
 
 
 def read_frames(
@@ -90,7 +90,7 @@ def read_key_frames(path: Path, frames: Frames) -> Iterator[tuple[float, np.ndar
     clock = Clock(frames, _first_stamp(path))
     with open_video(path) as (container, stream), readable_part(path):
         stream.codec_context.skip_frame = "NONKEY"
-        for packet in container.demux(stream):
+        for packet in packets_of(container, stream):
             for frame in frames_of(packet):
                 for time in clock.times_of(frame)[:1]:
                     yield time, _upright(frame, frames)
@@ -128,7 +128,7 @@ def _pictures(
     seen = seen or Seen()
     seen.begin(stream)
     with readable_part(path):
-        for packet in container.demux(stream):
+        for packet in packets_of(container, stream):
             yield from _decoded(packet, seen)
 
 
@@ -177,7 +177,7 @@ def _decode_parts(
     clock = Clock(frames, stamp)
     with open_video(path) as (container, stream), readable_part(path):
         first = float((stamp or 0) * (stream.time_base or 1))
-        packets, group = container.demux(stream), list[av.Packet]()
+        packets, group = packets_of(container, stream), list[av.Packet]()
         for start, end in ((start - ROUNDING_S, end + ROUNDING_S) for start, end in parts):
             for packet in packets:
                 early = _shown(packet, stream) - first < start and len(group) < MAX_GROUP

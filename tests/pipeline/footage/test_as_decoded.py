@@ -56,7 +56,9 @@ def agreeing(path: Path) -> tuple[Frames, list[int]]:
     frames, first = decoded(path)
     shown = list(read_frames(path, frames))
     assert [time for time, _ in shown] == frames.time.tolist()
-    assert all(np.array_equal(one, other) for (_, one), other in zip(shown, first, strict=True))
+    assert len(first) == len(shown)
+    if not frames.lost:  # what is made up for a damaged picture may differ
+        assert all(np.array_equal(one, other) for (_, one), other in zip(shown, first, strict=True))
     assert (np.diff(frames.time) > 0).all()
     assert frames.time[0] == 0
     width, height = frames.image_size
