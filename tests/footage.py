@@ -26,7 +26,8 @@ from posepipe.models.methods.canonpose import CanonPose
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.arrays import Detections, Frames, Track
 from posepipe.pipeline.detectors import People
-from posepipe.pipeline.footage.video import FOCAL_35MM, write_video
+from posepipe.pipeline.footage.video import FOCAL_35MM, Reading, as_decoded, probe_clip, write_video
+from posepipe.pipeline.runtime.cache import SourceFile
 
 METHODS["sure"] = "footage:SurePose"
 
@@ -36,6 +37,15 @@ RATE = 25
 CAMERAS, INSTANTS = 4, 1000
 _BITS, _BLOCK = 14, 8  # two marks, two bits of camera, ten of instant, in blocks of 8 px
 _KEY_POSES, _KEY_POSES_PER_S = 100, 2
+
+
+def decoded(source: Path | SourceFile) -> tuple[Frames, list[np.ndarray]]:
+    """The frames of a clip and its pictures, as of its first reading."""
+    video = SourceFile(source, "") if isinstance(source, Path) else source
+    frames = probe_clip(video)
+    reading = Reading(video, frames)
+    pictures = [picture for _, picture in reading.pictures()]
+    return as_decoded(frames, reading.time, reading.damaged), pictures
 
 
 def picture_size(camera: int) -> tuple[int, int]:

@@ -141,7 +141,7 @@ def _stored(cache: Path, names: list[str]) -> list[tuple[Frames, Track]]:
     from posepipe.pipeline.runtime.cache import read_manifest
 
     loaded = []
-    for kind, stage in ((Frames, "extract_frames"), (Track, "morph_skeleton")):
+    for kind, stage in ((Frames, "correct_frames"), (Track, "morph_skeleton")):
         entries = [(read_manifest(path.parent), path.parent) for path in (cache / stage).glob("*/manifest.json")]
         by_name = {facts["subject"].split("/")[-1]: kind.load(path, facts["notes"]) for facts, path in entries}
         loaded.append([by_name[name] for name in names])

@@ -15,7 +15,11 @@ POSES_ONLY = "2D poses"
 
 @dataclass(frozen=True)
 class Frames(HandOver):
-    """One video's pictures, as the decoder gives them: when each was taken, and how it is to be shown."""
+    """One video's pictures: when each was taken, and how it is to be shown.
+
+    Before the video is decoded these are the times that its packets promise, afterwards those of the pictures that
+    the decoder gave.
+    """
 
     time: Annotated[np.ndarray, Dims("frame", "float64", "s")]
     image_size: Annotated[np.ndarray, Dims("xy", "int32", "px")]
@@ -40,7 +44,10 @@ class Frames(HandOver):
     field_order: str = ""
     """Of interlaced pictures, each of which gives two frames: "tff", "bff", or "auto", as flagged."""
     own_times: bool = True
-    """Whether ``time`` is as the container has it, so that parts of the video can be found by its packets."""
+    """Whether ``time`` is as the container has it, so that each picture's stamp tells its time.
+
+    Else pictures are counted, so that all before one have to be decoded to know when it was taken.
+    """
     lost: list[str] = field(default_factory=list)
     """What the file lacks or does not let be decoded, in sentences about it."""
     changed: list[str] = field(default_factory=list)
@@ -50,6 +57,11 @@ class Frames(HandOver):
     def is_part(self) -> bool:
         """Whether these are not all frames of the clip."""
         return self.whole_time is not None
+
+    @property
+    def reach_the_end(self) -> bool:
+        """Whether the clip does not go on after them."""
+        return self.whole_time is None or bool(self.time[-1] >= self.whole_time[-1])
 
     @property
     def filmed(self) -> bool:
@@ -81,6 +93,8 @@ class Detections(HandOver):
     skeleton: str
     confidence_kind: str
     detector: str
+    damaged: int = 0
+    """Pictures that the decoder found damaged or missing."""
 
 
 @dataclass(frozen=True)

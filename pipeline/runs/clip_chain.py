@@ -25,7 +25,7 @@ from ..runtime.utilisation import Busy
 from ..runtime.workplace import Workplace
 from ..settings import KeypointSettings, Settings, TrackSettings, parse
 from ..stages.detect import detect_in_parts, detect_poses
-from ..stages.frames import cut_frames, cut_people, extract_frames
+from ..stages.frames import correct_frames, cut_frames, cut_people, extract_frames, hold_all
 from ..stages.import_poses import frames_of, read_people
 from ..stages.morph import morph_skeleton, move_joints
 from ..stages.place_root import place_root
@@ -48,7 +48,7 @@ WHOLE: Part = (-math.inf, math.inf)
 
 @dataclass(frozen=True)
 class Opened:
-    """A clip after the first stage."""
+    """A clip after the first stage; the frames of a video are as promised until it has been decoded."""
 
     camera: CameraClip
     source: SourceFile
@@ -57,6 +57,8 @@ class Opened:
     """The people in a file of 2D poses; None for videos."""
     keypoints: KeypointSettings
     """Settings of a file of 2D poses."""
+    part: Part = WHOLE
+    """What is used of it, in its own time."""
 
     @property
     def sized(self) -> bool:
@@ -107,6 +109,8 @@ class ClipChain:
     def open(self, camera: CameraClip, source: SourceFile, subject: str, part: Part = WHOLE) -> Opened:
         """Timestamps of a video, or the people in a file of 2D poses; a calibration as it is for these pictures.
 
+        Of videos the timestamps are as promised, until ``detect`` has decoded them.
+
         Args:
             part: what is used of it, in its own time.
 
@@ -120,12 +124,15 @@ class ClipChain:
                 frames = run(extract_frames, source, camera.mirrored, subject=subject)
                 for sentence in frames.changed:
                     log.info("%s %s", camera.video, sentence)
-                opened = Opened(camera, source, frames, None, settings)
+                opened = Opened(camera, source, frames, None, settings, part)
             else:
                 found = run(read_people, source, camera.mirrored, settings=settings, subject=subject)
                 frames = run(frames_of, found, settings=settings, subject=subject)
-                opened = Opened(camera, source, frames, found, settings)
-            return self.cut(opened.checked(), part, subject)
+                opened = Opened(camera, source, frames, found, settings, part)
+            opened = opened.checked()
+            cut = self.cut(opened, part, subject)
+            # Where pictures are counted, it is only known which belong to the part when all have been decoded.
+            return cut if frames.own_times else opened
 
     def cut(self, clip: Opened, part: Part, subject: str) -> Opened:
         """A part of a clip, in its own time; the clip itself where that is all of it.
@@ -133,24 +140,38 @@ class ClipChain:
         Raises:
             PosepipeError: there is nothing in it.
         """
-        start, end = part
-        if start <= clip.frames.time[0] and end > clip.frames.time[-1]:
+        if hold_all(clip.frames, *part):
             return clip
         with about(clip.camera.video):
-            frames = self.cache.run(cut_frames, clip.frames, start, end, subject=subject)
-            given = clip.given and self.cache.run(cut_people, clip.given, start, end, subject=subject)
+            frames = self.cache.run(cut_frames, clip.frames, *part, subject=subject)
+            given = clip.given and self.cache.run(cut_people, clip.given, *part, subject=subject)
         return replace(clip, frames=frames, given=given)
+
+    def cut_found(self, clip: Opened, found: Detections, part: Part, subject: str) -> tuple[Opened, Detections]:
+        """A part of a clip and the people in it, as of ``cut``."""
+        cut = self.cut(clip, part, subject)
+        return cut, found if cut is clip else self.cache.run(cut_people, found, *part, subject=subject)
 
     def keypoints_of(self, camera: CameraClip) -> KeypointSettings:
         """Settings of a file of 2D poses; ``posepipe.toml`` takes precedence."""
         own = self.settings.keypoints.model_dump() | dict(camera.keypoints or {})
         return parse(KeypointSettings, own, "posepipe.toml", section="keypoints")
 
-    def detect(self, clip: Opened, detector: Detector, subject: str) -> Detections:
+    def detect(self, clip: Opened, detector: Detector, subject: str) -> tuple[Opened, Detections]:
+        """A video as it was decoded, and the people in its pictures.
+
+        Raises:
+            PosepipeError: no picture can be decoded.
+        """
+        found = self._people_in(clip, detector, subject)
+        frames = self.cache.run(correct_frames, clip.frames, found, subject=subject)
+        return self.cut_found(replace(clip, frames=frames), found, clip.part, subject)
+
+    def _people_in(self, clip: Opened, detector: Detector, subject: str) -> Detections:
         """People in every picture of a video; in long videos only where a scan of key frames finds people."""
         run, video, frames, settings = self.cache.run, clip.source, clip.frames, self.settings.detect
         with about(clip.camera.video):
-            if np.ptp(frames.time) <= settings.first_look_s:
+            if np.ptp(frames.time) <= settings.first_look_s or not frames.own_times:
                 return run(detect_poses, video, frames, detector, settings=settings, subject=subject)
             parts = run(find_parts, video, frames, detector, subject=subject)
             seconds = float(np.diff(parts.part).sum())

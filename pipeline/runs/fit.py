@@ -117,7 +117,7 @@ def _all_stages(run: FitRun, title: str) -> Fit:
     # every camera by itself
     clips = open_clips(run, chain)
     run.reached("frames")
-    found = detect_people(run, chain, clips)
+    clips, found = detect_people(run, chain, clips)
     run.reached("detect")
     people, everybody = identify_people(chain, clips, found)
     run.reached("track")

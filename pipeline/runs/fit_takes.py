@@ -16,7 +16,6 @@ from ..errors import PosepipeError
 from ..footage.recording import CameraClip, Take
 from ..settings import Settings
 from ..stages.crop import crop_labelled, crop_people
-from ..stages.frames import cut_people
 from ..stages.match import SAME, match_people
 from ..stages.sides import find_swaps, mend_sides, swapped_share
 from ..stages.synchronize.agree import agree_on_person
@@ -86,20 +85,23 @@ def open_clips(run: FitRun, chain: ClipChain) -> dict[str, Opened]:
         slack_s = run.settings.synchronize.max_offset_s if known is None else 0.0
         part = part_of(run.settings, camera, Clock(known or 0.0), slack_s)
         clips[name] = chain.open(camera, chain.source(camera, run.place), name, part)
-    for clip in clips.values():
-        for sentence in clip.lost:
-            run.warn(sentence)
     run.opened(clips)
     return clips
 
 
-def detect_people(run: FitRun, chain: ClipChain, clips: Mapping[str, Opened]) -> dict[str, Detections]:
-    """People in all videos; and those given in files of 2D poses."""
-    found = {name: clip.given for name, clip in clips.items() if clip.given is not None}
+def detect_people(
+    run: FitRun, chain: ClipChain, opened: Mapping[str, Opened]
+) -> tuple[dict[str, Opened], dict[str, Detections]]:
+    """All clips as they were decoded, and the people in them; those of files of 2D poses are given."""
+    clips, found = dict(opened), {name: clip.given for name, clip in opened.items() if clip.given is not None}
     if len(found) < len(clips):
         detector = choose_detector(run.settings.detect, run.settings.device)
-        found |= {name: chain.detect(clip, detector, name) for name, clip in clips.items() if clip.given is None}
-    return {name: found[name] for name in clips}
+        for name, clip in opened.items():
+            if clip.given is None:
+                clips[name], found[name] = chain.detect(clip, detector, name)
+                for sentence in clips[name].lost:
+                    run.warn(sentence)
+    return clips, {name: found[name] for name in clips}
 
 
 def identify_people(
@@ -209,9 +211,9 @@ def cut_takes(
             name = f"{take.name}/{camera.name}"
             clock = Clock(float(timeline.offset[number]), float(timeline.rate[number]))
             part = part_of(run.settings, camera, clock)
-            whole, here = clips[name], chain.cut(clips[name], part, name)
+            whole = clips[name]
+            here, people[name] = chain.cut_found(whole, found[name], part, name)
             parts[name] = here
-            people[name] = found[name] if here is whole else run.run(cut_people, found[name], *part, subject=name)
             first.append(int(np.searchsorted(whole.frames.time, here.frames.time[0])))
             count.append(len(here.frames.time))
         cut[take.name] = run.run(cut_timeline, timeline, first, count, subject=take.name)

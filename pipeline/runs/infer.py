@@ -158,7 +158,7 @@ class _OneClip:
         return of.detect, self.chain.tracking(self.asked.clip), of.people, of.morph, of.sides, of.root, of.motion
 
     def detect(self, source: SourceFile) -> tuple[Opened, Detections]:
-        """The people in the clip, as given or as found in its pictures."""
+        """The clip as it was decoded, and the people in it, as given or as found in its pictures."""
         opened = self.chain.open(self.asked.clip, source, self.name, self.asked.part)
         if self.asked.focal_px is not None:
             check_focal(self.asked.focal_px, opened.frames.image_size.tolist())
@@ -168,10 +168,11 @@ class _OneClip:
                     f"models of method {self.model.method!r} look at pictures, and {source.path} has none"
                 )
             return opened, opened.given
-        for sentence in opened.lost:
-            log.warning(sentence)
         detector = choose_detector(self.chain.settings.detect, self.device)
-        return opened, self.chain.detect(opened, detector, self.name)
+        decoded, found = self.chain.detect(opened, detector, self.name)
+        for sentence in decoded.lost:
+            log.warning(sentence)
+        return decoded, found
 
     def lift(self, opened: Opened, found: Detections) -> dict[str, Pose3D]:
         """3D poses of the people that are wanted, by their names in result files."""

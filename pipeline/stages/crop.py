@@ -33,7 +33,7 @@ def crop_people(video: SourceFile, frames: Frames, track: Track, settings: CropS
     def rest(kept: list[Crops], advance: Advance) -> Iterator[Part[Crops]]:
         done = sum(len(part.frame) for part in kept)
         advance(done)
-        crops = _crops(read_clip(video, frames), track, shown[done:], settings)
+        crops = _crops(_numbered(video, frames), track, shown[done:], settings)
         return in_chunks(crops, settings.chunk_frames, _together, advance)
 
     parts = part_by_part(work, Crops, Task(f"crop {video.path.name}", len(shown)), rest)
@@ -80,14 +80,20 @@ def _labelled_together(crops: list[tuple[np.ndarray, np.ndarray, np.ndarray]]) -
     return LabelledPictures(picture, keypoint, confidence, H36M17.name)
 
 
+def _numbered(video: SourceFile, frames: Frames) -> Generator[tuple[int, np.ndarray], None, None]:
+    """The index of each frame and its picture."""
+    with closing(read_clip(video, frames)) as pictures:
+        yield from ((int(np.abs(frames.time - time).argmin()), image) for time, image in pictures)
+
+
 def _crops(
-    frames: Generator[tuple[float, np.ndarray], None, None], track: Track, shown: np.ndarray, settings: CropSettings
+    frames: Generator[tuple[int, np.ndarray], None, None], track: Track, shown: np.ndarray, settings: CropSettings
 ) -> Iterator[tuple[np.ndarray, np.ndarray, int]]:
     """Picture, map and frame index of each of the frames ``shown``."""
     wanted = iter(shown.tolist())
     following = next(wanted, None)
     with closing(frames) as pictures:
-        for frame, (_, image) in enumerate(pictures):
+        for frame, image in pictures:
             if following is None:
                 return
             if frame == following:

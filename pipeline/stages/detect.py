@@ -13,7 +13,8 @@ import numpy as np
 
 from ..arrays import Detections, Frames, Parts
 from ..detectors import Detector, People
-from ..footage.video import read_clip
+from ..errors import PosepipeError
+from ..footage.video import Reading
 from ..runtime.cache import SourceFile, Work, stage
 from ..runtime.parts import Part, Task, part_by_part
 from ..runtime.progress import Advance
@@ -27,33 +28,45 @@ LOOK_WIDTH_PX = 320
 MIN_CORNERS = 12
 
 
-@stage(version=1)
+@stage(version=2)
 def detect_poses(
     video: SourceFile, frames: Frames, detector: Detector, settings: DetectSettings, *, work: Work
 ) -> Detections:
     """People in every picture of a video, chunk by chunk; each finished chunk survives a kill.
 
-    The detector starts afresh at each chunk, so that a resumed run gives the same bits.
+    This is where a video is decoded, and what the decoder gives is noted: when the pictures were taken, and how many
+    are damaged. The detector starts afresh at each chunk, so that a resumed run gives the same bits.
+
+    Raises:
+        PosepipeError: no picture can be decoded.
     """
-    pictures, task = read_clip(video, frames), Task(f"detect {video.path.name}", len(frames.time))
-    return _detect_in(pictures, task, detector, settings, work)
+    reading, task = Reading(video, frames), Task(f"detect {video.path.name}", len(frames.time))
+    found = _detect_in(reading.pictures(), task, detector, settings, work)
+    return replace(found, time=reading.time, damaged=reading.damaged)
 
 
-@stage(version=1)
+@stage(version=2)
 def detect_in_parts(
     video: SourceFile, frames: Frames, parts: Parts, detector: Detector, settings: DetectSettings, *, work: Work
 ) -> Detections:
-    """People in the pictures of some parts of a video, as of ``detect_poses``; elsewhere there is nobody."""
+    """People in the pictures of some parts of a video, as of ``detect_poses``.
+
+    Elsewhere there is nobody, in frames that are hardly decoded and count as they were promised.
+
+    Raises:
+        PosepipeError: no picture can be decoded.
+    """
     inside = ((parts.time[:, None] >= parts.part[:, 0]) & (parts.time[:, None] <= parts.part[:, 1])).any(1)
-    pictures = read_clip(video, frames, parts=parts.part.tolist())
-    found = _detect_in(pictures, Task(f"detect {video.path.name}", int(inside.sum())), detector, settings, work)
-    others = np.setdiff1d(parts.time, found.time)
+    reading, task = Reading(video, frames), Task(f"detect {video.path.name}", int(inside.sum()))
+    found = _detect_in(reading.pictures(parts.part.tolist()), task, detector, settings, work)
+    others = parts.time[~inside]
     time = np.concatenate([found.time, others])
     order = np.argsort(time, kind="stable")
     place = np.empty(len(time), np.int32)
     place[order] = np.arange(len(time))
     motion = np.concatenate([found.camera_motion, np.full(len(others), np.nan, np.float32)])
-    return replace(found, time=time[order], camera_motion=motion[order], frame=place[found.frame])
+    motion = motion[order]
+    return replace(found, time=time[order], camera_motion=motion, frame=place[found.frame], damaged=reading.damaged)
 
 
 def _detect_in(
@@ -79,9 +92,12 @@ def _detect_in(
                 yield _detections(chunk, people, detector), asdict(busy)
 
     parts = part_by_part(work, Detections, task, rest)
-    if task.items > done:
+    if not parts:
+        raise PosepipeError("none of the pictures that it should have there can be decoded; is it damaged?")
+    found = _joined(parts, detector)
+    if len(found.time) > done:
         log.info("%s: %s", task.name.removeprefix("detect "), Busy(**work.seconds_of))
-    return _joined(parts, detector)
+    return found
 
 
 class _Chunk:

@@ -1,4 +1,4 @@
-"""Frame extraction: when each picture of a video was taken, and how it is to be shown; and parts of clips."""
+"""Frames: when each picture of a video is to be shown and how, which of them can be decoded; and parts of clips."""
 
 from __future__ import annotations
 
@@ -8,16 +8,16 @@ import numpy as np
 
 from ..arrays import Detections, Frames
 from ..errors import PosepipeError
-from ..footage.video import probe_clip
+from ..footage.video import as_decoded, probe_clip
 from ..runtime.cache import SourceFile, stage
 
 ROUNDING_S = 1e-6
 """Within this two times are the same."""
 
 
-@stage(version=3)
+@stage(version=4)
 def extract_frames(video: SourceFile, mirrored: bool) -> Frames:
-    """Times, size, orientation and sound of a video, all of which is decoded once: the decoder's pictures count.
+    """Times, size, orientation and sound of a video, as its packets tell; only a few pictures are decoded.
 
     Args:
         mirrored: whether the camera stored the mirror image.
@@ -26,6 +26,12 @@ def extract_frames(video: SourceFile, mirrored: bool) -> Frames:
         PosepipeError: not a readable video.
     """
     return probe_clip(video, mirrored)
+
+
+@stage(version=1)
+def correct_frames(frames: Frames, found: Detections) -> Frames:
+    """The frames of a video as the detection found them when it decoded them, and what was lost."""
+    return as_decoded(frames, np.array(found.time), found.damaged)
 
 
 @stage(version=1)
@@ -66,6 +72,11 @@ def cut_people(found: Detections, start: float, end: float) -> Detections:
         keypoint=found.keypoint[kept],
         confidence=found.confidence[kept],
     )
+
+
+def hold_all(frames: Frames, start: float, end: float) -> bool:
+    """Whether all frames are between two times (s)."""
+    return bool(_inside(frames.time, start, end).all())
 
 
 def _inside(time: np.ndarray, start: float, end: float) -> np.ndarray:

@@ -35,7 +35,7 @@ LEFT_OF_UNIT = -0.25
 """Shares of the picture less than this are none: people are not so far outside of it."""
 
 
-@stage(version=2)
+@stage(version=3)
 def read_people(source: SourceFile, mirrored: bool, settings: KeypointSettings) -> Detections:
     """The people in a file of 2D poses, as if they had been detected in a video.
 

@@ -2,7 +2,7 @@
 
 Only key frames are decoded, which cameras write about every second, and of these one in ``LOOK_S``. A video is
 processed in full where people are seen and for ``MARGIN`` key frames around, and between key frames that are too far
-apart.
+apart. So these key frames are decoded twice, and nothing else is.
 """
 
 from __future__ import annotations
@@ -27,7 +27,11 @@ MARGIN = 2
 
 @stage(version=2)
 def find_parts(video: SourceFile, frames: Frames, detector: Detector) -> Parts:
-    """Parts of a video that may show people; the whole video if no searched key frame shows anybody."""
+    """Parts of a video that may show people; the whole video if no searched key frame shows anybody.
+
+    Args:
+        frames: with their own times.
+    """
     times: list[float] = []
 
     def looks() -> Iterator[np.ndarray]:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import re
+from collections.abc import Iterator
+from contextlib import suppress
+from dataclasses import replace
 from fractions import Fraction
+from itertools import chain, islice
 from pathlib import Path
 
 import av
@@ -15,17 +19,24 @@ from av.video.stream import VideoStream
 
 from ...arrays import Frames
 from ...errors import PosepipeError
-from .clock import Times, rate_of, rising_times
-from .fields import Combing
+from .clock import ROUNDING_S, Times, rate_of, rising_times, times_of_fields
+from .fields import LOOK, Combing
+from .losses import begins_late, missing_of
 from .sound import Envelope, sound_of
-from .stream import films_of, open_video, orientation, readable_part, seconds_of
+from .stream import films_of, frames_of, open_video, orientation, packets_of, readable_part
 
 LONGEST_ASPECT = 4
 """Pixels are never that many times longer than wide, whatever a damaged file says."""
 
+PLACES = (0.25, 0.5, 0.75)
+"""Where in a video it is looked for combing, as shares of its length, if nothing moves at its beginning."""
+
 
 def probe(path: Path, mirrored: bool = False) -> Frames:
-    """When each picture of a video was taken and how it is to be shown, and its sound: all of it is decoded once.
+    """When each picture of a video is to be shown and how, and its sound, as its packets tell.
+
+    Of its pictures only a few are decoded. Which of the others can be, and so when pictures were really taken, turns
+    out when they are decoded: ``Reading`` and ``as_decoded``.
 
     Args:
         mirrored: whether the camera stored the mirror image.
@@ -34,30 +45,29 @@ def probe(path: Path, mirrored: bool = False) -> Frames:
         PosepipeError: not a readable video.
     """
     with open_video(path) as (container, stream):
-        # The same pictures, if less smooth, in about two thirds of the time.
-        stream.codec_context.options = {"skip_loop_filter": "all"}
-        sound, envelope, seen = sound_of(container), Envelope(), _Seen()
+        sound, envelope, packets = sound_of(container), Envelope(), _Packets()
         with readable_part(path):
-            for packet in container.demux([s for s in (stream, sound) if s]):
+            for packet in packets_of(container, stream, *([sound] if sound else [])):
                 if packet.stream is sound:
                     envelope.add(packet)
                 else:
-                    seen.add(packet)
-        if seen.first is None:
+                    packets.add(packet)
+        first = packets.first
+        if first is None:
             raise PosepipeError(f"{path} holds no readable picture; is it damaged or still being written?")
         stated = stream.average_rate or stream.guessed_rate or Fraction(30)
         unit = stream.time_base or 1 / stated
-        times = rising_times(seen.stamps, unit, stated)
+        times = packets.times(unit, stated)
         rate = rate_of(times.time, (stream.average_rate, stream.guessed_rate), float(unit))
         timecode_s = timecode_seconds(_timecode(container), stated)
-        late_s = max(seen.before_s(times), 0.0)  # in which nothing could be decoded
+        late_s = max(packets.before_s(times), 0.0)  # in which nothing can be decoded
         missing_s = _missing_s(container, stream, times, envelope.end_s if sound else None, 1 / float(rate))
-        turns, matrix_mirrors = orientation(seen.first)
-        order, time = seen.combing.field_order, times.time
+        turns, matrix_mirrors = orientation(first)
+        order, time = _field_order(packets.combing, container, stream, times), times.time
         audio = envelope.values(times.origin_s)
         frames = Frames(
-            time=_of_fields(time, rate) if order else time,
-            image_size=np.array(_shown_size(seen.first, stream, turns), np.int32),
+            time=times_of_fields(time, 1 / float(rate)) if order else time,
+            image_size=np.array(_shown_size(first, stream, turns), np.int32),
             audio_envelope=audio,
             rate=str(2 * rate if order else rate),
             codec=stream.codec_context.name,
@@ -66,50 +76,93 @@ def probe(path: Path, mirrored: bool = False) -> Frames:
             timecode_s=None if timecode_s is None else timecode_s + late_s,
             mirrored=matrix_mirrors != mirrored,
             field_order=order,
-            own_times=times.own,
+            own_times=times.own and not _stamps_as_stored(container, stream),
         )
-        frames.lost.extend(_lost(frames, seen, late_s, 1 / float(rate)))
+        frames.lost.extend(begins_late(late_s, 1 / float(rate)))
         frames.changed.extend(_changed(frames, container, stream, mirrored))
         if audio is None and container.streams.audio and (sound is None or envelope.given):
             frames.changed.append("has sound that cannot be decoded; the sound is not used")
         return frames
 
 
-class _Seen:
-    """What the packets and the decoder of a video gave."""
+class _Packets:
+    """The packets of pictures, the first few of which are decoded."""
 
     def __init__(self) -> None:
         self.first: VideoFrame | None = None
         self.stamps: list[int | None] = []
+        """Of each packet from that of the first picture on, in the order in which they are stored."""
         self.combing = Combing()
-        self.damaged = 0
-        self._begin: float | None = None
+        self._shown: list[int | None] = []  # stamps of the pictures that were decoded
+        self._before: float | None = None
 
     def add(self, packet: av.Packet) -> None:
-        """Decode a packet."""
-        if self.first is None and packet.size and packet.pts is not None and not packet.is_discard:
-            begin = seconds_of(packet)
-            self._begin = begin if self._begin is None else min(self._begin, begin)
-        try:
-            frames = packet.decode()
-        except (av.error.FFmpegError, ValueError):
-            self.damaged += self.first is not None
-            return
-        for frame in frames:
-            self.first = self.first or frame
-            self.stamps.append(frame.pts)
-            self.damaged += frame.is_corrupt
-            self.combing.look(frame)
+        """Take in a packet."""
+        if packet.size and not packet.is_discard:
+            self.stamps.append(packet.pts)
+        if self.combing.pictures < LOOK:
+            for frame in frames_of(packet):
+                if self.first is None:
+                    self._begin(frame)
+                self._shown.append(frame.pts)
+                self.combing.look(frame)
+
+    def _begin(self, first: VideoFrame) -> None:
+        """Leave out what is shown before the first picture that can be decoded."""
+        known = [stamp for stamp in self.stamps if stamp is not None]
+        if known and first.time_base is not None:
+            self._before = float(min(known) * first.time_base)
+        if (start := first.pts) is not None:
+            self.stamps = [stamp for stamp in self.stamps if stamp is None or stamp >= start]
+        self.first = first
+
+    def times(self, unit: Fraction, stated: Fraction) -> Times:
+        """When the pictures are to be shown; ``own`` if those that were decoded were shown just then.
+
+        Cameras store each field of an interlaced picture as a packet of its own, of which two make a picture.
+        """
+        times = rising_times(self.stamps, unit, stated)
+        shown = np.array([np.nan if stamp is None else stamp - (self._shown[0] or 0) for stamp in self._shown])
+        shown = shown * float(unit)
+        packets = np.searchsorted(times.time, np.nanmax(shown) + ROUNDING_S) if np.isfinite(shown).any() else 0
+        if len(shown) > 1 and round((packets - 1) / (len(shown) - 1)) == 2:
+            times = replace(times, time=times.time[::2])
+        as_shown = len(shown) <= len(times.time) and np.allclose(times.time[: len(shown)], shown, atol=ROUNDING_S)
+        return replace(times, own=times.own and as_shown)
 
     def before_s(self, times: Times) -> float:
-        """How much of the video lies before the first picture that could be decoded."""
-        return 0.0 if self._begin is None else times.origin_s - self._begin
+        """How much of the video lies before the first picture that can be decoded."""
+        return 0.0 if self._before is None else times.origin_s - self._before
 
 
-def _of_fields(time: np.ndarray, rate: Fraction) -> np.ndarray:
-    """Times (2 F) of the fields of interlaced pictures (F): each second one is taken half-way to the next picture."""
-    after = np.append(time[1:], time[-1] + 1 / float(rate))
-    return np.stack([time, (time + after) / 2], 1).ravel()
+def _stamps_as_stored(container: InputContainer, stream: VideoStream) -> bool:
+    """Whether stamps rise from packet to packet, whatever the order of the pictures, as AVI has them."""
+    return container.format.name == "avi" and stream.codec_context.has_b_frames
+
+
+def _field_order(begin: Combing, container: InputContainer, stream: VideoStream, times: Times) -> str:
+    """Which field of each picture was taken first: as the first place tells in which enough moves.
+
+    Args:
+        begin: what the first pictures show.
+    """
+    for combing in chain([begin], _later_places(container, stream, times)):
+        if combing.sure:
+            return combing.field_order
+    return begin.field_order
+
+
+def _later_places(container: InputContainer, stream: VideoStream, times: Times) -> Iterator[Combing]:
+    """What pictures show from the key frames before some places on."""
+    for share in PLACES:
+        combing, place_s = Combing(), times.origin_s + share * float(times.time[-1])
+        # Nothing can be searched in some containers, and a place may be damaged.
+        with suppress(av.error.FFmpegError, ValueError):
+            container.seek(round(place_s / float(stream.time_base or 1)), stream=stream)
+            decoded = chain.from_iterable(map(frames_of, packets_of(container, stream)))
+            for frame in islice(decoded, LOOK):
+                combing.look(frame)
+        yield combing
 
 
 def _shown_size(first: VideoFrame, stream: VideoStream, turns: int) -> tuple[int, int]:
@@ -140,28 +193,13 @@ def _missing_s(
         # Of the longest track, which may be the sound.
         promised = ((container.start_time or 0) + (container.duration or 0)) / av.time_base
         end = max(end, sound_end_s or end)
-    missing = promised - end
-    return missing if missing > max(2 * period, 0.1) else 0.0
+    return missing_of(promised - end, period)
 
 
 def _clock_seconds(text: str) -> float:
     """Seconds of hh:mm:ss.s; 0 if it is none."""
     parts = re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", text.strip())
     return 3600 * int(parts[1]) + 60 * int(parts[2]) + float(parts[3]) if parts else 0.0
-
-
-def _lost(frames: Frames, seen: _Seen, late_s: float, period: float) -> list[str]:
-    """What could not be decoded, in sentences."""
-    lost = []
-    if late_s > 1.5 * period:
-        lost.append(f"begins between two key frames: its first {late_s:.1f} s cannot be decoded; the rest is used")
-    if seen.damaged:
-        are = "is" if seen.damaged == 1 else "are"
-        lost.append(f"is damaged: {seen.damaged} of its pictures {are} damaged or missing; the rest is used")
-    if frames.missing_s:
-        end = float(frames.time[-1]) + 1 / float(Fraction(frames.rate))
-        lost.append(f"breaks off after {end:.1f} s of {end + frames.missing_s:.1f} s; the rest is used")
-    return lost
 
 
 def _changed(frames: Frames, container: InputContainer, stream: VideoStream, mirrored: bool) -> list[str]:

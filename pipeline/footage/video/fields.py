@@ -13,8 +13,8 @@ import av.error
 from av.filter import Graph
 from av.video.frame import VideoFrame
 
-LOOK, OF = 16, 64
-"""So many pictures of so many are looked at for combing."""
+LOOK = 16
+"""So many pictures one after the other are looked at for combing."""
 
 MOVING = 3
 """Pictures with motion, at least, whose combing is believed against their flags."""
@@ -25,17 +25,25 @@ class Combing:
 
     def __init__(self) -> None:
         self._idet: _Filter | None = None
-        self._pictures, self._flagged = 0, 0
+        self.pictures, self._flagged = 0, 0
         self._found: dict[str, str] = {}
 
     def look(self, frame: VideoFrame) -> None:
         """Take the next picture into account."""
-        if self._pictures % OF < LOOK:
-            self._idet = self._idet or _Filter(frame, "idet")
-            for seen in self._idet.through(frame, self._pictures):
-                self._found = dict(seen.metadata)
-        self._pictures += 1
+        self._idet = self._idet or _Filter(frame, "idet")
+        for seen in self._idet.through(frame, self.pictures):
+            self._found = dict(seen.metadata)
+        self.pictures += 1
         self._flagged += frame.interlaced_frame
+
+    @property
+    def sure(self) -> bool:
+        """Whether enough has moved to tell: half of the pictures that are looked at in one place."""
+        return sum(self._count(kind) for kind in ("tff", "bff", "progressive")) >= LOOK / 2
+
+    def _count(self, kind: str) -> float:
+        """How many pictures are of a kind, as far as the filter can tell."""
+        return float(self._found.get(f"lavfi.idet.single.{kind}", 0))
 
     @property
     def field_order(self) -> str:
@@ -44,12 +52,9 @@ class Combing:
         Progressive material is often flagged as interlaced, but shows no combing where something moves. What is not
         flagged must show it beyond doubt: in most pictures, and of one field order.
         """
-        top, bottom, whole, unsure = (
-            float(self._found.get(f"lavfi.idet.single.{kind}", 0))
-            for kind in ("tff", "bff", "progressive", "undetermined")
-        )
+        top, bottom, whole, unsure = map(self._count, ("tff", "bff", "progressive", "undetermined"))
         combed, order = top + bottom, "tff" if top >= bottom else "bff"
-        if 2 * self._flagged > self._pictures:
+        if 2 * self._flagged > self.pictures:
             return "" if whole > max(combed, MOVING) else order if combed >= MOVING else "auto"
         most = combed >= max(MOVING, 0.5 * (combed + whole + unsure))
         return order if most and max(top, bottom) >= 0.95 * combed else ""

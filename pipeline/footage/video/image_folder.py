@@ -12,6 +12,7 @@ import numpy as np
 
 from ...arrays import Frames
 from ...errors import PosepipeError
+from .clock import Seen
 
 SUFFIXES = frozenset({".jpg", ".jpeg", ".png", ".bmp", ".tif", ".tiff", ".webp"})
 
@@ -33,30 +34,22 @@ def images_in(folder: Path) -> list[tuple[int, Path]]:
 
 
 def probe_images(folder: Path, rate_hz: float, mirrored: bool = False) -> Frames:
-    """Times and size of the pictures of a folder; those that cannot be read are left out.
+    """Times and size of the pictures of a folder, of which only the first one is read.
 
     Args:
         mirrored: whether the camera stored the mirror image.
 
     Raises:
-        PosepipeError: none that can be read, or pictures of different sizes.
+        PosepipeError: none that can be read.
     """
-    times: list[float] = []
-    sizes: dict[tuple[int, ...], Path] = {}
-    for time, path in _timed(folder, rate_hz):
-        small = _decoded(path, cv2.IMREAD_REDUCED_GRAYSCALE_8)
-        if small is not None:
-            times.append(time)
-            sizes.setdefault(small.shape, path)
-    first = _decoded(next(iter(sizes.values())), cv2.IMREAD_COLOR) if sizes else None
+    images = _timed(folder, rate_hz)
+    readable = ((number, picture) for number, (_, path) in enumerate(images) if (picture := _read(path)) is not None)
+    begin, first = next(readable, (0, None))
     if first is None:
         raise PosepipeError(f"{folder} holds no picture that can be read")
-    if len(sizes) > 1:
-        one, other = list(sizes.values())[:2]
-        raise PosepipeError(f"{folder} holds pictures of different sizes, such as {one.name} and {other.name}")
     height, width = first.shape[:2]
     return Frames(
-        time=np.array(times),
+        time=np.array([time for time, _ in images[begin:]]),
         image_size=np.array([width, height], np.int32),
         audio_envelope=None,
         rate=str(Fraction(rate_hz).limit_denominator(1001)),
@@ -68,19 +61,36 @@ def probe_images(folder: Path, rate_hz: float, mirrored: bool = False) -> Frames
 
 
 def read_images(
-    folder: Path, rate_hz: float, mirrored: bool = False, parts: Sequence[tuple[float, float]] | None = None
+    folder: Path,
+    rate_hz: float,
+    frames: Frames,
+    parts: Sequence[tuple[float, float]] | None = None,
+    seen: Seen | None = None,
 ) -> Iterator[tuple[float, np.ndarray]]:
     """Time (s) and picture (H, W, 3) uint8 BGR of each picture that can be read, turned as its EXIF data say.
 
     Args:
+        frames: what ``probe_images`` said of the folder.
         parts: starts and ends (s) of what is wanted; all by default.
+        seen: notes which cannot be read, where the folder is read for the first time.
+
+    Raises:
+        PosepipeError: pictures of different sizes.
     """
     for time, path in _timed(folder, rate_hz):
         if parts is not None and not any(start <= time <= end for start, end in parts):
             continue
-        picture = _decoded(path, cv2.IMREAD_COLOR)
-        if picture is not None:
-            yield time, np.ascontiguousarray(picture[:, ::-1]) if mirrored else picture
+        picture = _read(path)
+        if picture is None:
+            if seen is not None:
+                seen.damaged += 1
+            continue
+        if picture.shape[1::-1] != tuple(frames.image_size.tolist()):
+            sizes = [f"{width}x{height} px" for width, height in (frames.image_size, picture.shape[1::-1])]
+            raise PosepipeError(
+                f"{folder} holds pictures of different sizes: {path.name} has {sizes[1]}, others {sizes[0]}"
+            )
+        yield time, np.ascontiguousarray(picture[:, ::-1]) if frames.mirrored else picture
 
 
 def _timed(folder: Path, rate_hz: float) -> list[tuple[float, Path]]:
@@ -92,7 +102,7 @@ def _timed(folder: Path, rate_hz: float) -> list[tuple[float, Path]]:
     return [(place / rate_hz, path) for place, (_, path) in zip(places, images, strict=True)]
 
 
-def _decoded(path: Path, how: int) -> np.ndarray | None:
+def _read(path: Path) -> np.ndarray | None:
     """A picture; None if it is none."""
     content = np.frombuffer(path.read_bytes(), np.uint8)
-    return cv2.imdecode(content, how) if len(content) else None
+    return cv2.imdecode(content, cv2.IMREAD_COLOR) if len(content) else None

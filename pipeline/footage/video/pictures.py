@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import queue
 import threading
+from collections import deque
 from collections.abc import Generator, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
@@ -18,20 +19,29 @@ from av.video.stream import VideoStream
 
 from ...arrays import Frames
 from ...errors import PosepipeError
+from .clock import ROUNDING_S, Clock, Seen
 from .fields import split_fields
-from .stream import frames_of, open_video, readable_part, seconds_of
+from .stream import frames_of, open_video, packets_of, readable_part, seconds_of
 
 
 def read_frames(
-    path: Path, frames: Frames, *, ahead: int = 8, parts: Sequence[tuple[float, float]] | None = None
+    path: Path,
+    frames: Frames,
+    *,
+    ahead: int = 8,
+    parts: Sequence[tuple[float, float]] | None = None,
+    seen: Seen | None = None,
 ) -> Generator[tuple[float, np.ndarray], None, None]:
-    """Time (s) and picture (H, W, 3) uint8 BGR of each of the frames that ``probe`` found, as they are to be shown.
+    """Time (s) and picture (H, W, 3) uint8 BGR of each of the frames that can be decoded, as they are to be shown.
 
     Decoding runs in its own thread, at most ``ahead`` pictures in advance, so that memory does not
     grow with the length of the clip.
 
     Args:
+        frames: of the whole video, as ``probe`` or ``as_decoded`` gives them.
         parts: starts and ends (s) of what is wanted, in order and apart; the rest is hardly decoded.
+        seen: notes what the decoder gives, where the video is read for the first time; of frames without their own
+            times, all pictures are given, and their times are only near the true ones, which ``seen`` has in the end.
 
     Raises:
         PosepipeError: not the video that it was.
@@ -48,7 +58,7 @@ def read_frames(
 
     def decode() -> None:
         try:
-            for item in _decode(path, frames) if parts is None else _decode_parts(path, frames, parts):
+            for item in _decode(path, frames, seen) if parts is None else _decode_parts(path, frames, parts, seen):
                 put(item)
                 if stop.is_set():
                     return
@@ -71,56 +81,74 @@ def read_frames(
 def read_key_frames(path: Path, frames: Frames) -> Iterator[tuple[float, np.ndarray]]:
     """Time (s) and picture (H, W, 3), as of ``read_frames``, of the frames that stand for themselves.
 
+    Args:
+        frames: with their own times.
+
     Raises:
         PosepipeError: not a readable video.
     """
-    if not frames.own_times:  # the key frames alone do not tell when they are shown
-        yield from _decode(path, frames)
-        return
-    first = _first_s(path)
+    clock = Clock(frames, _first_stamp(path))
     with open_video(path) as (container, stream), readable_part(path):
         stream.codec_context.skip_frame = "NONKEY"
-        for packet in container.demux(stream):
+        for packet in packets_of(container, stream):
             for frame in frames_of(packet):
-                yield _nearest(frames.time, seconds_of(frame) - first), _upright(frame, frames)
+                for time in clock.times_of(frame)[:1]:
+                    yield time, _upright(frame, frames)
 
 
-def _decode(path: Path, frames: Frames) -> Iterator[tuple[float, np.ndarray]]:
-    """The pictures of a video in the order in which they are shown, each with the next of the times."""
+def _decode(path: Path, frames: Frames, seen: Seen | None) -> Iterator[tuple[float, np.ndarray]]:
+    """The pictures of a video in the order in which they are shown, with their times."""
+    clock, count = Clock(frames, counting=seen is not None), 0
     with open_video(path) as (container, stream):
-        pictures = _pictures(path, container, stream)
-        if frames.field_order:
-            pictures = split_fields(pictures, frames.field_order)
-        count = 0
-        for time, picture in zip(frames.time.tolist(), pictures, strict=False):
-            yield time, _upright(picture, frames)
+        for time, frame in _timed(_pictures(path, container, stream, seen), frames, clock):
+            yield time, _upright(frame, frames)
             count += 1
-    if count < len(frames.time):
+    if seen is None and not frames.own_times and count < len(frames.time):
         raise PosepipeError(f"{path} has changed while it was read; run the same command again")
 
 
-def _pictures(path: Path, container: InputContainer, stream: VideoStream) -> Iterator[VideoFrame]:
+def _timed(pictures: Iterator[VideoFrame], frames: Frames, clock: Clock) -> Iterator[tuple[float, VideoFrame]]:
+    """Pictures, or their fields where they are interlaced, with their times."""
+    waiting = deque[float]()
+
+    def known() -> Iterator[VideoFrame]:
+        for frame in pictures:
+            if times := clock.times_of(frame):
+                waiting.extend(times)
+                yield frame
+
+    shown = split_fields(known(), frames.field_order) if frames.field_order else known()
+    yield from ((waiting.popleft(), frame) for frame in shown)
+
+
+def _pictures(
+    path: Path, container: InputContainer, stream: VideoStream, seen: Seen | None = None
+) -> Iterator[VideoFrame]:
     """All that can be decoded."""
+    seen = seen or Seen()
+    seen.begin(stream)
     with readable_part(path):
-        for packet in container.demux(stream):
-            yield from frames_of(packet)
+        for packet in packets_of(container, stream):
+            yield from _decoded(packet, seen)
 
 
-def _first_s(path: Path) -> float:
-    """When the first picture is shown, in s of the container's clock."""
+def _decoded(packet: av.Packet, seen: Seen) -> list[VideoFrame]:
+    """Pictures that a packet completes; none of a damaged one: what follows may be readable."""
+    try:
+        frames = packet.decode()
+    except (av.error.FFmpegError, ValueError):
+        seen.damaged += bool(seen.stamps)  # before the first picture, what it needs may not be there
+        return []
+    seen.stamps.extend(frame.pts for frame in frames)
+    seen.damaged += sum(frame.is_corrupt for frame in frames)
+    return frames
+
+
+def _first_stamp(path: Path) -> int | None:
+    """The stamp of the first picture."""
     with open_video(path) as (container, stream):
-        return seconds_of(next(_pictures(path, container, stream)))
+        return next((frame.pts for frame in _pictures(path, container, stream)), None)
 
-
-def _nearest(time: np.ndarray, at: float) -> float:
-    """The one of rising times (F) that is nearest."""
-    after = int(np.searchsorted(time, at).clip(1, len(time) - 1)) if len(time) > 1 else 0
-    before = max(after - 1, 0)
-    return float(time[before] if at - time[before] <= time[after] - at else time[after])
-
-
-ROUNDING_S = 1e-6
-"""Within this two times are the same."""
 
 REORDER_S = 1.0
 """So much earlier than a picture those may be shown that come after it in the file."""
@@ -130,7 +158,7 @@ MAX_GROUP = 3000
 
 
 def _decode_parts(
-    path: Path, frames: Frames, parts: Sequence[tuple[float, float]]
+    path: Path, frames: Frames, parts: Sequence[tuple[float, float]], seen: Seen | None
 ) -> Iterator[tuple[float, np.ndarray]]:
     """The frames of ``_decode`` in some parts; between them only what the next part needs is decoded.
 
@@ -139,11 +167,17 @@ def _decode_parts(
     when their pictures are shown, or a picture is made of its neighbours' fields, everything is decoded.
     """
     if frames.field_order or not frames.own_times:
-        yield from (item for item in _decode(path, frames) if any(start <= item[0] <= end for start, end in parts))
+        for time, picture in _decode(path, frames, seen):
+            if time > parts[-1][1]:
+                return
+            if any(start <= time <= end for start, end in parts):
+                yield time, picture
         return
-    first = _first_s(path)
+    stamp, seen = _first_stamp(path), seen or Seen()
+    clock = Clock(frames, stamp)
     with open_video(path) as (container, stream), readable_part(path):
-        packets, group = container.demux(stream), list[av.Packet]()
+        first = float((stamp or 0) * (stream.time_base or 1))
+        packets, group = packets_of(container, stream), list[av.Packet]()
         for start, end in ((start - ROUNDING_S, end + ROUNDING_S) for start, end in parts):
             for packet in packets:
                 early = _shown(packet, stream) - first < start and len(group) < MAX_GROUP
@@ -159,9 +193,9 @@ def _decode_parts(
                         group.clear()
                     group.append(packet)
                 over = _sent(packet, stream) - first > end
-                for frame in frames_of(packet) + (_held_back(stream) if over else []):
-                    if start <= (time := seconds_of(frame) - first) <= end:
-                        yield _nearest(frames.time, time), _upright(frame, frames)
+                for frame in _decoded(packet, seen) + (_held_back(stream) if over else []):
+                    if start <= seconds_of(frame) - first <= end:
+                        yield from ((time, _upright(frame, frames)) for time in clock.times_of(frame))
                 if over:
                     break
             stream.codec_context.flush_buffers()

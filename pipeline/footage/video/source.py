@@ -19,12 +19,11 @@ from ...arrays import Frames
 from ...errors import PosepipeError
 from ...runtime.cache import SourceFile
 from . import facts, pictures
+from .clock import ROUNDING_S, Seen
 from .image_folder import probe_images, read_images
+from .losses import breaks_off
 from .sound import AUDIO_RATE
 from .stream import open_video
-
-ROUNDING_S = 1e-6
-"""Within this two times are the same."""
 
 Frame = tuple[float, np.ndarray]
 
@@ -40,7 +39,7 @@ class Filmed(SourceFile):
 
 
 def probe_clip(video: SourceFile, mirrored: bool = False) -> Frames:
-    """When each picture of a clip was taken and how it is to be shown, and its sound.
+    """When each picture of a clip is to be shown and how, and its sound, as ``probe`` says it of a file.
 
     Args:
         mirrored: whether the camera stored the mirror image.
@@ -57,14 +56,20 @@ def probe_clip(video: SourceFile, mirrored: bool = False) -> Frames:
 
 
 def read_clip(
-    video: SourceFile, frames: Frames, *, ahead: int = 8, parts: Sequence[tuple[float, float]] | None = None
+    video: SourceFile,
+    frames: Frames,
+    *,
+    ahead: int = 8,
+    parts: Sequence[tuple[float, float]] | None = None,
+    seen: Sequence[Seen] | None = None,
 ) -> Generator[Frame, None, None]:
     """Time (s) and picture (H, W, 3) uint8 BGR of each of the frames, as ``read_frames`` gives those of a file.
 
     Args:
-        frames: what ``probe_clip`` said of the clip, or a part of it.
+        frames: what ``probe_clip`` or ``as_decoded`` said of the clip, or a part of it.
         ahead: pictures that are decoded in advance at most.
         parts: starts and ends (s) of what is wanted, in order and apart; the rest is hardly decoded.
+        seen: of each file, where the clip is read for the first time.
 
     Raises:
         PosepipeError: not a readable video.
@@ -73,12 +78,53 @@ def read_clip(
     if frames.is_part:
         inside = [(max(begin, first), min(end, last)) for first, last in parts or [(begin, end)]]
         parts = [(first, last) for first, last in inside if first <= last]
-    with closing(_pictures(video, frames, ahead, parts)) as found:
+    with closing(_pictures(video, frames, ahead, parts, seen)) as found:
         yield from ((time, picture) for time, picture in found if begin <= time <= end)
+
+
+class Reading:
+    """A clip as it is decoded for the first time: its pictures, and then when they were taken and what was lost.
+
+    Args:
+        frames: what ``probe_clip`` said of the clip, or a part of it.
+    """
+
+    def __init__(self, video: SourceFile, frames: Frames) -> None:
+        self._video, self._frames = video, frames
+        self._seen = [Seen() for _ in _files(video)]
+        self._times: list[float] = []
+
+    def pictures(self, parts: Sequence[tuple[float, float]] | None = None) -> Generator[Frame, None, None]:
+        """Time (s) and picture, as of ``read_clip``; times of frames without their own are only near the true ones.
+
+        Args:
+            parts: starts and ends (s) of what is wanted, in order and apart, of frames with their own times.
+        """
+        with closing(read_clip(self._video, self._frames, parts=parts, seen=self._seen)) as found:
+            for time, picture in found:
+                self._times.append(time)
+                yield time, picture
+
+    @property
+    def time(self) -> np.ndarray:
+        """Rising times (F) s of the pictures, when all of them have been read."""
+        if self._frames.own_times:
+            return np.array(self._times, float)
+        starts = self._frames.chapter_starts or [0.0]
+        order = self._frames.field_order
+        return np.concatenate([start + seen.time(order) for start, seen in zip(starts, self._seen, strict=True)])
+
+    @property
+    def damaged(self) -> int:
+        """How many pictures were found damaged or missing."""
+        return sum(seen.damaged for seen in self._seen)
 
 
 def read_clip_keys(video: SourceFile, frames: Frames) -> Iterator[Frame]:
     """Time (s) and picture, as of ``read_clip``, of the frames that stand for themselves.
+
+    Args:
+        frames: with their own times.
 
     Raises:
         PosepipeError: not a readable video.
@@ -99,23 +145,28 @@ def _ends(frames: Frames) -> tuple[float, float]:
 
 
 def _pictures(
-    video: SourceFile, frames: Frames, ahead: int, parts: Sequence[tuple[float, float]] | None
+    video: SourceFile,
+    frames: Frames,
+    ahead: int,
+    parts: Sequence[tuple[float, float]] | None,
+    seen: Sequence[Seen] | None,
 ) -> Generator[Frame, None, None]:
     """Pictures of all files of a clip; between the parts none, or few."""
     if video.path.is_dir():
-        yield from read_images(video.path, _rate(video), frames.mirrored, parts)
+        yield from read_images(video.path, _rate(video), frames, parts, seen and seen[0])
         return
-    for file, start, own in _timed(video, frames):
+    for number, (file, start, own) in enumerate(_timed(video, frames)):
         end = start + own.time[-1]
         here = None if parts is None else [(a - start, b - start) for a, b in parts if b >= start and a <= end]
         if here != []:
-            with closing(pictures.read_frames(file, own, ahead=ahead, parts=here)) as found:
+            first = seen and seen[number]
+            with closing(pictures.read_frames(file, own, ahead=ahead, parts=here, seen=first)) as found:
                 yield from ((start + time, picture) for time, picture in found)
 
 
 def _key_pictures(video: SourceFile, frames: Frames) -> Iterator[Frame]:
     if video.path.is_dir():
-        yield from read_images(video.path, _rate(video), frames.mirrored)
+        yield from read_images(video.path, _rate(video), frames)
         return
     for file, start, own in _timed(video, frames):
         yield from ((start + time, picture) for time, picture in pictures.read_key_frames(file, own))
@@ -164,7 +215,7 @@ def _joined(files: Sequence[Path], found: Sequence[Frames]) -> Frames:
         audio_envelope=_joined_sound(starts, [each.audio_envelope for each in found]),
         chapter_starts=starts,
         own_times=all(each.own_times for each in found),
-        lost=_said(files, [each.lost for each in found]),
+        lost=_said(files, [*([*each.lost, *breaks_off(each)] for each in found[:-1]), found[-1].lost]),
     )
 
 

@@ -11,6 +11,7 @@ import av
 import av.error
 import numpy as np
 from av.container import InputContainer
+from av.stream import Stream
 from av.video.frame import VideoFrame
 from av.video.stream import VideoStream
 
@@ -64,6 +65,17 @@ def open_video(path: Path) -> Iterator[tuple[InputContainer, VideoStream]]:
 def films_of(container: InputContainer) -> list[VideoStream]:
     """The picture tracks of a container but for covers and thumbnails."""
     return [stream for stream in container.streams.video if not stream.disposition & _NO_FILM]
+
+
+def packets_of(container: InputContainer, *streams: Stream) -> Iterator[av.Packet]:
+    """Packets of some streams in the order in which they are stored; at the end an empty one of each."""
+    packets = container.demux(streams)
+    while True:
+        try:
+            packet = next(packets)
+        except (StopIteration, IndexError):  # PyAV stumbles over streams that a damaged file has only later
+            return
+        yield packet
 
 
 @contextmanager

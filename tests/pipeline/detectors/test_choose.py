@@ -115,14 +115,16 @@ def test_options_of_another_detector_are_left_out() -> None:
 
 
 def test_the_keys_of_detections_depend_on_the_chunks_and_the_detector_alone() -> None:
-    """Options count by the detector's own key; the digest is that of posepipe 0.1."""
+    """Options count by the detector's own key."""
     inputs = [FakeDetector() for _ in range(3)]
     keys = {
         result_key(detect_poses, tuple(inputs), settings)
         for settings in (said(), checked_options(said()), checked_options(said("detector=mmpose", "box_every=9")),
                          said("anything=3", "first_look_s=1"))
     }  # fmt: skip
-    text = json.dumps(["detect_poses", 1, {"chunk_frames": 120}, [inputs[0].key] * 3], sort_keys=True)
+    text = json.dumps(
+        ["detect_poses", detect_poses.version, {"chunk_frames": 120}, [inputs[0].key] * 3], sort_keys=True
+    )
     assert keys == {hashlib.sha256(text.encode()).hexdigest()[:32]}
     assert result_key(detect_poses, tuple(inputs), said("chunk_frames=9")) not in keys
     assert detect_poses.returns is Detections

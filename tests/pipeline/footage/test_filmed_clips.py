@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from footage import RATE, FakeDetector, film, picture, picture_size
+from footage import RATE, FakeDetector, decoded, film, picture, picture_size
 from posepipe.pipeline.arrays import Frames
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.footage.video import Filmed, probe_clip, read_clip, read_clip_keys
@@ -99,8 +99,9 @@ def test_lost_and_damaged_pictures_leave_their_time_free(tmp_path: Path) -> None
     (folder / "pic0004.png").write_bytes(b"damaged")
     (folder / "pic0005.png").write_bytes(b"")
     clip = Filmed(folder, "", rate_hz=RATE)
-    frames = probe_clip(clip)
+    frames, _ = decoded(clip)
     np.testing.assert_allclose(frames.time, [0, 0.04, 0.12])
+    assert frames.lost == ["is damaged: 2 of its pictures are damaged or missing; the rest is used"]
     assert list(seen(clip, frames)) == [0, 0.04, 0.12]
 
 
@@ -123,7 +124,7 @@ def test_a_folder_of_pictures_that_is_no_clip_is_refused(kind: str, tmp_path: Pa
         "rate": "--set pictures.rate_hz=",
     }
     with pytest.raises(PosepipeError, match=sentence[kind]):
-        probe_clip(Filmed(folder, "", rate_hz=None if kind == "rate" else RATE))
+        decoded(Filmed(folder, "", rate_hz=None if kind == "rate" else RATE))
 
 
 def test_a_part_has_the_frames_between_its_ends_in_the_times_of_the_clip(tmp_path: Path) -> None:

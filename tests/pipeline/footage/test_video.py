@@ -15,6 +15,7 @@ from pathlib import Path
 import imageio_ffmpeg
 import numpy as np
 import pytest
+from footage import decoded
 from known_clip import film
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.footage.video import AUDIO_RATE, probe, read_frames, timecode_seconds, write_video
@@ -189,13 +190,13 @@ def test_of_a_truncated_file_the_readable_part_is_used(tmp_path: Path) -> None:
     write_video(whole, Fraction(25), (rng.integers(0, 255, (96, 128, 3), np.uint8) for _ in range(100)))
     cut = tmp_path / "cut.mp4"
     cut.write_bytes(whole.read_bytes()[: int(whole.stat().st_size * 0.6)])
-    facts = probe(cut)
+    facts, _ = decoded(cut)
     assert 55 <= len(facts.time) <= 65
     assert facts.missing_s == pytest.approx(4 - len(facts.time) / 25, abs=0.05)
     assert len(list(read_frames(cut, facts))) == len(facts.time)
     (sentence,) = facts.lost
     assert sentence == f"breaks off after {len(facts.time) / 25:.1f} s of 4.0 s; the rest is used"
-    assert probe(whole).missing_s == 0
+    assert decoded(whole)[0].missing_s == 0
 
 
 @pytest.mark.parametrize("kept", [0.02, 0.6])

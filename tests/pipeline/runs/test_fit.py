@@ -34,7 +34,7 @@ from posepipe.pipeline.settings import Settings, load_settings
 from posepipe.pipeline.training.model_file import Model
 from quick_fit import QUICK, Fitted
 
-PER_CAMERA = ("extract_frames", "detect_poses", "track_people", "track_athlete", "morph_skeleton")
+PER_CAMERA = ("extract_frames", "detect_poses", "correct_frames", "track_people", "track_athlete", "morph_skeleton")
 LIFTED = ("lift_poses", "place_root", "make_motion")
 FRAMES = 40
 
@@ -168,9 +168,9 @@ def test_a_description_changes_what_depends_on_it(fitted: Fitted, detector: Fake
     ("until", "stages"),
     [
         ("frames", 1),
-        ("detect", 2),
-        ("morph", 5),
-        ("samples", 10),
+        ("detect", 3),
+        ("morph", 6),
+        ("samples", 11),
     ],
 )
 def test_until_stops_behind_a_stage(
@@ -220,7 +220,7 @@ def test_what_stands_in_the_cache_is_what_the_scene_shows(finished: Fitted) -> N
 
 def test_status_says_what_is_done_and_from_what(fitted: Fitted) -> None:
     rows = {(row.subject, row.stage): row for row in status(fitted.out)}
-    assert len(rows) == 3 * 9 + 5
+    assert len(rows) == 3 * 10 + 5
     assert all(row.state == "done" and row.bytes > 0 and row.seconds >= 0 for row in rows.values())
     assert "cam1.mp4" in " ".join(rows[("ski run/cam1", "detect_poses")].inputs)
     began = time.perf_counter()

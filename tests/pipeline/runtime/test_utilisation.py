@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import logging
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from pathlib import Path
 
 import numpy as np
 import pytest
 from footage import FakeDetector, film
 from posepipe.pipeline.detectors import People
-from posepipe.pipeline.footage.video import probe, read_frames
+from posepipe.pipeline.footage.video import Reading, probe
 from posepipe.pipeline.runs.clip_chain import ClipChain
 from posepipe.pipeline.runtime import utilisation as busy
 from posepipe.pipeline.runtime.cache import Cache, SourceFile
@@ -61,12 +61,15 @@ def test_a_slow_network_is_busy_and_waits_little(
 
 
 def test_a_slow_decoder_is_waited_for(clip: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    def slow(*args: object, **kwargs: object) -> Iterator[tuple[float, np.ndarray]]:
-        for item in read_frames(clip, probe(clip)):
-            time.sleep(0.030)
-            yield item
+    class SlowReading(Reading):
+        def pictures(
+            self, parts: Sequence[tuple[float, float]] | None = None
+        ) -> Generator[tuple[float, np.ndarray], None, None]:
+            for item in super().pictures(parts):
+                time.sleep(0.030)
+                yield item
 
-    monkeypatch.setattr(detect, "read_clip", slow)
+    monkeypatch.setattr(detect, "Reading", SlowReading)
     found = look(clip, tmp_path, SlowNetwork())
     assert found.waited >= 0.8 * PICTURES * 0.030
     assert found.share < 0.6

@@ -84,7 +84,7 @@ def test_only_where_somebody_is_there_is_looked_at_in_full(clip: Path, tmp_path:
 
     def people_in(detector: FakeDetector, **said: float) -> Detections:
         chain = ClipChain(cache, Settings(detect=DetectSettings(chunk_frames=40, **said)), None)
-        return chain.detect(chain.open(describe_clip(clip), source, "clip"), detector, "clip")
+        return chain.detect(chain.open(describe_clip(clip), source, "clip"), detector, "clip")[1]
 
     everything = people_in(full)
     found = people_in(brief, first_look_s=30)
