@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from ...models.skeleton import SKELETONS
 from .hand_over import Dims, HandOver
+from .on_joints import OnJoints
 
 POSES_ONLY = "2D poses"
 """The codec of frames that were never seen, as their 2D poses were detected elsewhere."""
@@ -98,7 +100,7 @@ class Identities(HandOver):
 
 
 @dataclass(frozen=True)
-class Track(HandOver):
+class Track(OnJoints):
     """One athlete in one video."""
 
     time: Annotated[np.ndarray, Dims("frame", "float64", "s")]
@@ -110,6 +112,11 @@ class Track(HandOver):
     """Whether the background moves in the picture; None if that is unknown."""
     dropped: int
     """Detections of other people that were left out."""
+
+    @property
+    def without_missing_feet(self) -> Track:
+        """The track without feet that no frame shows."""
+        return self.on(SKELETONS[self.skeleton].shown_by(self.confidence).name)
 
 
 @dataclass(frozen=True)

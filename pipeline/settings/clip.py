@@ -103,8 +103,10 @@ class CropSettings(StageSettings):
 class MorphSettings(StageSettings):
     """Skeleton of the results."""
 
-    skeleton: Literal["h36m17", "native"] = Field(
-        "h36m17", description="h36m17, or native: the detector's own joints, feet included"
+    skeleton: Literal["h36m17+feet", "h36m17", "native"] = Field(
+        "h36m17",
+        description="h36m17; h36m17+feet: with heels and big toes, NaN where the detector has none; native: the "
+        "detector's own joints",
     )
     network: str = Field(
         "",
