@@ -140,7 +140,7 @@ class Crops(HandOver):
 
 
 @dataclass(frozen=True)
-class LabelledPictures(HandOver):
+class LabelledPictures(OnJoints):
     """Crops of people with 2D labels, for methods that are also trained on those; a missing joint is NaN."""
 
     picture: Annotated[Any, Dims("crop row column rgb", "uint8", "0..255")]

@@ -119,7 +119,7 @@ class Labels(HandOver):
 
 
 @dataclass(frozen=True)
-class TruePoses(HandOver):
+class TruePoses(OnJoints):
     """True 3D poses of a keypoint file, which only the refinement unit is trained on."""
 
     joint: Annotated[np.ndarray, Dims("sample view joint xyz", "float32", "m")]

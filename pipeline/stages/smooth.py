@@ -41,7 +41,7 @@ def make_motion(pose: Pose3D, settings: MotionSettings) -> Pose3D:
     """
     if settings.filter == "none":
         return unfiltered(pose)
-    skeleton, pose = pose.skeleton, pose.without_missing_feet
+    given, pose = pose, pose.without_missing_feet
     there = pose.there
     size = float(np.median(body_size(np.asarray(pose.joint)[there], SKELETONS[pose.skeleton]))) if there.any() else 0
     joint, rejected, filled, smoothed = _moving(pose, pose.joint, _weight(pose), size, settings)
@@ -57,7 +57,7 @@ def make_motion(pose: Pose3D, settings: MotionSettings) -> Pose3D:
         filled=filled,
         steps=_steps(settings, there, rejected, filled, smoothed, replace(pose, joint=joint)),
     )
-    return motion.on(skeleton)
+    return replace(motion.on(given.skeleton), keypoint=given.keypoint, confidence=given.confidence)
 
 
 @stage(version=2)
