@@ -200,9 +200,9 @@ def _link(
 def _torso(world: Array, exists: Mask, skeleton: Skeleton) -> float:
     """Median distance from pelvis to thorax in poses (T, J, 3) whose joints for it exist (T, J)."""
     weights = skeleton.body.landmark_weights("pelvis", "thorax").astype(np.float64)
-    world, exists = (array[:, : len(skeleton.body.joints)] for array in (world, exists))
-    ends = np.einsum("lj,tjc->ltc", weights, world)
-    whole = exists[:, weights.any(0)].all(1)
+    body = slice(len(skeleton.body.joints))
+    ends = np.einsum("lj,tjc->ltc", weights, world[:, body])
+    whole = exists[:, body][:, weights.any(0)].all(1)
     return float(np.median(np.linalg.norm(ends[1] - ends[0], axis=-1)[whole])) if whole.any() else np.nan
 
 
