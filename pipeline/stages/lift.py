@@ -31,7 +31,7 @@ MIN_JOINTS = 0.5
 """Smallest share of visible joints in a frame that is lifted."""
 
 
-@stage(version=2, networks=network_versions)
+@stage(version=3, networks=network_versions)
 def lift_poses(
     track: Track, crops: Crops | None, camera: Camera | None, model: Model, settings: LiftSettings
 ) -> Pose3D:

@@ -14,7 +14,7 @@ from ..settings import MorphSettings
 from ..training.morph_file import MorphNetwork
 
 
-@stage(version=1)
+@stage(version=2)
 def morph_skeleton(track: Track, settings: MorphSettings) -> Track:
     """The track on the chosen skeleton; ``native`` does not change it."""
     keypoint, confidence, name = track.keypoint, track.confidence, track.skeleton
@@ -35,7 +35,7 @@ def morph_skeleton(track: Track, settings: MorphSettings) -> Track:
     )
 
 
-@stage(version=1)
+@stage(version=2)
 def move_joints(track: Track, network: MorphNetwork) -> Track:
     """A track with the joints of Human3.6M-17 mapped by the network; feet and missing joints stay as they are."""
     return replace(track, keypoint=_moved(track.keypoint, track.confidence, network))

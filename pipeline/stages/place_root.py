@@ -14,7 +14,7 @@ from ..footage.camera import Camera
 from ..runtime.cache import stage
 
 
-@stage(version=1)
+@stage(version=2)
 def place_root(pose: Pose3D, camera: Camera) -> Pose3D:
     """The poses with ``root_trajectory`` (F, 3): positions at which the 3D poses project to the 2D poses.
 

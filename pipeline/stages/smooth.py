@@ -31,7 +31,7 @@ SURE = 0.5
 Poses = TypeVar("Poses", Pose3D, ViewPoses)
 
 
-@stage(version=4)
+@stage(version=5)
 def make_motion(pose: Pose3D, settings: MotionSettings) -> Pose3D:
     """The poses of a clip as a motion: ``joint`` and ``canonical`` (F, J, 3) filtered, ``joint_raw`` as lifted.
 
