@@ -14,14 +14,18 @@ FORMAT = Format("poses.jsonl", "json_lines:write")
 
 
 def write(clip: Clip, path: Path) -> None:
-    """Write positions in root-relative camera axes; ``null`` stands for a person who is missing."""
+    """Write positions in root-relative camera axes; ``null`` stands for a person or a foot that is missing."""
     with path.open("w", encoding="utf-8", newline="\n") as file:
         about = {**clip.facts(CAMERA_AXES), "joints": list(clip.skeleton.joints)}
         file.write(json.dumps(about) + "\n")
+        there = {person.name: person.pose.there for person in clip.people}
         for frame, time in enumerate(clip.time.tolist()):
-            joint = {person.name: _pose(person.pose.joint[frame]) for person in clip.people}
+            joint = {
+                person.name: _points(person.pose.joint[frame]) if there[person.name][frame] else None
+                for person in clip.people
+            }
             file.write(json.dumps({"frame": frame, "time": round(time, 9), "joint": joint}) + "\n")
 
 
-def _pose(joint: np.ndarray) -> list[list[float]] | None:
-    return joint.round(5).tolist() if np.isfinite(joint).all() else None
+def _points(joint: np.ndarray) -> list[list[float] | None]:
+    return [point.tolist() if np.isfinite(point).all() else None for point in joint.round(5)]

@@ -137,7 +137,8 @@ class Segment:
 
 
 def measure_segments(joint: np.ndarray, skeleton: Skeleton) -> list[Segment]:
-    """All segments of poses (frame, joint, 3), over the frames with a whole pose."""
+    """All segments of poses (frame, joint, 3), over the frames with a whole body."""
+    skeleton, joint = skeleton.body, joint[:, : len(skeleton.body.joints)]
     joint = joint[np.isfinite(joint).all((1, 2))]
     lengths = segment_lengths(joint, skeleton) if len(joint) else {}
     medians = {name: float(np.median(length)) for name, length in lengths.items()}

@@ -37,8 +37,9 @@ def body_size(pose: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     """Statures (N) of the bodies in poses (N, J, 3), in the poses' unit, whatever their posture; NaN gives NaN.
 
     A body keeps its bone lengths, so the sum of a pose's bones gives its size relative to the other poses;
-    the chain from head to ankles, in the median pose, gives the stature.
+    the chain from head to ankles, in the median pose, gives the stature. Feet that were added to a body do not count.
     """
+    skeleton, pose = skeleton.body, pose[:, : len(skeleton.body.joints)]
     bones = skeleton.bone_indices
     total = np.linalg.norm(pose[:, bones[:, 0]] - pose[:, bones[:, 1]], axis=-1).sum(-1)
     at = dict(zip(_CHAIN, np.einsum("lj,njc->lnc", skeleton.landmark_weights(*_CHAIN), pose), strict=True))

@@ -114,7 +114,7 @@ class EpipolarPose(Method):
         self.student = build_student(skeleton, settings)
         self.parity = Parity(skeleton)
         self.register_buffer("root", torch.from_numpy(skeleton.landmark_weights("pelvis")[0]), persistent=False)
-        self.register_buffer("bones", torch.from_numpy(skeleton.bone_indices), persistent=False)
+        self.register_buffer("bones", torch.from_numpy(skeleton.body.bone_indices), persistent=False)
 
     @classmethod
     def needs_with(cls, settings: MethodSettings) -> frozenset[str]:

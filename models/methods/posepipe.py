@@ -98,7 +98,7 @@ class Posepipe(Method):
         fixed = {
             "root": skeleton.landmark_weights("pelvis")[0],
             "mirror": skeleton.mirror,
-            "bones": skeleton.bone_indices,
+            "bones": skeleton.body.bone_indices,
         }
         for name, array in fixed.items():
             self.register_buffer(name, torch.from_numpy(array), persistent=False)

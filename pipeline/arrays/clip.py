@@ -7,7 +7,9 @@ from typing import Annotated, Any
 
 import numpy as np
 
+from ...models.skeleton import SKELETONS
 from .hand_over import Dims, HandOver
+from .on_joints import OnJoints
 
 POSES_ONLY = "2D poses"
 """The codec of frames that were never seen, as their 2D poses were detected elsewhere."""
@@ -112,7 +114,7 @@ class Identities(HandOver):
 
 
 @dataclass(frozen=True)
-class Track(HandOver):
+class Track(OnJoints):
     """One athlete in one video."""
 
     time: Annotated[np.ndarray, Dims("frame", "float64", "s")]
@@ -124,6 +126,11 @@ class Track(HandOver):
     """Whether the background moves in the picture; None if that is unknown."""
     dropped: int
     """Detections of other people that were left out."""
+
+    @property
+    def without_missing_feet(self) -> Track:
+        """The track without feet that no frame shows."""
+        return self.on(SKELETONS[self.skeleton].shown_by(self.confidence).name)
 
 
 @dataclass(frozen=True)
@@ -147,7 +154,7 @@ class Crops(HandOver):
 
 
 @dataclass(frozen=True)
-class LabelledPictures(HandOver):
+class LabelledPictures(OnJoints):
     """Crops of people with 2D labels, for methods that are also trained on those; a missing joint is NaN."""
 
     picture: Annotated[Any, Dims("crop row column rgb", "uint8", "0..255")]

@@ -8,11 +8,13 @@ from typing import Annotated, Any
 
 import numpy as np
 
-from .hand_over import Dims, HandOver
+from ...models.skeleton import SKELETONS
+from .hand_over import Dims
+from .on_joints import OnJoints
 
 
 @dataclass(frozen=True)
-class Pose3D(HandOver):
+class Pose3D(OnJoints):
     """3D poses of one clip, lifted from that clip alone; as a motion, ``joint`` and ``canonical`` are filtered."""
 
     time: Annotated[np.ndarray, Dims("frame", "float64", "s")]
@@ -44,9 +46,19 @@ class Pose3D(HandOver):
     steps: list[str] = dataclasses.field(default_factory=list)
     """What was done to the motion, in sentences."""
 
+    @property
+    def there(self) -> np.ndarray:
+        """Whether frames (frame) have a pose, which may lack feet."""
+        return _there(self.joint, self.skeleton)
+
+    @property
+    def without_missing_feet(self) -> Pose3D:
+        """The poses without feet that they lack in all frames, as their detector or model has none."""
+        return self.on(SKELETONS[self.skeleton].shown_by(np.isfinite(self.joint).all(-1)).name)
+
 
 @dataclass(frozen=True)
-class ViewPoses(HandOver):
+class ViewPoses(OnJoints):
     """3D poses of every view of a keypoint file, each lifted from that view alone."""
 
     joint: Annotated[np.ndarray, Dims("sample view joint xyz", "float32", "body heights, or m")]
@@ -76,6 +88,11 @@ class ViewPoses(HandOver):
     root_camera: str = ""
     """What ``root_trajectory`` knows or assumes of the cameras, in words."""
 
+    @property
+    def there(self) -> np.ndarray:
+        """Whether views (sample, view) have a pose, which may lack feet."""
+        return _there(self.joint, self.skeleton)
+
     def of_view(self, members: np.ndarray, view: int, keypoint: np.ndarray) -> Pose3D:
         """The poses of one view of a take, as those of a clip.
 
@@ -104,7 +121,7 @@ class ViewPoses(HandOver):
 
 
 @dataclass(frozen=True)
-class FusedPoses(HandOver):
+class FusedPoses(OnJoints):
     """One 3D skeleton per instant from all views of a take together, and where the cameras stand.
 
     The rig's axes are those of a take's first camera or, if cameras move, those of that camera at the first instant.
@@ -145,3 +162,9 @@ class FusedPoses(HandOver):
     def joint_in_camera(self) -> np.ndarray:
         """Root-relative poses (sample, view, joint, xyz) in the axes of each camera; NaN for missing views."""
         return np.einsum("svab,sjb->svja", self.camera_from_rig, self.joint)
+
+
+def _there(joint: np.ndarray, skeleton: str) -> np.ndarray:
+    """Whether all joints of the body are known in poses (..., joint, xyz)."""
+    body = len(SKELETONS[skeleton].body.joints)
+    return np.isfinite(joint[..., :body, :]).all((-2, -1))

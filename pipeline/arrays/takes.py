@@ -9,6 +9,7 @@ from typing import Annotated, Any
 import numpy as np
 
 from .hand_over import Dims, HandOver
+from .on_joints import OnJoints
 
 
 @dataclass(frozen=True)
@@ -70,7 +71,7 @@ class Swaps(HandOver):
 
 
 @dataclass(frozen=True)
-class Samples(HandOver):
+class Samples(OnJoints):
     """Synchronised instants of all takes, as the training methods see them; missing is 0, never NaN."""
 
     keypoint: Annotated[np.ndarray, Dims("sample view joint xy", "float32", "px")]
@@ -118,7 +119,7 @@ class Labels(HandOver):
 
 
 @dataclass(frozen=True)
-class TruePoses(HandOver):
+class TruePoses(OnJoints):
     """True 3D poses of a keypoint file, which only the refinement unit is trained on."""
 
     joint: Annotated[np.ndarray, Dims("sample view joint xyz", "float32", "m")]

@@ -42,7 +42,9 @@ def fit(
     method: Annotated[str | None, typer.Option(help=f"Training method: {', '.join(METHODS)}.")] = None,
     detector: Annotated[str | None, typer.Option(help="auto, blazepose or mmpose.")] = None,
     precision: Precision = None,
-    skeleton: Annotated[str | None, typer.Option(help="h36m17, or native: the detector's own joints.")] = None,
+    skeleton: Annotated[
+        str | None, typer.Option(help="h36m17+feet, h36m17, or native: the detector's own joints.")
+    ] = None,
     person: Person = None,
     people: Everybody = None,
     leave_out: Annotated[

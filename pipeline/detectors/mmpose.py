@@ -18,7 +18,7 @@ import torch
 
 from ...models.networks.openmmlab import MissingPartError, openmmlab_imports, quiet
 from ...models.networks.precision import Precision
-from ...models.skeleton import COCO17, H36M17, HALPE26, MPII16, Skeleton
+from ...models.skeleton import COCO17, COCO23, H36M17, HALPE26, MPII16, Skeleton
 from ..errors import PosepipeError
 from ..footage.joints import declared_mapping
 from ..runtime.utilisation import network
@@ -44,7 +44,7 @@ with openmmlab_imports():
 
 log = logging.getLogger("posepipe")
 
-_KNOWN = (HALPE26, COCO17, H36M17, MPII16)
+_KNOWN = (HALPE26, COCO23, COCO17, H36M17, MPII16)
 _OUR_NAMES = {
     "head_top": "head", "upper_neck": "neck",  # mpii
     "root": "pelvis", "left_foot": "left_ankle", "right_foot": "right_ankle", "neck_base": "nose",  # h36m
@@ -100,7 +100,10 @@ class MMPoseDetector:
             self.runtime = _compile(self._model, pipeline, precision)
         names = _joints(self._model)
         self._declared = declared_mapping(names, h36m17, "detect") if h36m17 else None
-        self.skeleton, self._joints = _skeleton(self._model) if not h36m17 else (H36M17, list(range(len(names))))
+        if self._declared:
+            self.skeleton, self._joints = self._declared.target, list(range(len(names)))
+        else:
+            self.skeleton, self._joints = _skeleton(self._model)
         self.confidence_kind = _confidence_kind(self._model.head)
         self._batch_size = batch_size
         self._boxes = boxes or blazepose_boxes(1 if follow_poses else box_every)

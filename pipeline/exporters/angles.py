@@ -49,7 +49,7 @@ def write_mot(clip: Clip, path: Path) -> None:
 
 def _write_mot(clip: Clip, person: Person, path: Path) -> None:
     poses = gapless(clip, person, "mot")
-    angles = joint_angles(poses.joint, clip.skeleton)
+    angles = joint_angles(poses.joint, poses.skeleton)
     columns = [poses.time, *(_bridged(poses.time, angle) for angle in angles.values())]
     names = ["time", *map(opensim_name, angles)]
     header = (

@@ -38,7 +38,7 @@ def write(clip: Clip, path: Path) -> None:
 def _write_one(clip: Clip, person: Person, path: Path) -> None:
     poses = gapless(clip, person, "bvh")
     joint = at_times(poses.joint, poses.time, even_times(clip, poses.time, "bvh"), np.inf)
-    animation = animate(armature_of(clip.skeleton), joint * Y_UP)
+    animation = animate(armature_of(poses.skeleton), joint * Y_UP)
     frames, nodes = animation.rotation.shape[:2]
     angles = Rotation.from_quat(animation.rotation.reshape(-1, 4)).as_euler("ZXY", degrees=True)
     angles = np.unwrap(angles.reshape(frames, nodes, 3), period=360, axis=0)

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from ...models.skeleton import SKELETONS, Skeleton
 from ..arrays import Pose3D
 from ..errors import PosepipeError
 from .clip import Clip, Person
@@ -27,6 +28,8 @@ class Gapless:
     """(kept) float64 s."""
     joint: np.ndarray
     """(kept, joint, 3) float64, root-relative camera axes, without NaN."""
+    skeleton: Skeleton
+    """Its joints; without feet if the person has none in any frame."""
 
 
 def gapless(clip: Clip, person: Person, name: str) -> Gapless:
@@ -38,8 +41,8 @@ def gapless(clip: Clip, person: Person, name: str) -> Gapless:
     Raises:
         PosepipeError: no frame has a complete pose.
     """
-    pose = person.pose
-    whole = np.flatnonzero(np.isfinite(pose.joint).all((1, 2)))
+    pose = person.pose.without_missing_feet
+    whole = np.flatnonzero(pose.there)
     if len(whole) == 0:
         raise PosepipeError(f"{clip.video.name} has no frame with a 3D pose; leave out the format {name} for it")
     kept = np.arange(whole[0], whole[-1] + 1)
@@ -49,7 +52,7 @@ def gapless(clip: Clip, person: Person, name: str) -> Gapless:
             "%s: %s cannot hold gaps; they are interpolated linearly, and the longest is %.1f s",
             clip.video.name, name, longest,
         )  # fmt: skip
-    return Gapless(kept, np.array(pose.time[kept]), _bridged(pose, kept))
+    return Gapless(kept, np.array(pose.time[kept]), _bridged(pose, kept), SKELETONS[pose.skeleton])
 
 
 def _bridged(pose: Pose3D, kept: np.ndarray) -> np.ndarray:

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
+from ...models.skeleton import SKELETONS
 from ..errors import PosepipeError
 from ..pages.drawing import side
 from .armature import Animation, animate, armature_of
@@ -64,11 +65,12 @@ def write(clip: Clip, path: Path) -> None:
     roots: list[int] = []
     skins, animations = [], []
     meshes = _meshes(buffer)
-    armature = armature_of(clip.skeleton)
     for person in clip.people:
-        whole = np.isfinite(person.pose.joint).all((1, 2))
+        pose = person.pose.without_missing_feet
+        whole = pose.there
         if whole.any():
-            moves = animate(armature, person.pose.joint[whole].astype(np.float64) * Y_UP)
+            armature = armature_of(SKELETONS[pose.skeleton])
+            moves = animate(armature, pose.joint[whole].astype(np.float64) * Y_UP)
             first, joints = len(nodes) + 1, len(armature.names)
             roots.append(len(nodes))
             nodes += _nodes(moves, first, person.name)

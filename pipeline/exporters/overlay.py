@@ -70,7 +70,7 @@ def write(clip: Clip, path: Path) -> None:
 
 def parts_to_show(clip: Clip) -> list[tuple[float, float]]:
     """Starts and ends (s) of the parts of a clip that remain without long stretches without people."""
-    there = np.any([np.isfinite(person.pose.joint).all((1, 2)) for person in clip.people], axis=0)
+    there = np.any([person.pose.there for person in clip.people], axis=0)
     end = float(clip.video_time[-1])
     seen = clip.video_time[there]
     if len(seen) == 0:
@@ -177,6 +177,7 @@ class Panel:
     """Pictures of a clip's 3D poses above a floor, from a viewpoint that circles around them."""
 
     def __init__(self, pose: Pose3D, size: tuple[int, int]) -> None:
+        pose = pose.without_missing_feet
         self._pose, (self._width, self._height) = pose, size
         self._skeleton = SKELETONS[pose.skeleton]
         self._bones = [

@@ -44,14 +44,16 @@ def write(clip: Clip, path: Path) -> None:
     log("world", rr.ViewCoordinates.RDF, static=True)
     log("facts", rr.TextDocument(text), static=True)
     joints = np.arange(len(names))
+    there = [person.pose.there for person in clip.people]
     for frame, seconds in enumerate(clip.time.tolist()):
         rr.set_time_seconds("time", seconds, recording=recording)
         rr.set_time_sequence("frame", frame, recording=recording)
         for number, person in enumerate(clip.people):
             pose = person.pose
-            if np.isfinite(pose.joint[frame]).all():
-                seen = np.isfinite(pose.keypoint[frame]).all(-1)
-                log(f"world/{person.name}", rr.Points3D(pose.joint[frame], class_ids=number, keypoint_ids=joints))
+            if there[number][frame]:
+                known, seen = (np.isfinite(points[frame]).all(-1) for points in (pose.joint, pose.keypoint))
+                placed: dict[str, Any] = {"class_ids": number, "keypoint_ids": joints[known]}
+                log(f"world/{person.name}", rr.Points3D(pose.joint[frame, known], **placed))
                 shown: dict[str, Any] = {"class_ids": number, "keypoint_ids": joints[seen]}
                 log(f"image/{person.name}", rr.Points2D(pose.keypoint[frame, seen], **shown))
             else:

@@ -36,7 +36,7 @@ def write(clip: Clip, path: Path) -> None:
 
 def _write_one(clip: Clip, person: Person, path: Path) -> None:
     poses = gapless(clip, person, "trc")
-    markers = [marker_name(joint) for joint in clip.skeleton.joints]
+    markers = [marker_name(joint) for joint in poses.skeleton.joints]
     rate = str(round(float(clip.life_rate), 8))
     label = "_".join(f"{clip.video.stem} root relative.trc".split())
     unit, kept = clip.unit.replace(" ", "_"), len(poses.frame)

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 
 from ...models.body.angles import HINTS, by_joint, joint_angles
+from ...models.skeleton import SKELETONS
 from ..arrays import Pose3D
 from ..footage.video.web_video import jpeg, shrunk, size_within, web_video
 from ..pages.page import drawn_poses, drawn_skeleton, packed, render_page
@@ -97,11 +98,12 @@ def _person(clip: Clip, person: Person, number: int, stride: int) -> dict[str, A
 
 def _charts(pose: Pose3D, clip: Clip, stride: int) -> list[dict[str, Any]]:
     """Charts of the angles of both sides, of the trunk's, and of the confidence of the 2D poses."""
+    pose = pose.without_missing_feet
     charts = {
         name: [
             {"name": side, "side": side, "values": packed(angle[::stride], DEGREE)} for side, angle in sides.items()
         ]
-        for name, sides in by_joint(joint_angles(pose.joint, clip.skeleton)).items()
+        for name, sides in by_joint(joint_angles(pose.joint, SKELETONS[pose.skeleton])).items()
     }
     sure = packed(100 * np.asarray(pose.confidence[::stride], float).mean(1), PER_CENT)
     made = [_chart(name.replace("_", " ").capitalize(), HINTS[name], "°", curves) for name, curves in charts.items()]
@@ -154,8 +156,9 @@ def _film(clip: Clip, stride: int) -> tuple[bytes, bytes]:
 
 def _facts(clip: Clip) -> list[tuple[str, str]]:
     """The most important numbers, with labels."""
-    there = np.stack([np.isfinite(person.pose.joint).all((1, 2)) for person in clip.people])
-    sure = np.concatenate([person.pose.confidence[seen] for person, seen in zip(clip.people, there, strict=True)])
+    poses = [person.pose.without_missing_feet for person in clip.people]
+    there = np.stack([pose.there for pose in poses])
+    sure = np.concatenate([pose.confidence[seen].ravel() for pose, seen in zip(poses, there, strict=True)])
     people = [(str(len(clip.people)), "people")] if len(clip.people) > 1 else []
     return [
         (f"{np.ptp(clip.time) + 1 / float(clip.life_rate):.1f} s", "of motion"),

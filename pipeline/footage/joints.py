@@ -7,17 +7,17 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from ...models.skeleton import H36M17, SKELETONS, Mapping, Skeleton
+from ...models.skeleton import FEET, H36M17, H36M17_FEET, SKELETONS, Mapping, Skeleton
 from ..errors import PosepipeError
 from ..settings import check_name
 
 log = logging.getLogger("posepipe")
 
 BY_COUNT = {
-    16: ("mpii16",), 17: ("coco17", "h36m17"), 18: ("openpose18",), 25: ("body25", "body25b"), 26: ("halpe26",),
-    33: ("blazepose33",), 133: ("coco17",), 135: ("body25b",), 136: ("halpe26",),
+    16: ("mpii16",), 17: ("coco17", "h36m17"), 18: ("openpose18",), 23: ("coco23",), 25: ("body25", "body25b"),
+    26: ("halpe26",), 33: ("blazepose33",), 133: ("coco23",), 135: ("body25b",), 136: ("halpe26",),
 }  # fmt: skip
-"""What so many joints without names may be, the usual skeleton first: COCO-WholeBody begins with the joints of COCO,
+"""What so many joints without names may be, the usual skeleton first: COCO-WholeBody begins with body and feet,
 OpenPose's BODY_135 with those of BODY_25B, AlphaPose's 136 with those of HALPE-26."""
 CLEARLY = 0.8
 """Bones of the right skeleton are shorter than this times those of a wrong one, which join any two joints."""
@@ -27,13 +27,16 @@ ENOUGH_POSES = 1000
 def declared_mapping(names: Sequence[str], parts: dict[str, list[str]], section: str) -> Mapping:
     """The map to H36M-17 from joints of these names: each joint is the middle of ``parts``, else of its own name.
 
+    It has heels and big toes as well where all of them are named or declared.
+
     Raises:
         PosepipeError: a joint of H36M-17 that nothing stands for, or a name that is none of the joints'.
     """
     for joint in parts:
-        check_name("joint of h36m17", joint, H36M17.joints)
-    weights = np.zeros((len(H36M17.joints), len(names)), np.float32)
-    for row, joint in zip(weights, H36M17.joints, strict=True):
+        check_name("joint of h36m17", joint, H36M17_FEET.joints)
+    target = H36M17_FEET if set(FEET) & set(parts) or set(FEET) <= set(names) else H36M17
+    weights = np.zeros((len(target.joints), len(names)), np.float32)
+    for row, joint in zip(weights, target.joints, strict=True):
         sources = parts.get(joint, [joint])
         for source in sources:
             if source not in names:
@@ -42,7 +45,7 @@ def declared_mapping(names: Sequence[str], parts: dict[str, list[str]], section:
                     f'say under [{section}.h36m17]: {joint} = ["..."]'
                 )
             row[list(names).index(source)] += 1 / len(sources)
-    return Mapping(H36M17, H36M17, weights, np.ones(len(weights), np.float32))
+    return Mapping(target, target, weights, np.ones(len(weights), np.float32))
 
 
 def skeleton_of(keypoint: np.ndarray, confidence: np.ndarray, stated: str) -> Skeleton:
@@ -58,8 +61,10 @@ def skeleton_of(keypoint: np.ndarray, confidence: np.ndarray, stated: str) -> Sk
     count = keypoint.shape[1]
     if stated:
         check_name("skeleton", stated, SKELETONS)
-        if len(SKELETONS[stated].joints) != count and stated not in BY_COUNT.get(count, ()):
-            raise PosepipeError(f"it has {count} joints, but {stated} has {len(SKELETONS[stated].joints)}")
+        joints = SKELETONS[stated].joints
+        begins = any(SKELETONS[name].joints[: len(joints)] == joints for name in BY_COUNT.get(count, ()))
+        if len(joints) != count and not begins:
+            raise PosepipeError(f"it has {count} joints, but {stated} has {len(joints)}")
         return SKELETONS[stated]
     names = BY_COUNT.get(count, ())
     if not names:

@@ -18,13 +18,19 @@ POINTS = 80
 
 
 def angle_table(poses: Mapping[str, Pose3D]) -> list[dict[str, Any]]:
-    """A row per angle with a cell per clip; all curves of a row have the same scale.
+    """A row per angle that is known, with a cell per clip; all curves of a row have the same scale.
 
     Args:
         poses: by the clip's name.
     """
     clips = [by_joint(joint_angles(pose.joint, SKELETONS[pose.skeleton])) for pose in poses.values()]
-    return [_angle_row(name, [clip[name] for clip in clips]) for name in (clips[0] if clips else ())]
+    known = [name for name in (clips[0] if clips else ()) if any(_is_known(clip[name]) for clip in clips)]
+    return [_angle_row(name, [clip[name] for clip in clips]) for name in known]
+
+
+def _is_known(sides: dict[str, np.ndarray]) -> bool:
+    """Whether an angle is defined in any frame, on either side."""
+    return any(np.isfinite(angle).any() for angle in sides.values())
 
 
 def _angle_row(name: str, clips: list[dict[str, np.ndarray]]) -> dict[str, Any]:

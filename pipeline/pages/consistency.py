@@ -35,7 +35,7 @@ def disagreement_in_3d(poses: Sequence[Pose3D | None], timeline: Timeline) -> np
 def _at_instants(pose: Pose3D, frame: np.ndarray) -> np.ndarray:
     """Joints (T, J, 3) in body heights, in the frames (T); NaN where there is none (-1)."""
     some = frame[:: -(-len(frame) // MAX_INSTANTS)]
-    joint = np.asarray(pose.joint)[some]
+    joint = np.asarray(pose.body.joint)[some]
     return np.where((some >= 0)[:, None, None], joint, np.nan)
 
 

@@ -34,8 +34,9 @@ def scene_of(pose: Pose3D) -> Scene:
     A camera is rarely level. If the mean direction of the trunks is within ``MAX_TILT_DEG`` of the camera's vertical,
     it is taken as the vertical; otherwise the camera's is. This affects drawings only, not exported numbers.
     """
-    joint = np.asarray(pose.joint[:: max(1, len(pose.time) // LOOK_AT_FRAMES)], float)
-    joint = joint[np.isfinite(joint).all((1, 2))]
+    pose = pose.without_missing_feet
+    some = slice(None, None, max(1, len(pose.time) // LOOK_AT_FRAMES))
+    joint = np.asarray(pose.joint[some], float)[pose.there[some]]
     if len(joint) == 0:
         return Scene(UPRIGHT_FROM_CAMERA, -1.0, 1.0)
     ends = SKELETONS[pose.skeleton].landmark_weights("thorax", "left_ankle", "right_ankle") @ joint

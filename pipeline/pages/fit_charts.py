@@ -68,7 +68,7 @@ def draw_losses(losses: Sequence[Mapping[str, Any]]) -> str:
 
 def draw_canonical_space(poses: Sequence[Pose3D]) -> str:
     """Hips and shoulders in the canonical space, as in Fig. 7 of CanonPose (Wandt et al., CVPR 2021)."""
-    skeleton = SKELETONS[poses[0].skeleton]
+    skeleton = SKELETONS[poses[0].skeleton].body
     names = ("left_hip", "right_hip", "left_shoulder", "right_shoulder")
     weights = skeleton.landmark_weights(*names)
     canonical = _canonical(poses)
@@ -94,7 +94,7 @@ def draw_canonical_space(poses: Sequence[Pose3D]) -> str:
 
 def hip_spread_deg(poses: Sequence[Pose3D]) -> float:
     """Spread of the line through the hips in the canonical space: median angle in degrees from its mean direction."""
-    skeleton = SKELETONS[poses[0].skeleton]
+    skeleton = SKELETONS[poses[0].skeleton].body
     left, right = skeleton.landmark_weights("left_hip", "right_hip")
     line = (left - right) @ _canonical(poses)
     line /= np.linalg.norm(line, axis=-1, keepdims=True)
@@ -103,9 +103,8 @@ def hip_spread_deg(poses: Sequence[Pose3D]) -> float:
 
 
 def _canonical(poses: Sequence[Pose3D]) -> np.ndarray:
-    """All complete canonical poses (pose, joint, 3)."""
-    canonical = np.concatenate([np.asarray(pose.canonical, float) for pose in poses])
-    return canonical[np.isfinite(canonical).all((1, 2))]
+    """All canonical poses (pose, joint, 3) of bodies without added feet."""
+    return np.concatenate([np.asarray(pose.body.canonical[pose.there], float) for pose in poses])
 
 
 def _mean_axes(canonical: np.ndarray, skeleton: Skeleton) -> np.ndarray:

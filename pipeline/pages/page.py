@@ -56,7 +56,7 @@ def drawn_skeleton(skeleton: Skeleton) -> dict[str, Any]:
 
 def drawn_poses(pose: Pose3D, skeleton: Skeleton, stride: int) -> dict[str, Any]:
     """Every ``stride``-th pose, upright, with the space that the poses need and the person's size."""
-    scene, whole = scene_of(pose), np.isfinite(pose.joint).all((1, 2))
+    scene, whole = scene_of(pose), pose.there
     size = float(np.median(body_size(np.asarray(pose.joint[whole], float), skeleton))) if whole.any() else 1.0
     joint = np.asarray(pose.joint[::stride], float)
     shown = np.where(whole[::stride, None, None], scene.place(joint), np.nan)

@@ -134,7 +134,10 @@ def _clip(name: str, pose: Pose3D) -> dict[str, Any]:
 def _evidence(report: Report) -> Evidence:
     cameras = [camera for take in report.takes for camera in take.cameras]
     shown = [np.asarray(camera.track.confidence).any(1) for camera in cameras]
-    sure = [camera.track.confidence[seen].ravel() for camera, seen in zip(cameras, shown, strict=True)]
+    sure = [
+        camera.track.without_missing_feet.confidence[seen].ravel()
+        for camera, seen in zip(cameras, shown, strict=True)
+    ]
     heights = [np.ptp(camera.track.box[seen][:, 1::2], axis=1) for camera, seen in zip(cameras, shown, strict=True)]
     return Evidence(
         handedness=report.handedness["verdict"] if report.handedness else "undecided",
@@ -160,7 +163,7 @@ def _expected_error(poses: Sequence[Pose3D]) -> float | None:
 
 def _in_statures(pose: Pose3D, expected: np.ndarray) -> np.ndarray:
     """Expected errors (frame, joint) of the joints other than the root, in body heights."""
-    there = np.isfinite(pose.joint).all((1, 2))
+    there = pose.there
     stature = np.median(body_size(np.asarray(pose.joint)[there], SKELETONS[pose.skeleton])) if there.any() else 1.0
     return expected[:, 1:] / stature
 
@@ -304,12 +307,14 @@ def _confidence_table(takes: Sequence[ReportedTake]) -> dict[str, Any]:
     """Mean confidence of each joint over the frames that show the athlete; a missing joint counts as 0."""
     cameras = [(f"{take.name} / {camera.name}", camera.track) for take in takes for camera in take.cameras]
     skeleton = SKELETONS[cameras[0][1].skeleton]
+    shown = skeleton.shown_by(np.concatenate([track.confidence for _, track in cameras]))
     rows = []
     for name, track in cameras:
         seen = np.asarray(track.confidence).any(1)
-        means = track.confidence[seen].mean(0) if seen.any() else np.zeros(len(skeleton.joints))
+        confidence = shown.pick(track.confidence[seen], skeleton, -1)
+        means = confidence.mean(0) if seen.any() else np.zeros(len(shown.joints))
         rows.append({"name": name, "values": [round(float(mean), 2) for mean in means]})
-    return {"joints": [joint.replace("_", " ") for joint in skeleton.joints], "rows": rows}
+    return {"joints": [joint.replace("_", " ") for joint in shown.joints], "rows": rows}
 
 
 def _athlete_share(track: Track) -> float:

@@ -82,7 +82,7 @@ def predicted_clip(path: Path, filtered: bool = False) -> tuple[NDArray[np.float
 
 
 def _clip_joints(predicted: KeypointFile, filtered: bool) -> NDArray[np.float64]:
-    return _joints(predicted, "joint" if filtered or "joint_raw" not in predicted else "joint_raw", "frames", 17, 3)
+    return _joints(predicted, "joint" if filtered or "joint_raw" not in predicted else "joint_raw", "frames")
 
 
 def _reference_of(path: Path, reference: Path, arrays: bool) -> Path:
@@ -104,7 +104,7 @@ def _reference_of(path: Path, reference: Path, arrays: bool) -> Path:
 def _compare_clip(predicted: KeypointFile, true: KeypointFile, filtered: bool) -> Compared:
     joint = _clip_joints(predicted, filtered)
     in_camera_axes = CAMERA in true
-    target = _joints(true, CAMERA if in_camera_axes else WORLD, "frames", 17, 3)
+    target = _joints(true, CAMERA if in_camera_axes else WORLD, "frames")
     which = _matching(predicted, true, len(target))
     target = _in_metres(target, true.path)
     name, frames = predicted.path.parent.name, len(target)
@@ -162,7 +162,10 @@ def _in_metres(joint: NDArray[np.float64], path: Path) -> NDArray[np.float64]:
 def _expected_error(predicted: KeypointFile, which: Any = slice(None)) -> NDArray[np.float64] | None:
     """Expected errors (F, 17) in mm, of frames (F) or of all views of all samples."""
     expected = predicted.get("expected_error")
-    return None if expected is None else expected.astype(np.float64).reshape(-1, 17)[which] * 1000.0
+    if expected is None:
+        return None
+    order = _h36m17(predicted, expected.shape[-1])
+    return expected[..., order].astype(np.float64).reshape(-1, 17)[which] * 1000.0
 
 
 def _supervision(predicted: KeypointFile) -> str:
@@ -190,8 +193,8 @@ def _matching(predicted: KeypointFile, true: KeypointFile, frames: int) -> NDArr
 
 def _compare_arrays(predicted: KeypointFile, true: KeypointFile, filtered: bool) -> Compared:
     name = "joint" if filtered or "joint_raw" not in predicted else "joint_raw"
-    joint = _joints(predicted, name, "samples", "views", 17, 3)
-    target = _joints(true, "joint_3d_cam", "samples", "views", 17, 3)
+    joint = _joints(predicted, name, "samples", "views")
+    target = _joints(true, "joint_3d_cam", "samples", "views")
     if joint.shape != target.shape:
         raise PosepipeError(
             f"{predicted.path} has {joint.shape[0]} samples of {joint.shape[1]} views, but {true.path} has "
@@ -222,14 +225,19 @@ def _actions(file: KeypointFile, samples: int) -> NDArray[np.str_]:
 
 
 def _joints(file: KeypointFile, name: str, *shape: int | str) -> NDArray[np.float64]:
-    """An array of poses with its joints in the order of H36M-17; without names they count as in that order."""
-    array = file.array(name, *shape).astype(np.float64)
+    """An array of poses (..., 17, 3) with the joints of H36M-17; without names they count as in its order."""
+    array = file.array(name, *shape, "joints" if "joint_names" in file else 17, 3)
+    return array[..., _h36m17(file, array.shape[-2]), :].astype(np.float64)
+
+
+def _h36m17(file: KeypointFile, count: int) -> NDArray[np.int64]:
+    """Where the joints of H36M-17 (17) are among those of a file, which may have feet as well."""
     if "joint_names" not in file:
-        return array
-    skeleton, order = file.joints(array.shape[-2])
-    if skeleton is not H36M17:
+        return np.arange(count)
+    skeleton, order = file.joints(count)
+    if skeleton.body != H36M17:
         raise PosepipeError(
             f"{file.path} has the joints of {skeleton.name}, but poses are compared on h36m17; "
             "evaluate a fit with --skeleton h36m17"
         )
-    return array[..., order, :]
+    return order[: len(H36M17.joints)]

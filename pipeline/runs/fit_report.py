@@ -101,9 +101,8 @@ def _parities(poses: Mapping[str, Pose3D]) -> np.ndarray:
 
     from ...models.body.handedness import EVIDENCE, Parity
 
-    joint = np.concatenate([np.asarray(pose.joint) for pose in poses.values()])
-    skeleton = SKELETONS[next(iter(poses.values())).skeleton]
-    whole = torch.from_numpy(joint[np.isfinite(joint).all((1, 2))])
+    joint = np.concatenate([np.asarray(pose.body.joint[pose.there]) for pose in poses.values()])
+    skeleton, whole = SKELETONS[next(iter(poses.values())).skeleton].body, torch.from_numpy(joint)
     return Parity(skeleton)(whole).numpy() / EVIDENCE
 
 

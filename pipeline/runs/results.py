@@ -190,8 +190,8 @@ def _all_there(folder: Path, files: list[str]) -> bool:
 
 def _statistics(clip: Clip) -> dict[str, Any]:
     """Share of frames with a person, and mean confidence there."""
-    there = np.stack([np.isfinite(person.pose.joint).all((1, 2)) for person in clip.people])
-    confidence = np.stack([person.pose.confidence.mean(-1) for person in clip.people])
+    there = np.stack([person.pose.there for person in clip.people])
+    confidence = np.stack([person.pose.without_missing_feet.confidence.mean(-1) for person in clip.people])
     return {
         "joints": list(clip.skeleton.joints),
         "people": [person.name for person in clip.people],

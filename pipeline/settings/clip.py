@@ -103,8 +103,10 @@ class CropSettings(StageSettings):
 class MorphSettings(StageSettings):
     """Skeleton of the results."""
 
-    skeleton: Literal["h36m17", "native"] = Field(
-        "h36m17", description="h36m17, or native: the detector's own joints, feet included"
+    skeleton: Literal["h36m17+feet", "h36m17", "native"] = Field(
+        "h36m17+feet",
+        description="h36m17+feet: Human3.6M-17 with heels and big toes, which are NaN where the detector has none; "
+        "h36m17; or native: the detector's own joints",
     )
     network: str = Field(
         "",

@@ -199,15 +199,16 @@ def _link(
 
 def _torso(world: Array, exists: Mask, skeleton: Skeleton) -> float:
     """Median distance from pelvis to thorax in poses (T, J, 3) whose joints for it exist (T, J)."""
-    weights = skeleton.landmark_weights("pelvis", "thorax").astype(np.float64)
-    ends = np.einsum("lj,tjc->ltc", weights, world)
-    whole = exists[:, weights.any(0)].all(1)
+    weights = skeleton.body.landmark_weights("pelvis", "thorax").astype(np.float64)
+    body = slice(len(skeleton.body.joints))
+    ends = np.einsum("lj,tjc->ltc", weights, world[:, body])
+    whole = exists[:, body][:, weights.any(0)].all(1)
     return float(np.median(np.linalg.norm(ends[1] - ends[0], axis=-1)[whole])) if whole.any() else np.nan
 
 
 def _mean_bone(world: Array, skeleton: Skeleton) -> float:
     """Mean over bones of their median lengths in poses (T, J, 3), of which NaN is missing."""
-    start, end = world[:, skeleton.bone_indices.T].transpose(1, 0, 2, 3)
+    start, end = world[:, skeleton.body.bone_indices.T].transpose(1, 0, 2, 3)
     length = np.linalg.norm(start - end, axis=-1)
     return float(np.mean([np.median(bone[np.isfinite(bone)]) for bone in length.T if np.isfinite(bone).any()]))
 

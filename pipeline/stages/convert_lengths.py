@@ -48,9 +48,11 @@ def calibrated_statures(samples: Samples) -> np.ndarray:
         points = normalise_by_intrinsics(samples.keypoint[some].astype(np.float64), K)
         confidence = samples.confidence[some].astype(np.float64)
         pose = triangulate_robustly(points, R, t, confidence, np.full(K.shape[:2], TOLERANCE))
+        body = SKELETONS[samples.skeleton].body
+        pose = pose[:, : len(body.joints)]
         whole = pose[np.isfinite(pose).all((1, 2))]
         if len(whole):
-            stature[take] = np.median(body_size(whole, SKELETONS[samples.skeleton]))
+            stature[take] = np.median(body_size(whole, body))
     return stature
 
 

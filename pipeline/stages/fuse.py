@@ -63,7 +63,11 @@ def fuse_views(samples: Samples, lifted: Lifted, cameras: list[list[Camera]], *,
 
 
 def lifted_joints(samples: Samples, lifted: Lifted) -> np.ndarray:
-    """Poses (S, V, J, 3) float64 that were lifted from each view of each sample; NaN where there are none."""
+    """Poses (S, V, J, 3) float64 that were lifted from each view of each sample; NaN where there are none.
+
+    Feet that a view lacks are where its ankles are, which is near enough to start from.
+    """
+    skeleton = SKELETONS[samples.skeleton]
     if isinstance(lifted, ViewPoses):
         joint = np.array(lifted.joint, np.float64)
     else:
@@ -73,7 +77,12 @@ def lifted_joints(samples: Samples, lifted: Lifted) -> np.ndarray:
             for view, pose in enumerate(poses):
                 here = np.flatnonzero((samples.take == take) & (frame[:, view] >= 0))
                 if pose is not None and len(here):
-                    joint[here, view] = (pose.joint if pose.joint_raw is None else pose.joint_raw)[frame[here, view]]
+                    found = (pose.joint if pose.joint_raw is None else pose.joint_raw)[frame[here, view]]
+                    joint[here, view] = skeleton.pick(found, SKELETONS[pose.skeleton], -2)
+    for foot in range(len(skeleton.body.joints), len(skeleton.joints)):
+        side, _, _ = skeleton.joints[foot].partition("_")
+        ankle = joint[:, :, skeleton.index(f"{side}_ankle")]
+        joint[:, :, foot] = np.where(np.isnan(joint[:, :, foot]), ankle, joint[:, :, foot])
     return joint
 
 

@@ -7,7 +7,7 @@ import logging
 import numpy as np
 
 from ...models.geometry.lens import COEFFICIENTS
-from ...models.skeleton import Skeleton, mapping_to_h36m17
+from ...models.skeleton import SKELETONS, Skeleton, mapping_to_h36m17
 from ..arrays import Samples, TruePoses
 from ..errors import PosepipeError
 from ..footage.camera import without_distortion
@@ -24,7 +24,7 @@ def read_keypoints(
     """All samples of a keypoint file, in its order.
 
     Args:
-        skeleton: "h36m17", or "native" for the file's own joints.
+        skeleton: "h36m17", "h36m17+feet" for its feet as well if it has any, or "native" for the file's own joints.
         static_cameras: True if cameras stay where they are throughout a session (else a take), False if they move,
             None if it is as ``rig`` in the file says; without ``rig`` they count as moving then.
         cameras: which of the arrays K, R and t to read: "", "K" or "KRt".
@@ -62,7 +62,7 @@ def read_true_poses(source: SourceFile, skeleton: str) -> TruePoses:
     """True 3D poses of all samples and views of a keypoint file, in its order.
 
     Args:
-        skeleton: "h36m17", or "native" for the file's own joints.
+        skeleton: as for ``read_keypoints``.
 
     Raises:
         PosepipeError: missing or unsuitable arrays.
@@ -73,8 +73,10 @@ def read_true_poses(source: SourceFile, skeleton: str) -> TruePoses:
         kind, order = file.joints(joints)
     pose = pose[..., order, :]
     if skeleton != "native":
-        mapping = mapping_to_h36m17(kind)
-        (pose, _), kind = mapping.apply(pose, np.ones(pose.shape[:-1], np.float32)), mapping.target
+        mapping = mapping_to_h36m17(kind, SKELETONS[skeleton])
+        pose, known = mapping.apply(pose, np.ones(pose.shape[:-1], np.float32))
+        kind = mapping.target.shown_by(known)
+        pose = kind.pick(pose, mapping.target, -2)
     return TruePoses(joint=pose, skeleton=kind.name, source=source.path.name)
 
 
@@ -93,8 +95,11 @@ def _poses(file: KeypointFile, wanted: str) -> tuple[np.ndarray, np.ndarray, Ske
     keypoint = np.where(confidence[..., None] > 0, keypoint, np.nan)[..., order, :]
     confidence = confidence[..., order]
     if wanted != "native":
-        mapping = mapping_to_h36m17(skeleton)
-        (keypoint, confidence), skeleton = mapping.apply(keypoint, confidence), mapping.target
+        mapping = mapping_to_h36m17(skeleton, SKELETONS[wanted])
+        keypoint, confidence = mapping.apply(keypoint, confidence)
+        skeleton = mapping.target.shown_by(confidence)
+        keypoint = skeleton.pick(keypoint, mapping.target, -2)
+        confidence = skeleton.pick(confidence, mapping.target, -1)
     return np.where(confidence[..., None] > 0, keypoint, 0).astype(np.float32), confidence, skeleton
 
 

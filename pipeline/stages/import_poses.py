@@ -8,7 +8,7 @@ from fractions import Fraction
 
 import numpy as np
 
-from ...models.skeleton import H36M17, SKELETONS, Skeleton, recognise
+from ...models.skeleton import SKELETONS, Skeleton, recognise
 from ..arrays import POSES_ONLY, Detections, Frames
 from ..errors import PosepipeError
 from ..footage.joints import declared_mapping, skeleton_of
@@ -181,7 +181,7 @@ def _on_skeleton(found: Found, settings: KeypointSettings) -> tuple[np.ndarray, 
             raise PosepipeError("keypoints.h36m17 needs names of the joints: say keypoints.joints")
         mapping = declared_mapping(names, settings.h36m17, "keypoints")
         keypoint, confidence = mapping.apply(found.keypoint, found.confidence)
-        return keypoint, confidence, H36M17
+        return keypoint, confidence, mapping.target
     if settings.skeleton or not names:
         skeleton = skeleton_of(found.keypoint, found.confidence, settings.skeleton)
         order = np.arange(len(skeleton.joints))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from typing import Any
 
 import numpy as np
@@ -31,14 +31,14 @@ MIN_JOINTS = 0.5
 """Smallest share of visible joints in a frame that is lifted."""
 
 
-@stage(version=2, networks=network_versions)
+@stage(version=3, networks=network_versions)
 def lift_poses(
     track: Track, crops: Crops | None, camera: Camera | None, model: Model, settings: LiftSettings
 ) -> Pose3D:
     """3D poses (F, J, 3) of a clip, from its pictures as well if the model needs them; NaN where too little is seen.
 
     All poses of a clip are scaled to the same body height, which a single view cannot determine: 1, or the given
-    height in metres.
+    height in metres. Feet are NaN throughout where the clip shows none, or the model has learnt none.
 
     Args:
         camera: for models whose method needs K; the pictures of ``crops`` are not undistorted.
@@ -46,9 +46,8 @@ def lift_poses(
     Raises:
         PosepipeError: another skeleton, or a clip in which no frame can be lifted.
     """
-    _check_skeleton(model, track.skeleton)
-    skeleton = SKELETONS[track.skeleton]
-    keypoint, confidence, K = track.keypoint, track.confidence, None
+    keypoint, confidence, skeleton = _for_model(model, track)
+    K = None
     if camera is not None and camera.K is not None:
         K = np.tile(camera.K.astype(np.float32), (len(keypoint), 1, 1))
         if crops is None:
@@ -60,14 +59,19 @@ def lift_poses(
     seen = Seen(keypoint[shown], confidence[shown], track.time[shown], clip, K, crops, shown)
     lifted = _predict(model, seen, model.window_step_s, settings)
     scale = _scale(lifted.canonical, skeleton, settings)
-    return Pose3D(
+    pose = Pose3D(
         time=np.array(track.time),
         **lifted.everywhere(scale, usable),
-        confidence=np.where(usable[:, None], track.confidence, 0).astype(np.float32),
-        keypoint=track.keypoint,
-        skeleton=track.skeleton,
+        confidence=confidence,
+        keypoint=keypoint,
+        skeleton=skeleton.name,
         unit=settings.unit,
         device=describe_device(settings.device),
+    )
+    return replace(
+        pose.on(skeleton.shown_by(confidence[usable]).name).on(track.skeleton),
+        confidence=np.where(usable[:, None], track.confidence, 0).astype(np.float32),
+        keypoint=track.keypoint,
     )
 
 
@@ -80,30 +84,29 @@ def lift_samples(samples: Samples, model: Model, settings: LiftSettings) -> View
     Raises:
         PosepipeError: another skeleton, or no view that can be lifted.
     """
-    skeleton = SKELETONS[samples.skeleton]
-    _check_skeleton(model, samples.skeleton)
-    usable = _usable(samples.confidence, skeleton)
+    keypoint, confidence, skeleton = _for_model(model, samples)
+    usable = _usable(confidence, skeleton)
     sample, view = np.nonzero(usable)
     clip = samples.take[sample] * usable.shape[1] + view
     K = None if samples.K is None else samples.K[usable]
     time, step = samples.instant, None
     if samples.time is not None:
         time, step = samples.time, model.window_step_s
-    seen = Seen(samples.keypoint[usable], samples.confidence[usable], np.asarray(time)[sample], clip, K)
+    seen = Seen(keypoint[usable], confidence[usable], np.asarray(time)[sample], clip, K)
     lifted = _predict(model, seen, step, settings)
     scale = np.empty(len(clip), np.float32)
     for label in np.unique(clip):
         scale[clip == label] = _scale(lifted.canonical[clip == label], skeleton, settings)
     return ViewPoses(
         **lifted.everywhere(scale, usable),
-        confidence=np.where(usable[..., None], samples.confidence, 0).astype(np.float32),
+        confidence=np.where(usable[..., None], confidence, 0).astype(np.float32),
         take=np.array(samples.take),
         instant=np.array(samples.instant),
-        skeleton=samples.skeleton,
+        skeleton=skeleton.name,
         unit=settings.unit,
         takes=samples.takes,
         time=None if samples.time is None else np.array(samples.time),
-    )
+    ).on(samples.skeleton)
 
 
 def _scale(pose: np.ndarray, skeleton: Skeleton, settings: LiftSettings) -> np.ndarray:
@@ -133,12 +136,19 @@ def check_intrinsics(model: Model, known: bool) -> None:
         )
 
 
-def _check_skeleton(model: Model, skeleton: str) -> None:
-    if model.skeleton != skeleton:
+def _for_model(model: Model, seen: Track | Samples) -> tuple[np.ndarray, np.ndarray, Skeleton]:
+    """2D poses (..., J, 2) and confidences (..., J) on the model's skeleton, which may differ by the feet.
+
+    Raises:
+        PosepipeError: they are of another body.
+    """
+    source, target = SKELETONS[seen.skeleton], SKELETONS[model.skeleton]
+    if source.body != target.body:
         raise PosepipeError(
-            f"the model was trained on skeleton {model.skeleton}, but this clip's 2D poses are {skeleton}; "
+            f"the model was trained on skeleton {model.skeleton}, but this clip's 2D poses are {seen.skeleton}; "
             "use the detector that the model was trained with"
         )
+    return target.pick(seen.keypoint, source, -2), target.pick(seen.confidence, source, -1, 0), target
 
 
 def _usable(confidence: np.ndarray, skeleton: Skeleton) -> np.ndarray:
@@ -147,7 +157,7 @@ def _usable(confidence: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     Raises:
         PosepipeError: none does.
     """
-    seen = confidence > 0
+    seen = confidence[..., : len(skeleton.body.joints)] > 0
     usable = seen[..., list(skeleton.landmark("pelvis"))].all(-1) & (seen.mean(-1) >= MIN_JOINTS)
     if not usable.any():
         raise PosepipeError(

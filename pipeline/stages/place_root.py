@@ -14,7 +14,7 @@ from ..footage.camera import Camera
 from ..runtime.cache import stage
 
 
-@stage(version=1)
+@stage(version=2)
 def place_root(pose: Pose3D, camera: Camera) -> Pose3D:
     """The poses with ``root_trajectory`` (F, 3): positions at which the 3D poses project to the 2D poses.
 
@@ -47,7 +47,7 @@ def place_views(pose: ViewPoses, samples: Samples, source: str) -> ViewPoses:
     """
     if samples.K is None:
         raise ValueError("to place a root takes K")
-    seen = np.isfinite(pose.joint).all((-2, -1))  # (sample, view)
+    seen = pose.there
     root = np.full((*seen.shape, 3), np.nan, np.float32)
     root[seen] = _locate(pose.joint[seen], samples.keypoint[seen], samples.confidence[seen], samples.K[seen])
     return replace(pose, root_trajectory=root, root_camera=source)

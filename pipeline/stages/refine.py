@@ -45,7 +45,7 @@ def refine_model(
     Raises:
         PosepipeError: too few pairs, or no such device.
     """
-    found, wanted = (torch.from_numpy(np.array(pose.joint)).flatten(0, 1) for pose in (lifted, true))
+    found, wanted = (torch.from_numpy(np.array(pose.body.joint)).flatten(0, 1) for pose in (lifted, true))
     known = (found.isfinite() & wanted.isfinite()).flatten(1).all(1)
     if known.sum() < BATCH_SIZE:
         raise PosepipeError(
@@ -54,7 +54,7 @@ def refine_model(
         )
     device = choose_device(settings.device)
     torch.manual_seed(settings.seed)
-    unit = RefinementUnit(SKELETONS[true.skeleton]).to(device)
+    unit = RefinementUnit(SKELETONS[true.skeleton].body).to(device)
     found, wanted = found[known].to(device), wanted[known].to(device)
     unit.standardise(found, wanted)
     losses = train_unit(unit, found, wanted, settings, work)

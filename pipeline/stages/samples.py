@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from ...models.skeleton import SKELETONS
+from ...models.skeleton import SKELETONS, Skeleton
 from ..arrays import Samples, Timeline, Track, array_fields
 from ..errors import PosepipeError
 from ..footage.camera import Camera
@@ -35,6 +35,8 @@ class TakeOfAthlete(NamedTuple):
 def build_samples(takes: list[TakeOfAthlete], settings: SampleSettings) -> Samples:
     """Samples of all takes: 2D poses (S, V, J, 2) at common instants, interpolated between frames.
 
+    They are without feet where no camera shows any.
+
     Raises:
         PosepipeError: too few instants are seen by enough cameras, or takes with different skeletons.
     """
@@ -44,12 +46,12 @@ def build_samples(takes: list[TakeOfAthlete], settings: SampleSettings) -> Sampl
             f"the takes have different skeletons ({', '.join(sorted(skeletons))}); use one detector for all"
         )
     views = max(len(take.tracks) for take in takes)
-    (skeleton,) = skeletons
+    skeleton = SKELETONS[skeletons.pop()]
     labels = [f"rig {take.rig}" if take.rig else take.name for take in takes]
     keypoints, confidences, instants, times, indices, frames = [], [], [], [], [], []
     for index, take in enumerate(takes):
         keypoint, confidence = _views_of(take.tracks, take.timeline, views)
-        seen = _usable(keypoint, confidence, SKELETONS[skeleton].landmark("pelvis"), settings.min_joints)
+        seen = _usable(keypoint, confidence, skeleton, settings.min_joints)
         confidence = np.where(seen[..., None], confidence, 0)
         keep = seen.sum(1) >= settings.min_views
         keypoints.append(np.where(confidence[..., None] > 0, keypoint, 0)[keep])
@@ -69,16 +71,18 @@ def build_samples(takes: list[TakeOfAthlete], settings: SampleSettings) -> Sampl
         )
     rig = np.array([-1 if take.moving else labels.index(label) for take, label in zip(takes, labels, strict=True)])
     K, R, t = _cameras([take.cameras for take in takes], views)
+    keypoint, confidence = np.concatenate(keypoints), np.concatenate(confidences)
+    shown = skeleton.shown_by(confidence)
     return Samples(
-        keypoint=np.concatenate(keypoints).astype(np.float32),
-        confidence=np.concatenate(confidences).astype(np.float32),
+        keypoint=shown.pick(keypoint, skeleton, -2).astype(np.float32),
+        confidence=shown.pick(confidence, skeleton, -1).astype(np.float32),
         instant=np.concatenate(instants).astype(np.int64),
         take=take_index,
         rig=rig[take_index].astype(np.int64),
         K=None if K is None else K[take_index],
         R=None if R is None else R[take_index],
         t=None if t is None else t[take_index],
-        skeleton=skeleton,
+        skeleton=shown.name,
         takes=[take.name for take in takes],
         frame=np.concatenate(frames),
         time=np.concatenate(times),
@@ -92,8 +96,7 @@ def select_samples(samples: Samples, settings: SampleSettings) -> Samples:
     Raises:
         PosepipeError: too few of them.
     """
-    root = SKELETONS[samples.skeleton].landmark("pelvis")
-    seen = _usable(samples.keypoint, samples.confidence, root, settings.min_joints)
+    seen = _usable(samples.keypoint, samples.confidence, SKELETONS[samples.skeleton], settings.min_joints)
     keep = seen.sum(1) >= settings.min_views
     if keep.sum() < 2:
         raise PosepipeError(
@@ -168,10 +171,11 @@ def _views_of(tracks: list[Track], timeline: Timeline, views: int) -> tuple[np.n
     return keypoint, confidence
 
 
-def _usable(keypoint: np.ndarray, confidence: np.ndarray, root: tuple[int, ...], min_joints: float) -> np.ndarray:
-    """Mask (T, V) of views that show the root and enough other joints."""
-    has_root = (confidence[..., list(root)] > 0).all(-1)
-    return has_root & ((confidence > 0).mean(-1) >= min_joints) & ~np.isnan(keypoint).all((-1, -2))
+def _usable(keypoint: np.ndarray, confidence: np.ndarray, skeleton: Skeleton, min_joints: float) -> np.ndarray:
+    """Mask (T, V) of views that show the root and enough other joints of the body."""
+    seen = confidence[..., : len(skeleton.body.joints)] > 0
+    has_root = seen[..., list(skeleton.landmark("pelvis"))].all(-1)
+    return has_root & (seen.mean(-1) >= min_joints) & ~np.isnan(keypoint).all((-1, -2))
 
 
 def _cameras(

@@ -64,7 +64,7 @@ def find_swaps(tracks: list[Track], timeline: Timeline | None, settings: SideSet
     return _stretches(views, [found | more for found, more in zip(doubts, unsettled, strict=True)], mirrored)
 
 
-@stage(version=1)
+@stage(version=2)
 def mend_sides(track: Track, swaps: Swaps, camera: int, settings: SideSettings) -> Track:
     """The track of a camera with its swaps corrected, and half the confidence for paired joints in doubt."""
     skeleton = SKELETONS[track.skeleton]

@@ -31,7 +31,7 @@ SURE = 0.5
 Poses = TypeVar("Poses", Pose3D, ViewPoses)
 
 
-@stage(version=4)
+@stage(version=5)
 def make_motion(pose: Pose3D, settings: MotionSettings) -> Pose3D:
     """The poses of a clip as a motion: ``joint`` and ``canonical`` (F, J, 3) filtered, ``joint_raw`` as lifted.
 
@@ -41,14 +41,15 @@ def make_motion(pose: Pose3D, settings: MotionSettings) -> Pose3D:
     """
     if settings.filter == "none":
         return unfiltered(pose)
-    there = np.isfinite(pose.joint).all((1, 2))
+    given, pose = pose, pose.without_missing_feet
+    there = pose.there
     size = float(np.median(body_size(np.asarray(pose.joint)[there], SKELETONS[pose.skeleton]))) if there.any() else 0
     joint, rejected, filled, smoothed = _moving(pose, pose.joint, _weight(pose), size, settings)
     if pose.root_trajectory is not None:
         sure = pose.confidence.mean(1, keepdims=True)
         root, *_ = _moving(pose, pose.root_trajectory[:, None], sure, size, settings)
         pose = replace(pose, root_trajectory=root[:, 0], root_trajectory_raw=pose.root_trajectory)
-    return replace(
+    motion = replace(
         pose,
         joint=joint,
         joint_raw=pose.joint,
@@ -56,6 +57,7 @@ def make_motion(pose: Pose3D, settings: MotionSettings) -> Pose3D:
         filled=filled,
         steps=_steps(settings, there, rejected, filled, smoothed, replace(pose, joint=joint)),
     )
+    return replace(motion.on(given.skeleton), keypoint=given.keypoint, confidence=given.confidence)
 
 
 @stage(version=2)

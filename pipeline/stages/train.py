@@ -28,7 +28,7 @@ from ..runtime.device import choose_device
 from ..runtime.launcher import ALONE, Launch, together
 from ..runtime.progress import progress
 from ..settings import TrainModelSettings, method_class
-from ..training.batches import NOTHING, OnDemand, SampleCrops, pick, pick_views, to_batch, windows_of
+from ..training.batches import NOTHING, OnDemand, SampleCrops, hide_feet, pick, pick_views, to_batch, windows_of
 from ..training.checkpoint import Checkpoint
 from ..training.model_file import Model
 from ..training.training_set import TrainingSet
@@ -56,7 +56,8 @@ def train_model(learnt_from: TrainingSet, settings: TrainModelSettings, *, work:
     if learnt_from.backbone is not None:
         _start_from(method, learnt_from.backbone.path)
     pictures = None if learnt_from.crops is None else SampleCrops(samples, learnt_from.crops)
-    more = OnDemand(pictures, windows_of(samples, method.window), learnt_from.labelled)
+    labelled = learnt_from.labelled and learnt_from.labelled.on(samples.skeleton)
+    more = OnDemand(pictures, windows_of(samples, method.window), labelled)
     with together(settings.device) as launch:
         device = choose_device(settings.device)
         data = to_batch(samples, learnt_from.rig, learnt_from.labels, device)
@@ -193,7 +194,7 @@ def _epoch(learner: _Learner, phase: Phase, epoch: int, descent: _Descent) -> di
     sums: dict[str, Tensor] = {}
     for index in _shuffled(len(data.rig), phase.batch_size, steps):
         own = slice(launch.rank, None, launch.processes)
-        batch = pick(data, index[own], more, more.draw_labelled(phase.labelled)[own])
+        batch = hide_feet(pick(data, index[own], more, more.draw_labelled(phase.labelled)[own]), method.skeleton)
         terms = method.losses(batch, phase)
         total = torch.stack([weight * terms[name] for name, weight in weights.items()]).sum()
         optimizer.zero_grad(set_to_none=True)

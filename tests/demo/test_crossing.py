@@ -79,9 +79,10 @@ def human_of(poses: Path) -> tuple[str, int, float]:
     """The name in a result file, the human whom its 2D poses show most of the time, and the share of that."""
     camera = int(poses.parent.name.removeprefix("cam"))
     with np.load(poses) as file:
-        seen = np.isfinite(file["keypoint"]).all((1, 2))
+        keypoint = file["keypoint"][:, : JOINTS.shape[-2]]
+        seen = np.isfinite(keypoint).all((1, 2))
         shown = JOINTS[camera, STARTS[camera] + np.flatnonzero(seen)]
-        error = np.linalg.norm(file["keypoint"][seen][:, None] - shown, axis=-1).mean(-1)
+        error = np.linalg.norm(keypoint[seen][:, None] - shown, axis=-1).mean(-1)
         human = error.argmin(1)
         most = int(np.bincount(human).argmax())
         return str(file["person"]), most, float((human == most).mean())

@@ -16,7 +16,7 @@ import pytest
 from footage import RATE, athlete
 from known_scene import Cameras, cameras
 from posepipe.models.body.metrics import evaluate
-from posepipe.models.skeleton import H36M17
+from posepipe.models.skeleton import H36M17, H36M17_FEET
 from posepipe.pipeline.cli import app
 from posepipe.pipeline.footage.video import write_video
 from typer.testing import CliRunner
@@ -79,19 +79,20 @@ def test_a_method_a_detector_and_a_format_of_ones_own(folder: Path) -> None:
     for view in range(4):
         results = folder / "hall_posepipe" / "takes" / "hall" / f"cam{view}"
         with np.load(results / "poses.npz") as poses:
-            found, joint = poses["keypoint"], poses["joint"]
+            found, joint = poses["keypoint"][:, :17], poses["joint"][:, :17]
         assert np.nanmedian(np.linalg.norm(found - suit(rig)[:, view], axis=-1)) < 1
         there = np.isfinite(joint).all((1, 2))
         assert there.mean() > 0.8
         assert evaluate(joint[there].astype(float), true[there, view] * 1000)["PMPJPE"] < 45
         about, *rows = map(json.loads, (results / "poses.jsonl").read_text(encoding="utf-8").splitlines())
-        assert about["joints"] == list(H36M17.joints)
+        assert about["joints"] == list(H36M17_FEET.joints)
         assert about["axes"].startswith("camera axes")
         assert len(rows) == FRAMES
         for row in rows:
             pose = row["joint"]["person0"]
             assert (pose is not None) == there[row["frame"]]
-            assert pose is None or np.allclose(pose, joint[row["frame"]], atol=1e-5)
+            assert pose is None or pose[17:] == [None] * 4
+            assert pose is None or np.allclose(pose[:17], joint[row["frame"]], atol=1e-5)
 
 
 @pytest.mark.parametrize(("option", "name"), [("--method", "agreeing_views"), ("--detector", "patches")])

@@ -35,13 +35,13 @@ class Body {
     this.place = 0; // along x, so that people stand beside each other
   }
 
-  /** Joints [x, y, z] of a frame, or null where there is nobody. */
+  /** Joints [x, y, z] of a frame, or null where there is nobody; feet may be missing, NaN. */
   at(frame) {
     const from = frame * this.count * 3;
     const joints = [];
     for (let joint = 0; joint < this.count; joint += 1) {
       const [x, y, z] = this.points.subarray(from + joint * 3, from + joint * 3 + 3);
-      if (Number.isNaN(x)) return null;
+      if (joint === 0 && Number.isNaN(x)) return null;
       joints.push([x + this.place, y, z]);
     }
     return joints;
@@ -54,7 +54,7 @@ class Body {
 
 const THICKNESS = {
   hip: 0.044, knee: 0.034, ankle: 0.022, shoulder: 0.033, elbow: 0.026, wrist: 0.019, pelvis: 0.046, spine: 0.046,
-  thorax: 0.036, neck: 0.028,
+  thorax: 0.036, neck: 0.028, heel: 0.016, toe: 0.014,
 }; // radii in statures, by the last word of a joint's name
 const HEAD = 0.062;
 const VIEWS = { filmed: [0, 9], side: [90, 9], above: [0, 80] }; // azimuth and elevation in degrees
@@ -181,7 +181,7 @@ class Scene {
     pen.shadowBlur = 0.05 * unit;
     pen.shadowOffsetX = aside;
     pen.beginPath();
-    for (const [a, b] of body.skeleton.bones) {
+    for (const [a, b] of body.skeleton.bones.filter((bone) => isKnown(bone, ground))) {
       pen.moveTo(ground[a][0] - aside, ground[a][1]);
       pen.lineTo(ground[b][0] - aside, ground[b][1]);
     }
@@ -196,7 +196,7 @@ class Scene {
     const parts = skeleton.bones.map(([a, b], bone) => ({
       depth: (points[a][3] + points[b][3]) / 2,
       draw: () => this.drawBone(body, points, a, b, chosen ? skeleton.sides[bone] : body.color, Math.min(sure[a], sure[b])),
-    }));
+    })).filter((_, bone) => isKnown(skeleton.bones[bone], points));
     const centre = mean([mean(skeleton.head.map((joint) => pose[joint])), mean(skeleton.nose.map((joint) => pose[joint]))]);
     const head = this.project(centre), nose = this.project(mean(skeleton.nose.map((joint) => pose[joint])));
     const skin = chosen ? "middle" : body.color;
@@ -339,6 +339,11 @@ function floorLines(radius, step) {
     }
   }
   return levels;
+}
+
+/** Whether both ends of a bone are among the points that are known. */
+function isKnown([a, b], points) {
+  return !Number.isNaN(points[a][0] + points[b][0]);
 }
 
 function mean(vectors) {

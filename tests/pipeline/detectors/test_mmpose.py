@@ -16,7 +16,7 @@ import numpy as np
 import pytest
 import torch
 from posepipe.models.networks.openmmlab import MissingPartError
-from posepipe.models.skeleton import COCO17, H36M17, HALPE26, MPII16
+from posepipe.models.skeleton import COCO23, H36M17, HALPE26, MPII16
 from posepipe.pipeline.detectors import mmpose as backend
 from posepipe.pipeline.detectors.boxes import BoxesFromPoses
 from posepipe.pipeline.detectors.frozen import CannotCompileError, FrozenBackbone
@@ -214,7 +214,7 @@ def test_importing_the_detectors_imports_neither_mmpose_nor_torch() -> None:
 
 @pytest.mark.parametrize(
     ("dataset", "keypoints", "skeleton"),
-    [("halpe26", 26, HALPE26), ("mpii", 16, MPII16), ("h36m", 17, H36M17), ("coco_wholebody", 133, COCO17)],
+    [("halpe26", 26, HALPE26), ("mpii", 16, MPII16), ("h36m", 17, H36M17), ("coco_wholebody", 133, COCO23)],
 )
 def test_joints_are_those_of_the_models_data_set(dataset: str, keypoints: int, skeleton, tmp_path: Path) -> None:
     config = write_config(
@@ -231,7 +231,7 @@ def test_joints_are_those_of_the_models_data_set(dataset: str, keypoints: int, s
 def test_unknown_joints_are_named(tmp_path: Path) -> None:
     model = random_model(write_config(tmp_path / "crowd.py", "crowdpose", 14), tmp_path)
     with pytest.raises(
-        PosepipeError, match=r"14 keypoints are of the set 'crowdpose' .* coco17, h36m17, halpe26, mpii16"
+        PosepipeError, match=r"14 keypoints are of the set 'crowdpose' .* coco17, coco23, h36m17, halpe26, mpii16"
     ):
         model.detector()
 

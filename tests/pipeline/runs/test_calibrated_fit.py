@@ -54,7 +54,7 @@ def stature_m(done: Fit, take: str) -> float:
     with np.load(done.model.parent / "takes" / take / "poses_multiview.npz") as poses:
         assert str(poses["unit"]) == "m"
         assert np.nanmedian(poses["focal"]) == pytest.approx(scene_cameras().K[0, 0, 0], rel=0.01)
-        joint = poses["joint"]
+        joint = poses["joint"][:, : len(H36M17.joints)]
     return float(np.median(body_size(joint[np.isfinite(joint).all((1, 2))], H36M17)))
 
 

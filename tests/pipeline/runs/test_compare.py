@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from posepipe.models.skeleton import COCO17, H36M17
+from posepipe.models.skeleton import COCO17, H36M17, H36M17_FEET
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.runs.compare import compare
 
@@ -86,6 +86,23 @@ def test_joints_are_put_in_order_by_their_names(tmp_path: Path) -> None:
     other = clip(tmp_path, joint_names=np.array(COCO17.joints))
     with pytest.raises(PosepipeError, match="the joints of coco17, but poses are compared on h36m17"):
         compare(other, reference)
+
+
+def test_feet_are_left_aside(tmp_path: Path) -> None:
+    names, feet = np.array(H36M17_FEET.joints), np.full((6, 4, 3), np.nan, np.float32)
+    expected = np.arange(6 * 21, dtype=np.float32).reshape(6, 21)
+    path = clip(tmp_path, joint=np.concatenate([poses(6), feet], 1), joint_names=names, expected_error=expected)
+    plain = write(tmp_path / "true.npz", joints_3d_m=poses(6, seed=1))
+    named = write(
+        tmp_path / "feet.npz",
+        joints_3d_m=np.concatenate([poses(6, seed=1), feet], 1)[:, ::-1],
+        joint_names=names[::-1],
+    )
+    for reference in (plain, named):
+        found = compare(path, reference)
+        np.testing.assert_allclose(found.predicted, 1000 * poses(6), rtol=1e-6)
+        np.testing.assert_allclose(found.true, 1000 * poses(6, seed=1), rtol=1e-6)
+        np.testing.assert_allclose(found.expected_error, 1000 * expected[:, :17], rtol=1e-6)
 
 
 @pytest.mark.parametrize("said", ["no JSON", "[1, 2]"])

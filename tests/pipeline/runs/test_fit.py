@@ -71,13 +71,14 @@ def test_a_fit_makes_a_model_and_results_of_every_clip(finished: Fitted) -> None
             "poses.npz", "poses.csv", "poses.trc", "angles.csv", "view.html", "overlay.mp4", "result.json",
         }  # fmt: skip
         with np.load(folder / "poses.npz") as poses:
-            assert poses["joint"].shape == (FRAMES, 17, 3)
-            assert np.isfinite(poses["joint"]).all()
+            assert poses["joint"].shape == (FRAMES, 21, 3)
+            assert np.isfinite(poses["joint"][:, :17]).all()
+            assert np.isnan(poses["joint"][:, 17:]).all(), "the detector finds no feet"
             assert [step.split(":")[0].split(" exch")[0] for step in poses["steps"]] == [
                 "left and right of 2D poses", "outliers beyond 6 deviations replaced",
                 "gaps up to 0.2 s filled", "smoothed",
             ]  # fmt: skip
-            np.testing.assert_allclose(poses["keypoint"], seen(camera, range(FRAMES)), atol=1e-4)
+            np.testing.assert_allclose(poses["keypoint"][:, :17], seen(camera, range(FRAMES)), atol=1e-4)
     assert not [path for path in out.rglob("*") if "making" in path.name or path.name.endswith(".parts")]
     rows = [json.loads(line) for line in (out / "losses.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [0, 1]
@@ -279,7 +280,7 @@ def test_a_new_clip_is_lifted_with_the_same_settings(fitted: Fitted, detector: F
     clip = film(tmp_path / "new.mp4", 3, range(100, 130))
     made = infer(clip, exports=["npz", "csv"], height_m=1.8)  # the model is found beside the clip
     assert detector.looked_at == 30
-    assert made.pose.joint.shape == (30, 17, 3)
+    assert made.pose.joint.shape == (30, 21, 3)
     assert made.pose.unit == "m"
     assert made.folder == tmp_path / "new_posepipe"
     assert [path.name for path in made.files] == ["poses.npz", "poses.csv"]
@@ -303,7 +304,7 @@ def test_where_nobody_was_seen_there_is_no_pose(fitted: Fitted, tmp_path: Path) 
     pose = infer(tmp_path / "gap.mp4", exports=["npz"]).pose
     gone = np.isnan(pose.joint).all((1, 2))
     assert np.flatnonzero(gone).tolist() == [10, 11, 12, 13]
-    assert np.isfinite(pose.joint[~gone]).all()
+    assert np.isfinite(pose.body.joint[~gone]).all()
 
 
 def test_another_detector_is_warned_about(fitted: Fitted, detector: FakeDetector, caplog, tmp_path: Path) -> None:
@@ -401,7 +402,7 @@ def test_a_temporal_method_learns_from_calibrated_takes_without_their_lens_disto
     assert Model.read(tmp_path / "out" / "model.pt").window_step_s == pytest.approx(0.04)
     for folder in done.results:
         with np.load(folder / "poses.npz") as poses:
-            assert np.isfinite(poses["joint"]).all()
+            assert np.isfinite(poses["joint"][:, :17]).all()
 
 
 def test_nobody_in_one_clip_is_said_with_its_name(detector: FakeDetector, tmp_path: Path) -> None:

@@ -253,7 +253,7 @@ def test_a_fit_of_pictures_runs_end_to_end(tiny: None, detector: FakeDetector, t
     assert len(list((cache / "crop_people").iterdir())) == 2
     assert read_manifest(next((cache / "crop_people").iterdir()))["settings"]["size_px"] == 64
     with np.load(done.results[0] / "poses.npz") as poses:
-        assert poses["joint"].shape == (12, 17, 3)
+        assert poses["joint"].shape == (12, 21, 3)
         assert np.isfinite(poses["joint"]).any()
     clip = film(tmp_path / "new" / "new.mp4", 2, range(30, 36))
     looked_at = detector.looked_at
@@ -261,7 +261,7 @@ def test_a_fit_of_pictures_runs_end_to_end(tiny: None, detector: FakeDetector, t
         infer(clip, model=done.model)
     assert detector.looked_at == looked_at and not clip.with_name("new_posepipe").exists(), "said first"
     made = infer(clip, model=done.model, exports=["npz"], focal_px=float(scene_cameras().K[0, 0, 0]))
-    assert made.pose.joint.shape == (6, 17, 3)
+    assert made.pose.joint.shape == (6, 21, 3)
     assert next((made.folder / "cache" / "crop_people").iterdir())
     with pytest.raises(PosepipeError, match="look at pictures"):
         np.savez(tmp_path / "poses.npz", keypoint=np.zeros((3, 2, 17, 2)))
@@ -296,9 +296,9 @@ def test_a_student_of_pictures_runs_end_to_end(tiny: None, detector: FakeDetecto
     settings = load_settings(overrides=[*(f"train.{name}" for name in chosen), "crop.size_px=64", "device=cpu"])
     done = fit(take, settings=settings, exports=["npz"])
     with np.load(done.results[0] / "poses.npz") as poses:
-        assert np.isfinite(poses["joint"]).all()
+        assert np.isfinite(poses["joint"][:, :17]).all()
     clip = film(tmp_path / "new" / "new.mp4", 2, range(30, 36))
-    assert np.isfinite(infer(clip, model=done.model, exports=["npz"]).pose.joint).all()  # without a focal length
+    assert np.isfinite(infer(clip, model=done.model, exports=["npz"]).pose.body.joint).all()  # without a focal length
 
 
 def test_a_focal_length_may_be_assumed(tiny: None, detector: FakeDetector, tmp_path: Path, caplog: Any) -> None:

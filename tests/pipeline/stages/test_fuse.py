@@ -308,12 +308,12 @@ def test_fit_writes_a_file_per_take_that_is_like_any_poses(fitted: Fitted, quick
     report = (fitted.out / "report.html").read_text(encoding="utf-8")
     assert f"{quote(fitted.footage.name)}/view_multiview.html" in report
     clip = read([path])
-    assert clip.people[0].pose.joint.shape == (len(clip.time), 17, 3)
+    assert clip.people[0].pose.joint.shape == (len(clip.time), 21, 3)
     assert np.isfinite(clip.people[0].pose.joint).any()
     with np.load(path, allow_pickle=False) as file:
         views, frames = len(file["camera_names"]), len(file["time"])
-        assert file["residual"].shape == (frames, views, 17)
-        assert file["covariance"].shape == (frames, 17, 3, 3)
+        assert file["residual"].shape == (frames, views, 21)
+        assert file["covariance"].shape == (frames, 21, 3, 3)
         assert file["root"].item().startswith("root-relative")
     written = export(path, ["trc", "c3d"], tmp_path / "more")
     assert {file.name for file in written} == {"poses_multiview.trc", "poses_multiview.c3d"}

@@ -18,7 +18,7 @@ def test_any_skeleton_becomes_h36m17_or_stays(name: str) -> None:
     keypoint = np.random.default_rng(0).uniform(0, 100, (5, len(source.joints), 2)).astype(np.float32)
     keypoint[2, source.index("left_wrist")] = np.nan
     track = a_track(keypoint, TIME, skeleton=name, moves=True)
-    morphed = morph_skeleton(track, MorphSettings())
+    morphed = morph_skeleton(track, MorphSettings(skeleton="h36m17"))
     assert morphed.skeleton == "h36m17"
     expected, confidence = mapping_to_h36m17(source).apply(track.keypoint, track.confidence)
     np.testing.assert_array_equal(morphed.keypoint, expected)

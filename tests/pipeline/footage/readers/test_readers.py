@@ -12,7 +12,17 @@ from zipfile import BadZipFile
 import h5py
 import numpy as np
 import pytest
-from posepipe.models.skeleton import BODY25, BODY25B, COCO17, H36M17, HALPE26, SKELETONS, Skeleton, mapping_to_h36m17
+from posepipe.models.skeleton import (
+    BODY25,
+    BODY25B,
+    COCO17,
+    COCO23,
+    H36M17,
+    HALPE26,
+    SKELETONS,
+    Skeleton,
+    mapping_to_h36m17,
+)
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.footage.readers import READERS, Found, find_reader, format_of, read
 from posepipe.pipeline.runtime.cache import SourceFile
@@ -440,7 +450,7 @@ def test_joints_without_names_are_told_by_the_body_they_make(skeleton: Skeleton,
     assert people_of(path).skeleton == skeleton.name
 
 
-@pytest.mark.parametrize(("count", "skeleton"), [(133, COCO17), (135, BODY25B), (136, HALPE26)])
+@pytest.mark.parametrize(("count", "skeleton"), [(133, COCO23), (135, BODY25B), (136, HALPE26)])
 def test_whole_bodies_begin_with_a_skeleton_of_ours(count: int, skeleton: Skeleton, tmp_path: Path) -> None:
     path, poses = tmp_path / "cam1.npz", poses_of(skeleton)[:, 0]
     np.savez(path, keypoint=np.concatenate([poses, np.ones((FRAMES, count - poses.shape[1], 2))], 1), rate=50)

@@ -1,0 +1,61 @@
+"""Feet from files of 2D poses to all results, of clips that have them and of those that do not."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from footage import RATE
+from known_feet import seen_with_feet
+from posepipe.models.skeleton import H36M17, H36M17_FEET
+from posepipe.pipeline.runs.fit import fit
+from posepipe.pipeline.runs.infer import infer
+from posepipe.pipeline.settings import load_settings
+from posepipe.pipeline.training.model_file import Model
+from quick_fit import QUICK
+
+FRAMES = 40
+
+
+def a_take(folder: Path, joints: int, cameras: int = 3) -> Path:
+    """What the cameras see of the athlete, of the first joints of h36m17+feet, as files."""
+    folder.mkdir()
+    for camera in range(cameras):
+        seen = seen_with_feet(FRAMES)[:, camera, :joints]
+        names = np.array(H36M17_FEET.joints[:joints])
+        np.savez(folder / f"cam{camera}.npz", keypoint=seen, joint_names=names, rate=RATE)
+    (folder / "posepipe.toml").write_text("moving = false\n[keypoints]\nimage_size_px = [1000, 1000]\n")
+    return folder
+
+
+def test_feet_are_fitted_and_inferred(tmp_path: Path) -> None:
+    settings = load_settings(overrides=[*QUICK, "fuse.enabled=true"])
+    done = fit(a_take(tmp_path / "run", 21), out=tmp_path / "out", settings=settings, exports=["npz", "trc"])
+    assert Model.read(done.model).skeleton == "h36m17+feet"
+    for path in (done.results[0] / "poses.npz", done.results[0].parent / "poses_multiview.npz"):
+        with np.load(path) as poses:
+            assert tuple(poses["joint_names"]) == H36M17_FEET.joints
+            assert np.isfinite(poses["joint"]).all()
+    assert "LBigToe" in (done.results[0] / "poses.trc").read_text(encoding="utf-8")
+    bare = a_take(tmp_path / "bare", 17, 1) / "cam0.npz"
+    pose = infer(bare, model=done.model, out=tmp_path / "new", exports=["npz", "trc"]).pose
+    assert (pose.skeleton, pose.there.all()) == ("h36m17+feet", True)
+    assert np.isnan(pose.joint[:, 17:]).all() and not pose.confidence[:, 17:].any()
+    assert "LBigToe" not in (tmp_path / "new" / "poses.trc").read_text(encoding="utf-8")
+
+
+def test_where_no_camera_shows_feet_they_are_missing(tmp_path: Path) -> None:
+    settings = load_settings(overrides=[*QUICK, "fuse.enabled=true"])
+    done = fit(a_take(tmp_path / "run", 17), out=tmp_path / "out", settings=settings, exports=["npz"])
+    assert Model.read(done.model).skeleton == "h36m17"
+    for path in (done.results[0] / "poses.npz", done.results[0].parent / "poses_multiview.npz"):
+        with np.load(path) as poses:
+            assert tuple(poses["joint_names"]) == H36M17_FEET.joints
+            assert np.isfinite(poses["joint"][:, :17]).all() and np.isnan(poses["joint"][:, 17:]).all()
+    pose = infer(a_take(tmp_path / "feet", 21, 1) / "cam0.npz", model=done.model, exports=["npz"]).pose
+    assert np.isfinite(pose.joint[:, :17]).all() and np.isnan(pose.joint[:, 17:]).all()
+    assert np.isfinite(pose.keypoint).all(), "what the detector found is kept"
+    alone = load_settings(overrides=[*QUICK, "morph.skeleton=h36m17"])
+    again = fit(a_take(tmp_path / "body", 21), out=tmp_path / "body_out", settings=alone, exports=["npz"])
+    with np.load(again.results[0] / "poses.npz") as poses:
+        assert tuple(poses["joint_names"]) == H36M17.joints
