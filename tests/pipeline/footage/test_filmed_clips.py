@@ -226,3 +226,19 @@ def test_a_part_of_a_clip_is_the_same_pictures_however_their_times_are_known(kin
     np.testing.assert_array_equal(few.keypoint, people.keypoint[kept])
     with closing(read_clip(part.source, part.frames)) as pictures:
         assert [time for time, _ in pictures] == part.frames.time.tolist()
+
+
+def test_a_part_in_which_no_picture_can_be_decoded_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mkv"
+    words = ("-i", film(tmp_path / "a.mp4", 1, range(50)), "-c:v", "mjpeg", "-pix_fmt", "yuvj420p")
+    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *words, path], check=True)
+    with av.open(str(path)) as container:
+        places = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    data = bytearray(path.read_bytes())
+    for place, size in places[25:]:
+        data[place + 16 : place + size] = bytes(size - 16)
+    path.write_bytes(data)
+    chain = ClipChain(Cache(tmp_path / "cache"), Settings(), None)
+    opened = chain.open(describe_clip(path), SourceFile(path, "clip"), "clip", (1.2, 2.0))
+    with pytest.raises(PosepipeError, match="can be decoded; is it damaged"):
+        chain.detect(opened, FakeDetector(), "clip")
