@@ -66,6 +66,15 @@ class Frames(HandOver):
         return self.whole_time is None or bool(self.time[-1] >= self.whole_time[-1])
 
     @property
+    def part(self) -> str:
+        """Which part of the clip these are, such as "0.5 s to 1.5 s of 7.0 s"; empty if they are all of it."""
+        if self.whole_time is None:
+            return ""
+        period = float(np.median(np.diff(self.whole_time)))
+        start, end, length = float(self.time[0]), float(self.time[-1]) + period, float(self.whole_time[-1]) + period
+        return f"{start:.1f} s to {end:.1f} s of {length:.1f} s"
+
+    @property
     def filmed(self) -> bool:
         """Whether there are pictures, and not 2D poses only."""
         return self.codec != POSES_ONLY

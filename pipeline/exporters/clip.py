@@ -55,6 +55,8 @@ class Clip:
     """How its pictures are read; None if they cannot be, as only its poses exist."""
     source: SourceFile | None = None
     """What its pictures are read from, where that is not the file ``video`` alone."""
+    part: str = ""
+    """Which part of the video was used, in words; empty if all of it was."""
     variant: str = ""
     """Suffix of its file names if they are not of a single camera: "multiview"."""
 
@@ -81,6 +83,7 @@ class Clip:
             provenance=provenance,
             frames=frames if frames.filmed else None,
             source=source,
+            part=frames.part,
         )
 
     def pictures(

@@ -178,6 +178,7 @@ def _made(clip: Clip, stride: int, film_bytes: int) -> list[tuple[str, str]]:
     every = "all frames" if stride == 1 else f"one in {stride} frames"
     return [
         ("Clip", f"{clip.video.name}, {width} × {height}, {_decimal(Fraction(clip.rate))} frames/s"),  # noqa: RUF001
+        *([("Part", clip.part)] if clip.part else []),
         *([("Slow motion", f"{_decimal(slow)} times slower than real time")] if slow != 1 else []),
         *rows,
         *([("Lifted on", clip.people[0].pose.device)] if clip.people[0].pose.device else []),

@@ -103,6 +103,8 @@ def infer(
         place.journal.begin()
         one = _OneClip(ClipChain(place.cache, settings, trained.morph), trained, place.source(path), asked, device)
         opened, found = one.detect(one.chain.source(asked.clip, place))
+        if opened.frames.is_part:
+            log.info("%s: used from %s", clip, opened.frames.part)
         if not opened.frames.filmed:
             exports = without_video(exports)
         if found.detector not in trained.recipe["detector"]:

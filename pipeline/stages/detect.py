@@ -93,7 +93,7 @@ def _detect_in(
 
     parts = part_by_part(work, Detections, task, rest)
     if not parts:
-        raise PosepipeError("none of the pictures that it should have there can be decoded; is it damaged?")
+        raise PosepipeError("none of the pictures to be used can be decoded; is it damaged?")
     found = _joined(parts, detector)
     if len(found.time) > done:
         log.info("%s: %s", task.name.removeprefix("detect "), Busy(**work.seconds_of))

@@ -153,13 +153,13 @@ def _pictures(
 ) -> Generator[Frame, None, None]:
     """Pictures of all files of a clip; between the parts none, or few."""
     if video.path.is_dir():
-        yield from read_images(video.path, _rate(video), frames, parts, seen and seen[0])
+        yield from read_images(video.path, _rate(video), frames, parts, seen[0] if seen else None)
         return
     for number, (file, start, own) in enumerate(_timed(video, frames)):
         end = start + own.time[-1]
         here = None if parts is None else [(a - start, b - start) for a, b in parts if b >= start and a <= end]
         if here != []:
-            first = seen and seen[number]
+            first = seen[number] if seen else None
             with closing(pictures.read_frames(file, own, ahead=ahead, parts=here, seen=first)) as found:
                 yield from ((start + time, picture) for time, picture in found)
 

@@ -2,19 +2,25 @@
 
 from __future__ import annotations
 
+import subprocess
 from contextlib import closing
+from dataclasses import replace
 from fractions import Fraction
 from pathlib import Path
 
+import av
 import cv2
+import imageio_ffmpeg
 import numpy as np
 import pytest
 from footage import RATE, FakeDetector, decoded, film, picture, picture_size
 from posepipe.pipeline.arrays import Frames
 from posepipe.pipeline.errors import PosepipeError
-from posepipe.pipeline.footage.video import Filmed, probe_clip, read_clip, read_clip_keys
+from posepipe.pipeline.footage.recording import describe_clip
+from posepipe.pipeline.footage.video import Filmed, as_decoded, probe_clip, read_clip, read_clip_keys
+from posepipe.pipeline.runs.clip_chain import ClipChain
 from posepipe.pipeline.runtime.cache import Cache, SourceFile
-from posepipe.pipeline.settings import DetectSettings
+from posepipe.pipeline.settings import DetectSettings, Settings
 from posepipe.pipeline.stages.detect import detect_in_parts
 from posepipe.pipeline.stages.frames import cut_frames, cut_people
 from posepipe.pipeline.stages.scan import find_parts
@@ -167,3 +173,72 @@ def test_people_are_cut_as_frames_are(tmp_path: Path) -> None:
 def test_rates_are_exact_fractions(tmp_path: Path) -> None:
     folder = image_folder(tmp_path / "clip", range(2))
     assert Fraction(probe_clip(Filmed(folder, "", rate_hz=60000 / 1001)).rate) == Fraction(60000, 1001)
+
+
+def test_what_was_lost_is_said_of_the_part_that_is_used(tmp_path: Path) -> None:
+    whole = replace(probe_clip(SourceFile(film(tmp_path / "clip.mp4", 1, range(50)), "")), missing_s=1.0)
+    assert as_decoded(whole, whole.time[:40], 0).lost == ["breaks off after 1.6 s of 3.0 s; the rest is used"]
+    assert as_decoded(whole, whole.time, 1).lost == [
+        "is damaged: 1 of its pictures is damaged or missing; the rest is used",
+        "breaks off after 2.0 s of 3.0 s; the rest is used",
+    ]
+    part = cut_frames(whole, 0.4, 1.2)
+    assert as_decoded(part, part.time[:10], 0).lost == []
+    rest = cut_frames(whole, 1.2, np.inf)
+    assert as_decoded(rest, rest.time, 0).lost == ["breaks off after 2.0 s of 3.0 s; the rest is used"]
+
+
+def test_a_chapter_that_breaks_off_is_named(tmp_path: Path) -> None:
+    files = [film(tmp_path / f"GX0{number + 1}0042.MP4", 1, range(25)) for number in range(3)]
+    whole = Filmed(files[0], "", tuple(files[1:]))
+    starts = probe_clip(whole).chapter_starts
+    with av.open(str(files[1])) as container:
+        ends = [packet.pos for packet in container.demux(video=0) if packet.size]
+    files[1].write_bytes(files[1].read_bytes()[: ends[15]])
+    frames, pictures = decoded(whole)
+    assert len(pictures) == len(frames.time) < 75
+    assert frames.chapter_starts == starts
+    assert frames.lost[0].startswith("goes on in GX020042.MP4, which breaks off after")
+    assert {round(float(time), 4) for time in frames.time} >= {round(2 + number / RATE, 4) for number in range(25)}
+
+
+@pytest.mark.parametrize("kind", ["frames in their order", "a clock set anew", "fields"])
+def test_a_part_of_a_clip_is_the_same_pictures_however_their_times_are_known(kind: str, tmp_path: Path) -> None:
+    """Of the first two all pictures are decoded, as it is only then known which belong to the part."""
+    whole = film(tmp_path / "whole.mp4", 1, range(50))
+    path = tmp_path / ("clip.avi" if kind == "frames in their order" else "clip.ts")
+    words = {"fields": ("-c:v", "libx264", "-flags", "+ilme+ildct", "-x264-params", "tff=1")}
+    codec = words.get(kind, ("-c:v", "libx264", "-crf", "10", "-bf", "3"))
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", whole, "-pix_fmt", "yuv420p", *codec, path]
+    subprocess.run(command, check=True)
+    if kind == "a clock set anew":
+        path.write_bytes(2 * path.read_bytes())
+    chain = ClipChain(Cache(tmp_path / "cache"), Settings(), None)
+    found = {}
+    for name, part in (("all", (-np.inf, np.inf)), ("part", (0.6, 1.4))):
+        opened = chain.open(describe_clip(path), SourceFile(path, "clip"), "clip", part)
+        found[name] = chain.detect(opened, FakeDetector(), "clip")
+    (clip, people), (part, few) = found["all"], found["part"]
+    inside = (clip.frames.time >= 0.6 - 1e-6) & (clip.frames.time < 1.4 - 1e-6)
+    np.testing.assert_allclose(part.frames.time, clip.frames.time[inside], atol=1e-9)
+    np.testing.assert_array_equal(few.time, part.frames.time)
+    kept = inside[people.frame]
+    np.testing.assert_array_equal(few.keypoint, people.keypoint[kept])
+    with closing(read_clip(part.source, part.frames)) as pictures:
+        assert [time for time, _ in pictures] == part.frames.time.tolist()
+
+
+def test_a_part_in_which_no_picture_can_be_decoded_is_refused(tmp_path: Path) -> None:
+    path = tmp_path / "clip.mkv"
+    words = ("-i", film(tmp_path / "a.mp4", 1, range(50)), "-c:v", "mjpeg", "-pix_fmt", "yuvj420p")
+    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *words, path], check=True)
+    with av.open(str(path)) as container:
+        places = [(packet.pos, packet.size) for packet in container.demux(video=0) if packet.size]
+    data = bytearray(path.read_bytes())
+    for place, size in places[25:]:
+        data[place + 16 : place + size] = bytes(size - 16)
+    path.write_bytes(data)
+    chain = ClipChain(Cache(tmp_path / "cache"), Settings(), None)
+    opened = chain.open(describe_clip(path), SourceFile(path, "clip"), "clip", (1.2, 2.0))
+    with pytest.raises(PosepipeError, match="can be decoded; is it damaged"):
+        chain.detect(opened, FakeDetector(), "clip")

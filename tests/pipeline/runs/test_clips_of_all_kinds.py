@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import os
 import shutil
 import string
@@ -41,7 +42,10 @@ def image_folder(folder: Path, camera: int, instants: range) -> Path:
     return folder
 
 
-def test_infer_uses_a_part_in_the_times_of_the_clip(finished: Fitted, detector: FakeDetector, tmp_path: Path) -> None:
+def test_infer_uses_a_part_in_the_times_of_the_clip(
+    finished: Fitted, detector: FakeDetector, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.INFO, "posepipe")
     clip, model = film(tmp_path / "clip.mp4", 1, range(50)), finished.out / "model.pt"
     infer(clip, model=model, out=tmp_path / "whole", exports=["npz"])
     detector.looked_at = 0
@@ -53,6 +57,8 @@ def test_infer_uses_a_part_in_the_times_of_the_clip(finished: Fitted, detector: 
     np.testing.assert_allclose(part["keypoint"], whole["keypoint"][10:30], atol=0.5)
     with av.open(str(tmp_path / "part" / "overlay.mp4")) as overlay:
         assert overlay.streams.video[0].frames == 20
+    assert [text for text in caplog.messages if "used from" in text] == [f"{clip}: used from 0.4 s to 1.2 s of 2.0 s"]
+    assert "0.4 s to 1.2 s of 2.0 s" in (tmp_path / "part" / "view.html").read_text(encoding="utf-8")
 
 
 def test_the_description_says_a_part_and_the_command_line_another(
