@@ -36,7 +36,7 @@ NEARLY_ALL = 0.8
 ROUNDS = 20
 
 
-@stage(version=2)
+@stage(version=3)
 def find_swaps(tracks: list[Track], timeline: Timeline | None, settings: SideSettings) -> Swaps:
     """Swapped stretches of one person's tracks by the cameras of a take; of one track alone without a timeline."""
     skeleton = SKELETONS[tracks[0].skeleton]
@@ -87,7 +87,7 @@ def mend_sides(track: Track, swaps: Swaps, camera: int, settings: SideSettings) 
     )
 
 
-@stage(version=2)
+@stage(version=3)
 def find_swaps_in_samples(samples: Samples, alone: bool, settings: SideSettings) -> Swaps:
     """``find_swaps`` in the takes of a keypoint file; frames are counted in samples.
 

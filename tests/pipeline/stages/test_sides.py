@@ -121,6 +121,17 @@ def test_confidences_go_with_their_joints() -> None:
     assert mended.confidence[50, H36M17.index("left_ankle")] == np.float32(0.9)
 
 
+@pytest.mark.parametrize("seed", range(3))
+def test_one_view_shows_swaps_whose_first_and_last_frames_lie_between_the_sides(seed: int) -> None:
+    truth = np.zeros((len(TIME), 1), int)
+    truth[60:110] = 3
+    right = filmed(1, seed, 0.03)
+    seen, between = swapped(right, truth), [59, 110]
+    seen[between] = (right[between] + swapped(right[between], truth[60:62])) / 2
+    found = labels_of(found_in(seen), truth.shape)
+    np.testing.assert_array_equal(np.delete(found, between, 0), np.delete(truth, between, 0))
+
+
 @pytest.mark.parametrize("views", [3, 4])
 def test_a_mirror_image_is_named_and_not_mended(views: int) -> None:
     """A detector that looks at the mirror image of a person takes their left for their right, in every frame."""
