@@ -3,7 +3,7 @@
 Kocabas, Karagoz and Akbas, Self-Supervised Learning of 3D Human Pose using Multi-view Geometry (CVPR 2019), Sec. 3.3,
 with the layers, losses and normalisation of its authors' released refiner. It is trained on pairs of lifted and true
 poses: results are no longer self-supervised. The paper's poses have 15 joints, those of MPII without the pelvis; ours
-have all joints of the skeleton but its root. Feet that were added to a body move with their ankles.
+have all joints of the skeleton but its root.
 """
 
 from __future__ import annotations
@@ -37,7 +37,6 @@ class RefinementUnit(nn.Module):
     root: Tensor
     bones: Tensor
     joints: Tensor
-    ankles: Tensor
     lifted_mean: Tensor
     lifted_deviation: Tensor
     true_mean: Tensor
@@ -45,14 +44,11 @@ class RefinementUnit(nn.Module):
 
     def __init__(self, skeleton: Skeleton) -> None:
         super().__init__()
-        body, feet = skeleton.body, skeleton.joints[len(skeleton.body.joints) :]
-        root = torch.from_numpy(body.landmark_weights("pelvis")[0])
+        root = torch.from_numpy(skeleton.landmark_weights("pelvis")[0])
         joints = (root != 1).nonzero()[:, 0]
-        ankles = [body.index(f"{foot.partition('_')[0]}_ankle") for foot in feet]
         self.register_buffer("root", root, persistent=False)
         self.register_buffer("joints", joints, persistent=False)
-        self.register_buffer("bones", torch.from_numpy(body.bone_indices), persistent=False)
-        self.register_buffer("ankles", torch.tensor(ankles, dtype=torch.int64), persistent=False)
+        self.register_buffer("bones", torch.from_numpy(skeleton.bone_indices), persistent=False)
         numbers = 3 * len(joints)
         for kind in ("lifted", "true"):
             self.register_buffer(f"{kind}_mean", torch.zeros(numbers))
@@ -93,14 +89,12 @@ class RefinementUnit(nn.Module):
 
     def forward(self, pose: Tensor) -> Tensor:
         """Poses (N, J, 3) corrected, relative to the root, in the unit of those given; NaN gives NaN."""
-        body, feet = pose.split((len(self.root), len(self.ankles)), dim=1)
-        numbers, length = self._numbers(body)
+        numbers, length = self._numbers(pose)
         _, estimate = self.estimates(numbers)
-        corrected = torch.zeros_like(body)
+        corrected = torch.zeros_like(pose)
         corrected[:, self.joints] = (estimate * self.true_deviation + self.true_mean).unflatten(-1, (-1, 3))
-        corrected[body.isnan().any(-1)] = torch.nan
-        corrected = (corrected - (self.root @ corrected)[:, None]) * length[:, None, None]
-        return torch.cat([corrected, feet + (corrected - body)[:, self.ankles]], 1)
+        corrected[pose.isnan().any(-1)] = torch.nan
+        return (corrected - (self.root @ corrected)[:, None]) * length[:, None, None]
 
     @torch.no_grad()
     def refine(self, prediction: Prediction) -> Prediction:

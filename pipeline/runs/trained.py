@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...models.skeleton import SKELETONS
+from ...models.skeleton import H36M17_FEET, SKELETONS
 from ..arrays import Pose3D, Track
 from ..errors import PosepipeError
 from ..footage.camera import Camera, focal_length
@@ -36,7 +36,8 @@ class TrainedModel(Model):
         """3D poses of one person seen by one camera, each as it was lifted; ``infer`` filters them as well.
 
         Args:
-            keypoints: (frame, joint, 2) in px, x right, y down; the joints of the model's ``skeleton``, in its order.
+            keypoints: (frame, joint, 2) in px, x right, y down; the joints of the model's ``skeleton``, in its order,
+                and behind them those of the feet (``h36m17+feet``) if it has learnt them and they are known.
             confidence: (frame, joint) in 0..1, 0 where a joint was not found.
             time_s: (frame) in s, rising; models that look at the frames around a pose need it, else frames count as
                 1 s apart.
@@ -62,12 +63,14 @@ class TrainedModel(Model):
     def _track(self, keypoints: np.ndarray, confidence: np.ndarray, time_s: np.ndarray | None) -> Track:
         """The 2D poses, checked, as a stage would hand them over."""
         keypoints, confidence = np.asarray(keypoints, np.float32), np.asarray(confidence, np.float32)
-        joints = SKELETONS[self.skeleton].joints
-        frames = len(keypoints)
+        frames, skeleton = len(keypoints), self.skeleton
+        if self.feet is not None and keypoints.shape[1:2] == (len(H36M17_FEET.joints),):
+            skeleton = H36M17_FEET.name
+        joints = SKELETONS[skeleton].joints
         if keypoints.shape != (frames, len(joints), 2) or confidence.shape != keypoints.shape[:2]:
             raise PosepipeError(
                 f"keypoints {keypoints.shape} and confidence {confidence.shape} should be (frame, {len(joints)}, 2) "
-                f"and (frame, {len(joints)}): the joints of {self.skeleton}, {', '.join(joints)}"
+                f"and (frame, {len(joints)}): the joints of {skeleton}, {', '.join(joints)}"
             )
         if "crop" in self.recipe:
             raise PosepipeError(f"models of method {self.method!r} look at pictures; use infer with a video")
@@ -82,7 +85,7 @@ class TrainedModel(Model):
             keypoint=np.where(known[..., None], keypoints, np.float32("nan")),
             confidence=np.where(known, confidence, np.float32(0)),
             box=np.full((frames, 4), np.nan, np.float32),
-            skeleton=self.skeleton,
+            skeleton=skeleton,
             camera_moves=None,
             dropped=0,
         )

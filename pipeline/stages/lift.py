@@ -11,7 +11,8 @@ import torch
 
 from ...models.body.angles import SEGMENTS, segment_lengths
 from ...models.body.body import body_size
-from ...models.method import Prediction, View
+from ...models.method import Prediction, View, in_chunks
+from ...models.networks.feet import FootLifter
 from ...models.skeleton import SKELETONS, Skeleton
 from ..arrays import Crops, Pose3D, Samples, Track, ViewPoses
 from ..errors import PosepipeError
@@ -69,7 +70,7 @@ def lift_poses(
         device=describe_device(settings.device),
     )
     return replace(
-        pose.on(skeleton.shown_by(confidence[usable]).name).on(track.skeleton),
+        pose.on(track.skeleton),
         confidence=np.where(usable[:, None], track.confidence, 0).astype(np.float32),
         keypoint=track.keypoint,
     )
@@ -137,18 +138,20 @@ def check_intrinsics(model: Model, known: bool) -> None:
 
 
 def _for_model(model: Model, seen: Track | Samples) -> tuple[np.ndarray, np.ndarray, Skeleton]:
-    """2D poses (..., J, 2) and confidences (..., J) on the model's skeleton, which may differ by the feet.
+    """2D poses (..., J, 2) and confidences (..., J) on the skeleton that is lifted: with feet if both have them.
 
     Raises:
-        PosepipeError: they are of another body.
+        PosepipeError: they are of another body than the model's.
     """
     source, target = SKELETONS[seen.skeleton], SKELETONS[model.skeleton]
-    if source.body != target.body:
+    if source.body != target:
         raise PosepipeError(
             f"the model was trained on skeleton {model.skeleton}, but this clip's 2D poses are {seen.skeleton}; "
             "use the detector that the model was trained with"
         )
-    return target.pick(seen.keypoint, source, -2), target.pick(seen.confidence, source, -1, 0), target
+    if model.feet is not None:
+        target = source.shown_by(seen.confidence)
+    return target.pick(seen.keypoint, source, -2), target.pick(seen.confidence, source, -1), target
 
 
 def _usable(confidence: np.ndarray, skeleton: Skeleton) -> np.ndarray:
@@ -209,8 +212,10 @@ def _predict(model: Model, seen: Seen, step: float | None, settings: LiftSetting
     method, unit = model.build().to(device), model.build_refinement()
     check_intrinsics(model, seen.K is not None)
 
+    body = slice(len(method.skeleton.joints))
+    of_body = replace(seen, keypoint=seen.keypoint[:, body], confidence=seen.confidence[:, body])
     with torch.no_grad():
-        blocks = [method.predict(view) for view in _blocks(seen, method.window, step, device)]
+        blocks = [method.predict(view) for view in _blocks(of_body, method.window, step, device)]
         if unit is not None:
             unit.to(device)
             blocks = [unit.refine(block) for block in blocks]
@@ -218,7 +223,23 @@ def _predict(model: Model, seen: Seen, step: float | None, settings: LiftSetting
     lifted = Lifted(**arrays)
     if np.isnan(lifted.joint).all():
         raise PosepipeError("the model finds no pose in any frame: what it sees is too unlike what it was trained on")
-    return lifted
+    feet = model.build_feet()
+    return lifted if feet is None or seen.keypoint.shape[1] == body.stop else _with_feet(lifted, seen, feet)
+
+
+def _with_feet(lifted: Lifted, seen: Seen, feet: FootLifter) -> Lifted:
+    """Bodies with the feet that are seen behind them, whose expected errors are those of their ankles."""
+    inputs = (torch.from_numpy(np.nan_to_num(array)) for array in (lifted.joint, seen.keypoint, seen.confidence))
+    (placed,) = in_chunks(lambda *view: (feet.place(*view),), *inputs)
+    joint, error = placed.numpy(), lifted.expected_error
+    joint[np.isnan(lifted.joint).any((1, 2))] = np.nan
+    ends = joint[:, lifted.joint.shape[1] :] @ lifted.camera_from_canonical
+    return replace(
+        lifted,
+        joint=joint,
+        canonical=np.concatenate([lifted.canonical, ends], 1),
+        expected_error=None if error is None else np.concatenate([error, error[:, feet.ankles.numpy()]], 1),
+    )
 
 
 def _joined(blocks: list[Prediction], name: str) -> np.ndarray | None:

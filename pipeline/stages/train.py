@@ -20,7 +20,9 @@ from torch.optim.lr_scheduler import LRScheduler, MultiStepLR, OneCycleLR
 
 from ...models.body.handedness import Handedness, judge_handedness
 from ...models.method import Batch, Method, Phase
+from ...models.networks.feet import FootLifter
 from ...models.skeleton import SKELETONS
+from ..arrays import Samples
 from ..detectors.checkpoint import load_state_dict_safely
 from ..errors import PosepipeError
 from ..runtime.cache import Work, stage
@@ -28,39 +30,46 @@ from ..runtime.device import choose_device
 from ..runtime.launcher import ALONE, Launch, together
 from ..runtime.progress import progress
 from ..settings import TrainModelSettings, method_class
-from ..training.batches import NOTHING, OnDemand, SampleCrops, hide_feet, pick, pick_views, to_batch, windows_of
+from ..training.batches import NOTHING, OnDemand, SampleCrops, pick, pick_views, to_batch, windows_of
 from ..training.checkpoint import Checkpoint
 from ..training.model_file import Model
+from ..training.train_feet import train_feet
 from ..training.training_set import TrainingSet
 
 JUDGED_VIEWS, JUDGED_CROPS = 4096, 512
-"""Numbers of training views whose predictions decide on handedness, of 2D poses and of pictures."""
+"""Numbers of training views whose predictions decide on handedness and teach feet, of 2D poses and of pictures."""
 
 
 _BLOCK = 256
 """Views in memory at once, with their pictures or windows."""
 
 
-@stage(version=2, distributed=True, networks=lambda _, settings: [method_class(settings.method).version])
+def _versions(inputs: tuple[Any, ...], settings: TrainModelSettings) -> list[int]:
+    """Those of the networks that are trained."""
+    skeleton = SKELETONS[inputs[0].samples.skeleton]
+    feet = [] if skeleton.body == skeleton else [FootLifter.version]
+    return [method_class(settings.method).version, *feet]
+
+
+@stage(version=2, distributed=True, networks=_versions)
 def train_model(learnt_from: TrainingSet, settings: TrainModelSettings, *, work: Work) -> Model:
-    """A method trained on a training set.
+    """A method trained on a training set; feet that the samples show are learnt behind it (``models.networks.feet``).
 
     Raises:
         PosepipeError: no such device, a checkpoint that does not fit, a loss that is not finite, or handedness that
             stays undecided.
     """
-    samples = learnt_from.samples
+    samples, body = learnt_from.samples, learnt_from.samples.body
     kind = method_class(settings.method)
     torch.manual_seed(settings.seed)
-    method = kind(SKELETONS[samples.skeleton], kind.Settings.model_validate(settings.options))
+    method = kind(SKELETONS[body.skeleton], kind.Settings.model_validate(settings.options))
     if learnt_from.backbone is not None:
         _start_from(method, learnt_from.backbone.path)
     pictures = None if learnt_from.crops is None else SampleCrops(samples, learnt_from.crops)
-    labelled = learnt_from.labelled and learnt_from.labelled.on(samples.skeleton)
-    more = OnDemand(pictures, windows_of(samples, method.window), labelled)
+    more = OnDemand(pictures, windows_of(samples, method.window), learnt_from.labelled)
     with together(settings.device) as launch:
         device = choose_device(settings.device)
-        data = to_batch(samples, learnt_from.rig, learnt_from.labels, device)
+        data = to_batch(body, learnt_from.rig, learnt_from.labels, device)
         losses = fit_method(method.to(device), data, settings.seed, work, launch, more)
     method.eval()
     parity, sample = _parities(method, data, more)
@@ -68,13 +77,14 @@ def train_model(learnt_from: TrainingSet, settings: TrainModelSettings, *, work:
     return Model(
         method=settings.method,
         options=settings.options,
-        skeleton=samples.skeleton,
+        skeleton=body.skeleton,
         state={name: value.cpu() for name, value in method.state_dict().items()},
         losses=losses,
         handedness=vars(handedness) | {"takes": _by_take(method, parity, samples.take[sample], samples.takes)},
         instants=len(samples.instant),
         recipe={},
         window_step_s=None if more.windows is None or samples.time is None else more.windows.step,
+        feet=_feet(method, data, more, samples, settings.seed),
     )
 
 
@@ -92,6 +102,21 @@ def _handedness(method: Method, parity: np.ndarray) -> Handedness:
     if found.verdict == "undecided":
         raise PosepipeError(f"training ended, but left and right were not told apart: {found.sentence}")
     return found
+
+
+def _feet(method: Method, data: Batch, more: OnDemand, samples: Samples, seed: int) -> dict[str, Tensor] | None:
+    """Weights of what places feet on the bodies that the method lifts, if the samples have feet."""
+    skeleton = SKELETONS[samples.skeleton]
+    if skeleton.body == skeleton:
+        return None
+    views = samples.confidence.shape[1]
+    some = np.arange(0, len(samples.instant), _step(len(samples.instant) * views, more))
+    keypoint, confidence = (torch.from_numpy(np.array(getattr(samples, name)[some])).to(data.rig.device)
+                            for name in ("keypoint", "confidence"))  # fmt: skip
+    row, view = (confidence > 0).any(-1).nonzero(as_tuple=True)
+    joint = keypoint.new_full((*data.confidence[some].shape, 3), torch.nan)
+    joint[row, view] = _predicted(method, data, more, torch.from_numpy(some).to(row.device)[row], view, "joint")
+    return train_feet(skeleton, joint, keypoint, confidence, seed)
 
 
 def _by_take(method: Method, parity: np.ndarray, take: np.ndarray, names: list[str]) -> dict[str, dict[str, float]]:
@@ -194,7 +219,7 @@ def _epoch(learner: _Learner, phase: Phase, epoch: int, descent: _Descent) -> di
     sums: dict[str, Tensor] = {}
     for index in _shuffled(len(data.rig), phase.batch_size, steps):
         own = slice(launch.rank, None, launch.processes)
-        batch = hide_feet(pick(data, index[own], more, more.draw_labelled(phase.labelled)[own]), method.skeleton)
+        batch = pick(data, index[own], more, more.draw_labelled(phase.labelled)[own])
         terms = method.losses(batch, phase)
         total = torch.stack([weight * terms[name] for name, weight in weights.items()]).sum()
         optimizer.zero_grad(set_to_none=True)
@@ -226,12 +251,24 @@ def _shuffled(count: int, batch_size: int, steps: int) -> list[Tensor]:
 def _parities(method: Method, data: Batch, more: OnDemand) -> tuple[np.ndarray, np.ndarray]:
     """Parities (N) that the network itself shows on training views, spread evenly over them, and their samples."""
     sample, view = (data.confidence > 0).any(-1).nonzero(as_tuple=True)
-    step = max(len(sample) // (JUDGED_VIEWS if more.pictures is None else JUDGED_CROPS), 1)
-    sample, view, parities = sample[::step], view[::step], []
+    step = _step(len(sample), more)
+    sample, view = sample[::step], view[::step]
+    parity = _predicted(method, data, more, sample, view, "parity")
+    return parity.cpu().numpy(), sample.cpu().numpy()
+
+
+def _step(views: int, more: OnDemand) -> int:
+    """One of how many views is looked at, where not all are needed."""
+    return max(views // (JUDGED_VIEWS if more.pictures is None else JUDGED_CROPS), 1)
+
+
+def _predicted(method: Method, data: Batch, more: OnDemand, sample: Tensor, view: Tensor, name: str) -> Tensor:
+    """A field (N, ...) of what the method predicts for views (N) of samples (N)."""
+    found = []
     for places in zip(sample.split(_BLOCK), view.split(_BLOCK), strict=True):
         with torch.no_grad():
-            parities.append(method.predict(pick_views(data, *places, more)).parity)
-    return torch.cat(parities).cpu().numpy(), sample.cpu().numpy()
+            found.append(getattr(method.predict(pick_views(data, *places, more)), name))
+    return torch.cat(found)
 
 
 def _average(tensors: list[Tensor], launch: Launch) -> None:

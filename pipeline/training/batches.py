@@ -2,23 +2,18 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from ...models.method import Batch, Labelled2D, View, Window
-from ...models.skeleton import Skeleton
 from ..arrays import Crops, LabelledPictures, Labels, Rig, Samples
 from .windows import Windows
 
 _QUARTERS = 4
-WITHOUT_FEET = 0.1
-"""Share of the instants in which a method that learns feet sees none."""
-
-Shown = TypeVar("Shown", Batch, Window)
 
 
 class SampleCrops:
@@ -92,7 +87,9 @@ def to_batch(samples: Samples, rig: Rig | None, labels: Labels | None, device: t
     fields = {name: getattr(samples, name) for name in ("keypoint", "confidence", "rig")}
     fields |= {name: getattr(cameras, name) for name in ("K", "R", "t")}
     if labels is not None:
-        fields |= {"label": labels.joint, "label_confidence": labels.confidence, "half": halves(samples)}
+        body = slice(samples.confidence.shape[2])  # labels may have feet behind it
+        fields |= {"label": labels.joint[:, :, body], "label_confidence": labels.confidence[:, :, body]}
+        fields |= {"half": halves(samples)}
     tensors: dict[str, Any] = {name: tensor(array) for name, array in fields.items()}
     return Batch(**tensors)
 
@@ -120,25 +117,6 @@ def pick(data: Batch, index: Tensor, more: OnDemand = NOTHING, labelled: Tensor 
     if more.labelled is not None and labelled is not None:
         picked["labelled"] = read_labelled(more.labelled, labelled, data.rig.device)
     return Batch(**picked)
-
-
-def hide_feet(batch: Batch, skeleton: Skeleton) -> Batch:
-    """The batch with feet that were added to a body hidden in a share of the instants, in all views.
-
-    A model that has always seen feet could not lift the poses of a detector that finds none.
-    """
-    feet = slice(len(skeleton.body.joints), len(skeleton.joints))
-    if feet.start == feet.stop:
-        return batch
-    hidden = (torch.rand(len(batch.rig)) < WITHOUT_FEET).to(batch.rig.device)  # drawn on the CPU, whatever the device
-
-    def without(shown: Shown) -> Shown:
-        keypoint, confidence = shown.keypoint.clone(), shown.confidence.clone()
-        keypoint[hidden, ..., feet, :] = 0
-        confidence[hidden, ..., feet] = 0
-        return replace(shown, keypoint=keypoint, confidence=confidence)
-
-    return without(replace(batch, window=batch.window and without(batch.window)))
 
 
 def pick_views(data: Batch, sample: Tensor, view: Tensor, more: OnDemand = NOTHING) -> View:

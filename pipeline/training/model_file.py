@@ -12,8 +12,9 @@ from typing import Any, Self
 import torch
 
 from ...models.method import Method, MethodSettings
+from ...models.networks.feet import FootLifter
 from ...models.networks.refinement import RefinementUnit
-from ...models.skeleton import SKELETONS
+from ...models.skeleton import H36M17_FEET, SKELETONS
 from ..arrays import HandOver
 from ..errors import PosepipeError
 from ..runtime.writing import write_atomically
@@ -41,6 +42,7 @@ _KINDS = {
 }  # fmt: skip
 _OPTIONAL = {
     "window_step_s": float | int | None, "refinement": dict | None, "supervision": str, "morph": dict,
+    "feet": dict | None,
 }  # fmt: skip
 NO_SUPERVISION = "no 3D poses"
 
@@ -70,6 +72,8 @@ class Model(HandOver):
     """True 3D poses in training; with any, results are not self-supervised."""
     morph: MorphNetwork | None = None
     """Maps the joints of 2D poses before they are lifted, as in training."""
+    feet: dict[str, torch.Tensor] | None = None
+    """Weights of what adds feet to lifted bodies, if training footage showed any."""
 
     @cached_property
     def key(self) -> str:
@@ -77,9 +81,16 @@ class Model(HandOver):
 
         Settings of the stages behind lifting stand in ``recipe``; where they change, the same poses are lifted.
         """
-        network = self.method, self.options, self.skeleton, self.window_step_s, self.refinement is not None
+        network: tuple[Any, ...] = (
+            self.method,
+            self.options,
+            self.skeleton,
+            self.window_step_s,
+            self.refinement is not None,
+        )
+        network += () if self.feet is None else ("feet",)
         digest = hashlib.sha256(json.dumps(network, sort_keys=True).encode())
-        for weights in (self.state, self.refinement or {}):
+        for weights in (self.state, self.refinement or {}, self.feet or {}):
             for name, tensor in sorted(weights.items()):
                 digest.update(f"{name} {tensor.dtype} {list(tensor.shape)} ".encode())
                 digest.update(tensor.detach().cpu().contiguous().flatten().view(torch.uint8).numpy().data)
@@ -103,8 +114,9 @@ class Model(HandOver):
         """Write the model file; equal models give equal bytes."""
         weights: dict[str, Any] = {"state": self.state}
         weights |= {} if self.refinement is None else {"refinement": self.refinement}
+        weights |= {} if self.feet is None else {"feet": self.feet}
         weights |= {} if self.morph is None else {"morph": self.morph.content()}
-        names = [name for name in self.__dataclass_fields__ if name not in ("state", "refinement", "morph")]
+        names = [name for name in self.__dataclass_fields__ if name not in ("state", "refinement", "morph", "feet")]
         plain = {name: getattr(self, name) for name in names}
         refined = PLAIN_VERSION if self.refinement is None else REFINED_VERSION
         plain = json.loads(json.dumps(plain))  # pickle distinguishes one string used twice from two equal strings
@@ -163,6 +175,21 @@ class Model(HandOver):
             ) from error
         return method.eval().requires_grad_(False)
 
+    def build_feet(self) -> FootLifter | None:
+        """What adds feet to lifted bodies, if the model has learnt it.
+
+        Raises:
+            PosepipeError: weights that do not fit.
+        """
+        if self.feet is None:
+            return None
+        lifter = FootLifter(H36M17_FEET)
+        try:
+            lifter.load_state_dict(self.feet)
+        except RuntimeError as error:
+            raise PosepipeError("the weights of the model's feet do not fit; run fit again") from error
+        return lifter.eval().requires_grad_(False)
+
     def build_refinement(self) -> RefinementUnit | None:
         """The refinement unit, ready to refine, if the model has one.
 
@@ -180,11 +207,12 @@ class Model(HandOver):
 
 
 def network_versions(inputs: tuple[Any, ...], settings: Any) -> list[int]:
-    """Versions of the networks of the model among a stage's inputs: the method's, and the refinement unit's.
+    """Versions of the networks of the model among a stage's inputs: the method's, and those behind it.
 
     Raises:
         PosepipeError: a method that this version does not know.
     """
     models = [each for each in inputs if isinstance(each, Model)]
     versions = [method_class(model.method).version for model in models]
-    return versions + [RefinementUnit.version for model in models if model.refinement is not None]
+    versions += [RefinementUnit.version for model in models if model.refinement is not None]
+    return versions + [FootLifter.version for model in models if model.feet is not None]

@@ -31,7 +31,8 @@ def a_take(folder: Path, joints: int, cameras: int = 3) -> Path:
 def test_feet_are_fitted_and_inferred(tmp_path: Path) -> None:
     settings = load_settings(overrides=[*QUICK, "fuse.enabled=true"])
     done = fit(a_take(tmp_path / "run", 21), out=tmp_path / "out", settings=settings, exports=["npz", "trc"])
-    assert Model.read(done.model).skeleton == "h36m17+feet"
+    model = Model.read(done.model)
+    assert (model.skeleton, model.feet is None) == ("h36m17", False)
     for path in (done.results[0] / "poses.npz", done.results[0].parent / "poses_multiview.npz"):
         with np.load(path) as poses:
             assert tuple(poses["joint_names"]) == H36M17_FEET.joints
@@ -47,7 +48,7 @@ def test_feet_are_fitted_and_inferred(tmp_path: Path) -> None:
 def test_where_no_camera_shows_feet_they_are_missing(tmp_path: Path) -> None:
     settings = load_settings(overrides=[*QUICK, "fuse.enabled=true"])
     done = fit(a_take(tmp_path / "run", 17), out=tmp_path / "out", settings=settings, exports=["npz"])
-    assert Model.read(done.model).skeleton == "h36m17"
+    assert Model.read(done.model).feet is None
     for path in (done.results[0] / "poses.npz", done.results[0].parent / "poses_multiview.npz"):
         with np.load(path) as poses:
             assert tuple(poses["joint_names"]) == H36M17_FEET.joints

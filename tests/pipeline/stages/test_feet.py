@@ -9,12 +9,12 @@ import posepipe.models
 import pytest
 import torch
 from footage import RATE, a_track
-from known_feet import seen_with_feet, with_feet
+from known_feet import seen_with_feet
 from known_scene import people
 from posepipe.models.body.body import body_size
-from posepipe.models.method import Batch, Method, MethodSettings, Prediction, View, Window
-from posepipe.models.networks.refinement import RefinementUnit
-from posepipe.models.skeleton import BLAZEPOSE33, FEET, H36M17, H36M17_FEET, HALPE26, SKELETONS
+from posepipe.models.method import Method, MethodSettings, Prediction, View
+from posepipe.models.networks.feet import FootLifter
+from posepipe.models.skeleton import BLAZEPOSE33, FEET, H36M17_FEET, HALPE26, SKELETONS
 from posepipe.pipeline.arrays import Samples, Timeline, Track
 from posepipe.pipeline.settings import LiftSettings, MorphSettings, MotionSettings, SampleSettings
 from posepipe.pipeline.stages.fuse import lifted_joints
@@ -22,7 +22,6 @@ from posepipe.pipeline.stages.lift import lift_poses, lift_samples
 from posepipe.pipeline.stages.morph import morph_skeleton
 from posepipe.pipeline.stages.samples import TakeOfAthlete, build_samples
 from posepipe.pipeline.stages.smooth import make_motion
-from posepipe.pipeline.training.batches import WITHOUT_FEET, hide_feet
 from posepipe.pipeline.training.model_file import Model
 
 FRAMES = 30
@@ -30,11 +29,11 @@ TIME = np.arange(FRAMES) / RATE
 SEEN = seen_with_feet(FRAMES)
 WANTED = MorphSettings(skeleton="h36m17+feet")
 FOOT = slice(17, 21)
-POSES = with_feet(people(2 * FRAMES))
+BODIES = people(2 * FRAMES)
 
 
 class KnowsPeople(Method):
-    """Answers with known people, whatever it sees; of as many joints as its skeleton has."""
+    """Answers with known people, whatever it sees."""
 
     Settings = MethodSettings
 
@@ -46,16 +45,17 @@ class KnowsPeople(Method):
 
     def predict(self, view: View) -> Prediction:
         assert torch.isfinite(view.keypoint).all()
-        count, joints = len(view.keypoint), len(self.skeleton.joints)
-        assert view.keypoint.shape[1] == joints
-        pose = torch.from_numpy(POSES[:count, :joints] - POSES[:count, :1]).float()
-        return Prediction.in_camera_axes(pose, torch.ones(count), torch.full((count, joints), 0.1))
+        count = len(view.keypoint)
+        assert view.keypoint.shape[1:] == (17, 2), "bodies are lifted without their feet"
+        pose = torch.from_numpy(BODIES[:count] - BODIES[:count, :1]).float()
+        return Prediction.in_camera_axes(pose, torch.ones(count), torch.full((count, 17), 0.1))
 
 
 @pytest.fixture
 def model(monkeypatch: pytest.MonkeyPatch) -> Model:
     monkeypatch.setitem(posepipe.models.METHODS, "fake", f"{__name__}:KnowsPeople")
-    return Model("fake", {}, "h36m17+feet", {}, [], {"verdict": "clear"}, 40, {"detector": "fake detector"})
+    feet = FootLifter(H36M17_FEET).state_dict()
+    return Model("fake", {}, "h36m17", {}, [], {"verdict": "clear"}, 40, {"detector": "fake detector"}, feet=feet)
 
 
 def track(feet: bool = True, camera: int = 0) -> Track:
@@ -126,11 +126,12 @@ def test_missing_feet_do_not_count_as_a_person_half_seen() -> None:
 
 @pytest.mark.parametrize(
     ("learnt", "shown", "feet"),
-    [("h36m17+feet", True, True), ("h36m17+feet", False, False), ("h36m17", True, False), ("h36m17", False, False)],
+    [(True, True, True), (True, False, False), (False, True, False), (False, False, False)],
 )
-def test_feet_are_lifted_if_model_and_clip_have_them(learnt: str, shown: bool, feet: bool, model: Model) -> None:
+def test_feet_are_lifted_if_model_and_clip_have_them(learnt: bool, shown: bool, feet: bool, model: Model) -> None:
     seen = track(shown)
-    pose = lift_poses(seen, None, None, replace(model, skeleton=learnt), LiftSettings(device="cpu", height_m=1.8))
+    model = model if learnt else replace(model, feet=None)
+    pose = lift_poses(seen, None, None, model, LiftSettings(device="cpu", height_m=1.8))
     assert pose.skeleton == "h36m17+feet"
     assert pose.there.all()
     assert np.isfinite(pose.joint[:, :17]).all()
@@ -159,7 +160,7 @@ def test_samples_are_lifted_on_their_own_joints(model: Model) -> None:
     bare = samples_of(*2 * [track(False)])
     lifted = lift_samples(bare, model, LiftSettings(device="cpu"))
     assert (lifted.skeleton, lifted.joint.shape[2]) == ("h36m17", 17)
-    whole = lift_samples(samples_of(track(), track()), replace(model, skeleton="h36m17"), LiftSettings(device="cpu"))
+    whole = lift_samples(samples_of(track(), track()), replace(model, feet=None), LiftSettings(device="cpu"))
     assert whole.skeleton == "h36m17+feet"
     assert whole.there.all()
     assert np.isnan(whole.joint[:, :, FOOT]).all()
@@ -173,32 +174,3 @@ def test_a_view_without_feet_starts_with_them_at_its_ankles(model: Model) -> Non
     at = {joint: start[:, 1, number] for number, joint in enumerate(H36M17_FEET.joints)}
     np.testing.assert_array_equal(at["right_big_toe"], at["right_ankle"])
     np.testing.assert_allclose(start[:, 0], poses[0].joint)
-
-
-def test_a_refinement_unit_moves_feet_with_their_ankles() -> None:
-    torch.manual_seed(0)
-    unit = RefinementUnit(H36M17_FEET).eval()
-    body = RefinementUnit(H36M17).eval()
-    body.load_state_dict(unit.state_dict())
-    pose = torch.from_numpy(POSES - POSES[:, :1]).float()
-    with torch.no_grad():
-        refined, alone = unit(pose), body(pose[:, :17])
-    torch.testing.assert_close(refined[:, :17], alone)
-    ankle, toe = H36M17_FEET.index("left_ankle"), H36M17_FEET.index("left_big_toe")
-    torch.testing.assert_close(refined[:, toe] - refined[:, ankle], pose[:, toe] - pose[:, ankle])
-
-
-def test_feet_are_hidden_in_some_instants_of_training_and_bodies_never() -> None:
-    torch.manual_seed(0)
-    count = 400
-    window = Window(torch.ones(count, 2, 3, 21, 2), torch.ones(count, 2, 3, 21))
-    batch = Batch(torch.ones(count, 2, 21, 2), torch.ones(count, 2, 21), torch.zeros(count), window=window)
-    shown = hide_feet(batch, H36M17_FEET)
-    hidden = shown.confidence[:, 0, 20] == 0
-    assert 0.5 * WITHOUT_FEET < hidden.float().mean() < 2 * WITHOUT_FEET
-    for seen in (shown, shown.window):
-        assert not seen.keypoint[hidden][..., FOOT, :].any()
-        assert not seen.confidence[hidden][..., FOOT].any()
-        assert seen.keypoint[..., :17, :].all()
-        assert seen.confidence[~hidden].all()
-    assert hide_feet(batch, H36M17) is batch, "native feet are the detector's own joints"
