@@ -19,8 +19,9 @@ if sys.argv[1] == "absent":
     sys.modules.update(dict.fromkeys(sys.argv[2].split(",")))
 import footage  # its method
 from posepipe.pipeline.cli import app
-app(sys.argv[3:], standalone_mode=False)
+code = app(sys.argv[3:], standalone_mode=False)
 print(json.dumps([name for name in sys.argv[2].split(",") if sys.modules.get(name)]))
+sys.exit(code)
 """
 
 
