@@ -158,7 +158,7 @@ def _mend_mmengine() -> None:
     from mmengine.config import config
 
     if not hasattr(pkgutil, "find_loader"):
-        pkgutil.find_loader = find_spec
+        pkgutil.find_loader = find_spec  # type: ignore[assignment]
     for module in (utils, config):
         module.is_installed, module.get_installed_path = _is_installed, _folder_of
 
