@@ -18,6 +18,7 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import urllib.request
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
@@ -74,8 +75,9 @@ def choose(pythons: list[str], cuda: bool) -> Installer:
         SystemExit: there is no Python.
     """
     lists = f"{os.environ.get('PIP_EXTRA_INDEX_URL', '')} {CPU_BUILDS}".strip()
+    cpu = not cuda and answers(f"{CPU_BUILDS}/torch/")
     for python in pythons:
-        tried = [Installer(python)] if cuda else [Installer(python), Installer(python, PIP_EXTRA_INDEX_URL=lists)]
+        tried = [Installer(python), *([Installer(python, PIP_EXTRA_INDEX_URL=lists)] if cpu else [])]
         if shutil.which("uv"):
             tried.insert(0, Installer(python, uv=True, UV_TORCH_BACKEND="auto"))
         for installer in tried:
@@ -85,6 +87,15 @@ def choose(pythons: list[str], cuda: bool) -> Installer:
         sys.exit(f"posepipe needs one of Python {', '.join(reversed(PYTHONS))}; there is none on the path")
     print("no CPU build of PyTorch can be reached, so the one for CUDA is installed, which takes 5 GB")
     return Installer(pythons[0])
+
+
+def answers(address: str) -> bool:
+    """Whether a server answers; pip would ask one that does not for every package, several times."""
+    try:
+        with urllib.request.urlopen(address, timeout=10):  # noqa: S310 - https
+            return True
+    except OSError:
+        return False
 
 
 def found() -> list[str]:

@@ -22,17 +22,22 @@ def builds(monkeypatch: pytest.MonkeyPatch) -> set[tuple[str, str]]:
         return cuda or (self.name, where) in slim
 
     monkeypatch.setattr(Installer, "has_torch", has_torch)
+    monkeypatch.setattr(install, "answers", lambda address: True)
     monkeypatch.setattr(install.shutil, "which", lambda name: None)
     return slim
 
 
-def test_the_newest_python_that_has_everything_is_taken(builds: set[tuple[str, str]]) -> None:
+def test_the_newest_python_that_has_everything_is_taken(
+    builds: set[tuple[str, str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
     builds |= {("python3.12 with pip", CPU_BUILDS), ("python3.11 with pip", "")}
     pythons = ["python3.13", "python3.12", "python3.11"]
     assert choose(pythons, cuda=False).name == "python3.12 with pip"
     assert choose(pythons, cuda=True).name == "python3.13 with pip"
     builds.add(("python3.13 with uv", ""))
     assert choose(pythons, cuda=False).name == "python3.12 with pip", "there is no uv"
+    monkeypatch.setattr(install, "answers", lambda address: False)
+    assert choose(pythons, cuda=False).name == "python3.11 with pip"
 
 
 def test_uv_is_used_where_it_is(builds: set[tuple[str, str]], monkeypatch: pytest.MonkeyPatch) -> None:
