@@ -1,5 +1,5 @@
-# `make help` lists what there is; everything happens in .venv, with the versions of constraints.txt.
-PYTHON ?= $(shell command -v python3.11 || command -v python3)
+# `make help` lists what there is; everything happens in .venv, with the versions of constraints.txt and the newest
+# Python that has everything; `make PYTHON=python3.12 install` names one.
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/installed
@@ -22,8 +22,8 @@ help:
 
 install: $(READY)
 
-$(READY): pyproject.toml constraints.txt
-	$(PYTHON) tools/install.py $(VENV)
+$(READY): pyproject.toml constraints.txt tools/install.py
+	python3 tools/install.py $(VENV) $(PYTHON:%=--python %)
 	touch $(READY)
 
 demo: install

@@ -88,7 +88,7 @@ def _checked(predicted: Array, true: Array) -> tuple[Array, Array]:
 
 def complete(pose: Array) -> NDArray[np.bool_]:
     """Mask (frame) of poses (frame, joint, 3) all of whose coordinates are finite."""
-    return np.isfinite(pose).all((1, 2))
+    return np.all(np.isfinite(pose), (1, 2))
 
 
 def pck(errors: Array, threshold: float = PCK_THRESHOLD) -> float:

@@ -33,7 +33,7 @@ def rank_residual(pose: np.ndarray, seen: np.ndarray) -> np.ndarray:
         seen: (T, V, J); a joint counts if all views see it that show anybody, others are 0.
     """
     instants, views, joints, _ = pose.shape
-    some = seen.any(-1)
+    some = np.any(seen, -1)
     common = (seen | ~some[..., None]).all(1)
     matrix = np.where((seen & common[:, None])[..., None], pose, 0)
     matrix = matrix.transpose(0, 1, 3, 2).reshape(instants, 2 * views, joints)

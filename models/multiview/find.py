@@ -75,7 +75,7 @@ def find_athlete(seen: Seen, skeleton: Skeleton) -> Found:
         skeleton: names and bones of the J joints.
     """
     body, sigma = body_of(skeleton), _prior_sigma(seen, skeleton)
-    there = np.isfinite(seen.lifted).all((-1, -2))
+    there = np.all(np.isfinite(seen.lifted), (-1, -2))
     weight = np.where(there, seen.confidence.mean(-1), 0)
     pose, R = common_poses(np.where(there[..., None, None], seen.lifted, 0), weight, seen.moving)
     raw = Observed(seen.keypoint, seen.confidence, seen.regular)

@@ -33,7 +33,7 @@ def start_in_known_cameras(points: Array, confidence: Array, R: Array, t: Array,
     kept = (shown.sum(1) >= 2) & ((depth > 0) | ~shown).all(1)
     middle = _middle(world, kept)
     away = np.linalg.norm(world - middle[:, None], axis=-1)
-    kept &= away < _reach(middle, shown.any(-1), R, t, size)[:, None]
+    kept &= away < _reach(middle, np.any(shown, -1), R, t, size)[:, None]
     middle = _middle(world, kept)
     offset = _between(np.where(kept[..., None], world - middle[:, None], np.nan))
     return middle[:, None] + np.where(np.isfinite(offset), offset, 0)  # what is kept nowhere is put in the middle

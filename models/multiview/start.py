@@ -70,7 +70,7 @@ def placed(pose: Array, R: Array, observed: Observed, body: Body, focal: float) 
         return Scene(pose, cameras, bone_lengths(pose, body))
     depth = focal / scale
     seen = np.concatenate([root * (depth / focal)[..., None], depth[..., None]], -1)
-    way, t = _static_places(seen, R, (observed.weight > 0).any(-1))
+    way, t = _static_places(seen, R, np.any(observed.weight > 0, -1))
     middle = np.median(way, 0)
     t = t + R @ middle
     t[:, 2] = np.maximum(t[:, 2], 0.5)  # no camera stands within the athlete

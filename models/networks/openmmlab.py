@@ -1,6 +1,6 @@
-"""Imports OpenMMLab beside a current torch and without its compiled parts.
+"""Imports OpenMMLab beside a current Python and torch and without its compiled parts.
 
-MMPose imports compiled operators of the full mmcv, mmdet and torchvision even for models that do not
+MMPose imports compiled operators of the full mmcv, mmdet, torchvision and others even for models that do not
 use them. Where one of these is installed it is used; otherwise an empty module replaces it while
 MMPose is imported, and functions of that module raise an error that names the missing package.
 """
@@ -9,24 +9,33 @@ from __future__ import annotations
 
 import importlib
 import logging
+import pkgutil
 import sys
 import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from importlib.machinery import ModuleSpec
 from importlib.util import find_spec
+from pathlib import Path
 from types import ModuleType
 from typing import Any, NoReturn
 
 import torch
 from torch import Tensor
 
+from .openmmlab_packages import why_not
+
 _STAND_INS = {
     "torchvision": ("torchvision", "torchvision.transforms"),
     "mmcv._ext": ("mmcv._ext",),
     "mmdet": ("mmdet", "mmdet.utils"),
+    "matplotlib": ("matplotlib",),
+    "munkres": ("munkres",),
 }
 """Modules that may be missing, and what MMPose imports of them without using it."""
+
+_SAME_AS = {f"xtcocotools{part}": f"pycocotools{part}" for part in ("", ".coco", ".cocoeval", ".mask")}
+"""Modules that others take the place of: xtcocotools has wheels for Python 3.11 at most, and those want numpy 1."""
 
 _kept: list[torch.library.Library] = []  # operators vanish with the library that defined them
 
@@ -80,17 +89,25 @@ def nms(boxes: Tensor, scores: Tensor, iou_threshold: float, offset: int) -> Ten
 
 @contextmanager
 def openmmlab_imports() -> Iterator[None]:
-    """Make MMPose importable inside the block, without its messages; stand-ins are removed afterwards."""
+    """Make MMPose importable inside the block, without its messages; stand-ins are removed afterwards.
+
+    Raises:
+        MissingPartError: OpenMMLab's packages are not installed.
+    """
+    if reason := why_not():
+        raise MissingPartError(reason)
     with quiet():
         _mend_torchvision()
+        _mend_mmengine()
         missing = [name for name in _STAND_INS if find_spec(name) is None]
-        stand_ins = {name: _StandIn(name, of) for of in missing for name in _STAND_INS[of]}
-        before = {name: sys.modules[name] for name in stand_ins if name in sys.modules}
-        sys.modules.update(stand_ins)
+        others = {name: importlib.import_module(other) for name, other in _SAME_AS.items()}
+        others |= {name: _StandIn(name, of) for of in missing for name in _STAND_INS[of]}
+        before = {name: sys.modules[name] for name in others if name in sys.modules}
+        sys.modules.update(others)
         try:
             yield
         finally:
-            for name in stand_ins:
+            for name in others:
                 del sys.modules[name]
             sys.modules.update(before)
 
@@ -129,3 +146,34 @@ def _mend_torchvision() -> None:
             library.define(f"{operator}(Tensor dets, Tensor scores, float iou_threshold) -> Tensor")
         _kept.append(library)
         importlib.import_module("torchvision")
+
+
+def _mend_mmengine() -> None:
+    """Give mmengine what newer Pythons and setuptools no longer have.
+
+    It asks ``pkgutil.find_loader``, which went with Python 3.14, if mmcv is a full one, and ``pkg_resources``, which
+    went with setuptools 82, where a package lies.
+    """
+    from mmengine import utils
+    from mmengine.config import config
+
+    if not hasattr(pkgutil, "find_loader"):
+        pkgutil.find_loader = find_spec  # type: ignore[assignment]
+    for module in (utils, config):
+        module.is_installed, module.get_installed_path = _is_installed, _folder_of
+
+
+def _is_installed(package: str) -> bool:
+    return find_spec(package) is not None
+
+
+def _folder_of(package: str) -> str:
+    """Folder of an installed package.
+
+    Raises:
+        MissingPartError: it is not installed.
+    """
+    found = find_spec(package)
+    if found is None or found.origin is None:
+        raise MissingPartError(f"{package} is not installed")
+    return str(Path(found.origin).parent)

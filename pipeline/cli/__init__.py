@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from .clips import batch, infer
-from .models import list_models, path_of_model, pull_models
+from .models import install_mmpose, list_models, path_of_model, pull_models
 from .morph import fit_morph
 from .results import evaluate, export
 from .terminal import spoken
@@ -26,10 +26,14 @@ app = typer.Typer(
 for command in (fit, infer, batch, export, evaluate, status, clean, doctor):
     app.command()(spoken(command))
 
-models = typer.Typer(help="MMPose models that can be downloaded by name: list, pull, path.", no_args_is_help=True)
+models = typer.Typer(
+    help="MMPose, and its models that can be downloaded by name: list, pull, path, install-mmpose.",
+    no_args_is_help=True,
+)
 models.command("list")(spoken(list_models))
 models.command("pull")(spoken(pull_models))
 models.command("path")(spoken(path_of_model))
+models.command("install-mmpose")(spoken(install_mmpose))
 app.add_typer(models, name="models")
 
 morph = typer.Typer(

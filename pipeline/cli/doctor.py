@@ -48,9 +48,9 @@ def _devices() -> list[str]:
 
 
 def _ffmpeg() -> str:
-    import imageio_ffmpeg
+    import av
 
-    return f"{imageio_ffmpeg.get_ffmpeg_version()} (from the imageio-ffmpeg wheel)"
+    return f"{av.ffmpeg_version_info} (in the av wheel)"
 
 
 def _blazepose() -> str:

@@ -65,3 +65,12 @@ def path_of_model(name: Annotated[str, typer.Argument(help="Name, as shown by li
     from ..detectors.ready_models import path_of
 
     typer.echo(str(path_of(name)))
+
+
+def install_mmpose() -> None:
+    """Install MMPose into this Python: its packages in tested versions, without those that they never import."""
+    from ..detectors.install_mmpose import install_mmpose
+    from ..detectors.model_zoo import status
+
+    install_mmpose()
+    typer.echo(status())

@@ -15,6 +15,7 @@ from pathlib import Path
 
 import yaml
 
+from ...models.networks import openmmlab_packages
 from ..errors import PosepipeError
 
 _OWN_NAMES = {
@@ -30,7 +31,6 @@ _OWN_NAMES = {
 
 _FAMILIES = ("integral_regression", "rtmpose", "simcc", "topdown_heatmap", "topdown_regression")
 _DATASETS = ("body8", "coco", "humanart", "mpii")
-_PACKAGES = ("torch", "mmengine", "mmcv", "mmpose", "xtcocotools")
 
 
 @dataclass(frozen=True)
@@ -108,12 +108,9 @@ def find_checkpoint(folder: Path | None = None) -> FoundModel | None:
 
 def why_not() -> str | None:
     """Why MMPose cannot run here, or None if it can."""
-    missing = [name for name in _PACKAGES if find_spec(name) is None]
-    if missing:
-        return f"not installed: {', '.join(missing)}"
-    if not _mim().is_dir():
-        return f"its configs are missing at {_mim()}; install the mmpose wheel"
-    return None
+    if reason := openmmlab_packages.why_not():
+        return reason
+    return None if _mim().is_dir() else f"its configs are missing at {_mim()}; install the mmpose wheel"
 
 
 def status() -> str:
@@ -131,7 +128,7 @@ def _mim() -> Path:
     """The folder of the MMPose wheel that holds its configs and model lists."""
     found = find_spec("mmpose")
     if found is None or found.origin is None:
-        raise PosepipeError("mmpose is not installed; install it, or set detect.detector = blazepose")
+        raise PosepipeError(f"mmpose is not installed; {openmmlab_packages.INSTALL} installs it")
     return Path(found.origin).parent / ".mim"
 
 

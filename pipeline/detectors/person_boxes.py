@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import hashlib
 import json
+from importlib.util import find_spec
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import numpy as np
@@ -18,10 +20,12 @@ from ..errors import PosepipeError
 from ..runtime.utilisation import network
 from .carried import LEAST_OVERLAP, LEAST_SCORE, BoxesNowAndThen
 from .checkpoint import file_digest, load_weights
-from .model_zoo import find_config
+from .model_zoo import find_config, why_not
+
+if reason := why_not():
+    raise PosepipeError(f"detect.boxes_config: mmpose cannot run, because {reason}")
 
 with openmmlab_imports():
-    import mmdet.apis
     import mmpose.apis
     from mmengine.config import Config
     from mmengine.dataset import Compose, pseudo_collate
@@ -93,7 +97,7 @@ def _build(path: Path) -> tuple[Config, Any]:
         if settings.get("default_scope", "mmdet") == "mmpose":
             model = mmpose.apis.init_model(settings, None, device="cpu")
         else:
-            model = mmdet.apis.init_detector(settings, None, device="cpu")
+            model = mmdetection().init_detector(settings, None, device="cpu")
     except (OSError, SyntaxError, ImportError, KeyError, AttributeError, RuntimeError) as error:
         raise PosepipeError(f"detect.boxes_config: the model of {path} cannot be built: {error}") from error
     if settings.get("default_scope") == "mmpose" and not isinstance(model, BottomupPoseEstimator):
@@ -102,6 +106,19 @@ def _build(path: Path) -> tuple[Config, Any]:
             "name a detector of MMDetection's or a one-stage model such as rtmo-s_8xb32-600e_body7-640x640"
         )
     return settings, model
+
+
+def mmdetection() -> ModuleType:
+    """MMDetection's module ``mmdet.apis``.
+
+    Raises:
+        PosepipeError: it is not installed.
+    """
+    if find_spec("mmdet") is None:
+        raise PosepipeError("detect.boxes_config: models of MMDetection need mmdet: pip install 'posepipe[mmdet]'")
+    with openmmlab_imports():
+        import mmdet.apis
+    return mmdet.apis
 
 
 def _for_arrays(pipeline: list[dict[str, Any]]) -> list[dict[str, Any]]:

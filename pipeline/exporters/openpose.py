@@ -54,7 +54,7 @@ def _body25(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
             row[skeleton.index(name)] = 1
         elif name in LANDMARKS:
             row[:] = skeleton.landmark_weights(name)
-    return weights, weights.any(1)
+    return weights, np.any(weights, 1)
 
 
 def _numbers(person: Person, weights: np.ndarray, known: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -65,7 +65,7 @@ def _numbers(person: Person, weights: np.ndarray, known: np.ndarray) -> tuple[np
 
     def of(points: np.ndarray) -> np.ndarray:
         mapped = np.einsum("tj,fjc->ftc", weights, np.nan_to_num(points))
-        lost = (used & np.isnan(points).any(-1)[:, None]).any(-1) | (trust == 0)
+        lost = (used & np.any(np.isnan(points), -1)[:, None]).any(-1) | (trust == 0)
         return np.where(lost[..., None], 0, np.concatenate([mapped, trust[..., None]], -1))
 
     return of(pose.keypoint).round(3), of(pose.joint).round(6)

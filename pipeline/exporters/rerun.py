@@ -23,7 +23,7 @@ def write(clip: Clip, path: Path) -> None:
         import rerun as rr
     except ImportError as error:
         raise PosepipeError("the format rerun needs rerun-sdk: pip install 'posepipe[rerun]'") from error
-    recording = rr.new_recording("posepipe", recording_id=clip.video.stem)
+    recording = rr.RecordingStream("posepipe", recording_id=clip.video.stem)
     rr.save(path, recording=recording)
     names = [rr.AnnotationInfo(id=number, label=joint) for number, joint in enumerate(clip.skeleton.joints)]
     bones = [tuple(bone) for bone in clip.skeleton.bone_indices.tolist()]
@@ -46,8 +46,8 @@ def write(clip: Clip, path: Path) -> None:
     joints = np.arange(len(names))
     there = [person.pose.there for person in clip.people]
     for frame, seconds in enumerate(clip.time.tolist()):
-        rr.set_time_seconds("time", seconds, recording=recording)
-        rr.set_time_sequence("frame", frame, recording=recording)
+        rr.set_time("time", duration=seconds, recording=recording)
+        rr.set_time("frame", sequence=frame, recording=recording)
         for number, person in enumerate(clip.people):
             pose = person.pose
             if there[number][frame]:

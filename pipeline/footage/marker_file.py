@@ -62,7 +62,7 @@ def read_markers(path: Path) -> Markers:
         raise PosepipeError(f"{path} cannot be read as a reference: its times do not rise")
     used = weights != 0
     joint = np.einsum("jm,fmc->fjc", weights, np.nan_to_num(points))
-    lost = (used & ~np.isfinite(points).all(-1)[:, None]).any(-1)
+    lost = (used & ~np.all(np.isfinite(points), -1)[:, None]).any(-1)
     return Markers(time, np.where(lost[..., None], np.nan, joint) * UNITS_M.get(unit, 1.0))
 
 

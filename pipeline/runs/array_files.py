@@ -49,18 +49,18 @@ def write_poses(path: Path, pose: ViewPoses | FusedPoses, provenance: dict[str, 
         "root_camera": camera,
         "provenance": json.dumps({"posepipe": version("posepipe"), **provenance}, sort_keys=True),
     }
+    content: dict[str, Any] = {
+        "joint_names": np.array(skeleton.joints),
+        "bones": skeleton.bone_indices,
+        "take_names": np.array(pose.takes),
+        **{name: array for name, array in arrays.items() if array is not None},
+        **{name: np.array(text) for name, text in texts.items()},
+    }
     making = path.with_name(f".making-{path.name}")
     with writing_to(path):
         try:
             with making.open("wb") as file:
-                np.savez(
-                    file,
-                    joint_names=np.array(skeleton.joints),
-                    bones=skeleton.bone_indices,
-                    take_names=np.array(pose.takes),
-                    **{name: array for name, array in arrays.items() if array is not None},
-                    **{name: np.array(text) for name, text in texts.items()},
-                )
+                np.savez(file, **content)
             making.replace(path)
         finally:
             making.unlink(missing_ok=True)
@@ -151,7 +151,7 @@ def written_folders(out: Path) -> tuple[tuple[Path, ...], tuple[Path, ...]]:
     views = (
         _take_folder(out, names[number]) / view_name(view)
         for number in np.unique(take)
-        for view in np.flatnonzero(seen[take == number].any(0))
+        for view in np.flatnonzero(seen[take == number].any(0)).tolist()
     )
     return tuple(views), tuple(_take_folder(out, names[number]) for number in np.unique(take))
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -195,10 +196,10 @@ def _predictions(prediction: Path) -> list[Path]:
 
 def save_clusters(path: Path, training: Path) -> Path:
     """Write the centroids of the true poses of a keypoint file, for mPSS at 50 and 100 clusters."""
-    found = read_clusters(training)
+    named: dict[str, Any] = {f"centroids_{count}": found for count, found in read_clusters(training).items()}
     path.parent.mkdir(parents=True, exist_ok=True)
     with writing_to(path), path.open("wb") as file:
-        np.savez(file, **{f"centroids_{count}": centroids for count, centroids in found.items()})
+        np.savez(file, **named)
     return path
 
 

@@ -52,7 +52,7 @@ def rotate_cameras(fused: FusedPoses, copies: int, seed: int) -> FusedPoses:
         here = np.flatnonzero(np.asarray(fused.take) == take)
         up, chance = _upright(fused, here), np.random.default_rng([seed, take])
         for copy in range(copies):
-            there, shape = (1 + copy) * recorded + here, fused.root.shape[1]
+            there, shape = (1 + copy) * recorded + here, fused.root.shape[1:2]
             angle = 2 * np.pi * (copy + chance.uniform(size=shape)) / copies
             pitch = np.radians(chance.uniform(-LARGEST_PITCH_DEG, LARGEST_PITCH_DEG, shape))
             R = _rotations(pitch, np.eye(3)[0]) @ fused.camera_from_rig[here] @ _rotations(angle, up)

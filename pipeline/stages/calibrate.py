@@ -183,7 +183,7 @@ def _link(
     points: Array, confidence: Array, tolerance: Array, pair: tuple[int, int], skeleton: Skeleton
 ) -> Link | None:
     """Relative pose of two cameras from all joints that both see, and how long it makes the torso."""
-    both = (confidence[:, pair] > 0).all(1)  # (T, J)
+    both = np.all(confidence[:, pair] > 0, 1)  # (T, J)
     if both.sum() < MIN_JOINTS:
         return None
     first, second = points[:, pair[0]], points[:, pair[1]]

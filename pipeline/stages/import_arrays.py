@@ -83,7 +83,7 @@ def read_true_poses(source: SourceFile, skeleton: str) -> TruePoses:
 def _poses(file: KeypointFile, wanted: str) -> tuple[np.ndarray, np.ndarray, Skeleton]:
     """Keypoints (S, V, J, 2) and confidences (S, V, J) of a skeleton, 0 where missing."""
     keypoint = file.array("keypoint", "samples", "views", "joints", 2).astype(np.float32)
-    found = np.isfinite(keypoint).all(-1)
+    found = np.all(np.isfinite(keypoint), -1)
     confidence = found.astype(np.float32)
     if "confidence" in file:
         said = file.array("confidence", *found.shape).astype(np.float32)

@@ -28,7 +28,7 @@ HALF_TRUSTED = 0.05
 @stage(version=1)
 def label_from_fused(fused: FusedPoses) -> Labels:
     """Fused poses as labels (S, V, J, 3); joints and views that are not trusted have none."""
-    there = np.isfinite(fused.root).all(-1)[..., None]
+    there = np.all(np.isfinite(fused.root), -1)[..., None]
     joint = fused.joint_in_camera + fused.root[:, :, None]
     trust = fused.trusted / (1 + np.square(fused.deviation / HALF_TRUSTED))
     return Labels(

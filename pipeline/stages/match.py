@@ -67,7 +67,7 @@ def disagreement(
         time: (T) s.
     """
     pose, seen = (np.stack(arrays, 1) for arrays in zip(first, second, strict=True))
-    both = seen.all(1)
+    both = np.all(seen, 1)
     shared = np.flatnonzero(both.mean(1) >= MIN_JOINTS)
     period = float(np.median(np.diff(time))) if len(time) > 1 else 1.0
     if len(shared) < 5 or len(shared) * period < MIN_SHARED_S:

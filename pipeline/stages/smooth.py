@@ -115,7 +115,7 @@ def _moving(
     """
     near = _near(np.asarray(pose.time), np.isfinite(points).all((1, 2)), settings.max_gap_s)
     raw, time = np.asarray(points[near], np.float64), np.asarray(pose.time[near])
-    there = np.isfinite(raw).all((1, 2))
+    there = np.all(np.isfinite(raw), (1, 2))
     outlying = _rejected(time, raw, there, OUTLIER_FLOOR * size, settings)
     moving, new = _filled(time, raw, there[:, None] & ~outlying, settings.max_gap_s)
     weight = np.where(new, 0, weight[near]).astype(np.float64)

@@ -274,6 +274,6 @@ def _predicted(method: Method, data: Batch, more: OnDemand, sample: Tensor, view
 def _average(tensors: list[Tensor], launch: Launch) -> None:
     """Replace tensors by their mean over all processes."""
     if launch.processes > 1:
-        from mmengine.dist import all_reduce_params
-
-        all_reduce_params(tensors, op="mean")
+        for tensor in tensors:
+            torch.distributed.all_reduce(tensor)
+            tensor /= launch.processes

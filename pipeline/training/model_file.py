@@ -13,6 +13,7 @@ import torch
 
 from ...models.method import Method, MethodSettings
 from ...models.networks.feet import FootLifter
+from ...models.networks.openmmlab import MissingPartError
 from ...models.networks.refinement import RefinementUnit
 from ...models.skeleton import H36M17_FEET, SKELETONS
 from ..arrays import HandOver
@@ -161,12 +162,16 @@ class Model(HandOver):
         """The network with its trained weights, ready to predict.
 
         Raises:
-            PosepipeError: a method or skeleton that this version does not know, or weights that do not fit.
+            PosepipeError: a method or skeleton that this version does not know, weights that do not fit, or a network
+                of pictures where MMPose is not installed.
         """
         kind = method_class(self.method)
         if self.skeleton not in SKELETONS:
             raise PosepipeError(f"the model's skeleton {self.skeleton!r} is unknown; known: {', '.join(SKELETONS)}")
-        method = kind(SKELETONS[self.skeleton], self.settings)
+        try:
+            method = kind(SKELETONS[self.skeleton], self.settings)
+        except MissingPartError as error:
+            raise PosepipeError(f"the model is a network of pictures, which mmpose builds: {error}") from error
         try:
             method.load_state_dict(self.state)
         except RuntimeError as error:

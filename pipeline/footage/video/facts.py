@@ -55,10 +55,11 @@ def probe(path: Path, mirrored: bool = False) -> Frames:
         first = packets.first
         if first is None:
             raise PosepipeError(f"{path} holds no readable picture; is it damaged or still being written?")
-        stated = stream.average_rate or stream.guessed_rate or Fraction(30)
-        unit = stream.time_base or 1 / stated
+        rates = [Fraction(rate) for rate in (stream.average_rate, stream.guessed_rate) if rate]
+        stated = rates[0] if rates else Fraction(30)
+        unit = Fraction(stream.time_base) if stream.time_base else 1 / stated
         times = packets.times(unit, stated)
-        rate = rate_of(times.time, (stream.average_rate, stream.guessed_rate), float(unit))
+        rate = rate_of(times.time, rates, float(unit))
         timecode_s = timecode_seconds(_timecode(container), stated)
         late_s = max(packets.before_s(times), 0.0)  # in which nothing can be decoded
         missing_s = _missing_s(container, stream, times, envelope.end_s if sound else None, 1 / float(rate))

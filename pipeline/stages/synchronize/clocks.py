@@ -50,7 +50,7 @@ def solve_clocks(links: Sequence[Link], cameras: int, given: Mapping[int, float]
     given = dict(given) or {0: 0.0}
     free = [camera for camera in range(cameras) if camera not in given]
     column = {camera: 2 * index for index, camera in enumerate(free)}
-    x = np.zeros(2 * len(free))  # offset in s and drift of each free camera
+    x: np.ndarray = np.zeros(2 * len(free))  # offset in s and drift of each free camera
     prior = np.diag(np.tile([0.0, USUAL_DRIFT**-2], len(free)))
     weights = [np.ones(len(link.time)) for link in links]
     H = prior + 1e-9 * np.eye(len(x))

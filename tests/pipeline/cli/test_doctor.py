@@ -18,7 +18,7 @@ def test_findings_are_one_line_each() -> None:
     assert findings["posepipe"] == version("posepipe")
     assert findings["torch"] == version("torch")
     assert "cpu" in findings["devices"]
-    assert "imageio-ffmpeg" in findings["ffmpeg"]
+    assert "av" in findings["ffmpeg"]
     assert {"blazepose detector", "mmpose detector"} <= set(findings)
     assert all(finding and "\n" not in finding for finding in findings.values())
 

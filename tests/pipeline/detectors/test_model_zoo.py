@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from posepipe.pipeline.detectors import model_zoo
+from posepipe.models.networks import openmmlab_packages
 from posepipe.pipeline.detectors.model_zoo import find_checkpoint, find_config, find_config_of, status, why_not
 from posepipe.pipeline.errors import PosepipeError
 
@@ -70,7 +70,7 @@ def test_looks_into_the_folder_for_models(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_says_why_mmpose_cannot_run(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert why_not() is None
-    monkeypatch.setattr(model_zoo, "_PACKAGES", ("torch", "no_such_package"))
-    assert why_not() == "not installed: no_such_package"
-    assert status() == "mmpose cannot run, because not installed: no_such_package"
+    monkeypatch.setattr(openmmlab_packages, "_MODULES", ("torch", "no_such_package"))
+    assert why_not() == "not installed: no_such_package (posepipe models install-mmpose installs them)"
+    assert status() == f"mmpose cannot run, because {why_not()}"
     assert find_checkpoint(tmp_path) is None

@@ -17,10 +17,10 @@ from posepipe.pipeline.detectors.model_zoo import find_config
 from posepipe.pipeline.detectors.person_boxes import BoxesFromModel
 from posepipe.pipeline.errors import PosepipeError
 
-from mmdet.apis import inference_detector, init_detector  # isort: skip  (importable only after ours)
-from mmpose.apis import inference_bottomup, init_model  # isort: skip
+from mmpose.apis import inference_bottomup, init_model  # isort: skip  (importable only after ours)
 
-RTMDET = Path(backend.mmdet.__file__).parent / ".mim" / "configs" / "rtmdet" / "rtmdet_tiny_8xb32-300e_coco.py"
+mmdetection = backend.mmdetection()
+RTMDET = Path(mmdetection.__file__).parents[1] / ".mim" / "configs" / "rtmdet" / "rtmdet_tiny_8xb32-300e_coco.py"
 RTMO = "rtmo-t_8xb32-600e_body7-416x416"
 
 
@@ -43,9 +43,9 @@ def same_boxes(found: np.ndarray, box: np.ndarray, score: np.ndarray) -> None:
 def test_a_person_detector_gives_the_people_that_mmdetection_finds(image: np.ndarray, tmp_path: Path) -> None:
     torch.manual_seed(0)
     with backend.quiet():
-        model = init_detector(str(RTMDET), None, device="cpu")
+        model = mmdetection.init_detector(str(RTMDET), None, device="cpu")
         model.bbox_head.rtm_cls[0].bias.data[0] += 1  # people are a little likelier than the other classes
-        found = inference_detector(model, image).pred_instances
+        found = mmdetection.inference_detector(model, image).pred_instances
     boxes = BoxesFromModel(RTMDET, weights(model, tmp_path / "rtmdet.pth"))
     people = found[found.labels == 0]
     same_boxes(boxes.look(image), people.bboxes.numpy(), people.scores.numpy())

@@ -18,6 +18,7 @@ from footage import seen
 from posepipe.models.method import Batch, Method, MethodSettings, Phase, Prediction, View
 from posepipe.pipeline.arrays import Samples
 from posepipe.pipeline.errors import PosepipeError
+from posepipe.pipeline.runtime import launcher
 from posepipe.pipeline.runtime.cache import Cache
 from posepipe.pipeline.runtime.launcher import ALONE, Launch, this_launch, together
 from posepipe.pipeline.settings import TrainModelSettings, method_class
@@ -291,6 +292,20 @@ def test_processes_that_do_not_know_where_to_meet_say_so(no_launcher: None, monk
         pass
 
 
+def test_slurm_is_asked_where_to_meet(no_launcher: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SLURM_PROCID", "0")
+    monkeypatch.setenv("SLURM_STEP_NUM_TASKS", "2")
+    monkeypatch.setenv("SLURM_STEP_NODELIST", "node[7-8]")
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(PosepipeError, match=r"Slurm does not say .* set MASTER_ADDR"), together("cpu"):
+        pass
+    (tmp_path / "scontrol").write_text(
+        '#!/bin/sh\n[ "$*" = "show hostnames node[7-8]" ] && echo node7 && echo node8\n'
+    )
+    (tmp_path / "scontrol").chmod(0o755)
+    assert launcher._first_host_of_slurm() == "node7"
+
+
 TOGETHER = """
 import sys
 sys.path[:0] = sys.argv[1:3]
@@ -298,6 +313,7 @@ from pathlib import Path
 import torch
 from test_train import CANONPOSE, samples
 from posepipe.pipeline.runtime.cache import Cache
+from posepipe.pipeline.runtime import launcher
 from posepipe.pipeline.runtime.launcher import this_launch
 from posepipe.pipeline.settings import TrainModelSettings, method_class
 from posepipe.pipeline.stages.train import train_model
@@ -315,8 +331,8 @@ torch.save({"state": model.state, "losses": model.losses}, out / f"{launch.rank}
 def test_two_processes_train_one_model(tmp_path: Path) -> None:
     script, here = tmp_path / "together.py", Path(__file__).parent
     script.write_text(TOGETHER)
-    launcher = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0", "--standalone")
-    command = [sys.executable, *launcher, str(script), str(here), str(here.parents[1]), str(tmp_path)]
+    started = ("-m", "torch.distributed.run", "--nproc-per-node", "2", "--master-port", "0", "--standalone")
+    command = [sys.executable, *started, str(script), str(here), str(here.parents[1]), str(tmp_path)]
     done = subprocess.run(
         command, capture_output=True, text=True, timeout=120, env={**os.environ, "OMP_NUM_THREADS": "1"}
     )
