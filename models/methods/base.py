@@ -5,6 +5,7 @@ Wandt et al., CanonPose (CVPR 2021), Fig. 3; the mirror quotient (``handedness``
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, Literal
 
@@ -43,6 +44,14 @@ _LEARNING_RATE_DROPS = (0.3, 0.6, 0.9)
 
 _WEIGHT_DECAY = 1e-5
 
+FEWEST_EPOCHS = 8
+"""A training of fewer epochs has as many steps as the least of so many.
+
+*Measured* on 50 instants of four real cameras, ten seeds, as PMPJPE to the poses of 64 epochs: 225 to 275 mm after 25
+steps, as near to the mirror image as to the truth, so that knees and noses tell front from back by chance, and often
+wrongly; after 100 steps it depends on the seed; after 200 all are right, 35 to 75 mm.
+"""
+
 _PRIORS = {"hinge": 0.3, "bones": 1.0}
 """Weights beside a reprojection loss of about 0.4."""
 
@@ -72,7 +81,12 @@ class CanonicalSettings(MethodSettings):
         description="share of the epochs over which camera_weight grows, because cameras of flat poses mean little",
     )
     epochs: int = Field(32, ge=1, description="passes over the training instants")
-    min_steps: int = Field(25, ge=1, description="least number of steps per epoch, for short footage")
+    min_steps: int = Field(
+        25,
+        ge=1,
+        description="least number of steps per epoch, for short footage; trainings of fewer than 8 epochs have the "
+        "steps of 8",
+    )
     batch_size: int = Field(128, ge=1, description="synchronised instants per step")
     width: int = Field(512, ge=1, description="units of a hidden layer")
     layer_norm: bool = Field(True, description="residual blocks with layer norm")
@@ -121,9 +135,10 @@ class CanonicalMethod(Method):
         """A phase with the optimiser, schedule and priors of the settings.
 
         Args:
-            settled: poses are no longer flat when it begins.
+            settled: poses are no longer flat when it begins, and left and right are told apart.
         """
         settings = self.settings
+        fewest = epochs if settled else max(epochs, FEWEST_EPOCHS)
         return Phase(
             name=name,
             epochs=epochs,
@@ -134,7 +149,7 @@ class CanonicalMethod(Method):
             weight_decay=_WEIGHT_DECAY,
             schedule=settings.schedule,
             milestones=tuple(round(drop * epochs) for drop in _LEARNING_RATE_DROPS),
-            min_steps=settings.min_steps,
+            min_steps=math.ceil(settings.min_steps * fewest / epochs),
             ramps={} if settled else {"camera": settings.camera_ramp},
         )
 

@@ -47,6 +47,7 @@ class CanonPose(CanonicalMethod):
     """A canonical 3D pose and a camera rotation from one 2D pose, consistent over views."""
 
     Settings = CanonPoseSettings
+    version = 2
     settings: CanonPoseSettings
 
     @classmethod

@@ -97,6 +97,7 @@ class CVSF(CanonicalMethod):
     """CanonPose, cross-view self-fusion, and a second lifting with shared weights."""
 
     Settings = CVSFSettings
+    version = 2
     settings: CVSFSettings
     refinable: Tensor
 

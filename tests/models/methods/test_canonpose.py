@@ -328,6 +328,14 @@ def test_the_published_recipe_is_the_paper() -> None:
     assert CanonPoseSettings(**settings.model_dump()) == settings
 
 
+@pytest.mark.parametrize("epochs", [1, 2, 3, 7, 8, 32])
+def test_short_trainings_have_the_steps_that_tell_left_from_right(epochs: int) -> None:
+    (phase,) = small_method(epochs=epochs, min_steps=25).phases()
+    assert 200 <= phase.min_steps * min(epochs, 8) < 200 + epochs
+    (published,) = small_method(recipe="published").phases()
+    assert published.min_steps == 1
+
+
 def test_the_weight_of_cameras_grows_in_our_recipe_only() -> None:
     (phase,) = small_method(epochs=8, camera_weight=0.4, camera_ramp=0.5).phases()
     assert [phase.weights_in(epoch)["camera"] for epoch in range(8)] == pytest.approx([0.1, 0.2, 0.3] + [0.4] * 5)
