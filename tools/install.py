@@ -79,7 +79,8 @@ def choose(pythons: list[str], cuda: bool) -> Installer:
     for python in pythons:
         tried = [Installer(python), *([Installer(python, PIP_EXTRA_INDEX_URL=lists)] if cpu else [])]
         if shutil.which("uv"):
-            tried.insert(0, Installer(python, uv=True, UV_TORCH_BACKEND="auto"))
+            asked = os.environ.get("POSEPIPE_TORCH") == "cuda"  # then what the package index has, as with pip
+            tried.insert(0, Installer(python, uv=True, **({} if asked else {"UV_TORCH_BACKEND": "auto"})))
         for installer in tried:
             if installer.has_torch(cuda):
                 return installer
@@ -108,7 +109,10 @@ def found() -> list[str]:
 def version_of(python: str) -> str:
     """Such as "3.12"; empty if the program does not run or cannot make environments."""
     command = [python, "-c", "import ensurepip, sys; print('{}.{}'.format(*sys.version_info))"]
-    return subprocess.run(command, check=False, capture_output=True, text=True).stdout.strip()
+    try:
+        return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    except (OSError, subprocess.CalledProcessError):
+        return ""
 
 
 def main() -> None:
