@@ -52,7 +52,8 @@ def body_size(pose: np.ndarray, skeleton: Skeleton) -> np.ndarray:
     ]
     chain = length("head", "thorax") + length("thorax", "pelvis") + (legs[0] + legs[1]) / 2
     top = 1.0 if "head" in skeleton.joints else EAR_HEIGHT
-    return total * np.nanmedian(chain / total) / (top - ANKLE_HEIGHT)
+    known = (chain / total)[np.isfinite(chain / total)]
+    return total * (np.median(known) if len(known) else np.nan) / (top - ANKLE_HEIGHT)
 
 
 def unit_of_stature(stature: float) -> str | None:

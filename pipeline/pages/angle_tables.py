@@ -18,19 +18,15 @@ POINTS = 80
 
 
 def angle_table(poses: Mapping[str, Pose3D]) -> list[dict[str, Any]]:
-    """A row per angle that is known, with a cell per clip; all curves of a row have the same scale.
+    """A row per angle with a cell per clip, empty where that has no feet; all curves of a row have the same scale.
 
     Args:
         poses: by the clip's name.
     """
-    clips = [by_joint(joint_angles(pose.joint, SKELETONS[pose.skeleton])) for pose in poses.values()]
-    known = [name for name in (clips[0] if clips else ()) if any(_is_known(clip[name]) for clip in clips)]
-    return [_angle_row(name, [clip[name] for clip in clips]) for name in known]
-
-
-def _is_known(sides: dict[str, np.ndarray]) -> bool:
-    """Whether an angle is defined in any frame, on either side."""
-    return any(np.isfinite(angle).any() for angle in sides.values())
+    found = [pose.without_missing_feet for pose in poses.values()]
+    clips = [by_joint(joint_angles(pose.joint, SKELETONS[pose.skeleton])) for pose in found]
+    names = dict.fromkeys(name for clip in clips for name in clip)
+    return [_angle_row(name, [clip.get(name, {}) for clip in clips]) for name in names]
 
 
 def _angle_row(name: str, clips: list[dict[str, np.ndarray]]) -> dict[str, Any]:
