@@ -81,6 +81,8 @@ class Detections(HandOver):
     skeleton: str
     confidence_kind: str
     detector: str
+    colours: Annotated[np.ndarray | None, Dims("person colour", "float32", "1")] = None
+    """Histograms of what each wears (``models.body.clothes``), NaN where it cannot be seen; None without pictures."""
 
 
 @dataclass(frozen=True)
