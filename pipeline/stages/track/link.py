@@ -187,11 +187,8 @@ def _cut_where_clothes_change(found: Detections, pieces: list[np.ndarray]) -> li
         gain = misfit(before, after) - np.nanmin(np.concatenate(theirs, 1), 1, initial=np.inf)
         places = []
         while len(gain) and (place := int(np.argmax(np.nan_to_num(gain)))) and gain[place] > CHANGED:
-            around = np.abs(time - time[place]) < WORN_S
-            gain[around] = 0
-            first = int(np.argmax(around))
-            nearer = unlikeness(colours[around], after[place]) - unlikeness(colours[around], before[place])
-            places.append(first + int(np.argmax(np.cumsum(np.nan_to_num(nearer)))) + 1)
+            places.append(place)
+            gain[np.abs(time - time[place]) < WORN_S] = 0
         cut += np.split(piece, sorted(places))
     return cut
 
