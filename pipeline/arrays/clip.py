@@ -106,6 +106,8 @@ class Detections(HandOver):
     detector: str
     damaged: int = 0
     """Pictures that the decoder found damaged or missing."""
+    colours: Annotated[np.ndarray | None, Dims("person colour", "float32", "1")] = None
+    """Histograms of what each wears (``models.body.clothes``), NaN where it cannot be seen; None without pictures."""
 
 
 @dataclass(frozen=True)

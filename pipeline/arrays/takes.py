@@ -50,10 +50,21 @@ class Timeline(HandOver):
 class Athletes(HandOver):
     """Who is who across the cameras of a take; in order of their scores in all cameras together."""
 
-    person: Annotated[np.ndarray, Dims("athlete camera", "int32", "identity")]
-    """The identity that each camera's ``Identities`` give; -1 where a camera does not show somebody."""
+    person: Annotated[np.ndarray, Dims("athlete camera piece", "int32", "identity")]
+    """The identities that each camera's ``Identities`` give, several where it lost sight of somebody; -1 for none."""
     agreement: Annotated[np.ndarray, Dims("athlete camera", "float32", "1")]
     """How well a camera agrees that it shows the same person as the others (``match_people``); NaN if alone."""
+
+
+@dataclass(frozen=True)
+class Exchanges(HandOver):
+    """Stretches in which a camera takes two athletes of a take for each other."""
+
+    camera: Annotated[np.ndarray, Dims("stretch", "int32", "camera index")]
+    start: Annotated[np.ndarray, Dims("stretch", "int32", "frame index")]
+    end: Annotated[np.ndarray, Dims("stretch", "int32", "frame index, exclusive")]
+    one: Annotated[np.ndarray, Dims("stretch", "int32", "athlete index")]
+    other: Annotated[np.ndarray, Dims("stretch", "int32", "athlete index")]
 
 
 @dataclass(frozen=True)

@@ -10,6 +10,7 @@ import typer
 from .clips import batch, infer
 from .models import install_mmpose, list_models, path_of_model, pull_models
 from .morph import fit_morph
+from .people import people
 from .results import evaluate, export
 from .terminal import spoken
 from .training import fit
@@ -23,7 +24,7 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-for command in (fit, infer, batch, export, evaluate, status, clean, doctor):
+for command in (fit, infer, batch, people, export, evaluate, status, clean, doctor):
     app.command()(spoken(command))
 
 models = typer.Typer(

@@ -24,7 +24,11 @@ Config = Annotated[Path | None, typer.Option(help="TOML file with settings, such
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 Exports = Annotated[str, typer.Option("--export", help=f"Result files per clip: {', '.join(EXPORTERS)}.")]
 Person = Annotated[
-    str | None, typer.Option(help="The athlete: main, largest, longest, or a number as in result files, e.g. 1.")
+    str | None,
+    typer.Option(
+        help="The athlete: main, largest, longest, a number as in result files, e.g. 1, or a place where the athlete "
+        "is, e.g. cam1@12.5s:640,360 (posepipe people shows everybody)."
+    ),
 ]
 Everybody = Annotated[str | None, typer.Option("--people", help="one: the athlete only; all: everybody.")]
 Precision = Annotated[

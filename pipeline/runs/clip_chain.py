@@ -32,7 +32,7 @@ from ..stages.place_root import place_root
 from ..stages.scan import find_parts
 from ..stages.sides import describe_swaps
 from ..stages.smooth import make_motion
-from ..stages.track import track_athlete, track_people
+from ..stages.track.stage import track_athlete, track_people
 from .results import about
 
 if TYPE_CHECKING:

@@ -29,18 +29,8 @@ from .fit_model import (
 )
 from .fit_report import Findings, report_of
 from .fit_run import FitRun, Stopped
-from .fit_takes import (
-    check_views,
-    crop_pictures,
-    cut_takes,
-    detect_people,
-    identify_people,
-    map_people,
-    match_athletes,
-    mend_takes,
-    open_clips,
-    synchronize_takes,
-)
+from .fit_takes import crop_pictures, find_people, mend_takes
+from .people.athletes import check_place, choose_athletes, match_takes
 from .results import Fit, model_of, remove_other_results
 from .up_to_date import FitRequest, digest_of
 
@@ -112,27 +102,12 @@ def fit(
 def _all_stages(run: FitRun, title: str) -> Fit:
     """The pipeline: from cameras to pages, stage by stage."""
     method = prepare(run)
+    check_place(run)
     chain = ClipChain(run.place.cache, run.settings, method.morph)
 
-    # every camera by itself
-    clips = open_clips(run, chain)
-    run.reached("frames")
-    clips, found = detect_people(run, chain, clips)
-    run.reached("detect")
-    people, everybody = identify_people(chain, clips, found)
-    run.reached("track")
-    everybody = map_people(chain, everybody)
-    run.reached("morph")
-
-    # the cameras of every take together
-    timelines = synchronize_takes(run, clips, everybody)
-    check_views(run, everybody, timelines)
-    run.reached("synchronize")
-    if (run.settings.from_s, run.settings.to_s) != (None, None):
-        clips, found, timelines = cut_takes(run, chain, clips, found, timelines)
-        people, everybody = identify_people(chain, clips, found)
-        everybody = map_people(chain, everybody)
-    athletes, tracks = match_athletes(run, people, everybody, timelines)
+    # every camera by itself, then the cameras of every take together
+    clips, seen, timelines = find_people(run, chain)
+    athletes, tracks = choose_athletes(run, seen, match_takes(run, seen, timelines), timelines)
     run.reached("match")
     pictures = crop_pictures(run, method, clips, athletes, tracks)
     run.reached("crop")
@@ -140,7 +115,7 @@ def _all_stages(run: FitRun, title: str) -> Fit:
     run.reached("sides")
 
     # all takes together
-    moving = moving_takes(run, everybody, athletes, tracks, timelines)
+    moving = moving_takes(run, seen.everybody, athletes, tracks, timelines)
     cameras = unknown_cameras(run, athletes, clips)
     samples = sample_takes(run, method, athletes, tracks, timelines, moving)
     run.reached("samples")
@@ -150,13 +125,13 @@ def _all_stages(run: FitRun, title: str) -> Fit:
     run.reached("label")
     trained = train(run, method, training_set, rig, labels, pictures, athletes)
     run.lead()
-    model = publish_model(run, method, trained, samples.training, [each.detector for each in found.values()])
+    model = publish_model(run, method, trained, samples.training, [each.detector for each in seen.found.values()])
     run.reached("train")
     model = refine(run, method, model)
     run.reached("refine")
 
     # every view by itself, and all views of a take
-    origin = Origin(run.place.source(run.place.folder / "model.pt"), model, found)
+    origin = Origin(run.place.source(run.place.folder / "model.pt"), model, seen.found)
     views = list_views(run, method, athletes, clips, samples.training, rig)
     lifted = lift_views(run, views, tracks, pictures.crops, model)
     run.reached("lift")

@@ -16,7 +16,7 @@ from .checks import Prepared
 from .clip_chain import ClipChain, Opened
 from .fit_model import trained_with
 from .fit_run import FitRun
-from .fit_takes import Athlete
+from .people.athletes import Athlete
 from .results import provenance, write_results
 
 if TYPE_CHECKING:

@@ -20,7 +20,7 @@ from ..stages.smooth import make_motion
 from .clip_chain import Opened
 from .fit_clips import Origin
 from .fit_run import FitRun
-from .fit_takes import Athlete
+from .people.athletes import Athlete
 from .results import MULTIVIEW, provenance, write_results
 
 ROOT_CAMERA = {

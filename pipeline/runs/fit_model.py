@@ -22,7 +22,8 @@ from ..training.training_set import TrainingSet
 from .checks import Prepared
 from .clip_chain import Opened
 from .fit_run import FitRun
-from .fit_takes import Athlete, Pictures
+from .fit_takes import Pictures
+from .people.athletes import Athlete
 from .reconstruct import of_footage, reconstruct
 from .refinement import refined_model, supervision_warning
 from .results import write_model
@@ -214,6 +215,8 @@ def publish_model(run: FitRun, method: Prepared, trained: Model, samples: Sample
     trained = of_footage(trained, samples)
     repeated = (*REPEATED, *AFTER_LIFTING, *(("crop",) if "crops" in method.needs else ()))
     recipe = {name: getattr(run.settings, name).model_dump(mode="json") for name in repeated}
+    if run.settings.people.place:
+        recipe["people"]["person"] = "main"  # a place is one of these clips, and tells nothing of others
     recipe |= {"detector": "; ".join(sorted(set(detectors))), "samples": samples.key}
     model = replace(trained, recipe=recipe).with_morph(method.morph)
     verdict, sentence = (trained.handedness[name] for name in ("verdict", "sentence"))

@@ -20,7 +20,7 @@ from .clip_chain import ClipChain, Opened
 from .fit_clips import Origin
 from .fit_fused import residual_px
 from .fit_run import FitRun
-from .fit_takes import Athlete
+from .people.athletes import Athlete
 from .results import MULTIVIEW
 
 VIEW = EXPORTERS["view"].file

@@ -5,26 +5,24 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
-from pathlib import Path
 
 import numpy as np
 
 from ...models.multiview.same_view import SAME_VIEW, unlikeness
-from ..arrays import Athletes, Crops, Detections, Identities, LabelledPictures, Swaps, Timeline, Track
+from ..arrays import Crops, Detections, Identities, LabelledPictures, Swaps, Timeline, Track
 from ..detectors.choose import choose_detector
 from ..errors import PosepipeError
 from ..footage.recording import CameraClip, Take
 from ..settings import Settings
 from ..stages.crop import crop_labelled, crop_people
-from ..stages.match import SAME, match_people
 from ..stages.sides import find_swaps, mend_sides, swapped_share
 from ..stages.synchronize.agree import agree_on_person
 from ..stages.synchronize.cut import cut_timeline
 from ..stages.synchronize.stage import synchronize
-from ..stages.track import choose, shares, without_anybody
 from .checks import Prepared
 from .clip_chain import WHOLE, ClipChain, Opened, Part
 from .fit_run import FitRun
+from .people.athletes import Athlete, Seen
 from .results import about
 
 SURE = 0.3
@@ -33,45 +31,24 @@ OFTEN = 0.05
 """Share of a clip's frames with swapped sides above which there is a warning."""
 
 
-@dataclass(frozen=True)
-class Athlete:
-    """One person in a take, with their number in each camera."""
-
-    take: Take
-    number: int
-    people: tuple[int, ...]
-    """The person's number in each camera; -1 where a camera does not show them."""
-    only: bool
-    """Whether this is the only requested person of the take."""
-
-    @property
-    def name(self) -> str:
-        """Name for messages: the take, and the person if several are requested."""
-        return self.take.name if self.only else f"{self.take.name} {self.person}"
-
-    @property
-    def person(self) -> str:
-        """The name in result files."""
-        return f"person{self.number}"
-
-    @property
-    def rig(self) -> str:
-        """Label of takes and people seen by the same static cameras."""
-        if not self.take.rig:
-            return "" if self.only else f"of {self.take.name}"
-        return f"{self.take.rig}: {', '.join(camera.name for camera in self.take.cameras)}"
-
-    @property
-    def views(self) -> list[str]:
-        """Names of the views, one for each camera."""
-        who = "" if self.only else f"/{self.person}"
-        return [f"{self.take.name}/{camera.name}{who}" for camera in self.take.cameras]
-
-    def shown(self) -> list[tuple[str, str, int]]:
-        """View, name and number of each camera that shows the person."""
-        cameras = [f"{self.take.name}/{camera.name}" for camera in self.take.cameras]
-        numbered = enumerate(zip(self.views, cameras, self.people, strict=True))
-        return [(view, camera, number) for number, (view, camera, person) in numbered if person >= 0]
+def find_people(run: FitRun, chain: ClipChain) -> tuple[dict[str, Opened], Seen, dict[str, Timeline]]:
+    """The clips of all cameras, everybody in them, and the cameras of each take on one timeline."""
+    clips = open_clips(run, chain)
+    run.reached("frames")
+    clips, found = detect_people(run, chain, clips)
+    run.reached("detect")
+    people, everybody = identify_people(chain, clips, found)
+    run.reached("track")
+    everybody = map_people(chain, everybody)
+    run.reached("morph")
+    timelines = synchronize_takes(run, clips, everybody)
+    check_views(run, everybody, timelines)
+    run.reached("synchronize")
+    if (run.settings.from_s, run.settings.to_s) != (None, None):
+        clips, found, timelines = cut_takes(run, chain, clips, found, timelines)
+        people, everybody = identify_people(chain, clips, found)
+        everybody = map_people(chain, everybody)
+    return clips, Seen(found, people, everybody), timelines
 
 
 def open_clips(run: FitRun, chain: ClipChain) -> dict[str, Opened]:
@@ -134,7 +111,7 @@ def synchronize_takes(
         if any(len(each) > 1 for each in tracks):
             agreed = run.run(agree_on_person, tracks, offsets, settings=settings, subject=take.name)
             people = agreed.person.tolist()
-        followed = [_track_of(each, number) for each, number in zip(tracks, people, strict=True)]
+        followed = [each[number] for each, number in zip(tracks, people, strict=True)]
         with about(take.cameras[0].video.parent):
             inputs = frames, followed, names, offsets
             timeline = run.run(synchronize, *inputs, settings=settings, subject=take.name)
@@ -218,60 +195,6 @@ def cut_takes(
             count.append(len(here.frames.time))
         cut[take.name] = run.run(cut_timeline, timeline, first, count, subject=take.name)
     return parts, people, cut
-
-
-def match_athletes(
-    run: FitRun,
-    people: Mapping[str, Identities],
-    everybody: Mapping[str, list[Track]],
-    timelines: Mapping[str, Timeline],
-) -> tuple[list[Athlete], dict[str, Track]]:
-    """Athletes matched across each take's cameras, as requested, and their tracks by view."""
-    athletes: list[Athlete] = []
-    tracks: dict[str, Track] = {}
-    for take in run.takes:
-        here, identities = run.of(take, everybody), run.of(take, people)
-        matched = run.run(match_people, here, identities, timelines[take.name], subject=take.name)
-        for number in _wanted(run, take, matched, identities):
-            persons = tuple(matched.person[number].tolist())
-            athletes.append(Athlete(take, number, persons, not run.settings.people.everybody))
-            _check_match(run, take, matched, number)
-            tracks |= zip(athletes[-1].views, map(_track_of, here, persons), strict=True)
-    return athletes, tracks
-
-
-def _wanted(run: FitRun, take: Take, matched: Athletes, people: Sequence[Identities]) -> list[int]:
-    """Numbers of the requested people of a take."""
-    settings = run.settings.people
-    if settings.everybody:
-        shared = [number for number, persons in enumerate(matched.person) if (persons >= 0).sum() > 1]
-        if not shared:
-            raise PosepipeError(f"take {take.name}: nobody is seen by two cameras, so far as can be told")
-        return shared
-    merit = np.zeros(matched.person.shape)
-    for camera, each in enumerate(people):
-        here = matched.person[:, camera]
-        merit[:, camera] = np.where(here >= 0, shares(each, settings.person)[here], 0)
-    with about(Path(take.name)):
-        return [choose(merit.sum(1), settings.person)]
-
-
-def _track_of(tracks: Sequence[Track], person: int) -> Track:
-    """The track of a person by their number in a camera, empty if that is -1."""
-    return tracks[person] if person >= 0 else without_anybody(tracks[0])
-
-
-def _check_match(run: FitRun, take: Take, matched: Athletes, number: int) -> None:
-    """Warn of cameras that do not show an athlete, or may show another person."""
-    agreements = zip(take.cameras, matched.person[number], matched.agreement[number], strict=True)
-    for camera, one, agreement in agreements:
-        if one < 0:
-            run.warn(f"{camera.video} does not show person {number} of take {take.name}, so far as can be told")
-        elif agreement < 1 - SAME:
-            run.warn(
-                f"{camera.video} agrees with the other cameras of take {take.name} on person {number} by "
-                f"{max(agreement, 0):.2f} of 1 only; does it show somebody else?"
-            )
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ from ..settings import (
 from ..stages.crop import crop_people
 from ..stages.lift import check_intrinsics, lift_poses
 from ..stages.sides import find_swaps, mend_sides
-from ..stages.track import choose, shares
+from ..stages.track.choose import choose, find_at, shares
 from ..training.model_file import Model
 from .clip_chain import ClipChain, Opened, check_part, check_whole
 from .infer_arrays import infer_arrays
@@ -182,7 +182,7 @@ class _OneClip:
         camera = self.camera(opened)
         trained_with, lifting = self.trained_with(camera), self.lifting
         poses, people = {}, self.chain.identify(opened, found, name)
-        for number in self.wanted(people):
+        for number in self.wanted(found, people):
             track = self.chain.map_joints(self.chain.follow(opened, found, people, number, name), name)
             crops: Crops | None = None
             if "crop" in self.model.recipe:
@@ -214,11 +214,23 @@ class _OneClip:
         known = found if stated is not None or self.asked.clip.calibration is not None else None
         return known.anywhere if known is not None and self.model.lifts_with_intrinsics else None
 
-    def wanted(self, people: Identities) -> list[int]:
-        """Numbers of the people whose poses are wanted."""
-        settings = self.chain.settings.people
-        one = choose(shares(people, settings.person), settings.person)
-        return list(range(len(people.score))) if settings.everybody else [one]
+    def wanted(self, found: Detections, people: Identities) -> list[int]:
+        """Numbers of the people whose poses are wanted.
+
+        Raises:
+            PosepipeError: a person who does not exist, or a place where nobody is.
+        """
+        settings, count = self.chain.settings.people, len(people.score)
+        if settings.everybody:
+            return list(range(count))
+        if (place := settings.place) is None:
+            return [choose(shares(people, settings.person), settings.person)]
+        if place.camera not in ("", self.name, self.asked.clip.name):
+            raise PosepipeError(
+                f"person {settings.person}: there is no camera {place.camera!r}; the clip is {self.name}, whose name "
+                "need not be said"
+            )
+        return [find_at(place, found, people, [f"person {number}" for number in range(count)])]
 
 
 def find_model(clip: Path) -> Path:

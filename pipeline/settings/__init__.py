@@ -12,6 +12,7 @@ from .clip import (
     MorphSettings,
     PeopleSettings,
     PictureSettings,
+    Place,
     TrackSettings,
     changed_detection,
 )
@@ -41,8 +42,9 @@ from .whole import AFTER_LIFTING, OF_CLIP, REPEATED, Settings, load_settings, se
 __all__ = [
     "AFTER_LIFTING", "CAMERA_NEEDS", "FROM_JOINTS", "FROM_VIEWS", "OF_CLIP", "REPEATED", "UNKEYED",
     "CalibrateSettings", "CropSettings", "DetectSettings", "FuseSettings", "KeypointSettings", "LabelSettings",
-    "LiftSettings", "MorphSettings", "MotionSettings", "PeopleSettings", "PictureSettings", "RefineModelSettings",
-    "RefineSettings", "RootSettings", "SampleSettings", "Segment", "Settings", "SideSettings", "StageSettings",
+    "LiftSettings", "MorphSettings", "MotionSettings", "PeopleSettings", "PictureSettings", "Place",
+    "RefineModelSettings", "RefineSettings", "RootSettings", "SampleSettings", "Segment", "Settings", "SideSettings",
+    "StageSettings",
     "SynchronizeSettings", "TrackSettings", "TrainModelSettings", "TrainSettings",
     "changed_detection", "check_extension", "check_name", "find_extension", "forget_extensions", "load_place",
     "load_settings", "method_class", "method_needs", "method_settings", "names_of", "nested", "packages", "parse",

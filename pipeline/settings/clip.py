@@ -2,13 +2,20 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import ConfigDict, Field
+from pydantic import ConfigDict, Field, field_validator
+from pydantic_core import PydanticCustomError
 
 from ...models.skeleton import SKELETONS
 from .base import UNKEYED, StageSettings
+
+_NUMBER = r"\d+(?:\.\d+)?"
+_WORD = re.compile("main|largest|longest|[0-9]+")
+_PLACE = re.compile(rf"(?:(?P<camera>.+)@)?(?P<time>{_NUMBER})s:(?P<x>{_NUMBER}),(?P<y>{_NUMBER})")
 
 
 class DetectSettings(StageSettings):
@@ -78,16 +85,49 @@ class TrackSettings(StageSettings):
     slow_motion: float = Field(1.0, ge=0.01, le=1000, description="how many times slower than life the clip plays")
 
 
+@dataclass(frozen=True)
+class Place:
+    """Where somebody is at a moment: at a point of a camera's pictures."""
+
+    camera: str
+    """Its name; empty for that of the only clip."""
+    time_s: float
+    """In the clip's own time."""
+    x: float
+    y: float
+
+    @property
+    def words(self) -> str:
+        """The place without the camera."""
+        return f"{self.x:g},{self.y:g} at {self.time_s:g} s"
+
+
 class PeopleSettings(StageSettings):
     """Whose poses are wanted."""
 
     person: str = Field(
         "main",
-        pattern="^(main|largest|longest|[0-9]+)$",
         coerce_numbers_to_str=True,
-        description="the athlete: main, largest, longest, or a number, 0 being main",
+        description="the athlete: main, largest, longest, a number, 0 being main, or a place: whoever is there then, "
+        "as cam1@12.5s:640,360 in px of the camera's pictures",
     )
     everybody: bool = Field(False, description="poses of all people who are tracked, not of the athlete only")
+
+    @field_validator("person")
+    @classmethod
+    def _is_known(cls, person: str) -> str:
+        if not (_WORD.fullmatch(person) or _PLACE.fullmatch(person)):
+            raise PydanticCustomError(
+                "person", "say main, largest, longest, a number, or a place as cam1@12.5s:640,360"
+            )
+        return person
+
+    @property
+    def place(self) -> Place | None:
+        """The place where the athlete is, if that is how the athlete is told."""
+        if not (said := _PLACE.fullmatch(self.person)):
+            return None
+        return Place(said["camera"] or "", float(said["time"]), float(said["x"]), float(said["y"]))
 
 
 class CropSettings(StageSettings):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from collections import deque
 from collections.abc import Generator, Iterator
 from contextlib import closing
 from dataclasses import asdict, replace
@@ -11,6 +12,7 @@ from itertools import islice
 import cv2
 import numpy as np
 
+from ...models.body.clothes import colours_worn
 from ..arrays import Detections, Frames, Parts
 from ..detectors import Detector, People
 from ..errors import PosepipeError
@@ -86,7 +88,7 @@ def _detect_in(
             while True:
                 chunk = _Chunk(islice(pictures, settings.chunk_frames), advance)
                 with measured() as busy:
-                    people = list(detector.detect(chunk.pictures()))
+                    people = [chunk.with_clothes(found, detector) for found in detector.detect(chunk.pictures())]
                 if not people:
                     return
                 yield _detections(chunk, people, detector), asdict(busy)
@@ -108,6 +110,8 @@ class _Chunk:
         self.times: list[float] = []
         self.looks: list[tuple[int, np.ndarray]] = []  # frame in the chunk, small grey picture
         self.scale = 1.0
+        self.colours: list[np.ndarray] = []  # of the people in each picture
+        self._waiting: deque[np.ndarray] = deque()  # pictures whose people are not known yet
 
     def pictures(self) -> Iterator[np.ndarray]:
         for time, picture in awaited(self._pictures):
@@ -116,8 +120,14 @@ class _Chunk:
                 small = cv2.resize(picture, None, fx=self.scale, fy=self.scale, interpolation=cv2.INTER_AREA)
                 self.looks.append((len(self.times), cv2.cvtColor(small, cv2.COLOR_BGR2GRAY)))
             self.times.append(time)
+            self._waiting.append(picture)
             yield picture
             self._advance(1)
+
+    def with_clothes(self, people: People, detector: Detector) -> People:
+        """The people of the next picture, whose clothes are noted."""
+        self.colours.append(colours_worn(self._waiting.popleft(), people.keypoint, detector.skeleton))
+        return people
 
 
 def _detections(chunk: _Chunk, people: list[People], detector: Detector) -> Detections:
@@ -135,6 +145,7 @@ def _detections(chunk: _Chunk, people: list[People], detector: Detector) -> Dete
         skeleton=detector.skeleton.name,
         confidence_kind=detector.confidence_kind,
         detector=detector.description,
+        colours=np.concatenate(chunk.colours),
     )
 
 
@@ -174,4 +185,5 @@ def _joined(parts: list[Detections], detector: Detector) -> Detections:
         skeleton=detector.skeleton.name,
         confidence_kind=detector.confidence_kind,
         detector=detector.description,
+        colours=np.concatenate([part.colours for part in parts]),
     )

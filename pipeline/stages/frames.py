@@ -71,6 +71,7 @@ def cut_people(found: Detections, start: float, end: float) -> Detections:
         box=found.box[kept],
         keypoint=found.keypoint[kept],
         confidence=found.confidence[kept],
+        colours=None if found.colours is None else found.colours[kept],
     )
 
 

@@ -417,7 +417,7 @@ def test_other_errors_of_the_arithmetic_are_not_taken_for_it(footage: Path, monk
 
 def test_help_and_version_are_there() -> None:
     assert "fit" in call("--help").stdout
-    for command in ("fit", "infer", "batch", "export", "evaluate", "status", "clean", "doctor"):
+    for command in ("fit", "infer", "batch", "people", "export", "evaluate", "status", "clean", "doctor"):
         assert "Usage" in call(command, "--help").stdout
     assert call("--version").stdout.startswith("posepipe ")
 

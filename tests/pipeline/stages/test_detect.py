@@ -18,7 +18,7 @@ from posepipe.pipeline.footage.video import probe, write_video
 from posepipe.pipeline.runtime.cache import Cache, SourceFile, Work
 from posepipe.pipeline.settings import DetectSettings
 from posepipe.pipeline.stages.detect import MIN_CORNERS, background_shift, detect_poses
-from posepipe.pipeline.stages.track import MOVING, camera_moves
+from posepipe.pipeline.stages.track.stage import MOVING, camera_moves
 
 INSTANTS = range(5, 42)  # 37 pictures: two chunks of 15, and a rest
 

@@ -17,8 +17,8 @@ from posepipe.pipeline.footage.recording import Recording
 from posepipe.pipeline.pages.consistency import disagreement_in_3d
 from posepipe.pipeline.runs import checks, fit_takes
 from posepipe.pipeline.runs.fit import fit
-from posepipe.pipeline.runs.fit_takes import Athlete
 from posepipe.pipeline.runs.infer import infer
+from posepipe.pipeline.runs.people.athletes import Athlete
 from posepipe.pipeline.settings import Settings, SynchronizeSettings, load_settings
 from posepipe.pipeline.stages.synchronize.stage import synchronize
 from quick_fit import QUICK

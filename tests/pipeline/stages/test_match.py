@@ -2,14 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from footage import athlete, found_people, scene_cameras, some_frames
+from footage import a_track, athlete, found_people, scene_cameras, some_frames
 from posepipe.models.geometry.weak_perspective import rank_residual
 from posepipe.pipeline.arrays import Athletes, Detections, Identities, Timeline, Track
 from posepipe.pipeline.settings import TrackSettings
-from posepipe.pipeline.stages.match import _merge, disagreement, match_people
-from posepipe.pipeline.stages.track import track_athlete, track_people
+from posepipe.pipeline.stages.match import (
+    SAME,
+    _completed,
+    _merge,
+    disagreement,
+    exchange_tracks,
+    find_exchanges,
+    match_people,
+)
+from posepipe.pipeline.stages.track.stage import joined, track_athlete, track_people
 
 RATE, SECONDS, VIEWS = 25, 8, 4
 TIME = np.arange(RATE * SECONDS) / RATE
@@ -55,8 +65,12 @@ def tracked(found: Detections) -> tuple[Identities, list[Track]]:
 
 def matched(found: list[Detections]) -> tuple[Athletes, list[list[Track]]]:
     people, tracks = zip(*map(tracked, found), strict=True)
-    views = len(found)
-    timeline = Timeline(
+    return match_people(list(tracks), list(people), timeline_of(len(found))), list(tracks)
+
+
+def timeline_of(views: int) -> Timeline:
+    """Cameras that all show every instant."""
+    return Timeline(
         time=TIME,
         offset=np.zeros(views),
         rate=np.ones(views),
@@ -65,7 +79,14 @@ def matched(found: list[Detections]) -> tuple[Athletes, list[list[Track]]]:
         score=np.ones(views, np.float32),
         warnings=[],
     )
-    return match_people(list(tracks), list(people), timeline), list(tracks)
+
+
+def during(track: Track, frames: slice) -> Track:
+    """A track in which somebody is seen in these frames only."""
+    confidence = np.zeros_like(track.confidence)
+    confidence[frames] = track.confidence[frames]
+    keypoint = np.where(confidence[..., None] > 0, track.keypoint, np.float32("nan"))
+    return replace(track, confidence=confidence, keypoint=keypoint)
 
 
 def who_is(track: Track, people: list[np.ndarray], camera: int) -> tuple[int, float]:
@@ -82,8 +103,7 @@ def test_two_athletes_who_cross_keep_their_identity_in_four_views_and_across_the
     athletes, tracks = matched([filmed(CROSSING, camera) for camera in range(VIEWS)])
     assert len(athletes.person) == 2
     for row in athletes.person:
-        assert (row >= 0).all()
-        shown = [who_is(tracks[camera][person], CROSSING, camera) for camera, person in enumerate(row)]
+        shown = [who_is(joined(tracks[camera], each[each >= 0]), CROSSING, camera) for camera, each in enumerate(row)]
         assert len({person for person, _ in shown}) == 1  # one human everywhere
         assert min(share for _, share in shown) == 1.0  # and never the other one
     for camera in range(VIEWS):
@@ -100,7 +120,7 @@ def test_crossing_people_of_other_motions_and_paths(seed: int) -> None:
     ]
     athletes, tracks = matched([filmed(people, camera) for camera in range(VIEWS)])
     for row in athletes.person[:2]:
-        shown = [who_is(tracks[camera][person], people, camera) for camera, person in enumerate(row) if person >= 0]
+        shown = [who_is(joined(tracks[camera], each[each >= 0]), people, camera) for camera, each in enumerate(row)]
         assert len(shown) == VIEWS
         assert len({person for person, _ in shown}) == 1
         assert min(share for _, share in shown) > 0.98
@@ -111,10 +131,10 @@ def test_somebody_whom_one_camera_shows_is_nobody_elsewhere() -> None:
     guest = np.repeat(skier(5, (0.9, 0.9), (0, 0))[:1], len(TIME), 0)
     found[1] = filmed([CROSSING[0], guest], 1)
     athletes, tracks = matched(found)
-    assert athletes.person.shape == (2, 3)
+    assert athletes.person.shape == (2, 3, 1)
     assert (athletes.person[0] >= 0).all()
-    assert who_is(tracks[1][athletes.person[0, 1]], [CROSSING[0], guest], 1)[0] == 0
-    np.testing.assert_array_equal(athletes.person[1, [0, 2]], [-1, -1])
+    assert who_is(tracks[1][athletes.person[0, 1, 0]], [CROSSING[0], guest], 1)[0] == 0
+    np.testing.assert_array_equal(athletes.person[1, [0, 2], 0], [-1, -1])
     assert np.isnan(athletes.agreement[1]).all()
     assert (athletes.agreement[0] > 0.4).all()
 
@@ -122,19 +142,45 @@ def test_somebody_whom_one_camera_shows_is_nobody_elsewhere() -> None:
 def test_the_main_person_of_a_camera_may_be_somebody_else_in_another() -> None:
     near = [skier(0, (1.5, 1.0), (0, 0)), skier(1, (-1.5, -1.0), (0, 0))]  # each is larger in some camera
     athletes, tracks = matched([filmed(near, camera) for camera in range(VIEWS)])
-    assert len({tuple(row) for row in athletes.person.tolist()}) == 2
-    assert athletes.person.min() >= 0
-    assert set(athletes.person[0].tolist()) == {0, 1}
-    for row in athletes.person:
+    assert athletes.person.shape == (2, VIEWS, 1)
+    assert set(athletes.person[0].ravel().tolist()) == {0, 1}
+    for row in athletes.person[..., 0]:
         assert len({who_is(tracks[camera][one], near, camera)[0] for camera, one in enumerate(row)}) == 1
 
 
-def test_one_person_in_each_camera_is_taken_to_be_the_same_but_disagreement_is_measured() -> None:
+def test_of_one_person_in_each_camera_one_who_is_somebody_else_is_told_apart() -> None:
     found = [filmed(CROSSING[:1], 0), filmed(CROSSING[:1], 1), filmed([skier(7, (0, 0), (0, 0))], 2)]
     athletes, _ = matched(found)
-    np.testing.assert_array_equal(athletes.person, [[0, 0, 0]])
-    assert athletes.agreement[0, 2] < 0.25
-    assert athletes.agreement[0, 2] < athletes.agreement[0, :2].min()
+    np.testing.assert_array_equal(athletes.person[..., 0], [[0, 0, -1], [-1, -1, 0]])
+    assert (athletes.agreement[0, :2] > 0.4).all()
+
+
+def test_pieces_of_a_camera_that_does_not_know_whose_they_are_are_told_by_the_others() -> None:
+    found = [filmed(CROSSING, camera, lost=0.0) for camera in range(VIEWS)]
+    people, tracks = (list(each) for each in zip(*map(tracked, found), strict=True))
+    half = len(TIME) // 2
+    first, second = tracks[1]
+    tracks[1] = [during(first, slice(half)), during(first, slice(half, None)), second]
+    three = np.ones(3, np.float32)
+    people[1] = replace(people[1], score=three.astype(float), height=three, frames=three.astype(np.int32))
+    athletes = match_people(tracks, people, timeline_of(VIEWS))
+    assert sorted(athletes.person[:, 1].tolist()) == [[0, 1], [2, -1]]
+    assert athletes.person.shape == (2, VIEWS, 2)
+
+
+def test_pieces_that_agree_with_two_people_alike_stay_alone() -> None:
+    cost = np.full((5, 5), np.nan)
+    at_once = np.zeros((5, 5), bool)
+    # 0 and 1 are people of one camera, 2 and 3 of another, and 4 a piece that the first camera has of one of them
+    for a, b, value in ((0, 2, 0.3), (1, 3, 0.3), (2, 4, 0.4), (3, 4, 0.9)):
+        cost[a, b] = cost[b, a] = value
+    assert _completed([[0, 2], [1, 3], [4]], cost, at_once) == [[0, 2, 4], [1, 3]]
+    cost[3, 4] = cost[4, 3] = 0.5
+    assert _completed([[0, 2], [1, 3], [4]], cost, at_once) == [[0, 2], [1, 3], [4]]
+    at_once[1, 4] = at_once[4, 1] = True  # so it is not the second one
+    assert _completed([[0, 2], [1, 3], [4]], cost, at_once) == [[0, 2, 4], [1, 3]]
+    cost[2, 4] = cost[4, 2] = 0.8
+    assert _completed([[0, 2], [1, 3], [4]], cost, at_once) == [[0, 2], [1, 3], [4]]
 
 
 def two_views(instants: int, seed: int = 0) -> list[tuple[np.ndarray, np.ndarray]]:
@@ -184,12 +230,66 @@ def test_people_are_grouped_by_the_means_of_their_disagreements() -> None:
     for a, b, value in ((0, 2, 0.3), (0, 3, 0.6), (1, 2, 0.6), (1, 3, 0.4), (2, 4, 0.9), (0, 4, 0.5), (3, 4, 0.74)):
         cost[a, b] = cost[b, a] = value
     # 0 and 1 are people of one camera, 2 and 3 of another, 4 is alone in the third
-    assert _merge(cost, [0, 0, 1, 1, 2]) == [
+    assert _merge(cost, [0, 0, 1, 1, 2], SAME) == [
         [0, 2, 4],
         [1, 3],
     ]  # 4 is 0.7 from 0 and 2
     cost[0, 4] = cost[4, 0] = 0.65
-    assert _merge(cost, [0, 0, 1, 1, 2]) == [[0, 2], [1, 3, 4]]
+    assert _merge(cost, [0, 0, 1, 1, 2], SAME) == [[0, 2], [1, 3, 4]]
     cost[3, 4] = cost[4, 3] = 0.75
-    assert _merge(cost, [0, 0, 1, 1, 2]) == [[0, 2], [1, 3], [4]]
-    assert _merge(np.full((2, 2), np.nan), [0, 1]) == [[0], [1]]
+    assert _merge(cost, [0, 0, 1, 1, 2], SAME) == [[0, 2], [1, 3], [4]]
+    assert _merge(np.full((2, 2), np.nan), [0, 1], SAME) == [[0], [1]]
+
+
+def exchanged(track: Track, other: Track, frames: slice) -> tuple[Track, Track]:
+    """Two tracks of a camera that takes two people for each other in these frames."""
+    made = []
+    for mine, theirs in ((track, other), (other, track)):
+        arrays = {name: np.array(getattr(mine, name)) for name in ("keypoint", "confidence", "box")}
+        for name, array in arrays.items():
+            array[frames] = getattr(theirs, name)[frames]
+        made.append(replace(mine, **arrays))
+    return made[0], made[1]
+
+
+def tracks_of(people: list[np.ndarray], views: int) -> list[list[Track]]:
+    """Everybody's tracks (person, camera) as they are, but for noise."""
+    rng = np.random.default_rng(0)
+    tracks = []
+    for person in people:
+        joints = scene_cameras(views).project(person) + rng.normal(0, 0.7, (len(TIME), views, 17, 2))
+        box = np.concatenate([joints.min(2), joints.max(2)], -1).astype(np.float32)
+        tracks.append([replace(a_track(joints[:, view], TIME), box=box[:, view]) for view in range(views)])
+    return tracks
+
+
+@pytest.mark.parametrize("views", [3, 4])
+def test_a_camera_that_takes_two_people_for_each_other_is_corrected_by_the_others(views: int) -> None:
+    right = tracks_of(CROSSING, views)
+    assert len(find_exchanges(right, timeline_of(views)).camera) == 0
+    wrong = [list(each) for each in right]
+    wrong[0][1], wrong[1][1] = exchanged(right[0][1], right[1][1], slice(110, None))
+    found = find_exchanges(wrong, timeline_of(views))
+    assert found.camera.tolist() == [1]
+    assert abs(int(found.start[0]) - 110) <= 3
+    assert found.end.tolist() == [len(TIME)]
+    for number in range(2):
+        mended = exchange_tracks([each[1] for each in wrong], found, 1, number)
+        same = (mended.keypoint == right[number][1].keypoint).all((1, 2))
+        assert same.mean() > 0.98
+        assert (mended.box[same] == right[number][1].box[same]).all()
+
+
+def test_two_cameras_do_not_tell_which_of_them_is_wrong() -> None:
+    tracks = tracks_of(CROSSING, 2)
+    tracks[0][1], tracks[1][1] = exchanged(tracks[0][1], tracks[1][1], slice(100, None))
+    assert len(find_exchanges(tracks, timeline_of(2)).camera) == 0
+
+
+def test_people_who_never_meet_are_not_exchanged_and_a_moment_is_too_short() -> None:
+    tracks = tracks_of(CROSSING, 3)
+    tracks[0][1], tracks[1][1] = exchanged(tracks[0][1], tracks[1][1], slice(100, 108))
+    assert len(find_exchanges(tracks, timeline_of(3)).camera) == 0
+    apart = tracks_of([skier(0, (-3, 0), (0, 0)), skier(1, (3, 0), (0, 0))], 3)
+    nowhere = [replace(track, confidence=np.zeros_like(track.confidence)) for track in apart[1]]
+    assert len(find_exchanges([apart[0], nowhere], timeline_of(3)).camera) == 0

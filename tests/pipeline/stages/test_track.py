@@ -11,7 +11,8 @@ from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.arrays import Detections, Track
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.settings import TrackSettings
-from posepipe.pipeline.stages.track import link, track_athlete, track_people
+from posepipe.pipeline.stages.track.link import link
+from posepipe.pipeline.stages.track.stage import track_athlete, track_people
 
 RATE = 25
 FRAMES = 100

@@ -2,26 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from footage import found_people
 from posepipe.pipeline.arrays import Detections, Identities
 from posepipe.pipeline.errors import PosepipeError
-from posepipe.pipeline.settings import TrackSettings
-from posepipe.pipeline.stages.track import (
-    _continues,
-    _link_cost,
-    _velocity,
-    camera_moves,
-    choose,
-    link,
-    people_from,
-    score_of,
-    shares,
-    similarity,
-    track_people,
-)
-from posepipe.pipeline.stages.track import track_athlete as follow
+from posepipe.pipeline.settings import TrackSettings, load_settings
+from posepipe.pipeline.stages.track.choose import choose, find_at, shares
+from posepipe.pipeline.stages.track.join import join
+from posepipe.pipeline.stages.track.link import _cost, assigned, gains, link, similarity, velocity
+from posepipe.pipeline.stages.track.stage import camera_moves, joined, score_of, track_people
+from posepipe.pipeline.stages.track.stage import track_athlete as follow
 
 BODY = np.stack([np.linspace(0, 20, 17), np.linspace(0, 100, 17)], -1)
 """Joints in a box of 20 x 100 px."""
@@ -52,17 +45,17 @@ def test_likeness_falls_with_the_distance_of_joints_in_heights() -> None:
 def test_a_velocity_is_that_of_the_last_fifth_of_a_second() -> None:
     x = [0, 50, 60, 75, 95]
     detections = found(*[[at(each)] for each in x])
-    np.testing.assert_allclose(_velocity(detections, [0, 1, 2, 3, 4]), [(95 - 60) / 0.2, 0])
-    np.testing.assert_allclose(_velocity(detections, [3, 4]), [200, 0])
-    np.testing.assert_array_equal(_velocity(detections, [4]), [0, 0])
-    np.testing.assert_array_equal(_velocity(detections, [1, 4]), [0, 0])  # too long ago
+    np.testing.assert_allclose(velocity(detections, [0, 1, 2, 3, 4]), [(95 - 60) / 0.2, 0])
+    np.testing.assert_allclose(velocity(detections, [3, 4]), [200, 0])
+    np.testing.assert_array_equal(velocity(detections, [4]), [0, 0])
+    np.testing.assert_array_equal(velocity(detections, [1, 4]), [0, 0])  # too long ago
     detections.keypoint[2, :12] = np.nan
     detections.keypoint[4, 16] += (500, 500)
-    np.testing.assert_allclose(_velocity(detections, [2, 3, 4]), [(95 - 60) / 0.2, 0])
+    np.testing.assert_allclose(velocity(detections, [2, 3, 4]), [(95 - 60) / 0.2, 0])
     detections.keypoint[4] = np.nan
-    np.testing.assert_array_equal(_velocity(detections, [2, 3, 4]), [0, 0])
+    np.testing.assert_array_equal(velocity(detections, [2, 3, 4]), [0, 0])
     fast = found(*[[at(each)] for each in range(20)], rate=100.0)
-    np.testing.assert_allclose(_velocity(fast, list(range(20))), [100, 0])  # of no more than eight detections
+    np.testing.assert_allclose(velocity(fast, list(range(20))), [100, 0])
 
 
 def test_the_cost_of_going_on_is_that_of_a_literal_twin() -> None:
@@ -71,7 +64,7 @@ def test_the_cost_of_going_on_is_that_of_a_literal_twin() -> None:
     now = [at(15, 8, 1.05), at(170, 9, 1.3), at(400, 0), at(10, 0, 1.9), at(100, 30, 0.9)]
     detections = found(*pictures, [pose + rng.normal(0, 1, (17, 2)) for pose in now])
     pieces, new = [[0, 2, 4, 6], [1, 3, 5, 7], [0, 2]], np.arange(8, 13)
-    cost = _link_cost(detections, pieces, new)
+    cost = _cost(detections, pieces, new)
     centre = (detections.box[:, :2] + detections.box[:, 2:]) / 2
     sides = np.stack([detections.box[:, 2] - detections.box[:, 0], detections.box[:, 3] - detections.box[:, 1]], -1)
     height, time = sides.max(1), detections.time[detections.frame]
@@ -80,7 +73,7 @@ def test_the_cost_of_going_on_is_that_of_a_literal_twin() -> None:
         last = piece[-1]
         for column, detection in enumerate(new):
             elapsed = time[detection] - time[last]
-            shift = _velocity(detections, piece) * 0.2 * (1 - np.exp(-elapsed / 0.2))
+            shift = velocity(detections, piece) * 0.2 * (1 - np.exp(-elapsed / 0.2))
             away = np.linalg.norm(centre[last] + shift - centre[detection]) / min(height[last], height[detection])
             growth = abs(np.log(height[detection] / height[last]))
             square = np.square(detections.keypoint[last] + shift - detections.keypoint[detection]).sum(-1)
@@ -112,40 +105,68 @@ def test_a_score_is_frames_times_height_times_motion() -> None:
         assert score_of(waving, np.arange(5)) == pytest.approx(5 * 100 * (1 + most), rel=1e-5)
 
 
+def seen_again(*after: np.ndarray, rate: float = 10.0) -> list[list[int]]:
+    """The detections of each person, where one is seen for 0.2 s at 0, 0 and then, behind a gap, others are."""
+    count = round(0.2 * rate) + 1
+    detections = found(*[[at(0)]] * count, [], *[list(after)] * count, rate=rate)
+    firsts = range(count, count + len(after))
+    pieces = [np.arange(count), *(np.arange(first, count + count * len(after), len(after)) for first in firsts)]
+    return [person.tolist() for person in join(detections, pieces)]
+
+
 @pytest.mark.parametrize(
-    ("piece", "same"),
+    ("after", "same"),
     [
-        ([at(70)], True),
-        ([at(121)], False),  # 1.2 heights within 0.2 s
-        ([at(119)], True),
-        ([at(0, 0, 1.9)], True),  # 1.6 times e^0.2 larger is the most
-        ([at(0, 0, 2.0)], False),
-        ([at(0, 0, 0.53)], True),
-        ([at(0, 0, 0.5)], False),
+        (at(70), True),
+        (at(121), False),  # 1.2 heights within 0.2 s
+        (at(0, 0, 1.5), True),
+        (at(0, 0, 2.0), False),  # 1.6 times e^0.2 larger is the most
+        (at(0, 0, 0.5), False),
     ],
 )
-@pytest.mark.parametrize("backwards", [False, True])
-def test_a_piece_goes_on_after_a_gap_or_before_it_in_reach(
-    piece: list[np.ndarray], same: bool, backwards: bool
-) -> None:
-    pictures = [[at(0)], [], piece]
-    detections = found(*(pictures[::-1] if backwards else pictures))
-    person, other = (np.array([1]), np.array([0])) if backwards else (np.array([0]), np.array([1]))
-    assert _continues(detections, person, other) is same
+def test_a_piece_goes_on_behind_a_gap_in_reach(after: np.ndarray, same: bool) -> None:
+    assert seen_again(after) == ([[0, 1, 2, 3, 4, 5]] if same else [[0, 1, 2], [3, 4, 5]])
 
 
 def test_within_a_moment_a_piece_must_be_as_near_as_from_frame_to_frame() -> None:
-    for x, same in ((74, True), (76, False)):
-        detections = found([at(0)], [at(x)], rate=100.0)
-        assert _continues(detections, np.array([0]), np.array([1])) is same
+    assert [len(seen_again(at(x), rate=100.0)) for x in (70, 76)] == [1, 2]
 
 
-def test_who_is_there_at_the_same_time_is_somebody_else() -> None:
-    detections = found([at(0), at(30)], [at(0)], [at(0)], [at(30)], [at(0)])  # 0, 1 | 2 | 3 | 4 | 5
-    assert not _continues(detections, np.array([0, 2, 3, 5]), np.array([1, 4]))
-    assert _continues(detections, np.array([0, 2, 3, 5]), np.array([4]))
-    assert not _continues(detections, np.array([0, 2]), np.array([1]))
-    assert not _continues(detections, np.array([2, 3]), np.array([1, 4]))  # it lasts longer on both sides
+def test_who_goes_on_is_left_open_where_two_are_as_likely() -> None:
+    assert len(seen_again(at(-20, 3), at(20, -3))) == 3
+    assert seen_again(at(0), at(100))[0] == [0, 1, 2, 3, 5, 7]
+
+
+def test_clothes_tell_who_goes_on() -> None:
+    detections = found(*[[at(0), at(60)]] * 4, [], [], *[[at(28), at(32)]] * 4)
+    pieces = [np.arange(first, first + 8, 2) for first in (0, 1, 8, 9)]
+    assert len(join(detections, pieces)) == 4
+    worn = np.zeros((16, 48), np.float32)
+    worn[[0, 2, 4, 6, 9, 11, 13, 15], ::8] = 1
+    worn[[1, 3, 5, 7, 8, 10, 12, 14], 4::8] = 1
+    people = join(replace(detections, colours=worn), pieces)
+    assert [person.tolist() for person in people] == [[0, 2, 4, 6, 9, 11, 13, 15], [1, 3, 5, 7, 8, 10, 12, 14]]
+
+
+def test_a_piece_is_cut_where_its_clothes_become_those_of_somebody_else() -> None:
+    detections = found(*[[at(0), at(300)]] * 8, *[[at(0)]] * 8)
+    worn = np.zeros((24, 48), np.float32)
+    worn[:16:2, ::8], worn[1:16:2, 4::8], worn[16:, 4::8] = 1, 1, 1
+    assert [len(piece) for piece in link(replace(detections, colours=worn), 0.5)] == [8, 8, 8]
+    worn[16:] = 0
+    worn[16:, 1::8] = 1  # in the shade, but like nobody else
+    assert [len(piece) for piece in link(replace(detections, colours=worn), 0.5)] == [16, 8]
+
+
+def test_an_assignment_gains_what_the_second_best_would_cost_more() -> None:
+    cost = np.array([[1.0, 4.0, np.inf], [3.0, 2.0, np.inf], [np.inf, np.inf, 5.0]])
+    chosen = assigned(cost)
+    assert chosen.tolist() == [0, 1, 2]
+    assert gains(cost, chosen).tolist() == [4.0, 4.0, np.inf]
+    cost = np.array([[1.0, 1.5], [9.0, np.inf]])
+    assert assigned(cost[:1]).tolist() == [0]
+    assert gains(cost[:1], np.array([0])).tolist() == [0.5]  # it could have gone to the free column
+    assert gains(cost[:, :1], np.array([0, -1])).tolist() == [8.0, np.inf]  # and somebody else could have come
 
 
 def test_pieces_end_with_a_gap_and_are_joined_to_people() -> None:
@@ -154,16 +175,44 @@ def test_pieces_end_with_a_gap_and_are_joined_to_people() -> None:
         detections = found(*there, *[[]] * gap, *there)
         pieces = link(detections, gap_s=0.5)
         assert len(pieces) == count
-        (person,) = people_from(detections, pieces)
+        (person,) = join(detections, pieces)
         assert person.tolist() == [0, 1, 2, 3, 4, 5]
     assert len(link(found(*there, *[[]] * 4, *there), gap_s=0.4999)) == 2
 
 
-def test_the_best_piece_takes_what_continues_it_and_the_others_stay_people() -> None:
-    detections = found([at(0), at(900)], [at(0), at(900)], [], [at(0, 0, 0.9)], [at(900, 0, 1.5)])
-    pieces = [np.array([0, 2]), np.array([1, 3]), np.array([4]), np.array([5])]
-    people = people_from(detections, pieces)
-    assert [person.tolist() for person in people] == [[1, 3, 5], [0, 2, 4]]
+def test_a_person_whom_a_camera_loses_has_one_track_of_all_pieces() -> None:
+    detections = found([at(0), at(300)], [at(0)], [at(310)], [at(310)])
+    people = Identities(
+        person=np.array([0, 1, 0, 1, 1], np.int32),
+        score=np.ones(2),
+        height=np.ones(2, np.float32),
+        frames=np.ones(2, np.int32),
+    )
+    tracks = [follow(detections, people, number, TrackSettings()) for number in range(2)]
+    whole = joined(tracks, (1, 0))
+    np.testing.assert_array_equal(whole.box[:, 0], [0, 0, 310, 310])
+    np.testing.assert_array_equal(joined(tracks, (1,)).box[:, 0], [300, np.nan, 310, 310])
+    assert not joined(tracks, ()).confidence.any()
+
+
+def test_somebody_is_told_by_a_place_and_a_moment() -> None:
+    detections = found(*[[at(10 * frame), at(300)] for frame in range(10)])
+    people = track_people([], detections, TrackSettings())
+    names = [f"person {number}" for number in range(len(people.score))]
+    other, walker = people.person[:2][::-1]
+
+    def who(text: str) -> int:
+        place = load_settings(overrides=[f"people.person={text}"]).people.place
+        assert place
+        return find_at(place, detections, people, names)
+
+    assert who("0s:15,50") == walker
+    assert who("0.93s:105,50") == walker
+    assert who("cam1@0.9s:310,95") == other
+    with pytest.raises(PosepipeError, match=f"nobody is at 200,50 at 0 s; the nearest is person {other}, at 310,50"):
+        who("0s:200,50")
+    with pytest.raises(PosepipeError, match=r"nobody is seen at 3 s; person \d is at 0.90 s, at "):
+        who("3s:200,50")
 
 
 def test_people_are_those_seen_a_fifth_as_often_as_the_main_one_and_a_dozen_at_most() -> None:

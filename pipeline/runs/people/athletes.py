@@ -1,0 +1,209 @@
+"""The athletes of every take: who is who across its cameras, and whose poses are wanted."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from ...arrays import Athletes, Detections, Identities, Timeline, Track
+from ...errors import PosepipeError
+from ...footage.recording import Take
+from ...stages.match import SAME, exchange_tracks, find_exchanges, match_people
+from ...stages.track.choose import choose, find_at, shares
+from ...stages.track.stage import joined
+from ..fit_run import FitRun
+from ..results import about
+
+
+@dataclass(frozen=True)
+class Athlete:
+    """One person in a take, with their number in each camera."""
+
+    take: Take
+    number: int
+    people: tuple[tuple[int, ...], ...]
+    """The person's numbers in each camera: none where it does not show them, several where it lost sight of them."""
+    only: bool
+    """Whether this is the only requested person of the take."""
+
+    @property
+    def name(self) -> str:
+        """Name for messages: the take, and the person if several are requested."""
+        return self.take.name if self.only else f"{self.take.name} {self.person}"
+
+    @property
+    def person(self) -> str:
+        """The name in result files."""
+        return f"person{self.number}"
+
+    @property
+    def rig(self) -> str:
+        """Label of takes and people seen by the same static cameras."""
+        if not self.take.rig:
+            return "" if self.only else f"of {self.take.name}"
+        return f"{self.take.rig}: {', '.join(camera.name for camera in self.take.cameras)}"
+
+    @property
+    def views(self) -> list[str]:
+        """Names of the views, one for each camera."""
+        who = "" if self.only else f"/{self.person}"
+        return [f"{self.take.name}/{camera.name}{who}" for camera in self.take.cameras]
+
+    def shown(self) -> list[tuple[str, str, int]]:
+        """View, name and number of each camera that shows the person."""
+        cameras = [f"{self.take.name}/{camera.name}" for camera in self.take.cameras]
+        numbered = enumerate(zip(self.views, cameras, self.people, strict=True))
+        return [(view, camera, number) for number, (view, camera, people) in numbered if people]
+
+
+@dataclass(frozen=True)
+class Seen:
+    """Everybody in all clips, by camera."""
+
+    found: Mapping[str, Detections]
+    people: Mapping[str, Identities]
+    everybody: Mapping[str, list[Track]]
+    """On the skeleton of the results."""
+
+
+def match_takes(run: FitRun, seen: Seen, timelines: Mapping[str, Timeline]) -> dict[str, Athletes]:
+    """Who is who across the cameras of every take."""
+    return {
+        take.name: run.run(
+            match_people,
+            run.of(take, seen.everybody),
+            run.of(take, seen.people),
+            timelines[take.name],
+            subject=take.name,
+        )
+        for take in run.takes
+    }
+
+
+def choose_athletes(
+    run: FitRun, seen: Seen, matched: Mapping[str, Athletes], timelines: Mapping[str, Timeline]
+) -> tuple[list[Athlete], dict[str, Track]]:
+    """The athletes of every take that are wanted, and their tracks by view.
+
+    Raises:
+        PosepipeError: a person who does not exist, or whom no two cameras show, or a place where nobody is.
+    """
+    athletes: list[Athlete] = []
+    tracks: dict[str, Track] = {}
+    for take in run.takes:
+        here = matched[take.name]
+        told = _tell_apart(run, take, here, seen, timelines[take.name])
+        for number in _wanted(run, take, here, seen):
+            people = tuple(tuple(each[each >= 0].tolist()) for each in here.person[number])
+            athletes.append(Athlete(take, number, people, not run.settings.people.everybody))
+            _check_match(run, athletes[-1], here.agreement[number])
+            tracks |= zip(athletes[-1].views, told[number], strict=True)
+    return athletes, tracks
+
+
+def _tell_apart(run: FitRun, take: Take, matched: Athletes, seen: Seen, timeline: Timeline) -> list[list[Track]]:
+    """Tracks of all athletes of a take in all cameras, each the same human at all times, so far as can be told."""
+    cameras = run.of(take, seen.everybody)
+    tracks = [
+        [joined(each, numbers[numbers >= 0].tolist()) for each, numbers in zip(cameras, person, strict=True)]
+        for person in matched.person
+    ]
+    if len(tracks) == 1:
+        return tracks
+    exchanges = run.run(find_exchanges, tracks, timeline, subject=take.name)
+    told = [list(each) for each in tracks]
+    for camera in np.unique(exchanges.camera).tolist():
+        here = [each[camera] for each in tracks]
+        for athlete, each in enumerate(told):
+            each[camera] = exchange_tracks(here, exchanges, camera, athlete)
+    return told
+
+
+def _wanted(run: FitRun, take: Take, matched: Athletes, seen: Seen) -> list[int]:
+    """Numbers of the requested people of a take."""
+    settings, cameras = run.settings.people, (matched.person >= 0).any(2).sum(1)
+    if cameras.max() < 2:
+        raise PosepipeError(
+            f"take {take.name}: no two cameras agree on anybody whom they show; did they film the same person at the "
+            "same moments? If so, say when they started with offset_s in posepipe.toml"
+        )
+    if settings.everybody:
+        return np.flatnonzero(cameras > 1).tolist()
+    with about(Path(take.name)):
+        number = _at_place(run, take, matched, seen)
+        if number is None:
+            number = choose(_merit(matched, run.of(take, seen.people), settings.person), settings.person)
+    if cameras[number] < 2:
+        raise PosepipeError(
+            f"take {take.name}: person {number} is shown by one camera only, so far as can be told, and a fit takes "
+            "two; choose somebody else with --person"
+        )
+    return [number]
+
+
+def _merit(matched: Athletes, people: Sequence[Identities], person: str) -> np.ndarray:
+    """Merit (athlete) of everybody in a take: the sum of those in its cameras, of those whom two cameras show."""
+    merit = np.zeros(matched.person.shape)
+    for camera, each in enumerate(people):
+        here = matched.person[:, camera]
+        merit[:, camera] = np.where(here >= 0, shares(each, person)[here], 0)
+    shared = (matched.person >= 0).any(2).sum(1) > 1
+    return np.where(shared, merit.sum((1, 2)), 0)
+
+
+def check_place(run: FitRun) -> None:
+    """Check that one camera of the recording is that of the place where the athlete is, if a place is said.
+
+    Raises:
+        PosepipeError: none is, or several are.
+    """
+    place = run.settings.people.place
+    if place is None:
+        return
+    cameras = [name for name, _ in run.cameras]
+    meant = [name for name in cameras if _is_meant(place.camera, name)]
+    if len(meant) != 1:
+        there = f"it may be {' or '.join(meant)}" if meant else f"the cameras are {', '.join(cameras)}"
+        example = f"{(meant or cameras)[0]}@{place.time_s:g}s:{place.x:g},{place.y:g}"
+        raise PosepipeError(
+            f"person {run.settings.people.person}: say which camera shows the place, as in {example}; {there}"
+        )
+
+
+def _is_meant(said: str, camera: str) -> bool:
+    """Whether a camera, named ``take/camera``, is meant by its own name or the whole one."""
+    return said in (camera, camera.rpartition("/")[2])
+
+
+def _at_place(run: FitRun, take: Take, matched: Athletes, seen: Seen) -> int | None:
+    """Number of whoever is at the place that is said; None where no place of this take is."""
+    place = run.settings.people.place
+    cameras = [f"{take.name}/{camera.name}" for camera in take.cameras]
+    numbers = [number for number, name in enumerate(cameras) if place and _is_meant(place.camera, name)]
+    if place is None or not numbers:
+        return None
+    (camera,) = numbers
+    owner = {int(one): number for number, each in enumerate(matched.person[:, camera]) for one in each if one >= 0}
+    people = seen.people[cameras[camera]]
+    names = [f"person {owner[one]}" for one in range(len(people.score))]
+    with about(take.cameras[camera].video):
+        return owner[find_at(place, seen.found[cameras[camera]], people, names)]
+
+
+def _check_match(run: FitRun, athlete: Athlete, agreement: np.ndarray) -> None:
+    """Warn of cameras that do not show an athlete, or may show another person."""
+    take = athlete.take
+    for camera, people, agrees in zip(take.cameras, athlete.people, agreement, strict=True):
+        if not people:
+            run.warn(
+                f"{camera.video} does not show person {athlete.number} of take {take.name}, so far as can be told, "
+                "and is left out"
+            )
+        elif agrees < 1 - SAME:
+            run.warn(
+                f"{camera.video} agrees with the other cameras of take {take.name} on person {athlete.number} by "
+                f"{max(agrees, 0):.2f} of 1 only; does it show somebody else?"
+            )

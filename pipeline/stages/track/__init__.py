@@ -1,0 +1,1 @@
+"""Tracking: identities of people in a video, from frame to frame and over gaps, and the choice of the athlete."""
