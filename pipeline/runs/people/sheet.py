@@ -80,7 +80,7 @@ def _of_clip(clip: Path, target: Path, settings: Settings) -> Path:
         opened = chain.open(camera, chain.source(camera, place), clip.stem)
         found = opened.given
         if found is None:
-            found = chain.detect(opened, choose_detector(settings.detect, settings.device), clip.stem)
+            opened, found = chain.detect(opened, choose_detector(settings.detect, settings.device), clip.stem)
         people = chain.identify(opened, found, clip.stem)
         view = _view(opened, found, people, {number: number for number in range(len(people.score))}, ("", ""))
         return write_sheet(target / PAGE, Sheet(clip.name, [view], tuple(opened.lost)))
