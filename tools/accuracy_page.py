@@ -62,9 +62,9 @@ same motions. No choice was made on it.
 """,
     "drawn": """Drawn footage (`python tools/draw_bench.py DATA`): five athletes, each seen by four static
 cameras, for training; two other athletes in other halls, seen by other cameras, for testing. Joints are detected by
-posepipe itself, with MediaPipe. Networks on pictures start from random weights and train for minutes, on crops of
-64 px (*iqbal*: 128 px); in the papers they start from ImageNet's weights and train for days. They have not
-converged here: their rows only show that they learn.
+posepipe itself, with MediaPipe, its embedded detector until version 0.1. Networks on pictures start from random
+weights and train for minutes, on crops of 64 px (*iqbal*: 128 px); in the papers they start from ImageNet's weights
+and train for days. They have not converged here: their rows only show that they learn.
 """,
 }
 """What a page says of a scenario."""

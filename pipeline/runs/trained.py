@@ -7,7 +7,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ...models.skeleton import H36M17_FEET, SKELETONS
+from ...models.skeleton import H36M17, H36M17_FEET, SKELETONS
 from ..arrays import Pose3D, Track
 from ..errors import PosepipeError
 from ..footage.camera import Camera, focal_length
@@ -36,8 +36,8 @@ class TrainedModel(Model):
         """3D poses of one person seen by one camera, each as it was lifted; ``infer`` filters them as well.
 
         Args:
-            keypoints: (frame, joint, 2) in px, x right, y down; the joints of the model's ``skeleton``, in its order,
-                and behind them those of the feet (``h36m17+feet``) if it has learnt them and they are known.
+            keypoints: (frame, joint, 2) in px, x right, y down; the joints of the model's ``skeleton``, in its order;
+                those of results, which have feet behind them (``h36m17+feet``), are taken as well.
             confidence: (frame, joint) in 0..1, 0 where a joint was not found.
             time_s: (frame) in s, rising; models that look at the frames around a pose need it, else frames count as
                 1 s apart.
@@ -64,7 +64,7 @@ class TrainedModel(Model):
         """The 2D poses, checked, as a stage would hand them over."""
         keypoints, confidence = np.asarray(keypoints, np.float32), np.asarray(confidence, np.float32)
         frames, skeleton = len(keypoints), self.skeleton
-        if self.feet is not None and keypoints.shape[1:2] == (len(H36M17_FEET.joints),):
+        if skeleton == H36M17.name and keypoints.shape[1:2] == (len(H36M17_FEET.joints),):
             skeleton = H36M17_FEET.name
         joints = SKELETONS[skeleton].joints
         if keypoints.shape != (frames, len(joints), 2) or confidence.shape != keypoints.shape[:2]:

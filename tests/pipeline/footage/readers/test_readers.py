@@ -521,7 +521,7 @@ def test_what_nobody_says_is_asked_for(tmp_path: Path) -> None:
         people_of(path)
     with pytest.raises(PosepipeError, match="it has 17 joints, but halpe26 has 26"):
         people_of(path, rate_hz=50, skeleton="halpe26")
-    with pytest.raises(PosepipeError, match="unknown skeleton 'coco'; did you mean 'coco17'"):
+    with pytest.raises(PosepipeError, match="unknown skeleton 'coco'; did you mean 'coco"):
         people_of(path, rate_hz=50, skeleton="coco")
     assert people_of(path, rate_hz=50, skeleton="h36m17").skeleton == "h36m17"
     odd = tmp_path / "odd.npz"
