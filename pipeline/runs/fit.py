@@ -142,7 +142,9 @@ def _all_stages(run: FitRun, title: str) -> Fit:
 
     results = write_views(run, chain, clips, views, poses, origin)
     if fused is not None:
-        of_takes = write_takes(run, fused, samples.pinhole, athletes, timelines, clips, origin)
+        shown = next(iter(tracks.values())).skeleton
+        inputs = fused.on(shown), samples.pinhole.on(shown)
+        of_takes = write_takes(run, *inputs, athletes, timelines, clips, origin)
     else:
         of_takes = ()
     remove_other_results(run.place.folder / "takes", results + of_takes)

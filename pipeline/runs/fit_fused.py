@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -31,8 +31,6 @@ ROOT_CAMERA = {
 """What the root trajectory knows of the cameras, by what the adjustment did."""
 
 log = logging.getLogger("posepipe")
-
-Found = TypeVar("Found", FusedPoses, Samples)
 
 
 def fuse_takes(
@@ -97,11 +95,10 @@ def write_takes(
 ) -> tuple[Path, ...]:
     """Result files of every take; their folders."""
     folders = tuple(run.place.folder / "takes" / take.name for take in run.takes)
-    shown = _as_wanted(fused, run), _as_wanted(samples, run)
     for take, folder in zip(run.takes, folders, strict=True):
         here = {number: athlete for number, athlete in enumerate(athletes) if athlete.take is take}
         people = tuple(
-            FusedPerson.of_athlete(*shown, number, athlete, timelines[take.name]).person(
+            FusedPerson.of_athlete(fused, samples, number, athlete, timelines[take.name]).person(
                 athlete.person, run.settings.motion
             )
             for number, athlete in here.items()
@@ -109,12 +106,6 @@ def write_takes(
         clip = _clip(run, take, people, run.of(take, clips), origin, fused)
         write_results(clip, folder, run.asked.fused_exports)
     return folders
-
-
-def _as_wanted(found: Found, run: FitRun) -> Found:
-    """The same on the skeleton of the results, whose feet are missing where no camera shows any."""
-    wanted = run.settings.morph.skeleton
-    return found if wanted == "native" else found.on(wanted)
 
 
 def _clip(

@@ -39,7 +39,7 @@ def find_people(run: FitRun, chain: ClipChain) -> tuple[dict[str, Opened], Seen,
     run.reached("detect")
     people, everybody = identify_people(chain, clips, found)
     run.reached("track")
-    everybody = map_people(chain, everybody)
+    everybody = map_people(chain, clips, everybody)
     run.reached("morph")
     timelines = synchronize_takes(run, clips, everybody)
     check_views(run, everybody, timelines)
@@ -47,7 +47,7 @@ def find_people(run: FitRun, chain: ClipChain) -> tuple[dict[str, Opened], Seen,
     if (run.settings.from_s, run.settings.to_s) != (None, None):
         clips, found, timelines = cut_takes(run, chain, clips, found, timelines)
         people, everybody = identify_people(chain, clips, found)
-        everybody = map_people(chain, everybody)
+        everybody = map_people(chain, clips, everybody)
     return clips, Seen(found, people, everybody), timelines
 
 
@@ -92,9 +92,17 @@ def identify_people(
     return people, tracks
 
 
-def map_people(chain: ClipChain, everybody: Mapping[str, list[Track]]) -> dict[str, list[Track]]:
-    """Everybody's track on the skeleton of the results."""
-    return {name: [chain.map_joints(track, name) for track in tracks] for name, tracks in everybody.items()}
+def map_people(
+    chain: ClipChain, clips: Mapping[str, Opened], everybody: Mapping[str, list[Track]]
+) -> dict[str, list[Track]]:
+    """Everybody's track on the skeleton of the results; without feet if all come from files that show none."""
+    mapped = {name: [chain.map_joints(track, name) for track in tracks] for name, tracks in everybody.items()}
+    feet = any(
+        track.without_missing_feet.skeleton != track.body.skeleton for each in mapped.values() for track in each
+    )
+    if feet or any(clip.given is None for clip in clips.values()):
+        return mapped
+    return {name: [track.body for track in tracks] for name, tracks in mapped.items()}
 
 
 def synchronize_takes(

@@ -184,6 +184,8 @@ class _OneClip:
         poses, people = {}, self.chain.identify(opened, found, name)
         for number in self.wanted(found, people):
             track = self.chain.map_joints(self.chain.follow(opened, found, people, number, name), name)
+            if opened.given is not None:
+                track = track.without_missing_feet
             crops: Crops | None = None
             if "crop" in self.model.recipe:
                 crops = run(crop_people, opened.source, opened.frames, track, settings=settings.crop, subject=name)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from footage import RATE
+from footage import RATE, FakeDetector
 from known_feet import seen_with_feet
 from posepipe.models.skeleton import H36M17, H36M17_FEET
 from posepipe.pipeline.runs.fit import fit
@@ -40,19 +40,18 @@ def test_feet_are_fitted_and_inferred(tmp_path: Path) -> None:
     assert "LBigToe" in (done.results[0] / "poses.trc").read_text(encoding="utf-8")
     bare = a_take(tmp_path / "bare", 17, 1) / "cam0.npz"
     pose = infer(bare, model=done.model, out=tmp_path / "new", exports=["npz", "trc"]).pose
-    assert (pose.skeleton, pose.there.all()) == ("h36m17+feet", True)
-    assert np.isnan(pose.joint[:, 17:]).all() and not pose.confidence[:, 17:].any()
+    assert pose.skeleton == "h36m17" and np.isfinite(pose.joint).all()
     assert "LBigToe" not in (tmp_path / "new" / "poses.trc").read_text(encoding="utf-8")
 
 
-def test_where_no_camera_shows_feet_they_are_missing(tmp_path: Path) -> None:
+def test_files_without_feet_have_results_without(tmp_path: Path) -> None:
     settings = load_settings(overrides=[*QUICK, "fuse.enabled=true"])
     done = fit(a_take(tmp_path / "run", 17), out=tmp_path / "out", settings=settings, exports=["npz"])
     assert Model.read(done.model).feet is None
     for path in (done.results[0] / "poses.npz", done.results[0].parent / "poses_multiview.npz"):
         with np.load(path) as poses:
-            assert tuple(poses["joint_names"]) == H36M17_FEET.joints
-            assert np.isfinite(poses["joint"][:, :17]).all() and np.isnan(poses["joint"][:, 17:]).all()
+            assert tuple(poses["joint_names"]) == H36M17.joints
+            assert np.isfinite(poses["joint"]).all()
     pose = infer(a_take(tmp_path / "feet", 21, 1) / "cam0.npz", model=done.model, exports=["npz"]).pose
     assert np.isfinite(pose.joint[:, :17]).all() and np.isnan(pose.joint[:, 17:]).all()
     assert np.isfinite(pose.keypoint).all(), "what the detector found is kept"
@@ -60,3 +59,11 @@ def test_where_no_camera_shows_feet_they_are_missing(tmp_path: Path) -> None:
     again = fit(a_take(tmp_path / "body", 21), out=tmp_path / "body_out", settings=alone, exports=["npz"])
     with np.load(again.results[0] / "poses.npz") as poses:
         assert tuple(poses["joint_names"]) == H36M17.joints
+
+
+def test_a_detector_without_feet_leaves_them_empty(take: Path, detector: FakeDetector, tmp_path: Path) -> None:
+    done = fit(take, out=tmp_path / "out", settings=load_settings(overrides=QUICK), exports=["npz"])
+    with np.load(done.results[0] / "poses.npz") as poses:
+        assert tuple(poses["joint_names"]) == H36M17_FEET.joints
+        assert np.isnan(poses["joint"][:, 17:]).all() and not poses["confidence"][:, 17:].any()
+        assert np.isfinite(poses["joint"][:, :17]).all(-1).any()
