@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from importlib.metadata import version
 from pathlib import Path
 from urllib.parse import quote
 
@@ -22,6 +21,7 @@ from .fit_fused import residual_px
 from .fit_run import FitRun
 from .people.athletes import Athlete
 from .results import MULTIVIEW
+from .up_to_date import installed_versions
 
 VIEW = EXPORTERS["view"].file
 HARMFUL = 2.0
@@ -72,7 +72,7 @@ def report_of(run: FitRun, chain: ClipChain, findings: Findings, title: str) -> 
         supervised=model.supervision != NO_SUPERVISION,
         settings=(run.place.folder / "settings.toml").read_text(encoding="utf-8"),
         versions={
-            **{name: version(name) for name in ("posepipe", "torch", "openvino", "mmpose")},
+            **installed_versions(("posepipe", "torch", "openvino", "mmpose")),
             "networks run on": describe_device(run.settings.device),
         },
         warnings=run.warnings,

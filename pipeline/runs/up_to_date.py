@@ -7,7 +7,7 @@ digest is that of the whole record, so that nothing can count in the run and not
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass, replace
 from importlib.metadata import PackageNotFoundError, version
@@ -180,14 +180,14 @@ def digest_of(request: Any, digests: Digests) -> str:
     """
     on_disk = find_checkpoint()
     checkpoint = None if on_disk is None else _plain(on_disk.checkpoint, digests)
-    whose = packages(), _detector_versions(), checkpoint
+    whose = packages(), installed_versions(DETECTOR_LIBRARIES), checkpoint
     return request_digest(type(request).__name__, _plain(request, digests), *whose)
 
 
-def _detector_versions() -> dict[str, str]:
-    """Versions of the libraries that detect people, as far as they are installed."""
+def installed_versions(names: Iterable[str]) -> dict[str, str]:
+    """Versions of packages, as far as they are installed."""
     found = {}
-    for name in DETECTOR_LIBRARIES:
+    for name in names:
         with suppress(PackageNotFoundError):
             found[name] = version(name)
     return found
