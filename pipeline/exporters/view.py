@@ -22,6 +22,7 @@ from ..arrays import Pose3D
 from ..footage.video.web_video import jpeg, shrunk, size_within, web_video
 from ..pages.page import drawn_poses, drawn_skeleton, packed, render_page
 from ..runtime.progress import progress
+from ..stages.adjust import left_over
 from .clip import Clip, Person
 
 LONGEST_PX = 960
@@ -157,12 +158,15 @@ def _facts(clip: Clip) -> list[tuple[str, str]]:
     there = np.stack([np.isfinite(person.pose.joint).all((1, 2)) for person in clip.people])
     sure = np.concatenate([person.pose.confidence[seen] for person, seen in zip(clip.people, there, strict=True)])
     people = [(str(len(clip.people)), "people")] if len(clip.people) > 1 else []
+    off = [left.reprojection for person in clip.people if (left := left_over(person.pose)) is not None]
+    fitted = [(f"{max(off):.1f} %", "of the height from the 2D poses")] if off else []
     return [
         (f"{np.ptp(clip.time) + 1 / float(clip.life_rate):.1f} s", "of motion"),
         (f"{len(clip.time):,}", f"frames at {_decimal(clip.life_rate)} per second"),
         *people,
         (f"{there.any(0).mean():.0%}", "of frames with a 3D pose"),
         (f"{sure.mean() if sure.size else 0:.0%}", "mean confidence"),
+        *fitted,
     ]
 
 

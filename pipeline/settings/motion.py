@@ -36,6 +36,16 @@ class LiftSettings(StageSettings):
         return "m" if self.height_m is not None or self.segments_m else "body heights"
 
 
+class AdjustSettings(StageSettings):
+    """All frames of a clip together, before they are filtered."""
+
+    enabled: bool = Field(
+        True,
+        description="fit the poses of a clip together, so that they agree with each other and with its 2D poses; "
+        "false: each stays as it was lifted",
+    )
+
+
 class MotionSettings(StageSettings):
     """From single poses to motion."""
 
