@@ -33,9 +33,9 @@ STRETCHES, STRETCH = 4, 30
 class Adjusted(NamedTuple):
     """Poses of T frames that agree with each other and with the picture."""
 
-    joint: Array  # (T, J, 3) float32, root-relative, camera axes
-    root: Array  # (T, 3) float32, in camera coordinates
-    turn: Array  # (T, 3) float32, by what the lifted poses were turned, about its axis by its length in rad
+    joint: NDArray[np.float32]  # (T, J, 3) root-relative, camera axes
+    root: NDArray[np.float32]  # (T, 3) in camera coordinates
+    turn: NDArray[np.float32]  # (T, 3) by what the lifted poses were turned, about its axis by its length in rad
     length: Array  # (kinds) of the bones of each kind
 
 

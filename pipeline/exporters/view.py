@@ -158,8 +158,8 @@ def _facts(clip: Clip) -> list[tuple[str, str]]:
     there = np.stack([np.isfinite(person.pose.joint).all((1, 2)) for person in clip.people])
     sure = np.concatenate([person.pose.confidence[seen] for person, seen in zip(clip.people, there, strict=True)])
     people = [(str(len(clip.people)), "people")] if len(clip.people) > 1 else []
-    off = [left.reprojection for person in clip.people if (left := left_over(person.pose)) is not None]
-    fitted = [(f"{max(off):.1f} %", "of the height from the 2D poses")] if off else []
+    off = [left.lifted for person in clip.people if (left := left_over(person.pose)) is not None]
+    fitted = [(f"{max(off):.1f} %", "of the height: 3D off its 2D poses, as lifted")] if off else []
     return [
         (f"{np.ptp(clip.time) + 1 / float(clip.life_rate):.1f} s", "of motion"),
         (f"{len(clip.time):,}", f"frames at {_decimal(clip.life_rate)} per second"),

@@ -50,7 +50,7 @@ class MotionSettings(StageSettings):
     """From single poses to motion."""
 
     filter: Literal["butterworth", "savitzky-golay", "one-euro", "gcv-spline", "none"] = Field(
-        "gcv-spline", description="how trajectories are smoothed; none: poses stay as they were lifted"
+        "gcv-spline", description="how trajectories are smoothed; none: poses stay as they are"
     )
     cutoff_hz: float = Field(6.0, gt=0, description="movements faster than this count as noise (not for gcv-spline)")
     max_gap_s: float = Field(0.2, ge=0, description="poses missing for longer stay missing")

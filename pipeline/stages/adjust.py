@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import replace
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -87,18 +87,19 @@ def adjust_views(pose: ViewPoses, samples: Samples) -> ViewPoses:
 
 
 def _rows(point: np.ndarray, confidence: np.ndarray, rows: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Those rows (N) of 2D poses (F, J, 2) and their confidences (F, J)."""
     return point[rows], confidence[rows]
 
 
 class LeftOver(NamedTuple):
-    """What the fit of a clip leaves over: the less, the more the poses can be trusted."""
+    """What the fit of a clip had to do, and leaves over: the less, the more the poses can be trusted."""
 
-    reprojection: float
-    """Median distance of the images of its joints from the 2D poses, in % of the person's height."""
+    lifted: float
+    """Median distance of the images of the lifted joints from the 2D poses, in % of the person's height."""
     worst_second: float
     """The same in the second of the clip in which it is largest."""
-    lifted: float
-    """The same of the poses as lifted, each frame by itself."""
+    fitted: float
+    """The same of the fitted joints, over the whole clip."""
     bones: float
     """Median departure of the lifted poses' bones from the lengths that they have in the clip, in % of these."""
     turn_deg: float
@@ -107,16 +108,18 @@ class LeftOver(NamedTuple):
 
 def left_over(pose: Pose3D) -> LeftOver | None:
     """What the fit left over; None of poses that were not fitted together."""
-    if pose.turn is None or pose.reprojection is None or not np.isfinite(pose.reprojection).any():
+    if pose.turn is None or pose.reprojection_lifted is None:
         return None
-    share, second = np.asarray(pose.reprojection), np.floor(np.asarray(pose.time) - pose.time[0])
-    there = np.isfinite(share)
-    seconds = [np.median(share[there & (second == number)]) for number in np.unique(second[there])]
+    there = np.isfinite(pose.reprojection_lifted)
+    if not there.any():
+        return None
+    share, second = pose.reprojection_lifted[there], np.floor(pose.time[there] - pose.time[0])
+    seconds = np.split(share, np.flatnonzero(np.diff(second)) + 1)
     return LeftOver(
-        reprojection=100 * float(np.median(share[there])),
-        worst_second=100 * float(max(seconds)),
-        lifted=100 * float(np.nanmedian(pose.reprojection_lifted)),
-        bones=100 * float(np.nanmedian(pose.bone_departure)),
+        lifted=100 * float(np.median(share)),
+        worst_second=100 * max(float(np.median(one)) for one in seconds),
+        fitted=100 * float(np.nanmedian(np.asarray(pose.reprojection))),
+        bones=100 * float(np.nanmedian(np.asarray(pose.bone_departure))),
         turn_deg=float(np.degrees(np.nanmedian(np.linalg.norm(pose.turn, axis=-1)))),
     )
 
@@ -127,8 +130,9 @@ def describe_fit(pose: Pose3D) -> list[str]:
     if left is None:
         return []
     return [
-        f"all frames fitted together: poses turned by {left.turn_deg:.1f} degrees, and {left.reprojection:.1f} % of "
-        f"the height off the 2D poses ({left.lifted:.1f} % as lifted)"
+        f"all frames fitted together: poses turned by {left.turn_deg:.1f} degrees; off their 2D poses by "
+        f"{left.fitted:.1f} % of the height ({left.lifted:.1f} % as lifted; {left.worst_second:.1f} % in the worst "
+        "second)"
     ]
 
 
@@ -185,7 +189,7 @@ def _adjusted(pose: Pose3D, rays: Rays) -> Pose3D:
     return replace(pose, **made)
 
 
-def _nothing_left(shape: tuple[int, ...]) -> dict[str, np.ndarray]:
+def _nothing_left(shape: tuple[int, ...]) -> dict[str, Any]:
     """Arrays (*shape, ...) for what a fit leaves over, NaN still, by the names of fields."""
     of: dict[str, tuple[int, ...]] = {
         "turn": (3,),

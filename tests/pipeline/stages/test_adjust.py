@@ -75,7 +75,7 @@ def test_what_it_leaves_over_is_told() -> None:
     left = left_over(made)
     assert left is not None
     assert left.turn_deg == pytest.approx(10, abs=2.5)
-    assert 0.2 < left.reprojection <= left.worst_second < 1.5 < left.lifted
+    assert 0.2 < left.fitted < 1.5 < left.lifted <= left.worst_second
     assert left.bones > 3
     assert np.flatnonzero(np.isnan(made.reprojection)).tolist() == NOBODY
     assert describe_fit(made)[0].startswith(
