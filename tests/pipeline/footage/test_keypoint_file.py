@@ -408,7 +408,8 @@ def test_a_file_with_times_goes_through_smoothing_and_has_files_of_every_view(fi
         for name in ("joint_raw", "joint_lifted"):
             np.testing.assert_array_equal(plain[name], plain["joint"])
         shown = np.isfinite(poses["joint"]).all((-1, -2))
-        assert np.abs(poses["joint"] - poses["joint_raw"])[shown].max() > 1e-4
+        for name in ("joint_raw", "joint_lifted"):
+            assert np.abs(poses["joint"] - poses[name])[shown].max() > 0
         assert poses["filled"].shape == poses["joint"].shape[:3]
     rated = load_settings(overrides=[*QUICK, "samples.static_cameras=true", "keypoints.rate_hz=50"])
     again = fit(fitted, settings=rated, out=tmp_path / "rated", exports=["csv"])
