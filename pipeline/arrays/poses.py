@@ -55,6 +55,11 @@ class Pose3D(HandOver):
     steps: list[str] = dataclasses.field(default_factory=list)
     """What was done to the motion, in sentences."""
 
+    @property
+    def as_lifted(self) -> np.ndarray:
+        """Poses (frame, joint, xyz) before anything made bones equal in length; of several views, as they are."""
+        return self.joint if self.joint_lifted is None else self.joint_lifted
+
 
 @dataclass(frozen=True)
 class ViewPoses(HandOver):
