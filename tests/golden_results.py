@@ -32,7 +32,8 @@ ASTRAY = 0.1
 """Share of numbers of what a network lifts, or follows from it, that may leave their tolerance: it may jump."""
 SEARCHED = {"calibrate", "label_poses", "synchronize", "undistort_samples"}
 TRAININGS = {"train_model", "refine_model"}
-FOLLOWING = {"lift_poses", "lift_samples", "fuse_views", "place_root", "place_views", "make_motion",
+FOLLOWING = {"lift_poses", "lift_samples", "fuse_views", "place_root", "place_views", "adjust_clip",
+             "adjust_views", "make_motion",
              "rotate_cameras", "augment_samples", "label_from_fused"}  # fmt: skip
 LEVELS = 3
 """Tolerance of pictures, in grey levels."""

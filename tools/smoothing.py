@@ -37,7 +37,7 @@ the error of the fastest twentieth, as smoothing must preserve fast movement in 
 gets its own cutoff for each coordinate of each clip: a foot is smoothed less than a hip, and a standing person more
 than a running one. If all clips must be processed in the same way, as in studies, use
 `--set motion.filter=butterworth --set motion.cutoff_hz={cutoff:g}`. With `--set motion.filter=none` poses stay as
-lifted; `joint_raw` in `poses.npz` always holds these.
+they are before the filter; `joint_raw` in `poses.npz` always holds these.
 
 The noise is simulated; in some footage it is weaker or has a longer correlation time. Slow noise is not jitter, and
 no smoother removes it.

@@ -19,7 +19,7 @@ from .adjust import Array, Body, Known, Mask, Observed, PriorSigma, Scene, adjus
 from .known_start import start_in_known_cameras
 from .lenses import with_lenses
 from .near_camera import NearCameras
-from .start import bone_lengths, common_poses, person_in_image, placed
+from .start import body_of, bone_lengths, common_poses, person_in_image, placed
 
 NOISE = 0.01
 """Standard deviation of a detection of confidence 1, in body heights; its square is inverse to the confidence."""
@@ -139,14 +139,6 @@ def _prior_sigma(seen: Seen, skeleton: Skeleton) -> PriorSigma:
         zoom=PRIOR_SIGMA.zoom * shorter,
         inverse_depth=PRIOR_SIGMA.inverse_depth * shorter,
     )
-
-
-def body_of(skeleton: Skeleton) -> Body:
-    """Bones of a skeleton; a bone and its counterpart on the other side are of one kind."""
-    bones = skeleton.bone_indices
-    first = np.minimum(np.arange(len(bones)), skeleton.mirror_bones)
-    kind = np.unique(first, return_inverse=True)[1]
-    return Body(bones, kind, skeleton.landmark_weights("pelvis")[0].astype(np.float64))
 
 
 def mirrored(scene: Scene) -> Scene:

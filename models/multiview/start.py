@@ -10,6 +10,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..skeleton import Skeleton
 from .adjust import Body, Observed, Scene
 from .near_camera import NearCameras
 
@@ -104,6 +105,14 @@ def person_in_image(pose: Array, R: Array, observed: Observed) -> tuple[Array, A
         typical = np.nanmedian(values, 0)
         values[missing] = np.broadcast_to(typical, values.shape)[missing]
     return scale, root
+
+
+def body_of(skeleton: Skeleton) -> Body:
+    """Bones of a skeleton; a bone and its counterpart on the other side are of one kind."""
+    bones = skeleton.bone_indices
+    first = np.minimum(np.arange(len(bones)), skeleton.mirror_bones)
+    kind = np.unique(first, return_inverse=True)[1]
+    return Body(bones, kind, skeleton.landmark_weights("pelvis")[0].astype(np.float64))
 
 
 def bone_lengths(pose: Array, body: Body) -> Array:

@@ -30,6 +30,9 @@ class Pose3D(OnJoints):
     unit: str
     """"m" if the body height was given, else "body heights": the athlete's stature is 1."""
     joint_raw: Annotated[np.ndarray | None, Dims("frame joint xyz", "float32", "body heights, or m")] = None
+    """``joint`` after the clip's frames were fitted together, if they were, and before the filter; None before it
+    became a motion."""
+    joint_lifted: Annotated[np.ndarray | None, Dims("frame joint xyz", "float32", "body heights, or m")] = None
     """``joint`` as it was lifted, each frame by itself; None before it became a motion."""
     expected_error: Annotated[np.ndarray | None, Dims("frame joint", "float32", "body heights, or m")] = None
     """Expected distance of ``joint``, as it was lifted, from the truth, if the method predicts it."""
@@ -38,7 +41,15 @@ class Pose3D(OnJoints):
     root_trajectory: Annotated[np.ndarray | None, Dims("frame xyz", "float32", "body heights, or m")] = None
     """Where the root is in camera coordinates: an estimate, from the size that the pose has in the picture."""
     root_trajectory_raw: Annotated[np.ndarray | None, Dims("frame xyz", "float32", "body heights, or m")] = None
-    """``root_trajectory`` as it was estimated, each frame by itself; None before it became a motion."""
+    """``root_trajectory`` as it was estimated, before the filter; None before it became a motion."""
+    turn: Annotated[np.ndarray | None, Dims("frame xyz", "float32", "rad")] = None
+    """By what the fit of the clip turned the lifted pose, in camera axes: about this axis, by its length."""
+    reprojection: Annotated[np.ndarray | None, Dims("frame", "float32", "body heights")] = None
+    """Median distance of the images of the fitted joints from the 2D poses, at the depth of the root."""
+    reprojection_lifted: Annotated[np.ndarray | None, Dims("frame", "float32", "body heights")] = None
+    """The same of the pose as it was lifted."""
+    bone_departure: Annotated[np.ndarray | None, Dims("frame", "float32", "1")] = None
+    """Median departure of the lifted pose's bones from their lengths in the clip, as a share of these."""
     root_camera: str = ""
     """What ``root_trajectory`` knows or assumes of the camera, in words."""
     device: str = ""
@@ -55,6 +66,11 @@ class Pose3D(OnJoints):
     def without_missing_feet(self) -> Pose3D:
         """The poses without feet that they lack in all frames, as their detector or model has none."""
         return self.on(SKELETONS[self.skeleton].shown_by(np.isfinite(self.joint).all(-1)).name)
+
+    @property
+    def as_lifted(self) -> np.ndarray:
+        """Poses (frame, joint, xyz) before anything made bones equal in length; of several views, as they are."""
+        return self.joint if self.joint_lifted is None else self.joint_lifted
 
 
 @dataclass(frozen=True)
@@ -76,6 +92,9 @@ class ViewPoses(OnJoints):
     time: Annotated[np.ndarray | None, Dims("sample", "float64", "s")] = None
     """In the take's time; None where only the order of the instants is known."""
     joint_raw: Annotated[np.ndarray | None, Dims("sample view joint xyz", "float32", "body heights, or m")] = None
+    """``joint`` after the frames of each view were fitted together, if they were, and before the filter; None before
+    it became a motion."""
+    joint_lifted: Annotated[np.ndarray | None, Dims("sample view joint xyz", "float32", "body heights, or m")] = None
     """``joint`` as it was lifted, each sample by itself; None before it became a motion."""
     expected_error: Annotated[np.ndarray | None, Dims("sample view joint", "float32", "body heights, or m")] = None
     """Expected distance of ``joint`` as it was lifted from the truth, if the method predicts it."""
@@ -84,7 +103,15 @@ class ViewPoses(OnJoints):
     root_trajectory: Annotated[np.ndarray | None, Dims("sample view xyz", "float32", "body heights, or m")] = None
     """Where the root is in camera coordinates: an estimate, from the size that the pose has in the picture."""
     root_trajectory_raw: Annotated[np.ndarray | None, Dims("sample view xyz", "float32", "body heights, or m")] = None
-    """``root_trajectory`` as it was estimated, each sample by itself; None before it became a motion."""
+    """``root_trajectory`` as it was estimated, before the filter; None before it became a motion."""
+    turn: Annotated[np.ndarray | None, Dims("sample view xyz", "float32", "rad")] = None
+    """By what the fit of the view turned the lifted pose, in camera axes: about this axis, by its length."""
+    reprojection: Annotated[np.ndarray | None, Dims("sample view", "float32", "body heights")] = None
+    """Median distance of the images of the fitted joints from the 2D poses, at the depth of the root."""
+    reprojection_lifted: Annotated[np.ndarray | None, Dims("sample view", "float32", "body heights")] = None
+    """The same of the pose as it was lifted."""
+    bone_departure: Annotated[np.ndarray | None, Dims("sample view", "float32", "1")] = None
+    """Median departure of the lifted pose's bones from their lengths in the clip, as a share of these."""
     root_camera: str = ""
     """What ``root_trajectory`` knows or assumes of the cameras, in words."""
 
@@ -105,8 +132,9 @@ class ViewPoses(OnJoints):
         """
         if self.time is None:
             raise ValueError("the poses of a clip take times")
-        names = ("joint", "canonical", "camera_from_canonical", "confidence", "joint_raw", "expected_error", "filled",
-                 "root_trajectory", "root_trajectory_raw")  # fmt: skip
+        names = ("joint", "canonical", "camera_from_canonical", "confidence", "joint_raw", "joint_lifted",
+                 "expected_error", "filled", "root_trajectory", "root_trajectory_raw", "turn", "reprojection",
+                 "reprojection_lifted", "bone_departure")  # fmt: skip
         arrays: dict[str, Any] = {
             name: None if (array := getattr(self, name)) is None else np.array(array[members, view]) for name in names
         }

@@ -50,7 +50,7 @@ def evaluate(
         Path | None, typer.Option(help="True poses of the training split, or pose_clusters.npz: adds mPSS.")
     ] = None,
     filtered: Annotated[
-        bool, typer.Option("--filtered", help="Evaluate the filtered motion, not each pose as lifted.")
+        bool, typer.Option("--filtered", help="Evaluate the filtered motion, not the poses before the filter.")
     ] = False,
     as_json: AsJson = False,
 ) -> None:

@@ -81,13 +81,13 @@ def write_segments(clip: Clip, path: Path) -> None:
 
     ``spread`` is half the width of the middle 68 % of the lengths, about a standard deviation; ``asymmetry_percent``
     is the symmetry index of the medians (``models.body.angles.asymmetry``), for paired segments. Bones do not change
-    in length, so spread and asymmetry show how far to trust the poses.
+    in length, so spread and asymmetry of the poses as lifted show how far to trust them.
     """
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(("person", "segment", "median", "spread", "unit", "asymmetry_percent"))
         for person in clip.people:
-            for segment in measure_segments(person.pose.joint, clip.skeleton):
+            for segment in measure_segments(person.pose.as_lifted, clip.skeleton):
                 index = "" if segment.asymmetry is None else round(segment.asymmetry, 2)
                 lengths = round(segment.median, 5), round(segment.spread, 5)
                 table.writerow((person.name, segment.name, *lengths, clip.unit, index))

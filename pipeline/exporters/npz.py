@@ -28,7 +28,7 @@ def write(clip: Clip, path: Path) -> None:
     ``root`` are the conventions of ``joint`` and ``canonical``; ``rate`` is the average frames per second of
     ``time`` as an exact fraction, and ``video_rate`` that of ``video_time``; they differ in slow motion. ``person``
     names the person; several people have a file each. ``root_trajectory`` holds estimated root positions in camera
-    coordinates, and ``root_camera`` states the assumed camera. ``steps`` lists how ``joint_raw``, the poses as
+    coordinates, and ``root_camera`` states the assumed camera. ``steps`` lists how ``joint_lifted``, the poses as
     lifted, became ``joint``. ``provenance`` is JSON. No array needs pickle: ``numpy.load(path)`` opens all.
     """
     skeleton = clip.skeleton

@@ -23,6 +23,7 @@ from ..arrays import Pose3D
 from ..footage.video.web_video import jpeg, shrunk, size_within, web_video
 from ..pages.page import drawn_poses, drawn_skeleton, packed, render_page
 from ..runtime.progress import progress
+from ..stages.adjust import left_over
 from .clip import Clip, Person
 
 LONGEST_PX = 960
@@ -160,12 +161,15 @@ def _facts(clip: Clip) -> list[tuple[str, str]]:
     there = np.stack([pose.there for pose in poses])
     sure = np.concatenate([pose.confidence[seen].ravel() for pose, seen in zip(poses, there, strict=True)])
     people = [(str(len(clip.people)), "people")] if len(clip.people) > 1 else []
+    off = [left.lifted for person in clip.people if (left := left_over(person.pose)) is not None]
+    fitted = [(f"{max(off):.1f} %", "of the height: 3D off its 2D poses, as lifted")] if off else []
     return [
         (f"{np.ptp(clip.time) + 1 / float(clip.life_rate):.1f} s", "of motion"),
         (f"{len(clip.time):,}", f"frames at {_decimal(clip.life_rate)} per second"),
         *people,
         (f"{there.any(0).mean():.0%}", "of frames with a 3D pose"),
         (f"{sure.mean() if sure.size else 0:.0%}", "mean confidence"),
+        *fitted,
     ]
 
 

@@ -65,7 +65,7 @@ def segment_rows(poses: Mapping[str, Pose3D]) -> list[dict[str, str]]:
 
 
 def _segments(pose: Pose3D) -> dict[str, str]:
-    found = {segment.name: segment for segment in measure_segments(pose.joint, SKELETONS[pose.skeleton])}
+    found = {segment.name: segment for segment in measure_segments(pose.as_lifted, SKELETONS[pose.skeleton])}
     cells = {}
     for name in SEGMENTS:
         left, right = (found.get(f"{side}_{name}") for side in ("left", "right"))

@@ -18,6 +18,7 @@ from ..footage.keypoint_file import open_keypoints
 from ..footage.recording import CameraClip
 from ..runtime.cache import Cache, SourceFile
 from ..settings import KeypointSettings, Settings, parse
+from ..stages.adjust import adjust_views
 from ..stages.import_arrays import read_keypoints
 from ..stages.morph import move_joints_of_samples
 from ..stages.place_root import place_views
@@ -28,8 +29,9 @@ from ..training.morph_file import MorphNetwork
 log = logging.getLogger("posepipe")
 
 NO_TIMES = (
-    "it does not say when its samples were filmed, so that sides are not checked, poses not smoothed and no files "
-    "but poses.npz written: add the array time (samples) in s, or say --set keypoints.rate_hz=60"
+    "it does not say when its samples were filmed, so that sides are not checked, poses neither fitted together nor "
+    "smoothed, and no files but poses.npz written: add the array time (samples) in s, or say "
+    "--set keypoints.rate_hz=60"
 )
 
 
@@ -90,11 +92,16 @@ class ArrayChain:
         Args:
             seen: the samples with K, and where K comes from.
         """
+        run, lifted = self.cache.run, pose.joint
         if seen is not None:
-            pose = self.cache.run(place_views, pose, *seen, subject=self.name)
+            pose = run(place_views, pose, *seen, subject=self.name)
+            if pose.time is not None and self.settings.adjust.enabled:
+                pose = run(adjust_views, pose, seen[0], subject=self.name)
         if pose.time is None:
-            return unfiltered(pose)
-        return self.cache.run(make_motion_of_views, pose, settings=self.settings.motion, subject=self.name)
+            pose = unfiltered(pose)
+        else:
+            pose = run(make_motion_of_views, pose, settings=self.settings.motion, subject=self.name)
+        return replace(pose, joint_lifted=lifted)
 
 
 def says_sizes(path: Path) -> bool:

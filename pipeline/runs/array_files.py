@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 
 from ...models.skeleton import SKELETONS
-from ..arrays import FusedPoses, Samples, Swaps, ViewPoses, array_fields
+from ..arrays import FusedPoses, Pose3D, Samples, Swaps, ViewPoses, array_fields
 from ..exporters.clip import ONLY_PERSON, Person, marked, root
 from ..exporters.npz import AXES
 from ..footage.keypoint_file import open_keypoints
 from ..runtime.cache import SourceFile
 from ..runtime.writing import writing_to
+from ..stages.adjust import describe_fit
 from ..stages.sides import describe_swaps, take_members
 from ..training.model_file import Model
 from .array_chain import ArrayChain
@@ -98,7 +99,7 @@ class ArrayResults:
                 shown = self.samples.confidence[members, view, :, None] > 0
                 keypoint = np.where(shown, self.samples.keypoint[members, view], np.float32("nan"))
                 motion = pose.of_view(members, view, keypoint)
-                motion.steps.extend(self._steps(swaps, number * views + view))
+                motion.steps.extend(self._steps(swaps, number * views + view, motion))
                 name = f"{take} {view_name(view)}"
                 people = (Person(ONLY_PERSON, motion),)
                 clip = clip_without_video(people, name, sizes[view], {**self.origin, "clip": name})
@@ -127,11 +128,12 @@ class ArrayResults:
             names = take_folders(self.samples.takes)
             yield from ((names[number], number, members) for number, members in take_members(self.samples))
 
-    def _steps(self, swaps: Swaps | None, camera: int) -> list[str]:
+    def _steps(self, swaps: Swaps | None, camera: int, motion: Pose3D) -> list[str]:
         """What was done to a view, in sentences."""
         settings = self.chain.settings
         sides = [] if swaps is None else [describe_swaps(swaps, camera, settings.sides)]
-        return sides if settings.motion.filter == "none" else [*sides, f"smoothed: {settings.motion.filter}"]
+        smoothed = [] if settings.motion.filter == "none" else [f"smoothed: {settings.motion.filter}"]
+        return [*sides, *describe_fit(motion), *smoothed]
 
 
 def written_folders(out: Path) -> tuple[tuple[Path, ...], tuple[Path, ...]]:

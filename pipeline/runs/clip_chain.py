@@ -24,6 +24,7 @@ from ..runtime.cache import Cache, SourceFile, joint_key
 from ..runtime.utilisation import Busy
 from ..runtime.workplace import Workplace
 from ..settings import KeypointSettings, Settings, TrackSettings, parse
+from ..stages.adjust import adjust_clip, describe_fit
 from ..stages.detect import detect_in_parts, detect_poses
 from ..stages.frames import correct_frames, cut_frames, cut_people, extract_frames, hold_all
 from ..stages.import_poses import frames_of, read_people
@@ -201,18 +202,21 @@ class ClipChain:
         return settings.model_copy(update={"slow_motion": camera.slow_motion or settings.slow_motion})
 
     def finish(self, pose: Pose3D, known: Camera | None, swaps: Swaps, camera: int, subject: str) -> Pose3D:
-        """Lifted 3D poses as a motion, with root positions if the camera is known or assumed.
+        """Lifted 3D poses as a motion; fitted together, with root positions, if the camera is known or assumed.
 
         Args:
             known: the known or assumed camera.
             swaps: of the sides in the 2D poses that were lifted.
             camera: number of the view in ``swaps``.
         """
-        run, settings = self.cache.run, self.settings
+        run, settings, lifted = self.cache.run, self.settings, pose.joint
         if known is not None:
             pose = run(place_root, pose, known.anywhere, subject=subject)
+            if settings.adjust.enabled:
+                pose = run(adjust_clip, pose, known.anywhere, subject=subject)
         pose = run(make_motion, pose, settings=settings.motion, subject=subject)
-        return replace(pose, steps=[describe_swaps(swaps, camera, settings.sides), *pose.steps])
+        steps = [describe_swaps(swaps, camera, settings.sides), *describe_fit(pose), *pose.steps]
+        return replace(pose, joint_lifted=lifted, steps=steps)
 
     def busy_detecting(self, found: Detections) -> Busy | None:
         """Utilisation of the detector's network; None if it was not measured, as for files of 2D poses."""

@@ -108,7 +108,7 @@ def evaluate(
             else by number; ``action`` names the action. Or ``.c3d`` or ``.trc`` of markers named like joints, in
             their own rate and axes. Or a folder of such files, named like cameras or keypoint files.
         joints: joints to evaluate; all by default. Poses stay relative to the pelvis.
-        filtered: evaluate a clip's filtered motion, not its poses as lifted, each frame by itself.
+        filtered: evaluate a clip's filtered motion, not its poses before the filter.
         clusters: keypoint file with the true poses of the training split, or a file of ``save_clusters``: adds mPSS.
 
     Raises:
@@ -156,7 +156,7 @@ def evaluate_angles(prediction: Path | str, reference: Path | str, *, filtered: 
     Args:
         prediction: a clip's ``poses.npz``, or a folder with one.
         reference: ``.mot``; angles of the same names are compared, at the times of the clip's frames.
-        filtered: of the filtered motion, not the poses as they were lifted.
+        filtered: of the filtered motion, not the poses before the filter.
 
     Raises:
         PosepipeError: unsuitable files, or no angle in common.

@@ -128,6 +128,7 @@ def write_views(
             settings.sides,
             LiftSettings(device=settings.device),
             settings.root,
+            settings.adjust,
             settings.motion,
         )
         made_from = provenance(clip.source, origin.model_file, origin.model, origin.found[name].detector, *used)

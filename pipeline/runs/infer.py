@@ -32,6 +32,7 @@ from ..settings import (
     changed_detection,
     settings_from,
 )
+from ..stages.adjust import describe_fit
 from ..stages.crop import crop_people
 from ..stages.lift import check_intrinsics, lift_poses
 from ..stages.sides import find_swaps, mend_sides
@@ -113,6 +114,9 @@ def infer(
         shown = tuple(Person(who, pose) for who, pose in poses.items())
         used = *one.used, one.lifting
         origin = provenance(opened.source, one.model_file, trained, found.detector, *used)
+        for who, pose in poses.items():
+            for sentence in describe_fit(pose):
+                log.info("%s, %s: %s", clip.name, who, sentence)
         made = Clip.of_people(shown, opened.frames, clip, origin, opened.source)
         files = write_results(made, place.folder, exports)
         place.journal.end(request)
@@ -156,8 +160,8 @@ class _OneClip:
     @property
     def used(self) -> tuple[BaseModel, ...]:
         """Settings that the poses depend on."""
-        of = self.chain.settings
-        return of.detect, self.chain.tracking(self.asked.clip), of.people, of.morph, of.sides, of.root, of.motion
+        of, tracking = self.chain.settings, self.chain.tracking(self.asked.clip)
+        return of.detect, tracking, of.people, of.morph, of.sides, of.root, of.adjust, of.motion
 
     def detect(self, source: SourceFile) -> tuple[Opened, Detections]:
         """The clip as it was decoded, and the people in it, as given or as found in its pictures."""

@@ -20,6 +20,7 @@ from ..exporters import exporter, find_format
 from ..exporters.clip import CAMERA_AXES, Clip
 from ..runtime.cache import SourceFile, unkeyed_fields
 from ..runtime.writing import write_atomically, writing_to
+from ..stages.adjust import left_over
 
 if TYPE_CHECKING:
     from ..training.model_file import Model
@@ -189,7 +190,7 @@ def _all_there(folder: Path, files: list[str]) -> bool:
 
 
 def _statistics(clip: Clip) -> dict[str, Any]:
-    """Share of frames with a person, and mean confidence there."""
+    """Share of frames with a person, mean confidence there, and what fitting the frames together left over."""
     there = np.stack([person.pose.there for person in clip.people])
     confidence = np.stack([person.pose.without_missing_feet.confidence.mean(-1) for person in clip.people])
     return {
@@ -198,6 +199,11 @@ def _statistics(clip: Clip) -> dict[str, Any]:
         "frames": len(clip.time),
         "fraction_with_person": round(float(there.any(0).mean()), 4),
         "mean_confidence": round(float(confidence[there].mean()), 4) if there.any() else 0.0,
+        "left_over": {
+            person.name: {name: round(value, 2) for name, value in left._asdict().items()}
+            for person in clip.people
+            if (left := left_over(person.pose)) is not None
+        },
     }
 
 

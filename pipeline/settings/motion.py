@@ -36,11 +36,21 @@ class LiftSettings(StageSettings):
         return "m" if self.height_m is not None or self.segments_m else "body heights"
 
 
+class AdjustSettings(StageSettings):
+    """All frames of a clip together, before they are filtered."""
+
+    enabled: bool = Field(
+        True,
+        description="fit the poses of a clip together, so that they agree with each other and with its 2D poses; "
+        "false: each stays as it was lifted",
+    )
+
+
 class MotionSettings(StageSettings):
     """From single poses to motion."""
 
     filter: Literal["butterworth", "savitzky-golay", "one-euro", "gcv-spline", "none"] = Field(
-        "gcv-spline", description="how trajectories are smoothed; none: poses stay as they were lifted"
+        "gcv-spline", description="how trajectories are smoothed; none: poses stay as they are"
     )
     cutoff_hz: float = Field(6.0, gt=0, description="movements faster than this count as noise (not for gcv-spline)")
     max_gap_s: float = Field(0.2, ge=0, description="poses missing for longer stay missing")

@@ -25,7 +25,7 @@ from .clip import (
 )
 from .extensions import names_of
 from .learning import RefineSettings, TrainSettings
-from .motion import MotionSettings, RootSettings
+from .motion import AdjustSettings, MotionSettings, RootSettings
 from .parsing import check_name, nested, parse, put, read_toml
 from .takes import (
     CalibrateSettings,
@@ -39,7 +39,7 @@ from .takes import (
 REPEATED = ("detect", "keypoints", "track", "people", "morph", "sides")
 """Settings that go into the model file, because ``infer`` repeats these stages."""
 
-AFTER_LIFTING = ("motion", "root")
+AFTER_LIFTING = ("motion", "root", "adjust")
 """Settings that go into it as well, of stages that a model of a keypoint file was made without."""
 
 OF_CLIP = ("pictures",)
@@ -69,6 +69,7 @@ class Settings(StageSettings):
     refine: RefineSettings = RefineSettings()
     fuse: FuseSettings = FuseSettings()
     root: RootSettings = RootSettings()
+    adjust: AdjustSettings = AdjustSettings()
     motion: MotionSettings = MotionSettings()
     method: dict[str, Any] = Field({}, description="settings of the chosen method, validated by its own class")
 

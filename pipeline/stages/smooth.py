@@ -33,11 +33,11 @@ Poses = TypeVar("Poses", Pose3D, ViewPoses)
 
 @stage(version=5)
 def make_motion(pose: Pose3D, settings: MotionSettings) -> Pose3D:
-    """The poses of a clip as a motion: ``joint`` and ``canonical`` (F, J, 3) filtered, ``joint_raw`` as lifted.
+    """The poses of a clip as a motion: ``joint`` and ``canonical`` (F, J, 3) filtered, ``joint_raw`` as given.
 
     ``filled`` marks joints that were missing, or rejected as outliers, and were interpolated over at most
     ``max_gap_s``; longer gaps stay NaN. ``steps`` lists the processing, with numbers. A root trajectory is treated
-    like a joint. With the filter "none" all poses stay as lifted.
+    like a joint. With the filter "none" all poses stay as they are.
     """
     if settings.filter == "none":
         return unfiltered(pose)
@@ -86,7 +86,7 @@ def make_motion_of_views(pose: ViewPoses, settings: MotionSettings) -> ViewPoses
 
 
 def unfiltered(pose: Poses) -> Poses:
-    """Poses as they were lifted, which are their own raw ones."""
+    """Poses that no filter changes, which are their own raw ones."""
     filled = np.zeros(pose.confidence.shape, bool)
     return replace(pose, joint_raw=pose.joint, filled=filled, root_trajectory_raw=pose.root_trajectory)
 

@@ -10,8 +10,9 @@ from posepipe.models.body.body import body_size
 from posepipe.models.geometry.geometry import procrustes
 from posepipe.models.multiview import adjust as bundle_adjustment
 from posepipe.models.multiview.adjust import Array, Observed, PriorSigma, Scene, adjust
-from posepipe.models.multiview.find import Found, Seen, body_of, find_athlete, is_mirrored, mirrored
+from posepipe.models.multiview.find import Found, Seen, find_athlete, is_mirrored, mirrored
 from posepipe.models.multiview.near_camera import PARAMETERS, NearCameras, rotation_by
+from posepipe.models.multiview.start import body_of
 from posepipe.models.skeleton import H36M17
 
 PICTURE = 1000.0

@@ -68,10 +68,12 @@ def test_infer_follows_the_settings_behind_lifting_that_the_fit_had(
     fitted: Fitted, detector: FakeDetector, tmp_path: Path
 ) -> None:
     clip = film(tmp_path / "new" / "clip.mp4", 3, range(100, 110))
-    said = ("motion.filter=none", "root.field_of_view_deg=90")
+    said = ("motion.filter=none", "adjust.enabled=false", "root.field_of_view_deg=90")
     fit(fitted.footage, out=fitted.out, settings=settings(*said), exports=["npz"])
     made = infer(clip, model=fitted.out / "model.pt", exports=["npz"])
     with np.load(made.files[0]) as poses:
         assert "field of view of 90°" in str(poses["root_camera"])
         assert not any("smoothed" in step for step in poses["steps"])
         np.testing.assert_array_equal(poses["joint"], poses["joint_raw"])
+        np.testing.assert_array_equal(poses["joint"], poses["joint_lifted"])
+        assert "turn" not in poses

@@ -35,7 +35,7 @@ from posepipe.pipeline.training.model_file import Model
 from quick_fit import QUICK, Fitted
 
 PER_CAMERA = ("extract_frames", "detect_poses", "correct_frames", "track_people", "track_athlete", "morph_skeleton")
-LIFTED = ("lift_poses", "place_root", "make_motion")
+LIFTED = ("lift_poses", "place_root", "adjust_clip", "make_motion")
 FRAMES = 40
 
 
@@ -75,8 +75,9 @@ def test_a_fit_makes_a_model_and_results_of_every_clip(finished: Fitted) -> None
             assert np.isfinite(poses["joint"][:, :17]).all()
             assert np.isnan(poses["joint"][:, 17:]).all(), "the detector finds no feet"
             assert [step.split(":")[0].split(" exch")[0] for step in poses["steps"]] == [
-                "left and right of 2D poses", "outliers beyond 6 deviations replaced",
-                "gaps up to 0.2 s filled", "smoothed",
+                "left and right of 2D poses", "all frames fitted together",
+                "outliers beyond 6 deviations replaced", "gaps up to 0.2 s filled",
+                "smoothed",
             ]  # fmt: skip
             np.testing.assert_allclose(poses["keypoint"][:, :17], seen(camera, range(FRAMES)), atol=1e-4)
     assert not [path for path in out.rglob("*") if "making" in path.name or path.name.endswith(".parts")]

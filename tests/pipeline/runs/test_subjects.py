@@ -31,7 +31,8 @@ def subjects(folder: Path) -> dict[str, list[str]]:
 def test_results_of_a_fit_are_those_of_cameras_takes_or_all_takes(finished: Fitted) -> None:
     cameras = [f"ski run/cam{camera}" for camera in range(3)]
     of_cameras = ("extract_frames", "detect_poses", "correct_frames", "track_people", "track_athlete",
-                  "morph_skeleton", "mend_sides", "lift_poses", "place_root", "make_motion")  # fmt: skip
+                  "morph_skeleton", "mend_sides", "lift_poses", "place_root", "adjust_clip",
+                  "make_motion")  # fmt: skip
     of_takes = ("synchronize", "match_people", "find_swaps")
     expected = {stage: cameras for stage in of_cameras} | {stage: ["ski run"] for stage in of_takes}
     expected |= {stage: ["all takes"] for stage in ("build_samples", "train_model")}
@@ -46,7 +47,7 @@ def test_results_of_infer_are_those_of_the_clip(finished: Fitted, detector: Fake
     found = subjects(made.folder)
     assert set(found) == {
         "extract_frames", "detect_poses", "correct_frames", "track_people", "track_athlete", "morph_skeleton",
-        "find_swaps", "mend_sides", "lift_poses", "place_root", "make_motion",
+        "find_swaps", "mend_sides", "lift_poses", "place_root", "adjust_clip", "make_motion",
     }  # fmt: skip
     assert all(each == ["a new one"] for each in found.values())
     assert list(made.people) == ["person0"]

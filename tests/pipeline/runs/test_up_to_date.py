@@ -184,6 +184,7 @@ SETTINGS: dict[str, tuple[str, str, set[str]]] = {
     "refine.epochs": ("100", "whole", set()),
     "fuse.enabled": ("false", "whole", set()),
     "root.field_of_view_deg": ("50", "whole", {"place_root"}),
+    "adjust.enabled": ("false", "whole", {"make_motion"}),
     "motion.filter": ("butterworth", "whole", {"make_motion"}),
     "motion.cutoff_hz": ("5", "whole", {"make_motion"}),
     "motion.max_gap_s": ("0.3", "whole", {"make_motion"}),
@@ -229,6 +230,7 @@ def test_a_changed_setting_runs_the_right_stages_again(name: str, bases: dict[st
         ("samples.min_joints", "0.4", {"select_samples"}),
         ("train.seed", "1", {"train_model"}),
         ("root.field_of_view_deg", "50", {"place_views"}),
+        ("adjust.enabled", "false", {"make_motion_of_views"}),
         ("motion.filter", "butterworth", {"make_motion_of_views"}),
     ],
 )

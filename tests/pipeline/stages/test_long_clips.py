@@ -18,6 +18,7 @@ from posepipe.pipeline.arrays import Pose3D, Track, array_fields
 from posepipe.pipeline.footage.camera import Camera
 from posepipe.pipeline.pages.page import drawn_poses
 from posepipe.pipeline.settings import MorphSettings, MotionSettings, SideSettings
+from posepipe.pipeline.stages.adjust import adjust_clip
 from posepipe.pipeline.stages.morph import morph_skeleton
 from posepipe.pipeline.stages.place_root import place_root
 from posepipe.pipeline.stages.sides import find_swaps
@@ -54,6 +55,7 @@ STAGES: dict[str, tuple[Callable[[int], object], Callable[[object], object], int
               lambda track: morph_skeleton(track, MorphSettings()), 230),
     "sides": (long_track, lambda track: find_swaps([track], None, SideSettings()), 950),
     "place": (long_pose, lambda pose: place_root(pose, Camera(np.array(K, float), source="known")), 40),
+    "adjust": (long_pose, lambda pose: adjust_clip.function(pose, Camera(np.array(K, float), source="known")), 560),
     "motion": (long_pose, lambda pose: make_motion.function(pose, MotionSettings()), 600),
     "angles": (long_pose, lambda pose: joint_angles(pose.joint, H36M17), 200),
     "page": (long_pose, lambda pose: drawn_poses(pose, H36M17, 10), 150),
