@@ -80,10 +80,10 @@ class Skeleton:
         return self if (feet > 0).any() else self.body
 
     def pick(self, values: np.ndarray, source: Skeleton, axis: int, missing: float = np.nan) -> np.ndarray:
-        """Values of this skeleton's joints, by name, from those of another skeleton's joints along an axis.
+        """Values (..., joint, ...) of this skeleton's joints, by name, from those of another's joints along an axis.
 
         Args:
-            values: (..., joint of ``source``, ...).
+            values: (..., joint, ...) of ``source``.
             source: the skeleton of the values.
             axis: that of the joints, counted from the last, which is -1.
             missing: the value of joints that ``source`` does not have.

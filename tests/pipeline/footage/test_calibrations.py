@@ -61,10 +61,10 @@ def qualisys(folder: Path) -> Path:
     for number, name in enumerate(NAMES):
         K, axes = matrix(number), np.diag([1, -1, -1]) @ ROTATIONS[number]
         place = -1000 * ROTATIONS[number].T @ TRANSLATIONS[number]
-        turn = " ".join(f'r{a + 1}{b + 1}="{axes[a, b]!r}"' for a in range(3) for b in range(3))
+        turn = " ".join(f'r{a + 1}{b + 1}="{float(axes[a, b])!r}"' for a in range(3) for b in range(3))
         cameras.append(
             f'<camera serial="{name}" model="Miqus Video"><fov_video left="4" right="1083" top="0" bottom="1919"/>'
-            f'<transform {turn} x="{place[0]!r}" y="{place[1]!r}" z="{place[2]!r}"/><intrinsic '
+            f'<transform {turn} x="{float(place[0])!r}" y="{float(place[1])!r}" z="{float(place[2])!r}"/><intrinsic '
             f'focalLengthU="{64 * K[0, 0]}" focalLengthV="{64 * K[1, 1]}" centerPointU="{64 * (K[0, 2] + 4)}" '
             f'centerPointV="{64 * K[1, 2]}" radialDistortion1="{DISTORTION[0]}" radialDistortion2="{DISTORTION[1]}" '
             f'radialDistortion3="0" tangentalDistortion1="{DISTORTION[2]}" tangentalDistortion2="{DISTORTION[3]}"/>'

@@ -143,7 +143,7 @@ def test_a_fit_and_infer_use_it_and_the_model_says_so(
     plain = fit(take, out=tmp_path / "plain", settings=load_settings(overrides=QUICK), exports=["npz"])
     files = [done.results[0] / "poses.npz", plain.results[0] / "poses.npz"]
     morphed, as_found = (np.load(file)["keypoint"] for file in files)
-    assert np.abs(morphed - as_found).max() > 1
+    assert np.abs(morphed - as_found)[:, :17].max() > 1
 
     (folder / "morph.pt").rename(folder / "elsewhere.pt")  # infer takes it from the model
     clip = tmp_path / "clip" / "cam0.mp4"

@@ -48,7 +48,7 @@ def test_fit_and_infer_without_any_video(tmp_path: Path) -> None:
     said = {"keypoints": {"rate_hz": RATE, "skeleton": "h36m17"}}
     made = infer(detected(tmp_path / "new" / "clip.json", 3), model=done.model, overrides=said)
     assert {file.suffix for file in made.files} == {".npz", ".csv", ".trc", ".html"}
-    assert made.pose.joint.shape == (FRAMES, 21, 3)
+    assert made.pose.joint.shape == (FRAMES, 17, 3)
     np.testing.assert_allclose(made.pose.time, np.arange(FRAMES) / RATE)
 
 
@@ -171,7 +171,7 @@ def test_a_take_whose_cameras_disagree_most_is_named(tmp_path: Path, monkeypatch
     found = re.match(
         r"the cameras of take third disagree by (.*)% of the body height, those of the others by 0.0%", said
     )
-    assert found and float(found[1]) > 1
+    assert found and float(found[1]) > 0.5
     with np.load(done.results[-2] / "poses.npz") as one, np.load(done.results[-1] / "poses.npz") as other:
         apart = joint_errors(one["joint_raw"][:, :17], other["joint_raw"][:, :17], "procrustes")
     assert float(found[1]) / 100 == pytest.approx(np.median(apart.mean(-1)), rel=0.35)  # before it is smoothed

@@ -50,7 +50,8 @@ def person_of(poses: Path) -> tuple[str, int]:
     """The name in a result file, and which of the two people its 2D poses are in all frames."""
     camera = int(poses.parent.name.removeprefix("cam"))
     with np.load(poses) as file:
-        error = np.linalg.norm(file["keypoint"][:, None] - SEEN[:, camera], axis=-1).mean(-1)
+        keypoint = file["keypoint"][:, :17]  # the detector finds no feet
+        error = np.linalg.norm(keypoint[:, None] - SEEN[:, camera], axis=-1).mean(-1)
         shown = set(error.argmin(1).tolist())
         assert len(shown) == 1, "somebody else in between"
         return str(file["person"]), shown.pop()

@@ -132,6 +132,21 @@ def test_one_view_shows_swaps_whose_first_and_last_frames_lie_between_the_sides(
     np.testing.assert_array_equal(np.delete(found, between, 0), np.delete(truth, between, 0))
 
 
+@pytest.mark.parametrize("steps_hz", [0.8, 1.0, 1.3])
+def test_legs_and_arms_that_pass_each_other_in_profile_are_no_swaps(steps_hz: float) -> None:
+    """Twice in each stride left and right lie on each other, for a frame or two as when a detector exchanges them."""
+    reach = {"hip": 0.02, "knee": 0.2, "ankle": 0.35, "shoulder": -0.04, "elbow": -0.15, "wrist": -0.3}
+    height = {"hip": 0.0, "knee": 0.4, "ankle": 0.8, "shoulder": -0.45, "elbow": -0.2, "wrist": 0.0}
+    swing, pose = np.sin(2 * np.pi * steps_hz * TIME), np.zeros((len(TIME), 17, 2))
+    pose[:, [H36M17.index(joint) for joint in ("spine", "thorax", "nose", "head")], 1] = -0.2, -0.45, -0.6, -0.7
+    for side, sign in (("left", 1), ("right", -1)):
+        for joint in reach:
+            place = H36M17.index(f"{side}_{joint}")
+            pose[:, place, 0], pose[:, place, 1] = sign * reach[joint] * swing, height[joint]
+    noise = np.random.default_rng(0).normal(0, 0.005, pose.shape)
+    assert not len(found_in(500 + 200 * (pose + noise)[:, None]).start)
+
+
 @pytest.mark.parametrize("views", [3, 4])
 def test_a_mirror_image_is_named_and_not_mended(views: int) -> None:
     """A detector that looks at the mirror image of a person takes their left for their right, in every frame."""
