@@ -171,8 +171,7 @@ def _hold_while_changing(pose: np.ndarray, seen: np.ndarray, lag: int, mirror: n
     Detectors that exchange the sides take a frame or two in which they guess the middle between both: from there, one
     labelling accelerates as much as the other. Held poses jump, unless the labels are right. Legs and arms that pass
     each other lie on each other as well, but come as fast as they pass. (*Measured* in one view of an athlete 250 px
-    high, of whose frames 36 % are exchanged: 55 % after the correction without it; with it 15 %, and the rest is marked
-    as in doubt.)
+    high, of whose frames 36 % are exchanged: 55 % after the correction without it; with it 15 %, marked as in doubt.)
 
     Args:
         pose: (F, J, 2), changed in place.

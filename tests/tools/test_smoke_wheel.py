@@ -28,7 +28,7 @@ def test_the_wheel_holds_every_file_of_the_packages(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "change", "said"),
     [
-        ("posepipe/models/skeleton.py", set.discard, "lacks posepipe/models/skeleton.py"),
+        ("posepipe/models/method.py", set.discard, "lacks posepipe/models/method.py"),
         ("tests/test_layers.py", set.add, "holds tests/test_layers.py"),
     ],
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 import imageio_ffmpeg
 import numpy as np
 import pytest
-from footage import FakeDetector, film, picture_size, seen
+from footage import FakeDetector, picture, picture_size, seen
 from posepipe.pipeline.footage.video import probe, read_frames
 from posepipe.pipeline.runs.fit import fit
 from posepipe.pipeline.runs.infer import infer
@@ -44,14 +44,28 @@ KINDS: dict[str, tuple[str, tuple[str, ...], int, range]] = {
 }  # fmt: skip
 
 
-def ffmpeg(*words: object) -> None:
-    subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", *map(str, words)], check=True)
+def ffmpeg(*words: object, given: bytes | None = None) -> None:
+    """Run FFmpeg, perhaps with something to read."""
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-y", "-v", "error", *map(str, words)]
+    subprocess.run(command, check=True, input=given)
+
+
+def plain_video(path: Path, camera: int, instants: range) -> Path:
+    """What a camera sees, as FFmpeg's program compresses it: the filter of fields is at its limit with the flickering
+    number in the corner, and loses it if it is sharper."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pictures = [picture(camera, instant) for instant in instants]
+    height, width = pictures[0].shape[:2]
+    raw = ("-f", "rawvideo", "-pix_fmt", "bgr24", "-s", f"{width}x{height}", "-r", FAST / instants.step, "-i", "-")
+    compressed = ("-c:v", "libx264", "-preset", "veryfast", "-crf", 23, "-pix_fmt", "yuv420p")
+    ffmpeg(*raw, *compressed, path, given=b"".join(each.tobytes() for each in pictures))
+    return path
 
 
 def make(kind: str, folder: Path) -> Path:
     """The video of a camera; all but the first have sound."""
     name, options, camera, instants = KINDS[kind]
-    plain = film(folder.parent / "plain" / f"{camera}.mp4", camera, instants, FAST / instants.step)
+    plain = plain_video(folder.parent / "plain" / f"{camera}.mp4", camera, instants)
     folder.mkdir(exist_ok=True)
     made = folder / name
     if kind == "rotated":  # as a phone writes it: the pictures lie on their side, and the container says so
@@ -94,11 +108,11 @@ def test_fit_and_infer_take_all_of_it(take: Path, detector: FakeDetector, tmp_pa
     for kind, folder in zip(KINDS, done.results, strict=True):
         _, _, camera, _ = KINDS[kind]
         with np.load(folder / "poses.npz") as file:
-            np.testing.assert_allclose(file["keypoint"], seen(camera, shown(kind)), atol=1e-4)
+            np.testing.assert_allclose(file["keypoint"][:, :17], seen(camera, shown(kind)), atol=1e-4)
         overlay = folder / "overlay.mp4"
         assert len(list(read_frames(overlay, probe(overlay)))) > 30
     (offset,) = (np.load(path) for path in (tmp_path / "out" / "cache" / "synchronize").glob("*/offset.npy"))
     np.testing.assert_allclose(offset, 0, atol=0.5 / 30)
     for kind, (name, _, camera, _) in KINDS.items():
         poses = infer(take / name, model=done.model, out=tmp_path / kind, exports=["npz"]).pose
-        np.testing.assert_allclose(poses.keypoint, seen(camera, shown(kind)), atol=1e-4)
+        np.testing.assert_allclose(poses.keypoint[:, :17], seen(camera, shown(kind)), atol=1e-4)

@@ -52,7 +52,7 @@ def long_pose(frames: int) -> Pose3D:
 
 STAGES: dict[str, tuple[Callable[[int], object], Callable[[object], object], int]] = {
     "morph": (lambda frames: long_track(frames, 33, BLAZEPOSE33.name),
-              lambda track: morph_skeleton(track, MorphSettings()), 230),
+              lambda track: morph_skeleton(track, MorphSettings()), 280),
     "sides": (long_track, lambda track: find_swaps([track], None, SideSettings()), 950),
     "place": (long_pose, lambda pose: place_root(pose, Camera(np.array(K, float), source="known")), 40),
     "adjust": (long_pose, lambda pose: adjust_clip.function(pose, Camera(np.array(K, float), source="known")), 560),
