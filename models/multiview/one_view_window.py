@@ -63,7 +63,7 @@ class Lifted(NamedTuple):
 
     def median_lengths(self, body: Body) -> Array:
         """Median lengths (kinds) of the bones."""
-        ends, there = self.joint[:, body.bones], np.isfinite(self.expected)[:, body.bones].all(-1)
+        ends, there = self.joint[:, body.bones], np.all(np.isfinite(self.expected)[:, body.bones], -1)
         length = np.linalg.norm(ends[:, :, 0] - ends[:, :, 1], axis=-1)
         of_kinds = [length[:, own][there[:, own]] for own in (body.kind == k for k in range(body.kind.max() + 1))]
         return np.array([np.median(of_kind) if of_kind.size else USUAL_BONE for of_kind in of_kinds])

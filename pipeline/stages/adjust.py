@@ -154,7 +154,7 @@ def _adjusted(pose: Pose3D, rays: Rays) -> Pose3D:
 
     def read(rows: np.ndarray) -> Lifted:
         joint = np.asarray(pose.joint[shown[rows]], np.float64) / size
-        there = np.isfinite(joint).all(-1)
+        there = np.all(np.isfinite(joint), -1)
         point, confidence = rays(shown[rows])
         seen = there & (confidence > 0) & np.isfinite(point).all(-1)
         expected = np.full(there.shape, EXPECTED)
@@ -220,7 +220,7 @@ def _bones_off(lifted: Lifted, bones: np.ndarray, length: np.ndarray) -> np.ndar
     """Median departure (N) of bones from their lengths (bone), as a share of these."""
     along = lifted.joint[:, bones[:, 0]] - lifted.joint[:, bones[:, 1]]
     off = np.abs(np.linalg.norm(along, axis=-1) / length - 1)
-    return _median(off, np.isfinite(lifted.expected)[:, bones].all(-1))
+    return _median(off, np.all(np.isfinite(lifted.expected)[:, bones], -1))
 
 
 def _median(values: np.ndarray, there: np.ndarray) -> np.ndarray:

@@ -104,7 +104,7 @@ def _view(
     shown, size = [], clip.frames.image_size.tolist()
     for frame in frames:
         picture = filmed.get(frame)
-        here = np.flatnonzero((found.frame == frame) & (people.person >= 0))
+        here = np.flatnonzero((found.frame == frame) & (people.person >= 0)).tolist()
         marked = [_marked(found, one, number[int(people.person[one])], picture) for one in here]
         small = b"" if picture is None else jpeg(shrunk(picture, size_within(size, LONGEST_PX)))
         shown.append(Picture(float(found.time[frame]), small, marked))
