@@ -222,7 +222,7 @@ def test_what_stands_in_the_cache_is_what_the_scene_shows(finished: Fitted) -> N
 
 def test_status_says_what_is_done_and_from_what(fitted: Fitted) -> None:
     rows = {(row.subject, row.stage): row for row in status(fitted.out)}
-    assert len(rows) == 3 * 10 + 5
+    assert len(rows) == 3 * 11 + 5
     assert all(row.state == "done" and row.bytes > 0 and row.seconds >= 0 for row in rows.values())
     assert "cam1.mp4" in " ".join(rows[("ski run/cam1", "detect_poses")].inputs)
     began = time.perf_counter()
