@@ -41,9 +41,8 @@ def find_people(run: FitRun, chain: ClipChain) -> tuple[dict[str, Opened], Seen,
     run.reached("track")
     everybody = map_people(chain, clips, everybody)
     run.reached("morph")
-    bodies = {name: [track.body for track in tracks] for name, tracks in everybody.items()}  # feet are seen less well
-    timelines = synchronize_takes(run, clips, bodies)
-    check_views(run, bodies, timelines)
+    timelines = synchronize_takes(run, clips, everybody)
+    check_views(run, everybody, timelines)
     run.reached("synchronize")
     if (run.settings.from_s, run.settings.to_s) != (None, None):
         clips, found, timelines = cut_takes(run, chain, clips, found, timelines)
@@ -249,8 +248,7 @@ def mend_takes(
     for athlete in athletes:
         seen = [tracks[view] for view in athlete.views]
         timeline = timelines[athlete.take.name]
-        bodies = [track.body for track in seen]
-        found = swaps[athlete.name] = run.run(find_swaps, bodies, timeline, settings=settings, subject=athlete.name)
+        found = swaps[athlete.name] = run.run(find_swaps, seen, timeline, settings=settings, subject=athlete.name)
         for number, (view, track) in enumerate(zip(athlete.views, seen, strict=True)):
             mended[view] = run.run(mend_sides, track, found, number, settings=settings, subject=view)
             if number in found.mirrored:

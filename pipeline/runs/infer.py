@@ -193,7 +193,7 @@ class _OneClip:
             crops: Crops | None = None
             if "crop" in self.model.recipe:
                 crops = run(crop_people, opened.source, opened.frames, track, settings=settings.crop, subject=name)
-            swaps = run(find_swaps, [track.body], None, settings=settings.sides, subject=name)
+            swaps = run(find_swaps, [track], None, settings=settings.sides, subject=name)
             track = run(mend_sides, track, swaps, 0, settings=settings.sides, subject=name)
             pose = run(lift_poses, track, crops, trained_with, self.model, settings=lifting, subject=name)
             poses[f"person{number}"] = self.chain.finish(pose, camera, swaps, 0, name)

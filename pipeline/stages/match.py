@@ -50,7 +50,7 @@ def match_people(tracks: list[list[Track]], people: list[Identities], timeline: 
     """Athletes of a take from the tracks of all people in each camera."""
     cameras = [(camera, person) for camera, each in enumerate(tracks) for person in range(len(each))]
     camera = np.array([camera for camera, _ in cameras])
-    views = [_seen_at(tracks[camera][person], timeline, camera) for camera, person in cameras]
+    views = [_seen_at(tracks[camera][person].body, timeline, camera) for camera, person in cameras]
     cost, at_once = np.full((len(views), len(views)), np.nan), np.zeros((len(views), len(views)), bool)
     for a, b in combinations(range(len(views)), 2):
         if camera[a] != camera[b]:
@@ -165,7 +165,7 @@ def find_exchanges(tracks: list[list[Track]], timeline: Timeline) -> Exchanges:
         tracks: of each athlete in each camera.
     """
     views = {
-        (athlete, camera): _seen_at(track, timeline, camera)
+        (athlete, camera): _seen_at(track.body, timeline, camera)
         for athlete, each in enumerate(tracks)
         for camera, track in enumerate(each)
     }

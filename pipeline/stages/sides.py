@@ -39,6 +39,7 @@ ROUNDS = 20
 @stage(version=3)
 def find_swaps(tracks: list[Track], timeline: Timeline | None, settings: SideSettings) -> Swaps:
     """Swapped stretches of one person's tracks by the cameras of a take; of one track alone without a timeline."""
+    tracks = [track.body for track in tracks]
     skeleton = SKELETONS[tracks[0].skeleton]
     rate = SWAP_COST_PER_S if len(tracks) > 1 else ALONE_COST_PER_S
     views = [SideLabels.of(track.keypoint, track.time, skeleton, rate) for track in tracks]

@@ -74,7 +74,7 @@ def match_takes(run: FitRun, seen: Seen, timelines: Mapping[str, Timeline]) -> d
     return {
         take.name: run.run(
             match_people,
-            [[track.body for track in tracks] for tracks in run.of(take, seen.everybody)],
+            run.of(take, seen.everybody),
             run.of(take, seen.people),
             timelines[take.name],
             subject=take.name,
@@ -113,9 +113,7 @@ def _tell_apart(run: FitRun, take: Take, matched: Athletes, seen: Seen, timeline
     ]
     if len(tracks) == 1:
         return tracks
-    exchanges = run.run(
-        find_exchanges, [[track.body for track in each] for each in tracks], timeline, subject=take.name
-    )
+    exchanges = run.run(find_exchanges, tracks, timeline, subject=take.name)
     told = [list(each) for each in tracks]
     for camera in np.unique(exchanges.camera).tolist():
         here = [each[camera] for each in tracks]

@@ -21,4 +21,5 @@ def agree_on_person(
     given = {camera: offset for camera, offset in enumerate(offsets) if offset is not None}
     if settings.offsets == "stated":
         given = {camera: given.get(camera, 0.0) for camera in range(len(tracks))}
-    return Followed(np.array(same_person(tracks, given, settings.max_offset_s), np.int32))
+    bodies = [[track.body for track in each] for each in tracks]
+    return Followed(np.array(same_person(bodies, given, settings.max_offset_s), np.int32))
