@@ -22,7 +22,8 @@ import urllib.request
 from pathlib import Path
 
 REPOSITORY = Path(__file__).resolve().parents[1]
-CONSTRAINTS = str(REPOSITORY / "constraints.txt")
+CONSTRAINTS = (REPOSITORY / "constraints.txt").as_uri()
+"""As an address, because pip and uv take a list of files apart at its spaces."""
 CPU_BUILDS = "https://download.pytorch.org/whl/cpu"
 PYTHONS = ("3.14", "3.13", "3.12", "3.11")
 """Those that posepipe takes, the preferred first."""
@@ -61,8 +62,9 @@ class Installer:
     def has_torch(self, cuda: bool) -> bool:
         """Whether PyTorch is there for this Python, with CUDA only if that is wanted."""
         with tempfile.TemporaryDirectory() as folder:
+            programs = self.make(Path(folder))
             try:
-                plan = self.install(self.make(Path(folder)), "--dry-run", "torch")
+                plan = self.install(programs, "--dry-run", "torch")
             except subprocess.CalledProcessError:
                 return False
         return cuda or "nvidia" not in plan
@@ -72,6 +74,7 @@ def choose(pythons: list[str], cuda: bool) -> Installer:
     """An installer for the first of some Pythons that has everything; for the first of all if none has.
 
     Raises:
+        subprocess.CalledProcessError: an environment cannot be made.
         SystemExit: there is no Python.
     """
     lists = f"{os.environ.get('PIP_EXTRA_INDEX_URL', '')} {CPU_BUILDS}".strip()
@@ -123,9 +126,9 @@ def main() -> None:
     if options.python and version_of(options.python) not in PYTHONS:
         sys.exit(f"{options.python} is none of Python {', '.join(reversed(PYTHONS))}, or has no ensurepip")
     cuda = os.environ.get("POSEPIPE_TORCH") == "cuda" or shutil.which("nvidia-smi") is not None
-    installer = choose([options.python] if options.python else found(), cuda)
-    print(f"installing posepipe for {installer.name} into {options.folder} (2.4 GB, some minutes)", flush=True)
     try:
+        installer = choose([options.python] if options.python else found(), cuda)
+        print(f"installing posepipe for {installer.name} into {options.folder} (2.4 GB, some minutes)", flush=True)
         programs = installer.make(options.folder)
         installer.install(programs, "--editable", f"{REPOSITORY}[{EXTRAS}]")
         print(installer.run([str(programs / "posepipe"), "models", "install-mmpose"]), end="")

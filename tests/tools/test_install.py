@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import runpy
 import subprocess
 import sys
 from pathlib import Path
+from urllib.parse import urlsplit
+from urllib.request import url2pathname
 
 import pytest
 
@@ -61,6 +64,14 @@ def test_pythons_that_do_not_run_are_passed_over(tmp_path: Path, monkeypatch: py
         (tmp_path / f"python{version}").chmod(0o755)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert found() == [sys.executable]
+
+
+def test_a_checkout_may_lie_in_a_folder_with_a_space(tmp_path: Path) -> None:
+    script = tmp_path / "my own" / "tools" / "install.py"
+    script.parent.mkdir(parents=True)
+    script.write_text(Path(install.__file__).read_text(encoding="utf-8"), encoding="utf-8")
+    stated = runpy.run_path(str(script))["CONSTRAINTS"]
+    assert " " not in stated and Path(url2pathname(urlsplit(stated).path)) == tmp_path / "my own" / "constraints.txt"
 
 
 def test_the_installer_itself_runs_on_old_pythons() -> None:
