@@ -4,8 +4,8 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/installed
 FOOTAGE := demo_footage
-# Tests of a file stay together, as they share what was made for them; one thread each.
-TESTS := OMP_NUM_THREADS=1 OPENBLAS_NUM_THREADS=1 $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
+# Tests of a file stay together, as they share what was made for them.
+TESTS := $(BIN)/python -m pytest -n auto --maxprocesses 4 --dist loadfile
 
 .PHONY: help install demo test rounding docs lint types wheel clean
 

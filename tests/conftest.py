@@ -5,6 +5,9 @@
 
 from __future__ import annotations
 
+import one_thread  # noqa: F401 - before NumPy
+
+# isort: split
 from collections.abc import Iterator
 from itertools import count
 from pathlib import Path
