@@ -1,5 +1,5 @@
 # `make help` lists what there is; everything happens in .venv, with the versions of constraints.txt and the newest
-# Python that has everything; `make PYTHON=python3.12 install` names one.
+# tried Python that has PyTorch; `make PYTHON=python3.12 install` names one.
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/installed

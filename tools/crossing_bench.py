@@ -186,7 +186,7 @@ def score(scene: Scene, seed: int, folder: Path) -> Score:
             return Score(0, 0, 0, 0.0, (f"refused: {error}",))
         owners, mixed, shares = [], 0, np.zeros((truth.shape[2], CAMERAS))
         for athlete in athletes:
-            fits = {number: _fits(tracks[view].keypoint, truth[number]) for view, _, number in athlete.shown()}
+            fits = {number: _fits(tracks[view].body.keypoint, truth[number]) for view, _, number in athlete.shown()}
             owner = int(np.sum([each.sum(0) for each in fits.values()], 0).argmax())
             owners.append(owner)
             others = [np.mean((each.any(1) & ~each[:, owner])[each.any(1)]) for each in fits.values() if each.any()]

@@ -1,6 +1,6 @@
 """Makes a virtual environment with posepipe, MMPose and the tested versions of all they need.
 
-    python3 tools/install.py .venv                          # the newest Python on the path that has everything
+    python3 tools/install.py .venv                          # the best Python on the path that has PyTorch
     python3 tools/install.py .venv --python python3.12      # this one
 
 Runs on Python 3.8 or later; posepipe itself takes 3.11 to 3.14. Uses uv where it is there, otherwise pip.
@@ -25,8 +25,8 @@ REPOSITORY = Path(__file__).resolve().parents[1]
 CONSTRAINTS = (REPOSITORY / "constraints.txt").as_uri()
 """As an address, because pip and uv take a list of files apart at its spaces."""
 CPU_BUILDS = "https://download.pytorch.org/whl/cpu"
-PYTHONS = ("3.14", "3.13", "3.12", "3.11")
-"""Those that posepipe takes, the preferred first."""
+PYTHONS = ("3.13", "3.12", "3.11", "3.14")
+"""Those that posepipe takes, the preferred first: nothing was tried on 3.14 yet."""
 EXTRAS = "dev,docs,datasets,mmdet,onnx,parquet,rerun"
 
 
@@ -71,7 +71,7 @@ class Installer:
 
 
 def choose(pythons: list[str], cuda: bool) -> Installer:
-    """An installer for the first of some Pythons that has everything; for the first of all if none has.
+    """An installer for the first of some Pythons that has PyTorch as wanted; for the first of all if none has.
 
     Raises:
         subprocess.CalledProcessError: an environment cannot be made.
@@ -88,7 +88,7 @@ def choose(pythons: list[str], cuda: bool) -> Installer:
             if installer.has_torch(cuda):
                 return installer
     if not pythons:
-        sys.exit(f"posepipe needs one of Python {', '.join(reversed(PYTHONS))}; there is none on the path")
+        sys.exit(f"posepipe needs one of Python {', '.join(sorted(PYTHONS))}; there is none on the path")
     print("no CPU build of PyTorch can be reached, so the one for CUDA is installed, which takes 5 GB")
     return Installer(pythons[0])
 
@@ -124,11 +124,11 @@ def main() -> None:
     parser.add_argument("--python", help="the program of a Python, such as python3.12")
     options = parser.parse_args()
     if options.python and version_of(options.python) not in PYTHONS:
-        sys.exit(f"{options.python} is none of Python {', '.join(reversed(PYTHONS))}, or has no ensurepip")
+        sys.exit(f"{options.python} is none of Python {', '.join(sorted(PYTHONS))}, or has no ensurepip")
     cuda = os.environ.get("POSEPIPE_TORCH") == "cuda" or shutil.which("nvidia-smi") is not None
     try:
         installer = choose([options.python] if options.python else found(), cuda)
-        print(f"installing posepipe for {installer.name} into {options.folder} (2.4 GB, some minutes)", flush=True)
+        print(f"installing posepipe for {installer.name} into {options.folder} (2.6 GB, some minutes)", flush=True)
         programs = installer.make(options.folder)
         installer.install(programs, "--editable", f"{REPOSITORY}[{EXTRAS}]")
         print(installer.run([str(programs / "posepipe"), "models", "install-mmpose"]), end="")

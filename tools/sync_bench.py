@@ -21,6 +21,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from posepipe.pipeline.arrays import Frames, Timeline, Track
@@ -137,14 +138,18 @@ def cuts(options: argparse.Namespace) -> None:
 
 
 def _stored(cache: Path, names: list[str]) -> list[tuple[Frames, Track]]:
-    """Frames and tracks of all cameras from a results folder."""
+    """Frames, and the track of whoever is seen most, of all cameras from a results folder."""
     from posepipe.pipeline.runtime.cache import read_manifest
 
     loaded = []
     for kind, stage in ((Frames, "correct_frames"), (Track, "morph_skeleton")):
         entries = [(read_manifest(path.parent), path.parent) for path in (cache / stage).glob("*/manifest.json")]
-        by_name = {facts["subject"].split("/")[-1]: kind.load(path, facts["notes"]) for facts, path in entries}
-        loaded.append([by_name[name] for name in names])
+        by_name: dict[str, list[Any]] = {name: [] for name in names}
+        for facts, path in entries:
+            by_name[facts["subject"].split("/")[-1]].append(kind.load(path, facts["notes"]))
+        loaded.append(
+            [max(each, key=lambda one: getattr(one, "confidence", one.time).sum()) for each in by_name.values()]
+        )
     return list(zip(*loaded, strict=True))
 
 

@@ -67,6 +67,8 @@ def choose_detector(settings: DetectSettings, device: str) -> Detector:
         PosepipeError: unknown detector or options, or the detector cannot run here or lacks something that it needs.
     """
     parsed = _parsed(settings, "settings")
+    if settings.detector == "mediapipe":
+        log.warning('the detector mediapipe is called blazepose now; say detector = "blazepose"')
     name, because = (settings.detector, "as asked") if settings.detector != AUTO else _automatic(settings)
     detector = parsed[name].build(device)
     log.info("detector: %s (%s)", detector.description, because)

@@ -1,4 +1,4 @@
-"""The installer takes the newest Python that has everything, and of PyTorch the build without CUDA."""
+"""The installer takes the newest tried Python that has PyTorch, and of PyTorch the build without CUDA."""
 
 from __future__ import annotations
 

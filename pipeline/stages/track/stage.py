@@ -103,6 +103,8 @@ def joined(tracks: Sequence[Track], people: Sequence[int]) -> Track:
 
     Without a number nobody is seen in the track.
     """
+    if len(people) == 1:
+        return tracks[people[0]]
     arrays = {name: np.full_like(getattr(tracks[0], name), np.nan) for name in ("keypoint", "box")}
     arrays["confidence"] = np.zeros_like(tracks[0].confidence)
     for number in people:

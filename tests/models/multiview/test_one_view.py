@@ -132,8 +132,8 @@ def test_it_converges() -> None:
 
 
 def test_it_takes_little_time() -> None:
-    """At most 15 ms of a quiet processor for a frame; three times that here, as others may work as well."""
+    """At most 15 ms of processor time for a frame."""
     lifted, *_ = a_clip(300)
     began = clock.process_time()
     adjust_clip(lifted.time, lambda frames: rows_of(lifted, frames), BODY)
-    assert (clock.process_time() - began) / 300 < 0.045
+    assert (clock.process_time() - began) / 300 < 0.015

@@ -83,6 +83,11 @@ def test_a_fit_says_so_before_any_video_is_looked_at(take: Path, tmp_path: Path)
     assert not (tmp_path / "out").exists()
 
 
+def test_the_old_name_of_the_embedded_detector_is_taken_and_said_to_be_old(caplog: pytest.LogCaptureFixture) -> None:
+    assert "BlazePose" in choose_detector(said("detector=mediapipe"), "cpu").description
+    assert any('say detector = "blazepose"' in message for message in caplog.messages)
+
+
 def test_options_have_names_of_their_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(DETECTORS, "greedy", f"{__name__}:Greedy")
     with pytest.raises(PosepipeError, match="option 'chunk_frames' of detector 'greedy' has the name of a setting"):

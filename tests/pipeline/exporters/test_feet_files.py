@@ -45,6 +45,7 @@ def written(name: str, known: bool, folder: Path) -> Path:
 @pytest.mark.parametrize("name", sorted({*without_video(EXPORTERS)} - {"rerun", "parquet"}))
 def test_every_format_can_be_written(name: str, known: bool, tmp_path: Path) -> None:
     path = written(name, known, tmp_path)
+    assert any(path.rglob("*")) if path.is_dir() else path.stat().st_size
     texts = [file.read_text(encoding="utf-8") for file in path.rglob("*.json")] if path.is_dir() else []
     if path.suffix in (".trc", ".bvh", ".mot", ".csv", ".json"):
         texts.append(path.read_text(encoding="utf-8"))
