@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import base64
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from ..runtime.writing import write_atomically
 from .page import render_page
 
 COLORS = 6
@@ -66,7 +68,7 @@ class Sheet:
 
 def write_sheet(path: Path, sheet: Sheet) -> Path:
     """Write the page."""
-    path.write_text(render(sheet), encoding="utf-8")
+    write_atomically(path, render(sheet).encode())
     return path
 
 
@@ -93,11 +95,14 @@ def _people(sheet: Sheet, take: str, is_only: bool) -> list[dict[str, Any]]:
         x, y = (round(value) for value in best.middle)
         camera = view.camera if is_only else view.name
         place = f"{camera}{'@' if camera else ''}{picture.time_s:.2f}s:{x},{y}"
+        if not re.fullmatch(r"[\w@.:,/-]+", place):
+            place = f'"{place}"'  # as a shell takes it
+        words = [f"--person {number}", f"--person {place}"] if is_only else [f"--person {place}"]
         where = [f"{view.camera or 'seen'} {view.share[number]:.0%}" for view in views if number in view.share]
         people.append({
             "number": number,
             "color": number % COLORS,
-            "words": [f"--person {number}", f"--person {place}"] if is_only else [f"--person {place}"],
+            "words": words if len(where) > 1 or len(views) == 1 else [],
             "where": ", ".join(where),
             "portrait": _data(best.portrait),
         })  # fmt: skip

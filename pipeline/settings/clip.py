@@ -15,7 +15,7 @@ from .base import UNKEYED, StageSettings
 
 _NUMBER = r"\d+(?:\.\d+)?"
 _WORD = re.compile("main|largest|longest|[0-9]+")
-_PLACE = re.compile(rf"(?:(?P<camera>.+)@)?(?P<time>{_NUMBER})s:(?P<x>{_NUMBER}),(?P<y>{_NUMBER})")
+_PLACE = re.compile(rf"(?:(?P<camera>.+)@)?(?P<time>{_NUMBER})s:(?P<x>-?{_NUMBER}),(?P<y>-?{_NUMBER})")
 
 
 class DetectSettings(StageSettings):

@@ -12,19 +12,20 @@ from ....models.skeleton import SKELETONS
 from ...arrays import Detections, Identities
 from ...detectors.choose import checked_options, choose_detector
 from ...errors import PosepipeError
-from ...footage.recording import Recording, describe_clip, holds_poses
-from ...footage.sources import results_folder
+from ...footage.keypoint_file import is_keypoint_file
+from ...footage.recording import Recording, describe_clip
+from ...footage.sources import check_clip, holds_poses, results_folder
 from ...footage.video import is_image_folder, read_clip
 from ...footage.video.web_video import jpeg, shrunk, size_within
 from ...pages.people import Marked, Picture, Sheet, View, write_sheet
 from ...runtime.workplace import open_workplace
 from ...settings import Settings
 from ..checks import chosen_morph
-from ..clip_chain import ClipChain, Opened
+from ..clip_chain import ClipChain, Opened, check_part
 from ..fit_run import FitRun
 from ..fit_takes import find_people
 from ..results import about
-from ..up_to_date import FitRequest
+from ..up_to_date import FitRequest, within
 from .athletes import match_takes
 
 PAGE = "people.html"
@@ -50,12 +51,20 @@ def show_people(source: Path | str, *, out: Path | str | None = None, settings: 
         PosepipeError: nobody is found, or invalid input.
     """
     source, settings = Path(source), settings or Settings()
-    settings = settings.model_copy(update={"detect": checked_options(settings.detect)})
-    target = Path(out) if out else results_folder(source)
-    is_clip = not source.is_dir() or is_image_folder(source) or holds_poses(source)
     if not source.exists():
         raise PosepipeError(f"there is no file or folder {source}")
-    return _of_clip(source, target, settings) if is_clip else _of_takes(source, target, settings)
+    settings = settings.model_copy(update={"detect": checked_options(settings.detect)})
+    if settings.device != "auto":
+        from ...runtime.device import check_device  # imports torch
+
+        check_device(settings.device)
+    check_part(settings.from_s, settings.to_s)
+    target = Path(out) if out else results_folder(source)
+    if source.is_dir() and not is_image_folder(source) and not holds_poses(source):
+        return _of_takes(source, target, settings)
+    if not check_clip(source) and is_keypoint_file(source):
+        raise PosepipeError(f"{source} holds samples of one person each, of whom nobody needs to be chosen")
+    return _of_clip(source, target, settings)
 
 
 def _of_takes(folder: Path, target: Path, settings: Settings) -> Path:
@@ -76,8 +85,10 @@ def _of_takes(folder: Path, target: Path, settings: Settings) -> Path:
 
 def _of_clip(clip: Path, target: Path, settings: Settings) -> Path:
     with open_workplace(target) as place, about(clip):
-        chain, camera = ClipChain(place.cache, settings, None), describe_clip(clip)
-        opened = chain.open(camera, chain.source(camera, place), clip.stem)
+        chain = ClipChain(place.cache, settings, None)
+        camera = within(describe_clip(clip), settings.from_s, settings.to_s)
+        check_part(camera.from_s, camera.to_s)
+        opened = chain.open(camera, chain.source(camera, place), clip.stem, camera.part)
         found = opened.given
         if found is None:
             opened, found = chain.detect(opened, choose_detector(settings.detect, settings.device), clip.stem)
@@ -108,7 +119,9 @@ def _view(
         marked = [_marked(found, one, number[int(people.person[one])], picture) for one in here]
         small = b"" if picture is None else jpeg(shrunk(picture, size_within(size, LONGEST_PX)))
         shown.append(Picture(float(found.time[frame]), small, marked))
-    share = {number[one]: float(count) / len(found.time) for one, count in enumerate(people.frames)}
+    share = dict.fromkeys(number.values(), 0.0)
+    for one, count in enumerate(people.frames.tolist()):
+        share[number[one]] += count / len(found.time)
     return View(*name, size, shown, share)
 
 

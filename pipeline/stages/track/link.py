@@ -180,17 +180,29 @@ def _cut_where_clothes_change(found: Detections, pieces: list[np.ndarray]) -> li
     dress = np.array([worn(found.colours, piece[alone[piece]]) for piece in pieces])
     cut = []
     for number, piece in enumerate(pieces):
-        others, colours, time = np.delete(dress, number, 0), found.colours[piece], found.time[found.frame[piece]]
+        if len(piece) < 2 * LEAST:  # too few before or after every place
+            cut.append(piece)
+            continue
+        others = dress[np.isfinite(dress).all(1) & (np.arange(len(pieces)) != number)]
+        colours, time = found.colours[piece], found.time[found.frame[piece]]
         before = _mean_within(colours, np.searchsorted(time, time - WORN_S), np.arange(len(piece)))
         after = _mean_within(colours, np.arange(len(piece)), np.searchsorted(time, time + WORN_S))
-        theirs = [misfit(side[:, None], others) for side in (before, after)]
-        gain = misfit(before, after) - np.nanmin(np.concatenate(theirs, 1), 1, initial=np.inf)
+        theirs = np.fmin(_least_misfit(before, others), _least_misfit(after, others))
+        gain = misfit(before, after) - theirs
         places = []
         while len(gain) and (place := int(np.argmax(np.nan_to_num(gain)))) and gain[place] > CHANGED:
             places.append(place)
             gain[np.abs(time - time[place]) < WORN_S] = 0
         cut += np.split(piece, sorted(places))
     return cut
+
+
+def _least_misfit(seen: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The least misfit (N) of what is seen (N, colour) to one of others (P, colour); inf where none is known."""
+    least = np.full(len(seen), np.inf)
+    for other in others:
+        least = np.fmin(least, misfit(seen, other))
+    return least
 
 
 def _mean_within(rows: np.ndarray, start: np.ndarray, stop: np.ndarray) -> np.ndarray:

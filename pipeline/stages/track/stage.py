@@ -111,7 +111,13 @@ def joined(tracks: Sequence[Track], people: Sequence[int]) -> Track:
         seen = tracks[number].confidence.any(1)
         for name, array in arrays.items():
             array[seen] = getattr(tracks[number], name)[seen]
-    return replace(tracks[0], **arrays)
+    everybody = tracks[0].dropped + _frames_of(tracks[0])
+    return replace(tracks[0], **arrays, dropped=everybody - sum(_frames_of(tracks[number]) for number in people))
+
+
+def _frames_of(track: Track) -> int:
+    """In how many frames somebody was detected."""
+    return int(np.isfinite(track.box).all(1).sum())
 
 
 def camera_moves(motion: np.ndarray) -> bool | None:

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import html
 import re
+import shlex
 from pathlib import Path
 
 import numpy as np
 import pytest
 from posepipe.pipeline.footage.video.web_video import jpeg
 from posepipe.pipeline.pages.people import Marked, Picture, Sheet, View, render, write_sheet
+from posepipe.pipeline.settings import PeopleSettings
 
 from tools.browser import Page, find_chromium
 
@@ -51,6 +54,24 @@ def test_of_several_takes_a_place_tells_which_one_is_meant_and_of_a_clip_no_came
     assert "--person 0" not in page
     clip = Sheet("clip.mp4", [View("", "", (160, 90), [Picture(0.5, b"", [marked(0, 10)])], {0: 1.0})], ())
     assert "--person 0.50s:20,50" in render(clip)
+
+
+def test_the_words_work_in_a_shell_whatever_cameras_are_called_and_at_the_edge_of_the_picture() -> None:
+    for camera, x in (("left & right", 30.0), ("cam1", -40.0)):
+        views = [View("", camera, (160, 90), [Picture(0.5, b"", [marked(0, x)])], {0: 1.0})]
+        (words,) = re.findall(r"<code>(--person [^<]*@[^<]*)</code>", render(Sheet("run", views, ())))
+        option, place = shlex.split(html.unescape(words))
+        found = PeopleSettings(person=place).place
+        assert option == "--person" and found is not None
+        assert (found.camera, found.x, found.y) == (camera, x + 10, 50)
+
+
+def test_whoever_one_camera_shows_alone_is_not_offered_to_a_fit() -> None:
+    views = [View("run", f"cam{camera}", (160, 90), [Picture(0.5, b"", [marked(each, 9) for each in shown])],
+                  dict.fromkeys(shown, 1.0)) for camera, shown in enumerate(((0, 1), (0,)))]  # fmt: skip
+    page = render(Sheet("run", views, ()))
+    assert re.findall(r"<code>(--person \d)</code>", page) == ["--person 0"]
+    assert "a fit takes two cameras" in page
 
 
 def test_2d_poses_without_a_video_are_drawn() -> None:
