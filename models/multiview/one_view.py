@@ -15,13 +15,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .adjust import Body
-from .near_camera import turn_of
+from .near_camera import rotation_by, turn_of
 from .one_view_window import Array, Lifted, Shape, Usual, Window
 
 Frames = NDArray[np.int64]
 
 TURN, DRIFT = 0.3, 0.03
-"""Usual rotation of a clip, and of a window of it from that of the clip, in rad: it may drift if the camera pans."""
+"""Usual rotation of a clip, and of a window of it from that of the clip, in rad. Each counts once beside the errors
+of all frames, so that these decide: a window may turn further where its frames say so."""
 WINDOW, OVERLAP = 480, 40
 """Frames that are adjusted at once, and those of them that the next window adjusts again."""
 LEARNING_STEP_S = 0.06
@@ -51,13 +52,14 @@ def adjust_clip(time: Array, read: Callable[[Frames], Lifted], body: Body) -> Ad
         body: the bones and the root.
     """
     shape = learn_shape(read(learning_frames(time)), body)
-    joint, root, turn = (np.zeros((len(time), *rest), np.float32) for rest in ((len(body.root), 3), (3,), (3,)))
+    joint, root, drift = (np.zeros((len(time), *rest), np.float32) for rest in ((len(body.root), 3), (3,), (3,)))
     for window, share in windows(len(time)):
         scene = Window(read(window), body, shape, Usual(turn=DRIFT, length=0.0)).solve()
         origin = np.einsum("j,tjc->tc", body.root, scene.joint)
         joint[window] += share[:, None, None] * (scene.joint - origin[:, None])
         root[window] += share[:, None] * (scene.root + origin)
-        turn[window] += share[:, None] * turn_of(scene.shape.R)
+        drift[window] += share[:, None] * turn_of(scene.shape.R @ shape.R.T)
+    turn = turn_of(rotation_by(drift.astype(np.float64)) @ shape.R).astype(np.float32)
     return Adjusted(joint, root, turn, shape.length)
 
 
@@ -79,8 +81,8 @@ def learning_frames(time: Array) -> Frames:
 
 def windows(frames: int) -> Iterator[tuple[Frames, Array]]:
     """Windows (N) that overlap, and the share (N) that each has in its frames; these add up to 1 in every frame."""
-    size = min(WINDOW, frames)
     count = max(1, -(-(frames - OVERLAP) // (WINDOW - OVERLAP)))
+    size = -(-(frames + (count - 1) * OVERLAP) // count)  # so that a window overlaps with its neighbours only
     starts = np.linspace(0, frames - size, count).round().astype(int)
     for start, before, after in zip(starts, [-size, *starts[:-1]], [*starts[1:], frames], strict=True):
         share = np.ones(size)

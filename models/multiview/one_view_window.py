@@ -44,6 +44,8 @@ NEAREST = 0.3
 """Least depth of a joint, and of a root."""
 USUAL_BONE = 0.1
 """Length of bones that are never seen."""
+LEAST_BONE = 0.005
+"""A shorter one is none, and would allow no departure from its length."""
 COST_TOLERANCE = 3e-4
 """Relative decrease of the cost below which the iteration stops: the valley of the rotation is flat."""
 STEPS = 60
@@ -66,7 +68,7 @@ class Lifted(NamedTuple):
         ends, there = self.joint[:, body.bones], np.all(np.isfinite(self.expected)[:, body.bones], -1)
         length = np.linalg.norm(ends[:, :, 0] - ends[:, :, 1], axis=-1)
         of_kinds = [length[:, own][there[:, own]] for own in (body.kind == k for k in range(body.kind.max() + 1))]
-        return np.array([np.median(of_kind) if of_kind.size else USUAL_BONE for of_kind in of_kinds])
+        return np.array([max(np.median(of_kind), LEAST_BONE) if of_kind.size else USUAL_BONE for of_kind in of_kinds])
 
 
 class Shape(NamedTuple):

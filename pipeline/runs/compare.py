@@ -31,6 +31,8 @@ class Compared:
 
     name: str
     predicted: NDArray[np.float64]  # (F, 17, 3) mm, NaN where missing
+    lifted: NDArray[np.float64]
+    """Predicted poses (F, 17, 3) in mm as lifted, of which expected errors speak; NaN where missing."""
     true: NDArray[np.float64]  # (F, 17, 3) mm, NaN where unknown
     camera: NDArray[np.str_]  # (F)
     action: NDArray[np.str_]  # (F), "" where unknown
@@ -39,7 +41,7 @@ class Compared:
     metric: bool
     """Whether predictions are in metres, so that measures may count scales as errors."""
     expected_error: NDArray[np.float64] | None
-    """Expected errors (F, 17) in the unit of ``predicted``, if the model gives them."""
+    """Expected errors (F, 17) in the unit of ``lifted``, if the model gives them."""
     supervision: str
     """True poses in the training of the model, from the file of predictions; "" if it does not say."""
 
@@ -50,7 +52,7 @@ def compare(path: Path, reference: Path, filtered: bool = False) -> Compared:
     Args:
         path: a ``poses.npz`` of ``fit`` or ``infer``.
         reference: for a keypoint file's poses that file; for a clip's see ``evaluate``; or a folder of such files.
-        filtered: compare a clip's filtered motion, not its poses as lifted.
+        filtered: compare a clip's filtered motion, not its poses before the filter.
 
     Raises:
         PosepipeError: missing or unsuitable files, or other joints.
@@ -72,7 +74,7 @@ def predicted_clip(path: Path, filtered: bool = False) -> tuple[NDArray[np.float
 
     Args:
         path: of ``fit`` or ``infer``.
-        filtered: the filtered motion, not the poses as they were lifted.
+        filtered: the filtered motion, not the poses before the filter.
 
     Raises:
         PosepipeError: missing, or the poses of a keypoint file.
@@ -83,6 +85,12 @@ def predicted_clip(path: Path, filtered: bool = False) -> tuple[NDArray[np.float
 
 def _clip_joints(predicted: KeypointFile, filtered: bool) -> NDArray[np.float64]:
     return _joints(predicted, "joint" if filtered or "joint_raw" not in predicted else "joint_raw", "frames")
+
+
+def _lifted(predicted: KeypointFile, *axes: str) -> NDArray[np.float64]:
+    """Poses (..., 17, 3) in m as lifted; in files that do not know of fitted ones these are the raw ones."""
+    name = next(name for name in ("joint_lifted", "joint_raw", "joint") if name in predicted)
+    return _joints(predicted, name, *axes)
 
 
 def _reference_of(path: Path, reference: Path, arrays: bool) -> Path:
@@ -112,6 +120,7 @@ def _compare_clip(predicted: KeypointFile, true: KeypointFile, filtered: bool) -
     return Compared(
         name=name,
         predicted=np.where((which >= 0)[:, None, None], joint[which], np.nan) * 1000.0,
+        lifted=np.where((which >= 0)[:, None, None], _lifted(predicted, "frames")[which], np.nan) * 1000.0,
         true=target * 1000.0,
         camera=np.full(frames, name),
         action=np.full(frames, "") if action is None else np.broadcast_to(action.astype(str), frames),
@@ -131,6 +140,7 @@ def _compare_markers(predicted: KeypointFile, reference: Path, filtered: bool) -
     return Compared(
         name=name,
         predicted=joint * 1000.0,
+        lifted=_lifted(predicted, "frames") * 1000.0,
         true=target * 1000.0,
         camera=np.full(len(time), name),
         action=np.full(len(time), ""),
@@ -204,6 +214,7 @@ def _compare_arrays(predicted: KeypointFile, true: KeypointFile, filtered: bool)
     return Compared(
         name=true.path.stem,
         predicted=joint.reshape(-1, 17, 3) * 1000.0,
+        lifted=_lifted(predicted, "samples", "views").reshape(-1, 17, 3) * 1000.0,
         true=target.reshape(-1, 17, 3) * 1000.0,
         camera=np.tile([f"view {view}" for view in range(views)], samples),
         action=np.repeat(_actions(true, samples), views),

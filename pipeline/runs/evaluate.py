@@ -291,14 +291,14 @@ def _curves(frames: _Frames) -> dict[str, list[float]]:
 
 
 def _expected_error(compared: Sequence[Compared]) -> ExpectedError | None:
-    """Expected and actual errors."""
+    """Expected and actual errors of the poses as lifted."""
     if any(one.expected_error is None or not one.in_camera_axes for one in compared):
         return None
     expected, actual = [], []
     for one in compared:
-        good = metrics.complete(one.predicted) & metrics.complete(one.true)
-        predicted, true = metrics.align(one.predicted[good], one.true[good], "scale")
-        before = one.predicted[good] - one.predicted[good][:, :1]
+        good = metrics.complete(one.lifted) & metrics.complete(one.true)
+        predicted, true = metrics.align(one.lifted[good], one.true[good], "scale")
+        before = one.lifted[good] - one.lifted[good][:, :1]
         scale = np.linalg.norm(predicted, axis=(1, 2)) / np.linalg.norm(before, axis=(1, 2))
         expected.append((np.asarray(one.expected_error)[good] * scale[:, None])[:, 1:].ravel())
         actual.append(np.linalg.norm(predicted - true, axis=-1)[:, 1:].ravel())

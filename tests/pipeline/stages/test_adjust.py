@@ -158,3 +158,10 @@ def test_views_of_a_keypoint_file_are_those_of_clips() -> None:
         for name in ("joint", "canonical", "root_trajectory", "turn", "reprojection"):
             np.testing.assert_allclose(getattr(made, name)[here, view], getattr(alone, name), atol=1e-4)
     assert np.isnan(made.joint[take == 1, 0]).all() and np.isnan(made.turn[take == 1, 0]).all()
+
+
+def test_missing_feet_change_nothing() -> None:
+    pose, *_ = pitched(40)
+    made, body = adjusted(pose.on("h36m17+feet")), adjusted(pose)
+    np.testing.assert_allclose(made.joint[:, :17], body.joint, atol=1e-6)
+    assert np.isnan(made.joint[:, 17:]).all()
