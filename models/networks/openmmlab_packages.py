@@ -13,7 +13,7 @@ IMPORTED = ("addict", "packaging", "pillow", "platformdirs", "pycocotools", "six
 INSTALL = "posepipe models install-mmpose"
 """The command that installs both."""
 
-_MODULES = ("mmpose", "mmengine", "mmcv", "addict", "packaging", "PIL", "pycocotools", "six", "termcolor", "yapf")
+_MODULES = ("mmpose", "mmengine", "mmcv", *("PIL" if name == "pillow" else name for name in IMPORTED))
 
 
 def why_not() -> str | None:

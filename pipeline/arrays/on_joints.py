@@ -21,6 +21,8 @@ class OnJoints(HandOver):
 
     def on(self, skeleton: str) -> Self:
         """The same on the joints of another skeleton, by name; joints that this one lacks are missing."""
+        if skeleton == self.skeleton:
+            return self
         source, target = SKELETONS[self.skeleton], SKELETONS[skeleton]
         arrays: dict[str, Any] = {}
         for name, dims in array_fields(type(self)).items():

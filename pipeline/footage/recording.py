@@ -7,6 +7,7 @@ a take, and so is a recording of another program (``layouts``). ``posepipe.toml`
 from __future__ import annotations
 
 import logging
+import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -56,6 +57,11 @@ class CameraClip:
     """Whether its pictures are the mirror image."""
     lens: KindOfLens = "pinhole"
     """Its kind, as stated."""
+
+    @property
+    def part(self) -> tuple[float, float]:
+        """Start and end in s of what is used of it, in its own time; infinite where nobody says."""
+        return -math.inf if self.from_s is None else self.from_s, math.inf if self.to_s is None else self.to_s
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from ..errors import PosepipeError
 from .chapters import chapters_after, without_later_chapters
-from .readers import format_of
+from .keypoint_file import is_keypoint_file
+from .readers import DATA_SUFFIXES, format_of, unknown_format
 from .video import VIDEO_SUFFIXES, is_image_folder
 
 POORER = frozenset({".lrv", ".lrf"})
@@ -58,6 +60,25 @@ def holds_poses(clip: Path) -> bool:
     """Whether a clip is no video, but 2D poses that were detected elsewhere."""
     named_like_video = clip.suffix.lower() in VIDEO_SUFFIXES and clip.is_file()
     return not named_like_video and format_of(clip) is not None
+
+
+def check_clip(clip: Path) -> bool:
+    """Whether a clip is not filmed but 2D poses.
+
+    Raises:
+        PosepipeError: there is no such clip, or data in no known format.
+    """
+    if not clip.exists():
+        raise PosepipeError(f"there is no file {clip}")
+    poses_given = holds_poses(clip)
+    if clip.is_dir() and not poses_given and not is_image_folder(clip):
+        raise PosepipeError(
+            f"{clip} is a folder, and neither of 2D poses nor of numbered pictures; give a clip, or train on "
+            "the folder with `posepipe fit`"
+        )
+    if clip.suffix.lower() in DATA_SUFFIXES and not poses_given and not is_keypoint_file(clip):
+        raise unknown_format(clip)
+    return poses_given
 
 
 def chapters_of(clip: Path) -> tuple[Path, ...]:

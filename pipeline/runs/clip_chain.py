@@ -8,12 +8,14 @@ from __future__ import annotations
 
 import logging
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
+from ...models.skeleton import SKELETONS
 from ..arrays import Detections, Frames, Identities, Pose3D, Swaps, Track
 from ..detectors import Detector
 from ..errors import PosepipeError
@@ -131,9 +133,8 @@ class ClipChain:
                 frames = run(frames_of, found, settings=settings, subject=subject)
                 opened = Opened(camera, source, frames, found, settings, part)
             opened = opened.checked()
-            cut = self.cut(opened, part, subject)
             # Where pictures are counted, it is only known which belong to the part when all have been decoded.
-            return cut if frames.own_times else opened
+            return self.cut(opened, part, subject) if frames.own_times else opened
 
     def cut(self, clip: Opened, part: Part, subject: str) -> Opened:
         """A part of a clip, in its own time; the clip itself where that is all of it.
@@ -224,6 +225,12 @@ class ClipChain:
             if (facts := self.cache.facts(stage, found)) and (seconds := facts.get("seconds_of")):
                 return Busy(**seconds)
         return None
+
+
+def without_unseen_feet(tracks: Sequence[Track]) -> list[Track]:
+    """The tracks of some people, without added feet if none of them shows any."""
+    feet = any(SKELETONS[track.skeleton].shown_by(track.confidence).name != track.body.skeleton for track in tracks)
+    return list(tracks) if feet else [track.body for track in tracks]
 
 
 def check_part(from_s: float | None, to_s: float | None) -> None:

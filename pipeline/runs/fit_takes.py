@@ -20,7 +20,7 @@ from ..stages.synchronize.agree import agree_on_person
 from ..stages.synchronize.cut import cut_timeline
 from ..stages.synchronize.stage import synchronize
 from .checks import Prepared
-from .clip_chain import WHOLE, ClipChain, Opened, Part
+from .clip_chain import WHOLE, ClipChain, Opened, Part, without_unseen_feet
 from .fit_run import FitRun
 from .people.athletes import Athlete, Seen
 from .results import about
@@ -97,12 +97,10 @@ def map_people(
 ) -> dict[str, list[Track]]:
     """Everybody's track on the skeleton of the results; without feet if all come from files that show none."""
     mapped = {name: [chain.map_joints(track, name) for track in tracks] for name, tracks in everybody.items()}
-    feet = any(
-        track.without_missing_feet.skeleton != track.body.skeleton for each in mapped.values() for track in each
-    )
-    if feet or any(clip.given is None for clip in clips.values()):
+    if any(clip.given is None for clip in clips.values()):
         return mapped
-    return {name: [track.body for track in tracks] for name, tracks in mapped.items()}
+    shown = iter(without_unseen_feet([track for tracks in mapped.values() for track in tracks]))
+    return {name: [next(shown) for _ in tracks] for name, tracks in mapped.items()}
 
 
 def synchronize_takes(

@@ -17,9 +17,7 @@ from ..exporters import DEFAULT_EXPORTS, find_format, without_video
 from ..exporters.clip import Clip, Person
 from ..footage.camera import Camera, check_focal, find_camera
 from ..footage.keypoint_file import is_keypoint_file
-from ..footage.readers import DATA_SUFFIXES, unknown_format
-from ..footage.sources import holds_poses, results_folder
-from ..footage.video import is_image_folder
+from ..footage.sources import check_clip, results_folder
 from ..runtime.cache import SourceFile
 from ..runtime.device import check_device
 from ..runtime.workplace import open_workplace
@@ -38,7 +36,7 @@ from ..stages.lift import check_intrinsics, lift_poses
 from ..stages.sides import find_swaps, mend_sides
 from ..stages.track.choose import choose, find_at, shares
 from ..training.model_file import Model
-from .clip_chain import ClipChain, Opened, check_part, check_whole
+from .clip_chain import ClipChain, Opened, check_part, check_whole, without_unseen_feet
 from .infer_arrays import infer_arrays
 from .results import Inferred, about, provenance, write_results
 from .up_to_date import InferRequest, digest_of, infer_request
@@ -87,7 +85,7 @@ def infer(
     clip = Path(clip)
     for name in exports:
         find_format(name)
-    poses_given = _check_clip(clip)
+    poses_given = check_clip(clip)
     path = Path(model) if model else find_model(clip)
     trained = Model.read(path)
     settings = recipe_settings(trained, overrides or {}, path)
@@ -96,7 +94,7 @@ def infer(
     check_device(device)
     target = Path(out) if out else results_folder(clip)
     if is_keypoint_file(clip) and not poses_given:
-        check_whole(clip, asked.part)
+        check_whole(clip, asked.clip.part)
         return infer_arrays(asked, target, settings, tuple(exports), device)
     check_intrinsics(trained, bool(focal_px or asked.clip.focal_px or asked.clip.calibration))
     with open_workplace(target, borrowed=(path.parent / "cache",)) as place, about(clip):
@@ -123,25 +121,6 @@ def infer(
         return Inferred(clip, place.folder, shown[0].pose, tuple(files), poses)
 
 
-def _check_clip(clip: Path) -> bool:
-    """Whether a clip is not filmed but 2D poses.
-
-    Raises:
-        PosepipeError: there is no such clip, or data in no known format.
-    """
-    if not clip.exists():
-        raise PosepipeError(f"there is no file {clip}")
-    poses_given = holds_poses(clip)
-    if clip.is_dir() and not poses_given and not is_image_folder(clip):
-        raise PosepipeError(
-            f"{clip} is a folder, and neither of 2D poses nor of numbered pictures; give a clip, or train on "
-            "the folder with `posepipe fit`"
-        )
-    if clip.suffix.lower() in DATA_SUFFIXES and not poses_given and not is_keypoint_file(clip):
-        raise unknown_format(clip)
-    return poses_given
-
-
 @dataclass(frozen=True)
 class _OneClip:
     """A clip on its way through the stages, as those went that the model was trained on."""
@@ -165,7 +144,7 @@ class _OneClip:
 
     def detect(self, source: SourceFile) -> tuple[Opened, Detections]:
         """The clip as it was decoded, and the people in it, as given or as found in its pictures."""
-        opened = self.chain.open(self.asked.clip, source, self.name, self.asked.part)
+        opened = self.chain.open(self.asked.clip, source, self.name, self.asked.clip.part)
         if self.asked.focal_px is not None:
             check_focal(self.asked.focal_px, opened.frames.image_size.tolist())
         if opened.given is not None:
@@ -186,16 +165,19 @@ class _OneClip:
         camera = self.camera(opened)
         trained_with, lifting = self.trained_with(camera), self.lifting
         poses, people = {}, self.chain.identify(opened, found, name)
-        for number in self.wanted(found, people):
-            track = self.chain.map_joints(self.chain.follow(opened, found, people, number, name), name)
-            if opened.given is not None:
-                track = track.without_missing_feet
+        numbers = self.wanted(found, people)
+        tracks = [
+            self.chain.map_joints(self.chain.follow(opened, found, people, number, name), name) for number in numbers
+        ]
+        if opened.given is not None:
+            tracks = without_unseen_feet(tracks)
+        for number, track in zip(numbers, tracks, strict=True):
             crops: Crops | None = None
             if "crop" in self.model.recipe:
                 crops = run(crop_people, opened.source, opened.frames, track, settings=settings.crop, subject=name)
             swaps = run(find_swaps, [track], None, settings=settings.sides, subject=name)
-            track = run(mend_sides, track, swaps, 0, settings=settings.sides, subject=name)
-            pose = run(lift_poses, track, crops, trained_with, self.model, settings=lifting, subject=name)
+            mended = run(mend_sides, track, swaps, 0, settings=settings.sides, subject=name)
+            pose = run(lift_poses, mended, crops, trained_with, self.model, settings=lifting, subject=name)
             poses[f"person{number}"] = self.chain.finish(pose, camera, swaps, 0, name)
         return poses
 

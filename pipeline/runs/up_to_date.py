@@ -6,7 +6,6 @@ digest is that of the whole record, so that nothing can count in the run and not
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, fields, is_dataclass, replace
@@ -112,12 +111,6 @@ class InferRequest:
     files: tuple[Any, ...] = ()
     """Those that the overrides name."""
 
-    @property
-    def part(self) -> tuple[float, float]:
-        """Start and end in s of what is used of the clip, in its own time; infinite where nobody says."""
-        start, end = self.clip.from_s, self.clip.to_s
-        return -math.inf if start is None else start, math.inf if end is None else end
-
 
 def infer_request(
     clip: Path,
@@ -140,12 +133,14 @@ def infer_request(
         raise PosepipeError(f"a focal length of {focal_px:g} px cannot be; give that of the camera, or leave it out")
     size = {"height_m": height_m, "segments_m": dict(segments_m or {})}
     lifting: LiftSettings = parse(LiftSettings, size, "infer")
-    described = describe_clip(clip)
-    from_s, to_s = (
-        said if own is None else own for own, said in zip(part, (described.from_s, described.to_s), strict=True)
-    )
-    described, overrides = replace(described, from_s=from_s, to_s=to_s), overrides or {}
+    described, overrides = within(describe_clip(clip), *part), overrides or {}
     return InferRequest(described, model, lifting, focal_px, overrides, named_files(overrides))
+
+
+def within(clip: CameraClip, from_s: float | None, to_s: float | None) -> CameraClip:
+    """The part of a clip from one time of its own to another; where they are None, what it says itself counts."""
+    start, end = clip.from_s if from_s is None else from_s, clip.to_s if to_s is None else to_s
+    return replace(clip, from_s=start, to_s=end)
 
 
 def named_files(settings: Any) -> tuple[Any, ...]:

@@ -73,8 +73,9 @@ class Journal:
 
     def note(self, subject: str, stage: str, key: str) -> None:
         """A run is at a result now."""
-        self.reached.append((subject, stage, key))
-        self._write()
+        if (subject, stage, key) not in self.reached:
+            self.reached.append((subject, stage, key))
+            self._write()
 
     def end(self, request: str) -> None:
         """The run is complete."""

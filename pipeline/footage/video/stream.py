@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -69,13 +69,8 @@ def films_of(container: InputContainer) -> list[VideoStream]:
 
 def packets_of(container: InputContainer, *streams: Stream) -> Iterator[av.Packet]:
     """Packets of some streams in the order in which they are stored; at the end an empty one of each."""
-    packets = container.demux(streams)
-    while True:
-        try:
-            packet = next(packets)
-        except (StopIteration, IndexError):  # PyAV stumbles over streams that a damaged file has only later
-            return
-        yield packet
+    with suppress(IndexError):  # PyAV stumbles over streams that a damaged file has only later
+        yield from container.demux(streams)
 
 
 @contextmanager

@@ -5,9 +5,10 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
-from footage import RATE, FakeDetector
+from footage import RATE, FakeDetector, a_track
 from known_feet import seen_with_feet
 from posepipe.models.skeleton import H36M17, H36M17_FEET
+from posepipe.pipeline.runs.clip_chain import without_unseen_feet
 from posepipe.pipeline.runs.fit import fit
 from posepipe.pipeline.runs.infer import infer
 from posepipe.pipeline.settings import load_settings
@@ -67,3 +68,11 @@ def test_a_detector_without_feet_leaves_them_empty(take: Path, detector: FakeDet
         assert tuple(poses["joint_names"]) == H36M17_FEET.joints
         assert np.isnan(poses["joint"][:, 17:]).all() and not poses["confidence"][:, 17:].any()
         assert np.isfinite(poses["joint"][:, :17]).all(-1).any()
+
+
+def test_people_of_a_file_have_feet_together_or_not_at_all() -> None:
+    seen = np.ones((2, 21, 2), np.float32)
+    whole, bare = (a_track(seen, np.arange(2.0), skeleton="h36m17+feet") for _ in range(2))
+    bare.confidence[:, 17:] = 0
+    assert [track.skeleton for track in without_unseen_feet([whole, bare])] == ["h36m17+feet"] * 2
+    assert [track.skeleton for track in without_unseen_feet([bare, bare])] == ["h36m17"] * 2
