@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Annotated, Any
 
 import numpy as np
@@ -142,6 +142,12 @@ class Track(OnJoints):
     def without_missing_feet(self) -> Track:
         """The track without feet that no frame shows."""
         return self.on(SKELETONS[self.skeleton].shown_by(self.confidence).name)
+
+    @property
+    def exchanged(self) -> Track:
+        """The track with the names of left and right exchanged in all frames."""
+        mirror = SKELETONS[self.skeleton].mirror
+        return replace(self, keypoint=self.keypoint[:, mirror], confidence=self.confidence[:, mirror])
 
 
 @dataclass(frozen=True)

@@ -43,6 +43,8 @@ class Found:
     clocks: Clocks
     findings: list[Finding]
     warnings: list[str]
+    ratio: float
+    """Least peak ratio of any camera: how much better they fit at these offsets than at others."""
 
 
 def find_clocks(
@@ -76,6 +78,7 @@ def find_clocks(
     if "timecode" in settings.cues:
         found += _timecodes([each.timecode_s for each in frames], clocks, free)
     ratios = weakest_cut(total, start, set(given) or {0})
+    ratio = min(ratios.values(), default=np.inf)
     trouble = list(complaints(names, found, ratios))
     if not trouble and np.abs(clocks.offset - begun.offset).max() > AGREE_S:
         trouble = ["the best offsets of the parts of the take do not fit together"]
@@ -84,15 +87,15 @@ def find_clocks(
     whole = not any(each.is_part for each in frames)  # parts are as long as they were asked for
     equal = not given and whole and equally_long(tracks, max(periods))
     if trouble and equal and not any(finding.clear and not finding.agrees for finding in found):
-        return Found(
-            together, found, [f"{trouble[0]}; as all clips are equally long, they count as started together"]
-        )
+        said = f"{trouble[0]}; as all clips are equally long, they count as started together"
+        return Found(together, found, [said], ratio)
     if trouble:
         raise PosepipeError(f"the cameras cannot be synchronised: {trouble[0]}; {ADVICE}")
     noise = np.maximum(TOGETHER * max(periods), SURE * clocks.deviation)
     if equal and (np.abs(clocks.offset) <= noise).all():
         clocks = together
-    return Found(clocks, found, resting_on_timecode(names, found, ratios) + uncertain(names, clocks, periods))
+    said = resting_on_timecode(names, found, ratios) + uncertain(names, clocks, periods)
+    return Found(clocks, found, said, ratio)
 
 
 def _signals(frames: Sequence[Frames], tracks: Sequence[Track]) -> Kinds:

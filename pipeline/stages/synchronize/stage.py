@@ -11,13 +11,14 @@ side, and a panning camera does not change it.
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, replace
 
 import numpy as np
 from scipy.ndimage import gaussian_filter1d
 
 from ....models.skeleton import SKELETONS
 from ...arrays import Frames, Timeline, Track
+from ...errors import PosepipeError
 from ...runtime.cache import stage
 from ...settings import SynchronizeSettings
 from .clocks import Clocks
@@ -82,8 +83,42 @@ def _clocks(
     given = {camera: offset for camera, offset in enumerate(offsets) if offset is not None}
     if settings.offsets == "stated" or len(given) == len(tracks):
         stated = np.array([given.get(camera, 0.0) for camera in range(len(tracks))], np.float64)
-        return Found(Clocks(stated, np.ones(len(tracks)), np.zeros(len(tracks))), [], [])
-    return find_clocks(frames, tracks, names, given, settings)
+        return Found(Clocks(stated, np.ones(len(tracks)), np.zeros(len(tracks))), [], [], np.inf)
+    try:
+        return find_clocks(frames, tracks, names, given, settings)
+    except PosepipeError:
+        mirrored = _with_a_mirrored_camera(frames, tracks, names, given, settings)
+        if mirrored is None:
+            raise
+        return mirrored
+
+
+def _with_a_mirrored_camera(
+    frames: list[Frames],
+    tracks: list[Track],
+    names: list[str],
+    given: dict[int, float],
+    settings: SynchronizeSettings,
+) -> Found | None:
+    """Clocks at which the cameras fit together if one of them shows mirrored pictures, the clearest; None without.
+
+    The mirror image of a person has the left arm where the detector sees the right one. With their names exchanged,
+    its joints are those of the person, in an image that is turned over, as affine geometry permits.
+    """
+    best = None
+    for camera, name in enumerate(names):
+        exchanged = [track.exchanged if index == camera else track for index, track in enumerate(tracks)]
+        try:
+            found = find_clocks(frames, exchanged, names, given, settings)
+        except PosepipeError:
+            continue
+        if best is None or found.ratio > best.ratio:
+            said = (
+                f"the cameras fit together only if left and right are exchanged in one of {len(names)}, "
+                f"most likely in {name}: is its picture mirrored (mirrored = true in posepipe.toml)?"
+            )
+            best = replace(found, warnings=[said, *found.warnings])
+    return best
 
 
 def common_instants(times: list[np.ndarray]) -> np.ndarray:

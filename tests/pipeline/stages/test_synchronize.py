@@ -261,3 +261,14 @@ def test_timecodes_are_heard_and_never_mistaken_for_offsets(
     assert [cue["offset_s"] for cue in heard] == pytest.approx(says)
     off = [abs(timeline.offset[cue["camera"]] - cue["offset_s"]) for cue in heard]
     assert [cue["agrees"] for cue in heard] == [each < 0.1 for each in off]
+
+
+def test_a_mirrored_camera_does_not_prevent_it_and_is_named() -> None:
+    tracks = [filmed(camera, np.arange(150 + camera) / 30, late) for camera, late in enumerate((0, 0.4, -0.3, 0.2))]
+    keypoint = tracks[2].exchanged.keypoint * np.array([-1, 1], np.float32)
+    mirrored = replace(tracks[2], keypoint=keypoint)
+    timeline = find([*tracks[:2], mirrored, tracks[3]])
+    np.testing.assert_allclose(timeline.offset, [0, 0.4, -0.3, 0.2], atol=0.02)
+    assert timeline.verdict == "unsure"
+    assert "most likely in cam2: is its picture mirrored" in timeline.warnings[0]
+    assert not find(tracks).warnings
