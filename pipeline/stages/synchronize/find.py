@@ -87,8 +87,8 @@ def find_clocks(
     whole = not any(each.is_part for each in frames)  # parts are as long as they were asked for
     equal = not given and whole and equally_long(tracks, max(periods))
     if trouble and equal and not any(finding.clear and not finding.agrees for finding in found):
-        said = f"{trouble[0]}; as all clips are equally long, they count as started together"
-        return Found(together, found, [said], ratio)
+        why = f"{trouble[0]}; as all clips are equally long, they count as started together"
+        return Found(together, found, [why], ratio)
     if trouble:
         raise PosepipeError(f"the cameras cannot be synchronised: {trouble[0]}; {ADVICE}")
     noise = np.maximum(TOGETHER * max(periods), SURE * clocks.deviation)
