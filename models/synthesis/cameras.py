@@ -26,14 +26,14 @@ class CameraRange:
     farthest: float = 25.0
     """Distances from the body in statures, evenly drawn in their logarithms."""
     aside: float = 0.12
-    """Standard deviation of how far beside its optical axis the body is, along both axes, as a share of the distance."""
+    """Standard deviation of how far off its optical axis the body is, in x and y, as a share of the distance."""
     pitch_deg: float = 10.0
     roll_deg: float = 4.0
     """Standard deviations of pitch and roll against the camera that is turned."""
     steep: float = 0.0
     """Share of cameras of any pitch between ``STEEP_DEG``."""
     tilted: float = 0.0
-    """Share of cameras pitched and rolled by ``TILT_DEG``, as those look that see a body lean on a slope or in a turn."""
+    """Share of cameras pitched and rolled by ``TILT_DEG``: so look bodies that lean on slopes and in turns."""
     panning: float = 0.3
     """Share of cameras that turn during a window."""
 

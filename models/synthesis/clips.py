@@ -13,8 +13,8 @@ from .draws import uniform
 class Clips:
     """Numbers of frames of several clips, one behind the other, of which windows are drawn.
 
-    What is recorded of the frames (poses, residuals, confidences) stays with the caller, joined in the same order. Long
-    clips are drawn more often than short ones, by the root of their lengths: their frames are more alike.
+    What is recorded of the frames (poses, residuals, confidences) stays with the caller, joined in the same
+    order. Long clips are drawn more often than short ones, by the root of their lengths: their frames are more alike.
 
     Args:
         lengths: frames of each clip.

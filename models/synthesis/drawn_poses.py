@@ -104,7 +104,7 @@ def _orientation(chance: Generator, angles: dict[str, Tensor]) -> Tensor:
 
 
 def _pose(angles: dict[str, Tensor], pelvis: Tensor) -> Tensor:
-    """Joints (count, keys, 21, 3) in m of bodies with these angles in rad (count, keys) and turned by these pelvises."""
+    """Joints (count, keys, 21, 3) in m of bodies with angles (count, keys) in rad and rotations of their pelvises."""
     spine = pelvis @ _turn("y", angles["bend"] / 2) @ _turn("x", angles["side"] / 2) @ _turn("z", angles["twist"] / 2)
     chest = spine @ _turn("y", angles["bend"] / 2) @ _turn("x", angles["side"] / 2) @ _turn("z", angles["twist"] / 2)
     head = chest @ _turn("y", angles["nod"]) @ _turn("z", angles["shake"])
