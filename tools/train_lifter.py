@@ -37,7 +37,7 @@ from posepipe.pipeline.training.generic_lifter import SUPERVISION, WINDOW_STEP_S
 from posepipe.pipeline.training.model_file import Model
 from torch import Generator, Tensor
 
-WINDOW, BATCH = 27, 256
+WINDOW, BATCH = 27, 128
 FASTEST_S, SLOWEST_S = 0.02, 0.09
 """Time between two frames of a window: steps of all footage from 50 to 11 frames a second."""
 DRAWN = 0.4
