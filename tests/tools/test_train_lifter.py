@@ -77,5 +77,16 @@ def test_a_stopped_training_goes_on(
     assert torch.load(tmp_path / "out" / "checkpoint.pt", weights_only=True)["step"] == 6
 
 
+def test_a_training_can_start_from_the_weights_of_another(motions: Path, tmp_path: Path) -> None:
+    make(motions, tmp_path / "first")
+    start = tmp_path / "first" / "checkpoint.pt"
+    train_lifter.make([motions], tmp_path / "out", ["clip00"], 4, 32, 0.5, "fp32", 0, start)
+    before, after = (
+        torch.load(path, weights_only=True)["lifter"] for path in (start, tmp_path / "out/checkpoint.pt")
+    )
+    apart = [(after[name] - value).abs().max() for name, value in before.items()]
+    assert 0 < max(apart) < 0.05
+
+
 def test_equal_seeds_make_equal_files(motions: Path, tmp_path: Path) -> None:
     assert make(motions, tmp_path / "a").read_bytes() == make(motions, tmp_path / "b").read_bytes()
