@@ -82,6 +82,7 @@ class Posepipe(Method):
 
     Settings = PosepipeSettings
     settings: PosepipeSettings
+    version = 2
     needs = frozenset({"reconstruction"})
     mirror_fits = False
     root: Tensor
