@@ -18,7 +18,7 @@ UNITS_M = {"m": 1.0, "cm": 0.01, "mm": 0.001}
 SHORTEST_M, TALLEST_M = 0.5, 2.5
 """Statures that people have."""
 
-_STANDING: dict[str, tuple[float, float, float]] = {
+STANDING: dict[str, tuple[float, float, float]] = {
     "pelvis": (0, 0, 0.530), "spine": (0, 0, 0.674), "thorax": (0, 0, 0.818),
     "nose": (0.05, 0, 0.905), "head": (0, 0, 1.0),
     "left_hip": (0, 0.06, 0.530), "left_knee": (0, 0.06, 0.285), "left_ankle": (0, 0.06, ANKLE_HEIGHT),
@@ -66,8 +66,8 @@ def limb_lengths(skeleton: Skeleton) -> tuple[np.ndarray, np.ndarray]:
 
     A torso is the distance from pelvis to thorax. Bones to eyes, ears, hands and feet are left out.
     """
-    mirrored = {name.replace("left", "right"): (x, -y, z) for name, (x, y, z) in _STANDING.items()}
-    at = {name: np.array(place) for name, place in (mirrored | _STANDING).items()}
+    mirrored = {name.replace("left", "right"): (x, -y, z) for name, (x, y, z) in STANDING.items()}
+    at = {name: np.array(place) for name, place in (mirrored | STANDING).items()}
     bones = [bone for bone in skeleton.bones if bone[0] in at and bone[1] in at]
     torso = np.linalg.norm(at["thorax"] - at["pelvis"])
     lengths = [np.linalg.norm(at[start] - at[end]) / torso for start, end in bones]

@@ -80,6 +80,7 @@ class Posepipe(Method):
 
     Settings = PosepipeSettings
     settings: PosepipeSettings
+    version = 2
     needs = frozenset({"reconstruction"})
     prior_settings = ("window", "width")
     mirror_fits = False
