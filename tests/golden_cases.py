@@ -239,7 +239,7 @@ CASES: dict[str, Callable[[Path], Path]] = {
     "cvsf": lifter("cvsf", "keypoints.rate_hz=50"),
     "epipolarpose": lifter("epipolarpose", K=True),
     "li": lifter("li", K=True, R_and_t=True),
-    "posepipe": lifter("posepipe", "train.instants=120", "train.epochs=2", "train.canonpose_epochs=20"),
+    "posepipe": lifter("posepipe", "train.filmed=24", "train.epochs=2", "train.canonpose_epochs=20"),
     "iqbal": iqbal,
     "volumetric": volumetric,
     "part": part,

@@ -34,7 +34,8 @@ _SMALLEST_SPREAD = 1e-3
 """Lower bound of spreads: joints without error, such as the root, would otherwise dominate (a bone measures 0.25)."""
 _UNCERTAINTY_SHARE = 1 / 6
 """Share of the student's epochs; it is enough to learn which joints are hard to see."""
-_CALIBRATION_RATE = 0.05
+_CALIBRATION_SHARE, _CALIBRATION_RATE = 0.8, 0.05
+"""Steps in those of an epoch, and the learning rate, of the factors that calibrate it."""
 _PRIOR_RATE = 0.5
 """Share of the learning rate with which a training starts from the generic lifter."""
 _GENERIC = 0.7
@@ -56,7 +57,7 @@ class PosepipeSettings(MethodSettings):
         24, ge=1, description="epochs of CanonPose, whose poses the reconstruction starts from"
     )
     epochs: int = Field(32, ge=1, description="epochs of training")
-    steps: int = Field(600, ge=1, description="steps per epoch, however long the footage is")
+    steps: int = Field(125, ge=1, description="steps per epoch, however long the footage is")
     batch_size: int = Field(16, ge=1, description="synchronised instants per step")
     filmed: int = Field(128, ge=0, description="views per step that are filmed anew from the reconstruction")
     width: int = Field(512, ge=1, description="units of a hidden layer")
@@ -154,7 +155,7 @@ class Posepipe(Method):
             uncertainty,
             name="calibration",
             epochs=1,
-            steps=math.ceil(_UNCERTAINTY_SHARE * settings.steps),
+            steps=math.ceil(_CALIBRATION_SHARE * settings.steps),
             weights={"pose": 1.0},
             learning_rate=_CALIBRATION_RATE,
             weight_decay=0.0,

@@ -76,7 +76,7 @@ class DrawnViews:
         parts = [self._filmed(chance, filmed, half)]
         if generic:
             pose = drawn_poses(chance, generic, self.size)[:, :, : len(self.root)]
-            parts.append(self.synthesis(chance, pose))
+            parts.append(self.synthesis.detect(chance, self.synthesis.film(chance, pose)))
         return Drawn(*(torch.cat(part) for part in zip(*parts, strict=True)))
 
     def _filmed(self, chance: Generator, count: int, half: int | None) -> TrainingViews:
@@ -96,7 +96,7 @@ class DrawnViews:
         depth = shot.joint[:, now, :, 2] @ self.root
         confidence = known.confidence[frame, camera] * there[..., None]
         found = with_residuals(shot.image, 1 / depth, known.error[frame, camera], confidence)
-        return training_views(found, shot.joint, self.root)
+        return training_views(*found, shot.joint[:, now], self.root)
 
     def _frames(self, chance: Generator, sample: Tensor, view: Tensor) -> Tensor:
         """Samples (N, size) of windows around views (N) of samples (N), -1 where there are none."""
