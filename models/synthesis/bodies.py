@@ -19,7 +19,7 @@ FARTHEST = 3.0
 
 OTHERWISE = 0.7
 """Share of bodies whose joints are where another detector or data set has them."""
-OFFSETS = {"hip": 0.02, "head": 0.025, "nose": 0.012, "spine": 0.02, "thorax": 0.015, "shoulder": 0.014,
+OFFSETS = {"hip": 0.02, "head": 0.025, "nose": 0.02, "spine": 0.02, "thorax": 0.015, "shoulder": 0.014,
            "knee": 0.006, "ankle": 0.007, "elbow": 0.006, "wrist": 0.007, "pelvis": 0.015}  # fmt: skip
 """Standard deviations, along each axis of the trunk, of how far off a joint is then, in statures."""
 _OTHER_OFFSET = 0.01

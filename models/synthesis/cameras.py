@@ -26,7 +26,8 @@ class CameraRange:
     farthest: float = 25.0
     """Distances from the body in statures, evenly drawn in their logarithms."""
     aside: float = 0.12
-    """Standard deviation of how far off its optical axis the body is, in x and y, as a share of the distance."""
+    """Standard deviation of how far off its optical axis the body is, in x and y, as a share of the distance; of far
+    cameras, which see little beside the body, ``_ASIDE`` at most."""
     pitch_deg: float = 10.0
     roll_deg: float = 4.0
     """Standard deviations of pitch and roll against the camera that is turned."""
@@ -38,9 +39,11 @@ class CameraRange:
     """Share of cameras that turn during a window."""
 
 
+_ASIDE = 1.0
+"""In statures."""
 STEEP_DEG = (-20.0, 60.0)
 """Upwards and downwards."""
-TILT_DEG = 20.0
+TILT_DEG = 25.0
 """Standard deviation."""
 _PAN = 0.06
 """Standard deviation of how far a panning camera turns from the middle of a window to its end, in rad."""
@@ -72,11 +75,10 @@ def film(
     heading = rotation_from_axis_angle(up * uniform(chance, count, 1, high=2 * math.pi))
     R = _pitch_and_roll(chance, count, cameras) @ base @ heading
     distance = uniform(chance, count, low=math.log(cameras.nearest), high=math.log(cameras.farthest)).exp() * stature
-    beside = torch.cat([normal(chance, count, 2, spread=cameras.aside), torch.ones(count, 1)], -1)
+    beside = torch.minimum(cameras.aside * distance, _ASIDE * stature)[:, None] * normal(chance, count, 2)
+    place = torch.cat([beside, distance[:, None]], -1)[:, None, None]
     aim = root @ joint[:, size // 2]
-    seen = ((joint - aim[:, None, None]).flatten(1, 2) @ R.mT).view_as(joint) + (beside * distance[:, None])[
-        :, None, None
-    ]
+    seen = ((joint - aim[:, None, None]).flatten(1, 2) @ R.mT).view_as(joint) + place
     seen = _panned(chance, seen, cameras.panning)
     depth = torch.maximum(seen[..., 2:], _NEAREST * distance[:, None, None, None])
     return Film(seen[..., :2] / depth, seen)

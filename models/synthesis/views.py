@@ -78,15 +78,14 @@ class Synthesis:
         self.root = torch.from_numpy(skeleton.landmark_weights("pelvis")[0])
 
     def film(self, chance: Generator, joint: Tensor) -> Footage:
-        """Other bodies with other limbs, before cameras.
+        """Other bodies, with the limbs that they have (``exchange`` gives them others), before cameras.
 
         Args:
             chance: generator of all draws, on the CPU.
             joint: (N, W, J, 3) in m, z up.
         """
         bodies, middle = self.bodies, joint.shape[1] // 2
-        joint = bodies.proportioned(chance, self.exchange(chance, joint))
-        joint, derived = bodies.redefined(chance, joint)
+        joint, derived = bodies.redefined(chance, bodies.proportioned(chance, joint))
         bone = bodies.bone_length(joint[:, middle])
         up = torch.tensor([0.0, 0.0, 1.0])
         image, seen = film(chance, joint, self.root, STATURE * bone, LEVEL, up, GENERIC_CAMERAS)

@@ -31,7 +31,11 @@ def infer(
         typer.Argument(help="Videos of a single camera each, folders of numbered pictures, or files of 2D poses."),
     ],
     model: Annotated[
-        Path | None, typer.Option(help="model.pt of a fit; by default searched beside the clip and in this folder.")
+        Path | None,
+        typer.Option(
+            help="model.pt of a fit, or generic: the model that comes with posepipe; by default a fit's beside the "
+            "clip or in this folder, else the generic one."
+        ),
     ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Results folder; by default CLIP_posepipe beside the clip.")
@@ -98,7 +102,9 @@ def infer(
 
 def batch(
     sources: Annotated[list[str], typer.Argument(help="Folders, videos, or quoted patterns such as 'a/**/*.mp4'.")],
-    model: Annotated[Path, typer.Option(help="model.pt of a fit.")],
+    model: Annotated[
+        Path | None, typer.Option(help="model.pt of a fit; by default the generic model, which comes with posepipe.")
+    ] = None,
     out: Annotated[
         Path | None, typer.Option(help="Results folder, with a folder per clip; by default FOLDER_batch.")
     ] = None,

@@ -28,6 +28,8 @@ from .video import is_image_folder
 
 log = logging.getLogger("posepipe")
 
+OF_ONE_CAMERA = "for 3D poses from one camera use `posepipe infer`, which needs no training"
+
 
 @dataclass(frozen=True)
 class CameraClip:
@@ -189,7 +191,9 @@ def _take(folder: Path, filmed: Path, tree: dict[str, Any]) -> Take:
     description: TakeDescription = parse(TakeDescription, tree, str(where))
     videos = _videos_of_cameras(where, filmed, found.clips, description)
     if len(videos) < 2:
-        raise PosepipeError(f"{folder} holds one camera; training needs two or more cameras of the same moments")
+        raise PosepipeError(
+            f"{folder} holds one camera, and training needs two or more of the same moments; {OF_ONE_CAMERA}"
+        )
     return _described_take(folder, name, videos, tree)
 
 
@@ -341,7 +345,7 @@ def _nothing_found(folder: Path) -> str:
         copies = ", others being copies or later parts of it" if len(videos_in(folder)) > 1 else ""
         return (
             f"{folder} holds one video ({videos[0].name}{copies}), and training needs two or more cameras of the "
-            "same moments; to get 3D poses of one clip with a trained model use `posepipe infer`"
+            f"same moments; {OF_ONE_CAMERA}"
         )
     return (
         f"{folder} holds no take: put two or more videos of the same moments into it, one per camera, "

@@ -67,7 +67,7 @@ class Row:
 def batch(
     sources: Sequence[Path | str],
     *,
-    model: Path | str,
+    model: Path | str | None = None,
     out: Path | str | None = None,
     jobs: int = 1,
     exports: Sequence[str] = DEFAULT_EXPORTS,
@@ -79,7 +79,7 @@ def batch(
 
     Args:
         sources: folders, with all videos below them, videos, or patterns such as ``archive/**/*.mp4``.
-        model: the ``model.pt`` of a fit.
+        model: the ``model.pt`` of a fit; by default the generic model, which comes with posepipe.
         out: where results go, a folder per clip, and the summary; by default ``<folder>_batch`` beside the first
             source if that is a folder, else ``posepipe_batch`` in the current folder.
         jobs: number of clips that are processed at the same time.
@@ -93,7 +93,9 @@ def batch(
     """
     for name in exports:
         find_format(name)
-    wanted = {"model": Path(model), "exports": tuple(exports), **options}
+    from ..training.generic_lifter import GENERIC, named_model
+
+    wanted = {"model": named_model(model or GENERIC), "exports": tuple(exports), **options}
     target = Path(out) if out else default_folder(sources)
     run = _Batch(target, wanted, show)
     first = find_clips(sources, target)
@@ -226,10 +228,10 @@ def check_options(wanted: dict[str, Any]) -> None:
     """
     from ..runtime.device import check_device
     from ..settings import LiftSettings, parse
-    from ..training.model_file import Model
+    from ..training.generic_lifter import read_model
     from .infer import recipe_settings
 
-    model = Model.read(wanted["model"])
+    model = read_model(wanted["model"])
     model.build()
     recipe_settings(model, wanted.get("overrides") or {}, wanted["model"])
     parse(LiftSettings, {"height_m": wanted.get("height_m"), "segments_m": wanted.get("segments_m") or {}}, "infer")

@@ -35,6 +35,7 @@ from ..stages.crop import crop_people
 from ..stages.lift import check_intrinsics, lift_poses
 from ..stages.sides import find_swaps, mend_sides
 from ..stages.track.choose import choose, find_at, shares
+from ..training.generic_lifter import IN_WORDS, generic_file, is_generic, named_model, read_model
 from ..training.model_file import Model
 from .clip_chain import ClipChain, Opened, check_part, check_whole, without_unseen_feet
 from .infer_arrays import infer_arrays
@@ -66,7 +67,8 @@ def infer(
     Args:
         clip: a video, a folder of numbered pictures, a file or folder of 2D poses (``readers``), or an .npz of
             samples (``keypoints``); where a recording goes on in further files, these are read as well.
-        model: the ``model.pt`` of a fit; by default it is looked for beside the clip and in the current folder.
+        model: the ``model.pt`` of a fit, or "generic" for the model that comes with posepipe; by default it is looked
+            for beside the clip and in the current folder, and where there is none the generic one is taken.
         out: where results go; by default beside the clip, as ``<clip>_posepipe``.
         height_m: the athlete's stature; results are in metres then, else in body heights.
         segments_m: instead of it lengths of the athlete's segments: "thigh", "shank", "upper_arm" and "forearm" for
@@ -86,8 +88,10 @@ def infer(
     for name in exports:
         find_format(name)
     poses_given = check_clip(clip)
-    path = Path(model) if model else find_model(clip)
-    trained = Model.read(path)
+    path = find_model(clip) if model is None else named_model(model)
+    trained = read_model(path)
+    if is_generic(path):
+        log.info(IN_WORDS)
     settings = recipe_settings(trained, overrides or {}, path)
     asked = infer_request(clip, path, height_m, segments_m, focal_px, overrides, (from_s, to_s))
     check_part(asked.clip.from_s, asked.clip.to_s)
@@ -106,7 +110,7 @@ def infer(
             log.info("%s: used from %s", clip, opened.frames.part)
         if not opened.frames.filmed:
             exports = without_video(exports)
-        if found.detector not in trained.recipe["detector"]:
+        if not is_generic(path) and found.detector not in trained.recipe["detector"]:
             log.warning("the model was trained with another detector: %s", trained.recipe["detector"])
         poses = one.lift(opened, found)
         shown = tuple(Person(who, pose) for who, pose in poses.items())
@@ -225,10 +229,10 @@ def find_model(clip: Path) -> Path:
     """The model for a clip, if none is named.
 
     Looked for in the results folders beside the clip and of the folder that it lies in, then in the
-    current folder.
+    current folder; where there is none, it is the generic one.
 
     Raises:
-        PosepipeError: none, or several; the sentence lists where it was looked for.
+        PosepipeError: there are several.
     """
     beside = clip.absolute().parent
     places = [
@@ -246,13 +250,7 @@ def find_model(clip: Path) -> Path:
             )
         if found:
             return found[0]
-    looked = [beside / "model.pt", beside / "*_posepipe" / "model.pt", results_folder(beside) / "model.pt",
-              Path.cwd() / "model.pt", Path.cwd() / "*_posepipe" / "model.pt"]  # fmt: skip
-    unique = dict.fromkeys(map(str, looked))
-    raise PosepipeError(
-        f"found no model for {clip}; looked for {', '.join(unique)}; "
-        "name one with --model, or run `posepipe fit` first"
-    )
+    return generic_file()
 
 
 def recipe_settings(model: Model, overrides: dict[str, Any], path: Path) -> Settings:

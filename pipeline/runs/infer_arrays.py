@@ -13,7 +13,7 @@ from ..footage.keypoint_file import open_keypoints
 from ..runtime.workplace import open_workplace
 from ..settings import CAMERA_NEEDS, Settings
 from ..stages.lift import check_intrinsics, lift_samples
-from ..training.model_file import Model
+from ..training.generic_lifter import read_model
 from .array_chain import NO_TIMES, ArrayChain, find_cameras, says_sizes, seen_by, with_intrinsics
 from .array_files import POSES, ArrayResults, provenance, write_poses
 from .results import Inferred
@@ -38,7 +38,7 @@ def infer_arrays(
     with open_workplace(out, borrowed=(asked.model.parent / "cache",)) as place:
         request = digest_of(asked, place.digests)
         place.journal.begin()
-        model, model_file, source = Model.read(asked.model), place.source(asked.model), place.source(path)
+        model, model_file, source = read_model(asked.model), place.source(asked.model), place.source(path)
         if "crop" in model.recipe:
             raise PosepipeError(
                 f"models of method {model.method!r} look at pictures, and {path} has none; give a video"

@@ -14,6 +14,7 @@ from ..footage.camera import Camera, focal_length
 from ..settings import LiftSettings, RootSettings, parse
 from ..stages.lift import check_intrinsics, lift_poses
 from ..stages.place_root import place_root
+from ..training.generic_lifter import named_model, read_model
 from ..training.model_file import Model
 
 
@@ -108,9 +109,10 @@ class TrainedModel(Model):
 
 
 def load_model(path: Path | str) -> TrainedModel:
-    """Read a ``model.pt``; nothing in it is executed.
+    """Read a ``model.pt``, or "generic", the model that comes with posepipe; nothing in it is executed.
 
     Raises:
         PosepipeError: missing, not a posepipe model, of a newer version, or damaged.
     """
-    return TrainedModel.read(Path(path))
+    model = read_model(named_model(path))
+    return TrainedModel(**{name: getattr(model, name) for name in model.__dataclass_fields__})
