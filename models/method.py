@@ -73,8 +73,8 @@ class Phase:
     """Epochs of this phase after which the learning rate falls tenfold (schedule ``steps``)."""
     min_steps: int = 1
     """Least number of steps per epoch: an epoch passes over short footage several times."""
-    steps: int | None = None
-    """Steps per epoch, however long the footage is; None: one pass over it."""
+    max_steps: int | None = None
+    """Largest number of them: an epoch sees a part of long footage. None: never."""
     ramps: Mapping[str, float] = field(default_factory=dict)
     """Loss term -> share of the phase's epochs over which its weight grows linearly to its value in ``weights``."""
     labelled: int = 0

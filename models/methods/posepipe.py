@@ -34,11 +34,10 @@ _SMALLEST_SPREAD = 1e-3
 """Lower bound of spreads: joints without error, such as the root, would otherwise dominate (a bone measures 0.25)."""
 _UNCERTAINTY_SHARE = 1 / 6
 """Share of the student's epochs; it is enough to learn which joints are hard to see."""
-_CALIBRATION_SHARE, _CALIBRATION_RATE = 0.8, 0.05
-"""Steps in those of an epoch, and the learning rate, of the factors that calibrate it."""
+_CALIBRATION_RATE = 0.05
 _PRIOR_RATE = 0.5
 """Share of the learning rate with which a training starts from the generic lifter."""
-_GENERIC = 0.7
+_GENERIC = 0.35
 """Generic views beside it, as a share of those filmed from the reconstruction."""
 
 
@@ -56,8 +55,10 @@ class PosepipeSettings(MethodSettings):
     canonpose_epochs: int = Field(
         24, ge=1, description="epochs of CanonPose, whose poses the reconstruction starts from"
     )
-    epochs: int = Field(32, ge=1, description="epochs of training")
-    steps: int = Field(125, ge=1, description="steps per epoch, however long the footage is")
+    epochs: int = Field(32, ge=1, description="passes over the training instants, within the next two bounds")
+    min_steps: int = Field(80, ge=1, description="least number of steps per epoch, for short footage")
+    max_steps: int = Field(600, ge=1, description="largest number of steps per epoch, for long footage")
+    calibration_steps: int = Field(100, ge=1, description="steps that calibrate the expected errors")
     batch_size: int = Field(16, ge=1, description="synchronised instants per step")
     filmed: int = Field(128, ge=0, description="views per step that are filmed anew from the reconstruction")
     width: int = Field(512, ge=1, description="units of a hidden layer")
@@ -144,7 +145,8 @@ class Posepipe(Method):
             optimizer="adamw",
             weight_decay=_WEIGHT_DECAY,
             schedule="one_cycle",
-            steps=settings.steps,
+            min_steps=settings.min_steps,
+            max_steps=settings.max_steps,
             filmed=settings.filmed,
             generic=round(generic * settings.filmed),
         )
@@ -155,7 +157,8 @@ class Posepipe(Method):
             uncertainty,
             name="calibration",
             epochs=1,
-            steps=math.ceil(_CALIBRATION_SHARE * settings.steps),
+            min_steps=settings.calibration_steps,
+            max_steps=settings.calibration_steps,
             weights={"pose": 1.0},
             learning_rate=_CALIBRATION_RATE,
             weight_decay=0.0,

@@ -172,7 +172,8 @@ def fit_method(
             raise PosepipeError(
                 f"a batch of {phase.batch_size} instants is too small for {launch.processes} processes"
             )
-        steps = phase.steps or max(math.ceil(len(learner.instants(phase)) / phase.batch_size), phase.min_steps)
+        steps = max(math.ceil(len(learner.instants(phase)) / phase.batch_size), phase.min_steps)
+        steps = min(steps, phase.max_steps or steps)
         descent = _Descent.of(method, phase, steps)
         if done:
             descent.optimizer.load_state_dict(kept[-1].optimizer)

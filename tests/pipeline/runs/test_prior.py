@@ -20,7 +20,7 @@ from posepipe.pipeline.training.model_file import Model
 
 WINDOW, WIDTH = 3, 16
 SMALL = (f"train.window={WINDOW}", f"train.width={WIDTH}", "train.precision=fp32", "device=cpu")
-SHORT = ("train.canonpose_epochs=2", "train.epochs=1", "train.steps=2", "train.batch_size=8", "train.filmed=8",
+SHORT = ("train.canonpose_epochs=2", "train.epochs=1", "train.min_steps=2", "train.batch_size=8", "train.filmed=8",
          "fuse.enabled=false")  # fmt: skip
 
 

@@ -64,7 +64,7 @@ class Case:
         return TrainModelSettings(method=self.method, options=settings.model_dump(mode="json"), device="cpu")
 
 
-SMALL = {"epochs": 2, "steps": 5, "min_steps": 5, "batch_size": 16, "filmed": 16, "width": 32}
+SMALL = {"epochs": 2, "min_steps": 5, "calibration_steps": 5, "batch_size": 16, "filmed": 16, "width": 32}
 """What makes trainings short, for methods that have such settings."""
 
 OURS = [name for name, place in METHODS.items() if place.startswith("posepipe.")]

@@ -76,7 +76,7 @@ class FakeMethod(Method):
         }  # fmt: skip
         first = Phase("first", self.settings.epochs, **options)
         second = Phase("second", 2, **options, optimizer="adamw", min_steps=7)
-        return first, second, Phase("third", 1, **options, steps=2)
+        return first, second, Phase("third", 1, **options, max_steps=2)
 
     def losses(self, batch: Batch, phase: Phase) -> dict[str, torch.Tensor]:
         step = len(self.seen)
