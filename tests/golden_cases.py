@@ -94,7 +94,8 @@ def prepare(patch: pytest.MonkeyPatch, detector: FakeDetector) -> None:
 def quick(method: str, *more: str) -> Any:
     """Settings of a tiny fit: as many of the usual short cuts as the method knows, then ``more``."""
     options = {"epochs": 3, "width": 32, "precision": "fp32", "batch_size": 16, "min_steps": 2,
-               "calibration_steps": 3, "pretraining_epochs": 1, "canonpose_epochs": 2, "heatmap_epochs": 1, "window": 9}  # fmt: skip
+               "calibration_steps": 3, "pretraining_epochs": 1, "canonpose_epochs": 2, "heatmap_epochs": 1,
+               "window": 9}  # fmt: skip
     known = method_class(method).Settings.model_fields
     own = [f"train.{name}={value}" for name, value in options.items() if name in known]
     return load_settings(overrides=[f"train.method={method}", "train.seed=1", "device=cpu", *own, *more])

@@ -374,8 +374,8 @@ def test_stages_of_a_keypoint_file(fitted: Path) -> None:
 def test_a_method_that_learns_from_a_reconstruction(tmp_path: Path, decided: None) -> None:
     """Nothing is read of the cameras but the pictures' sizes; if they are not said, they follow from the 2D poses."""
     own = ("train.method=posepipe", "train.canonpose_epochs=2", "train.epochs=2", "train.min_steps=10",
-           "train.width=32", "train.window=9", "train.filmed=16", "train.learning_rate=0.01", "samples.static_cameras=true",
-           "train.prior=none")  # fmt: skip
+           "train.width=32", "train.window=9", "train.filmed=16", "train.learning_rate=0.01",
+           "samples.static_cameras=true", "train.prior=none")  # fmt: skip
     settings = load_settings(overrides=own)
     content = {name: array for name, array in arrays(60).items() if name not in ("K", "R", "t", "joint_3d_cam")}
     sizeless = fit(save(tmp_path / "sizeless.npz", content), settings=settings, until="label")
