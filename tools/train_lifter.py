@@ -37,7 +37,7 @@ from posepipe.pipeline.training.generic_lifter import SUPERVISION, WINDOW_STEP_S
 from posepipe.pipeline.training.model_file import Model
 from torch import Generator, Tensor
 
-WINDOW, BATCH = 27, 256
+WINDOW, BATCH = 27, 128
 FASTEST_S, SLOWEST_S = 0.02, 0.09
 """Time between two frames of a window: steps of all footage from 50 to 11 frames a second."""
 DRAWN = 0.4
@@ -48,6 +48,8 @@ times, with detections that are drawn anew."""
 LEFT_OUT_EVERY = 12
 CALIBRATION_STEPS, CALIBRATION_RATE = 120, 0.05
 FOOT_VIEWS, FOOT_STEPS, FOOT_RATE = 60, 2000, 3e-3
+START_RATE = 0.5
+"""Share of the learning rate of a training that starts from another."""
 REPORTED_EVERY, SAVED_EVERY = 250, 500
 
 
@@ -101,13 +103,19 @@ class Store:
         return self.synthesis.film(self.chance, self.synthesis.exchange(self.chance, joint))
 
 
-def train(method: Posepipe, store: Store, steps: int, out: Path) -> None:
-    """Train the student on views that are drawn anew at every step, or go on with that."""
+def train(method: Posepipe, store: Store, steps: int, out: Path, start: Path | None) -> None:
+    """Train the student on views that are drawn anew at every step, or go on with that.
+
+    Args:
+        start: checkpoint of an earlier training whose weights it starts from.
+    """
     phase = method.phases()[0]
-    optimizer = torch.optim.AdamW(
-        method.lifter.parameters(), phase.learning_rate, weight_decay=phase.weight_decay, fused=True
-    )
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, phase.learning_rate, total_steps=steps)
+    rate = phase.learning_rate
+    if start is not None:
+        method.lifter.load_state_dict(torch.load(start, weights_only=True)["lifter"])
+        rate *= START_RATE
+    optimizer = torch.optim.AdamW(method.lifter.parameters(), rate, weight_decay=phase.weight_decay, fused=True)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rate, total_steps=steps)
     kept, first = out / "checkpoint.pt", 0
     if kept.exists():
         content = torch.load(kept, weights_only=True)
@@ -193,7 +201,7 @@ def generic_model(method: Posepipe, feet: FootLifter) -> Model:
     state |= {name.replace("lifter.", "uncertainty.", 1): value for name, value in own.items()}  # one in the file
     return Model(
         method="posepipe",
-        options=method.settings.model_dump(mode="json"),
+        options=method.settings.model_dump(mode="json", include={"window", "width"}),  # the rest is of training
         skeleton=method.skeleton.name,
         state=state,
         losses=[],
@@ -220,18 +228,29 @@ def main() -> None:
     parser.add_argument("--out", type=Path, required=True)
     parser.add_argument("--without", nargs="*", default=[], help="names of clips, without .npz")
     parser.add_argument("--steps", type=int, default=20000)
+    parser.add_argument("--start", type=Path, help="checkpoint.pt of an earlier training, to start from its weights")
     parser.add_argument("--width", type=int, default=PosepipeSettings().width)
     parser.add_argument("--drawn", type=float, default=DRAWN, help="share of windows with drawn poses")
     parser.add_argument("--precision", choices=("fp32", "bf16"), default="fp32", help="bf16 where it is faster")
     parser.add_argument("--seed", type=int, default=0)
     args = parser.parse_args()
-    made = make(args.motions, args.out, args.without, args.steps, args.width, args.drawn, args.precision, args.seed)
+    made = make(
+        args.motions,
+        args.out,
+        args.without,
+        args.steps,
+        args.width,
+        args.drawn,
+        args.precision,
+        args.seed,
+        args.start,
+    )
     print(f"{made}: {made.stat().st_size / 1e6:.1f} MB, SHA-256 {sha256(made.read_bytes()).hexdigest()}")
 
 
 def make(
     places: Sequence[Path], out: Path, without: Sequence[str], steps: int, width: int, drawn: float,
-    precision: Precision, seed: int,
+    precision: Precision, seed: int, start: Path | None = None,
 ) -> Path:  # fmt: skip
     """Train the lifter and write it to ``out``."""
     out.mkdir(parents=True, exist_ok=True)
@@ -242,7 +261,7 @@ def make(
     seen = [path for path in files if path not in held]
     method = Posepipe(H36M17, PosepipeSettings(window=WINDOW, width=width, precision=precision))
     body, synthesis = len(H36M17.joints), Synthesis(H36M17)
-    train(method, Store(chance, synthesis, Motions.of(seen, body), drawn), steps, out)
+    train(method, Store(chance, synthesis, Motions.of(seen, body), drawn), steps, out, start)
     calibrate(method, Store(chance, synthesis, Motions.of(held, body), 0.0))
     print(f"errors are {method.calibration.exp().mean():.2f} times as large on {len(held)} clips left out")
     with_feet = Motions.of(seen, len(H36M17_FEET.joints))

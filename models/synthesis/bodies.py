@@ -17,9 +17,9 @@ WIDTHS = {"hip": 0.15, "shoulder": 0.1, "nose": 0.12, "head": 0.12}
 FARTHEST = 3.0
 """Factors deviate by so many standard deviations at most."""
 
-OTHERWISE = 0.7
+OTHERWISE = 0.5
 """Share of bodies whose joints are where another detector or data set has them."""
-OFFSETS = {"hip": 0.02, "head": 0.025, "nose": 0.02, "spine": 0.02, "thorax": 0.015, "shoulder": 0.014,
+OFFSETS = {"hip": 0.016, "head": 0.02, "nose": 0.015, "spine": 0.015, "thorax": 0.012, "shoulder": 0.012,
            "knee": 0.006, "ankle": 0.007, "elbow": 0.006, "wrist": 0.007, "pelvis": 0.015}  # fmt: skip
 """Standard deviations, along each axis of the trunk, of how far off a joint is then, in statures."""
 _OTHER_OFFSET = 0.01

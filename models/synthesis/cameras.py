@@ -36,17 +36,19 @@ class CameraRange:
     tilted: float = 0.0
     """Share of cameras pitched and rolled by ``TILT_DEG``: so look bodies that lean on slopes and in turns."""
     panning: float = 0.3
-    """Share of cameras that turn during a window."""
+    """Share of cameras that follow the athlete by turning."""
+    travelling: float = 0.0
+    """Share of athletes who are carried past their camera during a window, which then follows: skiers, runners."""
 
 
 _ASIDE = 1.0
 """In statures."""
 STEEP_DEG = (-20.0, 60.0)
 """Upwards and downwards."""
-TILT_DEG = 25.0
+TILT_DEG = 20.0
 """Standard deviation."""
-_PAN = 0.06
-"""Standard deviation of how far a panning camera turns from the middle of a window to its end, in rad."""
+_TRAVEL = 0.5
+"""Farthest way of travelling athletes from the middle of a window to its end, as a share of the distance."""
 
 
 class Film(NamedTuple):
@@ -79,7 +81,8 @@ def film(
     place = torch.cat([beside, distance[:, None]], -1)[:, None, None]
     aim = root @ joint[:, size // 2]
     seen = ((joint - aim[:, None, None]).flatten(1, 2) @ R.mT).view_as(joint) + place
-    seen = _panned(chance, seen, cameras.panning)
+    if size > 1:
+        seen = _followed(chance, seen, distance, root, cameras)
     depth = torch.maximum(seen[..., 2:], _NEAREST * distance[:, None, None, None])
     return Film(seen[..., :2] / depth, seen)
 
@@ -96,12 +99,20 @@ def _pitch_and_roll(chance: Generator, count: int, cameras: CameraRange) -> Tens
     return rotation_from_axis_angle(torch.deg2rad(torch.stack([zero, zero, roll], -1))) @ about_x
 
 
-def _panned(chance: Generator, joint: Tensor, share: float) -> Tensor:
-    """Joints (N, W, J, 3) seen by cameras of which a share turns about its y axis; not in the middle frame."""
+def _followed(chance: Generator, joint: Tensor, distance: Tensor, root: Tensor, cameras: CameraRange) -> Tensor:
+    """Joints (N, W, J, 3) of which some travel past their cameras, before cameras of which some turn after them.
+
+    Cameras turn about their y axis, so that the root stays as far to the side as it is in the middle of the window.
+    """
     count, size = joint.shape[:2]
-    if size == 1:
-        return joint
-    speed = normal(chance, count, 1, spread=_PAN) * happens(chance, count, 1, share=share)
-    angle = (speed * torch.linspace(-1, 1, size))[..., None]
+    travels = happens(chance, count, share=cameras.travelling)
+    angle = uniform(chance, count, high=2 * math.pi)
+    way = uniform(chance, count, high=_TRAVEL) * distance * travels
+    ahead = way[:, None] * torch.stack([angle.cos(), torch.zeros(count), angle.sin()], -1)
+    joint = joint + torch.linspace(-1, 1, size)[:, None, None] * ahead[:, None, None]
+    place = root @ joint
+    aside = torch.atan2(place[..., 0], place[..., 2])
+    follows = travels | happens(chance, count, share=cameras.panning)
+    turn = ((aside - aside[:, size // 2, None]) * follows[:, None])[..., None]
     x, y, z = joint.unbind(-1)
-    return torch.stack([angle.cos() * x - angle.sin() * z, y, angle.sin() * x + angle.cos() * z], -1)
+    return torch.stack([turn.cos() * x - turn.sin() * z, y, turn.sin() * x + turn.cos() * z], -1)

@@ -21,7 +21,7 @@ from .draws import happens, normal, uniform
 _STATURE_M = 1.75
 _KEYS = 9
 """Moments of a window at which poses are composed; between them joints move along straight lines."""
-_TUMBLING = 0.08
+_TUMBLING = 0.05
 """Share of bodies in any orientation, as in flips, falls and cartwheels."""
 _TRAVEL_M = 0.4
 """Standard deviation of how far a body moves during a window, along each axis."""

@@ -14,7 +14,7 @@ from .cameras import LEVEL, CameraRange, film
 from .detections import DetectorModel
 from .limbs import LimbExchange
 
-GENERIC_CAMERAS = CameraRange(steep=0.25, tilted=0.35)
+GENERIC_CAMERAS = CameraRange(steep=0.15, tilted=0.25, travelling=0.25)
 """Cameras of a network that knows nothing of the footage it will see."""
 
 

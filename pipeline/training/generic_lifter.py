@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 WEIGHTS = Path(__file__).parent / "generic"
 """Folder of its model files, one per skeleton."""
-SHA256 = {"h36m17": "0"}
+SHA256 = {"h36m17": "4083c722b44ed1663bbbb1bb48457d9628c20ae318fcadb324bf6fc924ba487c"}
 """Digests of these files by skeleton: what the package has is what was measured."""
 GENERIC = "generic"
 """Instead of the path of a model."""

@@ -237,7 +237,6 @@ def test_infer_refuses_what_is_no_clip(finished: Fitted, footage: Path) -> None:
     model = ("--model", finished.out / "model.pt")
     assert "there is no file" in refuse("infer", footage / "no.mp4", *model, in_folder=footage)
     assert "is a folder" in refuse("infer", footage, *model, in_folder=footage)
-    assert "found no model" in refuse("infer", footage / "cam0.mp4", in_folder=footage)
 
 
 # Models that do not fit
