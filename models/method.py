@@ -314,7 +314,7 @@ def checked_needs(kind: type[Method], needs: frozenset[str]) -> frozenset[str]:
     return needs
 
 
-T = TypeVar("T", Tensor, Window, Drawn)
+T = TypeVar("T")
 
 
 def given(array: T | None, name: str) -> T:
