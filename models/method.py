@@ -11,18 +11,15 @@ A method is one ``nn.Module`` in one file, named by one line in ``posepipe.model
         def predict(self, view): ...         # one camera in, nothing else
 
 What it needs beyond 2D poses stands in ``needs`` (or, where settings decide, ``needs_with``), in the words of
-``NEEDS``. Two needs ask for more, which a method says by a hook of its class that takes its settings, so that nobody
-else has to know their names:
+``NEEDS``. Two needs ask for more, which a method says by a hook of its class that takes its settings:
 
 * "reconstruction": ``first_training`` says what is trained to find poses to start from (``FirstTraining``).
 * "labelled_2d": ``labelled_files`` says where the pictures and their annotations are (``LabelledFiles``).
 
-A class that needs what nobody can give, or that leaves out a hook, is refused (``checked_needs``).
-
-It is constructed as ``MyMethod(skeleton, settings)`` under a fixed seed, so that building it draws the
-initial weights. The training loop moves it to a device, minimises ``sum(weights[k] * losses[k])``
-over batches of synchronised instants, phase after phase, and stores ``state_dict()``. ``predict`` is
-called in eval mode without gradients. Prediction must not depend on how frames are batched.
+It is constructed as ``MyMethod(skeleton, settings)`` under a fixed seed, so that building it draws the initial
+weights. The training loop moves it to a device, minimises ``sum(weights[k] * losses[k])`` over batches of
+synchronised instants, phase after phase, and stores ``state_dict()``. ``predict`` is called in eval mode without
+gradients. Prediction must not depend on how frames are batched.
 
 A method that looks at neighbours in time says at how many frames (``window``); batches and views then carry a
 ``Window`` around each instant and each frame, so that a frame brings all that its pose depends on. Windows step
@@ -76,12 +73,18 @@ class Phase:
     """Epochs of this phase after which the learning rate falls tenfold (schedule ``steps``)."""
     min_steps: int = 1
     """Least number of steps per epoch: an epoch passes over short footage several times."""
-    steps: int | None = None
-    """Steps per epoch, however long the footage is; None: one pass over it."""
+    max_steps: int | None = None
+    """Largest number of them: an epoch sees a part of long footage. None: never."""
     ramps: Mapping[str, float] = field(default_factory=dict)
     """Loss term -> share of the phase's epochs over which its weight grows linearly to its value in ``weights``."""
     labelled: int = 0
     """Pictures with 2D labels per step, for a method that needs them."""
+    filmed: int = 0
+    """Views per step that are filmed anew from the reconstruction, for a method that needs one."""
+    generic: int = 0
+    """Views per step of any body before any camera."""
+    half: int | None = None
+    """Half of the footage that it learns from; None: all of it."""
 
     def weights_in(self, epoch: int) -> dict[str, float]:
         """Weights in an epoch (0 ... epochs - 1) of this phase."""
@@ -91,27 +94,18 @@ class Phase:
 
 @dataclass(frozen=True)
 class FirstTraining:
-    """What finds the poses that a method with the need "reconstruction" learns from.
+    """How CanonPose finds the poses that a method with the need "reconstruction" learns from, once they are fused."""
 
-    CanonPose learns the samples in so many epochs, and its views are fused; its other settings are its defaults.
-    """
-
-    epochs: int
-    """Passes over the training instants."""
-    width: int
-    """Units of a hidden layer."""
-    instants: int = 0
-    """Training instants wanted, about: views of rotated cameras are added to shorter footage; 0: never."""
+    epochs: int  # passes over the training instants
+    width: int  # units of a hidden layer
 
 
 @dataclass(frozen=True)
 class LabelledFiles:
     """Where the pictures of other people are that a method with the need "labelled_2d" learns from."""
 
-    images: str
-    """Folder of the pictures; empty where the user names none."""
-    annotations: str
-    """Annotation file; empty where the user names none."""
+    images: str  # folder of the pictures; empty where the user names none
+    annotations: str  # annotation file; empty where the user names none
 
 
 @dataclass(frozen=True)
@@ -136,6 +130,15 @@ class Window:
 
 
 @dataclass(frozen=True)
+class Drawn:
+    """Views (M) that no camera has filmed: windows of W frames, and the true pose of the one in the middle."""
+
+    keypoint: Tensor  # (M, W, J, 2) in any unit of length, 0 where missing
+    confidence: Tensor  # (M, W, J) in 0..1, 0 where missing
+    label: Tensor  # (M, J, 3) in the camera's axes, in any unit of length
+
+
+@dataclass(frozen=True)
 class Batch:
     """Synchronised instants (B) seen by cameras (V): joints (J) in pixels."""
 
@@ -151,7 +154,7 @@ class Batch:
     crop_from_image: Tensor | None = None  # (B, V, 2, 3) affine map from the camera's pixels to the crop's
     window: Window | None = None  # (B, V, W, ...)
     labelled: Labelled2D | None = None  # drawn anew for every step
-    half: Tensor | None = None  # (B) int64: quarters of a take alternate between 0 and 1, copies as the original
+    drawn: Drawn | None = None  # drawn anew for every step
 
 
 @dataclass(frozen=True)
@@ -178,13 +181,7 @@ class Prediction:
 
     @staticmethod
     def in_camera_axes(joint: Tensor, parity: Tensor, expected_error: Tensor | None = None) -> Prediction:
-        """The prediction of a method without axes of the person, for which those of the camera are used.
-
-        Args:
-            joint: (N, J, 3) root-relative, camera axes.
-            parity: (N).
-            expected_error: (N, J), in the unit of joint.
-        """
+        """The prediction (N) of a method without axes of the person, for which those of the camera are used."""
         identity = torch.eye(3, dtype=joint.dtype, device=joint.device).repeat(len(joint), 1, 1)
         return Prediction(joint, joint, identity, parity, expected_error)
 
@@ -241,6 +238,8 @@ class Method(nn.Module, ABC):
         """Whether ``predict`` needs K under these settings."""
         return "intrinsics" in cls.needs
 
+    prior_settings: ClassVar[tuple[str, ...]] = ()
+    """Settings that must be those of the generic lifter, for ``start_from`` to take it; none: it never does."""
     mirror_fits: ClassVar[bool] = True
     """Whether the world mirrored in depth explains the images equally well, which perspective cameras rule out.
 
@@ -315,7 +314,7 @@ def checked_needs(kind: type[Method], needs: frozenset[str]) -> frozenset[str]:
     return needs
 
 
-T = TypeVar("T", Tensor, Window)
+T = TypeVar("T")
 
 
 def given(array: T | None, name: str) -> T:

@@ -93,8 +93,9 @@ def prepare(patch: pytest.MonkeyPatch, detector: FakeDetector) -> None:
 
 def quick(method: str, *more: str) -> Any:
     """Settings of a tiny fit: as many of the usual short cuts as the method knows, then ``more``."""
-    options = {"epochs": 3, "width": 32, "precision": "fp32", "batch_size": 16, "min_steps": 2, "steps": 3,
-               "pretraining_epochs": 1, "canonpose_epochs": 2, "heatmap_epochs": 1, "window": 9}  # fmt: skip
+    options = {"epochs": 3, "width": 32, "precision": "fp32", "batch_size": 16, "min_steps": 2,
+               "calibration_steps": 3, "pretraining_epochs": 1, "canonpose_epochs": 2, "heatmap_epochs": 1,
+               "window": 9}  # fmt: skip
     known = method_class(method).Settings.model_fields
     own = [f"train.{name}={value}" for name, value in options.items() if name in known]
     return load_settings(overrides=[f"train.method={method}", "train.seed=1", "device=cpu", *own, *more])
@@ -239,7 +240,9 @@ CASES: dict[str, Callable[[Path], Path]] = {
     "cvsf": lifter("cvsf", "keypoints.rate_hz=50"),
     "epipolarpose": lifter("epipolarpose", K=True),
     "li": lifter("li", K=True, R_and_t=True),
-    "posepipe": lifter("posepipe", "train.instants=120", "train.epochs=2", "train.canonpose_epochs=20"),
+    "posepipe": lifter(
+        "posepipe", "train.filmed=24", "train.min_steps=3", "train.epochs=2", "train.canonpose_epochs=20"
+    ),
     "iqbal": iqbal,
     "volumetric": volumetric,
     "part": part,

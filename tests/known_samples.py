@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 from posepipe.models.skeleton import H36M17
-from posepipe.pipeline.arrays import Samples
+from posepipe.pipeline.arrays import FusedPoses, Labels, Samples
 
 
 def samples_of_two_takes(keypoint: np.ndarray, confidence: np.ndarray, step: int = 1, **known: Any) -> Samples:
@@ -26,4 +26,26 @@ def samples_of_two_takes(keypoint: np.ndarray, confidence: np.ndarray, step: int
         **({"K": None, "R": None, "t": None} | known),
         skeleton=H36M17.name,
         takes=["first", "second"],
+    )
+
+
+def reconstruction_of(samples: Samples, labels: Labels) -> FusedPoses:
+    """The reconstruction that samples with K and R have these labels from."""
+    assert samples.K is not None and samples.R is not None
+    joint, rotation = np.array(labels.joint), np.array(samples.R) @ np.array(samples.R)[:, :1].mT
+    return FusedPoses(
+        joint=joint[:, 0] - joint[:, 0, :1],
+        covariance=np.zeros((len(joint), joint.shape[2], 3, 3), np.float32),
+        trusted=np.ones((len(joint), joint.shape[2]), bool),
+        camera_from_rig=rotation,
+        root=joint[:, :, 0],
+        focal=np.array(samples.K)[..., 0, 0],
+        bend=np.zeros(joint.shape[:2], np.float32),
+        residual=np.array(labels.residual),
+        take=np.array(samples.take),
+        instant=np.array(samples.instant),
+        skeleton=samples.skeleton,
+        unit="body heights",
+        takes=samples.takes,
+        cameras="nothing",
     )

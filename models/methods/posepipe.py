@@ -13,6 +13,7 @@ is calibrated: one factor per joint (``calibration``) says how much larger error
 from __future__ import annotations
 
 import math
+from collections.abc import Mapping
 from dataclasses import replace
 
 import torch
@@ -31,11 +32,13 @@ _WEIGHT_DECAY = 1e-2
 _AXES = 3
 _SMALLEST_SPREAD = 1e-3
 """Lower bound of spreads: joints without error, such as the root, would otherwise dominate (a bone measures 0.25)."""
-_HALF = {"uncertainty": 0, "calibration": 1}
-"""Which half of the footage a phase is trained on; phases not named here use all of it."""
 _UNCERTAINTY_SHARE = 1 / 6
 """Share of the student's epochs; it is enough to learn which joints are hard to see."""
 _CALIBRATION_RATE = 0.05
+_PRIOR_RATE = 0.5
+"""Share of the learning rate with which a training starts from the generic lifter."""
+_GENERIC = 0.35
+"""Generic views beside it, as a share of those filmed from the reconstruction."""
 
 
 class PosepipeSettings(MethodSettings):
@@ -52,17 +55,14 @@ class PosepipeSettings(MethodSettings):
     canonpose_epochs: int = Field(
         24, ge=1, description="epochs of CanonPose, whose poses the reconstruction starts from"
     )
-    epochs: int = Field(32, ge=1, description="epochs of training")
-    steps: int = Field(600, ge=1, description="steps per epoch, however long the footage is")
-    instants: int = Field(
-        14000,
-        ge=0,
-        description="approximate size of the training set in instants: shorter footage is extended by view "
-        "augmentation; 0: never",
-    )
+    epochs: int = Field(32, ge=1, description="passes over the training instants, within the next two bounds")
+    min_steps: int = Field(80, ge=1, description="least number of steps per epoch, for short footage")
+    max_steps: int = Field(600, ge=1, description="largest number of steps per epoch, for long footage")
+    calibration_steps: int = Field(100, ge=1, description="steps that calibrate the expected errors")
     batch_size: int = Field(16, ge=1, description="synchronised instants per step")
+    filmed: int = Field(128, ge=0, description="views per step that are filmed anew from the reconstruction")
     width: int = Field(512, ge=1, description="units of a hidden layer")
-    learning_rate: float = Field(2e-3, gt=0, description="largest learning rate")
+    learning_rate: float = Field(2e-3, gt=0, description="largest learning rate; after a prior half of it")
     shape_weight: float = Field(20.0, ge=0, description="weight (1/m) of joint errors after rigid alignment")
     precision: Precision = Field(
         default_factory=fastest_precision,
@@ -84,6 +84,7 @@ class Posepipe(Method):
     settings: PosepipeSettings
     version = 2
     needs = frozenset({"reconstruction"})
+    prior_settings = ("window", "width")
     mirror_fits = False
     root: Tensor
     mirror: Tensor
@@ -95,6 +96,7 @@ class Posepipe(Method):
         self.lifter = WindowLifter(joints, settings.window, settings.width, settings.precision)
         self.uncertainty = WindowLifter(joints, settings.window, settings.width, settings.precision)
         self.calibration = nn.Parameter(torch.zeros(joints))
+        self.has_prior = False
         self.parity = Parity(skeleton)
         fixed = {
             "root": skeleton.landmark_weights("pelvis")[0],
@@ -108,41 +110,61 @@ class Posepipe(Method):
     def first_training(cls, settings: MethodSettings) -> FirstTraining:
         """CanonPose of the same width, for poses and rotations to start from."""
         assert isinstance(settings, PosepipeSettings)  # noqa: S101 - as everywhere with a method's own settings
-        return FirstTraining(epochs=settings.canonpose_epochs, width=settings.width, instants=settings.instants)
+        return FirstTraining(epochs=settings.canonpose_epochs, width=settings.width)
 
     @property
     def window(self) -> int:
         """Frames that the network sees."""
         return self.settings.window
 
+    def start_from(self, weights: Mapping[str, Tensor]) -> None:
+        """Start from the generic lifter, with poses that any body can take in every batch.
+
+        Args:
+            weights: tensors (...) of the same method by name.
+
+        Raises:
+            ValueError: they are of another network.
+        """
+        try:
+            self.load_state_dict(weights)
+        except RuntimeError as error:
+            raise ValueError("the prior is of another network") from error
+        self.has_prior = True
+
     def phases(self) -> tuple[Phase, ...]:
         """Train the student on all footage, the uncertainty on half of it, and the calibration on the other half."""
         settings = self.settings
+        rate, generic = (_PRIOR_RATE, _GENERIC) if self.has_prior else (1.0, 0.0)
         student = Phase(
             name="student",
             epochs=settings.epochs,
             weights={"pose": 1.0, "shape": settings.shape_weight},
             batch_size=settings.batch_size,
-            learning_rate=settings.learning_rate,
+            learning_rate=rate * settings.learning_rate,
             optimizer="adamw",
             weight_decay=_WEIGHT_DECAY,
             schedule="one_cycle",
-            steps=settings.steps,
+            min_steps=settings.min_steps,
+            max_steps=settings.max_steps,
+            filmed=settings.filmed,
+            generic=round(generic * settings.filmed),
         )
         uncertainty = replace(
-            student,
-            name="uncertainty",
-            epochs=math.ceil(_UNCERTAINTY_SHARE * settings.epochs),
-            batch_size=2 * settings.batch_size,  # of which half count
+            student, name="uncertainty", epochs=math.ceil(_UNCERTAINTY_SHARE * settings.epochs), half=0
         )
         calibration = replace(
             uncertainty,
             name="calibration",
             epochs=1,
-            steps=math.ceil(_UNCERTAINTY_SHARE * settings.steps),
+            min_steps=settings.calibration_steps,
+            max_steps=settings.calibration_steps,
             weights={"pose": 1.0},
             learning_rate=_CALIBRATION_RATE,
             weight_decay=0.0,
+            filmed=0,
+            generic=0,
+            half=1,
         )
         return student, uncertainty, calibration
 
@@ -156,14 +178,14 @@ class Posepipe(Method):
         the unit of ``targets``, is only monitored.
 
         Raises:
-            ValueError: the batch has no reconstruction, or no windows or halves where they are needed.
+            ValueError: the batch has no reconstruction, or no windows where they are needed.
         """
         label, trust = given(batch.label, "a reconstruction"), given(batch.label_confidence, "a reconstruction")
-        parts = [*self._frames(batch), label, trust]
-        if phase.name in _HALF:
-            mine = given(batch.half, "halves of the footage") == _HALF[phase.name]
-            parts = [part[mine] for part in parts]
-        images, confidences, target, trust = (part.flatten(0, 1) for part in parts)
+        parts = [part.flatten(0, 1) for part in (*self._frames(batch), label, trust)]
+        if (drawn := batch.drawn) is not None:
+            more = drawn.keypoint, drawn.confidence, drawn.label, torch.ones_like(drawn.label[..., 0])
+            parts = [torch.cat(both) for both in zip(parts, more, strict=True)]
+        images, confidences, target, trust = parts
         target, trust = self.targets(target, trust)
         if phase.name == "calibration":
             with torch.no_grad():

@@ -15,6 +15,9 @@ _JOINED = 3
 _NARROWEST = 4
 """Layers are a quarter as wide as the last ones at least; each joining doubles the width."""
 
+_FEWEST = 16
+"""Units of a layer at least: sums over the inputs of fewer depend on the place of a row in its batch."""
+
 
 class WindowLifter(nn.Module):
     """Predicts the pose in the middle of a window from all of its frames.
@@ -38,7 +41,8 @@ class WindowLifter(nn.Module):
         while _JOINED**joinings < window:
             joinings += 1
         self.frames = _JOINED if joinings else 1
-        widths = [width // min(2**later, _NARROWEST) for later in reversed(range(max(joinings, 1)))]
+        few = min(_FEWEST, width)
+        widths = [max(width // min(2**later, _NARROWEST), few) for later in reversed(range(max(joinings, 1)))]
         self.first = nn.Linear(3 * joints * self.frames, widths[0])
         self.block = NormalisedBlock(widths[0])
         self.joining = nn.ModuleList(nn.Linear(_JOINED * few, more) for few, more in pairwise(widths))

@@ -42,6 +42,12 @@ def fit(
     method: Annotated[str | None, typer.Option(help=f"Training method: {', '.join(METHODS)}.")] = None,
     detector: Annotated[str | None, typer.Option(help="auto, blazepose or mmpose.")] = None,
     precision: Precision = None,
+    prior: Annotated[
+        str | None,
+        typer.Option(
+            help="generic: start from the lifter that posepipe brings; none: learn from this footage alone."
+        ),
+    ] = None,
     skeleton: Annotated[
         str | None, typer.Option(help="h36m17+feet, h36m17, or native: the detector's own joints.")
     ] = None,
@@ -78,6 +84,7 @@ def fit(
 
     options = {
         "train.method": method,
+        "train.prior": prior,
         "train.seed": seed,
         "detect.detector": detector,
         "detect.precision": precision,

@@ -32,8 +32,8 @@ def status(
             f"{row.subject:<{what}}{row.stage:<{stage}}{row.state:<9}{amount(row.bytes):>10}{row.seconds:>9.1f}s  "
             f"{row.key[:8]:<10}{', '.join(row.inputs)}"
         )
-    if learnt := [row.supervision for row in rows if row.supervision]:
-        typer.echo(f"the model was trained on: {learnt[-1]}")
+    if learnt := [row for row in rows if row.supervision]:
+        typer.echo(f"the model was trained on: {learnt[-1].supervision}; prior: {learnt[-1].prior}")
 
 
 def clean(

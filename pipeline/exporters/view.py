@@ -42,6 +42,7 @@ NAMES = {
     "detector": "2D poses by",
     "handedness": "Left and right",
     "supervision": "Learnt from",
+    "prior": "Prior",
 }
 """Labels on the page of entries of the provenance."""
 

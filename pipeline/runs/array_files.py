@@ -74,6 +74,7 @@ def provenance(source: SourceFile, model_file: SourceFile, model: Model) -> dict
         "model_sha256": model_file.key,
         "method": model.method,
         "supervision": model.supervision,
+        "prior": model.prior,
     }
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import logging
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +12,7 @@ from ..detectors.model_zoo import why_not
 from ..errors import PosepipeError
 from ..footage.annotations import PictureFolder, find_pictures
 from ..runtime.cache import SourceFile
+from ..runtime.workplace import Workplace
 from ..settings import (
     FROM_JOINTS,
     Settings,
@@ -21,11 +23,16 @@ from ..settings import (
     training_settings,
 )
 from ..stages.calibrate import HOW_TO_GIVE_EXTRINSICS, HOW_TO_GIVE_INTRINSICS
+from ..training.generic_lifter import generic_lifter
 from .fit_run import FitRun
 from .refinement import check_reference
 
 if TYPE_CHECKING:
+    from ...models.method import MethodSettings
     from ..training.morph_file import MorphNetwork  # imports torch
+
+
+log = logging.getLogger("posepipe")
 
 
 @dataclass(frozen=True)
@@ -130,6 +137,39 @@ def _labelled_source(run: FitRun) -> tuple[SourceFile, PictureFolder]:
     labels = Path(files.annotations).expanduser()
     pictures = find_pictures(Path(files.images).expanduser(), labels)
     return run.place.source(labels), pictures
+
+
+def chosen_prior(place: Workplace, settings: Settings, skeleton: str) -> SourceFile | None:
+    """The generic lifter that training starts from; None if it learns from this footage alone.
+
+    Args:
+        skeleton: joints of the training samples.
+
+    Raises:
+        PosepipeError: it is asked for, and there is none for these joints or this network.
+    """
+    from ..training.model_file import Model
+
+    kind, path = method_class(settings.train.method), generic_lifter(skeleton)
+    if settings.train.prior == "none" or not kind.prior_settings:
+        return None
+    if path is None:
+        why = f"there is no generic lifter for the joints of {skeleton}"
+    elif other := _other_than(Model.read(path).settings, method_settings(settings), kind.prior_settings):
+        why = f"the generic lifter has {other}"
+    else:
+        log.info("training starts from the generic lifter, which has learnt from motions of other people")
+        return place.source(path)
+    if settings.train.prior == "generic":
+        raise PosepipeError(f"train.prior=generic: {why}; use --prior none")
+    log.info("training starts from nothing: %s", why)
+    return None
+
+
+def _other_than(prior: MethodSettings, settings: MethodSettings, names: Sequence[str]) -> str:
+    """The settings of a prior, in words, that differ from those of a method."""
+    values = {name: getattr(prior, name) for name in names}
+    return ", ".join(f"{name} {value}" for name, value in values.items() if getattr(settings, name) != value)
 
 
 def chosen_morph(settings: Settings, sources: Mapping[Path, str]) -> MorphNetwork | None:

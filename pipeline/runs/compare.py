@@ -44,6 +44,8 @@ class Compared:
     """Expected errors (F, 17) in the unit of ``lifted``, if the model gives them."""
     supervision: str
     """True poses in the training of the model, from the file of predictions; "" if it does not say."""
+    prior: str
+    """What that training started from, in the same way."""
 
 
 def compare(path: Path, reference: Path, filtered: bool = False) -> Compared:
@@ -127,7 +129,7 @@ def _compare_clip(predicted: KeypointFile, true: KeypointFile, filtered: bool) -
         in_camera_axes=in_camera_axes,
         metric=str(predicted.get("unit")) == "m",
         expected_error=_expected_error(predicted, which),
-        supervision=_supervision(predicted),
+        **_learnt_from(predicted),
     )
 
 
@@ -147,7 +149,7 @@ def _compare_markers(predicted: KeypointFile, reference: Path, filtered: bool) -
         in_camera_axes=False,
         metric=str(predicted.get("unit")) == "m",
         expected_error=_expected_error(predicted),
-        supervision=_supervision(predicted),
+        **_learnt_from(predicted),
     )
 
 
@@ -178,10 +180,12 @@ def _expected_error(predicted: KeypointFile, which: Any = slice(None)) -> NDArra
     return expected[..., order].astype(np.float64).reshape(-1, 17)[which] * 1000.0
 
 
-def _supervision(predicted: KeypointFile) -> str:
+def _learnt_from(predicted: KeypointFile) -> dict[str, str]:
+    """What the file says of the training of its model, by the names of ``Compared``."""
     said = predicted.get("provenance")
     try:
-        return "" if said is None else str(json.loads(str(said)).get("supervision", ""))
+        facts = {} if said is None else json.loads(str(said))
+        return {name: str(facts.get(name, "")) for name in ("supervision", "prior")}
     except (ValueError, AttributeError) as error:
         raise PosepipeError(f"{predicted.path}: 'provenance' is not a JSON object; make the file anew") from error
 
@@ -221,7 +225,7 @@ def _compare_arrays(predicted: KeypointFile, true: KeypointFile, filtered: bool)
         in_camera_axes=True,
         metric=str(predicted.get("unit")) == "m",
         expected_error=_expected_error(predicted),
-        supervision=_supervision(predicted),
+        **_learnt_from(predicted),
     )
 
 

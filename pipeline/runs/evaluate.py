@@ -78,6 +78,8 @@ class Evaluation:
     """None if a model gives no expected errors, or the reference is in other axes."""
     supervision: list[str]
     """True poses in the training of the models, from the files of predictions."""
+    prior: list[str]
+    """What their trainings started from, in the same way."""
 
 
 @dataclass(frozen=True)
@@ -132,6 +134,7 @@ def evaluate(
         curves=_curves(frames),
         expected_error=_expected_error(compared),
         supervision=sorted({one.supervision for one in compared} - {""}),
+        prior=sorted({one.prior for one in compared} - {""}),
     )
 
 

@@ -36,7 +36,8 @@ def as_text(evaluation: Evaluation) -> str:
         wanted = ", ".join(f"{name} %" for name in told.within)
         tables.append([sentence, f"{shares} of the joints are where {wanted} were expected to be"])
     if evaluation.supervision:
-        tables.append([f"the model was trained on: {', '.join(evaluation.supervision)}"])
+        prior = f"; prior: {', '.join(evaluation.prior)}" if evaluation.prior else ""
+        tables.append([f"the model was trained on: {', '.join(evaluation.supervision)}{prior}"])
     return "\n\n".join("\n".join(lines) for lines in tables)
 
 

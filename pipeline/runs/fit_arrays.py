@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from ..arrays import FusedPoses, Labels, Rig, Samples, ViewPoses
+from ..arrays import FusedPoses, Rig, Samples, ViewPoses
 from ..errors import PosepipeError
 from ..footage.camera import Camera
 from ..footage.keypoint_file import open_keypoints
@@ -34,7 +34,7 @@ from ..stages.calibrate import calibrate, describe_rig
 from ..stages.label import label_poses
 from ..stages.samples import select_samples, two_view_warning
 from ..training.training_set import TrainingSet
-from .array_chain import NO_TIMES, ArrayChain, says_sizes, unknown_cameras, with_intrinsics
+from .array_chain import NO_TIMES, ArrayChain, assumed_sizes, says_sizes, unknown_cameras, with_intrinsics
 from .array_files import (
     FUSED,
     POSES,
@@ -45,9 +45,9 @@ from .array_files import (
     write_poses,
     written_folders,
 )
-from .checks import chosen_morph
+from .checks import chosen_morph, chosen_prior
 from .fit_run import Run, Stopped
-from .reconstruct import of_footage, reconstruct
+from .reconstruct import reconstruct
 from .refinement import check_reference, refined_model, supervision_warning
 from .results import Fit, are_written, model_of, write_model
 from .up_to_date import ArraysRequest, digest_of, named_files
@@ -123,8 +123,13 @@ class ArraysRun(Run):
         self.needs = method_needs(asked.settings)
 
     def cameras(self, samples: Samples) -> list[list[Camera]]:
-        """Every take's cameras, of which nothing is said but how large their pictures are, as the file says."""
-        return [unknown_cameras(self.path, samples)] * len(samples.takes)
+        """Every take's cameras, of which nothing is known but how large their pictures are."""
+        if says_sizes(self.path):
+            return [unknown_cameras(self.path, samples)] * len(samples.takes)
+        sizes = assumed_sizes(samples)
+        said = ", ".join(f"{width} x {height}" for width, height in sizes)
+        self.warn(f"no array image_size (views, 2): pictures count as {said} px, with the 2D poses in their middle")
+        return [[Camera.of_pictures(size) for size in sizes]] * len(samples.takes)
 
 
 def _all_stages(run: ArraysRun) -> Fit:
@@ -147,11 +152,11 @@ def _all_stages(run: ArraysRun) -> Fit:
     if rig is not None:
         samples = _intrinsics_as_trained(samples, chosen, rig)
     run.reached("calibrate")
-    training_set, labels = _labelled(run, chosen, rig)
+    known = _labelled(run, chosen, rig)
     run.reached("label")
-    trained = _trained(run, training_set, rig, labels)
+    trained = _trained(run, known)
     run.lead()
-    model = _published(run, replace(of_footage(trained, chosen), recipe=_recipe(run, chosen)).with_morph(morph))
+    model = _published(run, replace(trained, recipe=_recipe(run, chosen)).with_morph(morph))
     run.reached("train")
     model = _refined(run, model)
     run.reached("refine")
@@ -211,20 +216,23 @@ def _intrinsics_as_trained(samples: Samples, chosen: Samples, rig: Rig) -> Sampl
     return replace(samples, K=np.asarray(rig.K)[places])
 
 
-def _labelled(run: ArraysRun, chosen: Samples, rig: Rig | None) -> tuple[Samples, Labels | None]:
-    """What the method is trained on, and 3D poses from all views if it trains on such."""
+def _labelled(run: ArraysRun, chosen: Samples, rig: Rig | None) -> TrainingSet:
+    """What the method is trained on, with 3D poses from all views if it trains on such."""
     if "reconstruction" in run.needs:
-        return reconstruct(run.place, chosen, run.cameras(chosen), run.settings, subject=run.name)
+        known = reconstruct(run.place, chosen, run.cameras(chosen), run.settings, subject=run.name)
+        return known._replace(rig=rig)
+    labels = None
     if "labels" in run.needs:
-        return chosen, run.run(label_poses, chosen, rig, settings=run.settings.label, subject=run.name)
-    return chosen, None
+        labels = run.run(label_poses, chosen, rig, settings=run.settings.label, subject=run.name)
+    return TrainingSet(chosen, rig, labels)
 
 
-def _trained(run: ArraysRun, samples: Samples, rig: Rig | None, labels: Labels | None) -> Model:
+def _trained(run: ArraysRun, known: TrainingSet) -> Model:
     """The trained model as it leaves the training stage."""
     from ..stages.train import train_model
 
-    return run.run(train_model, TrainingSet(samples, rig, labels), settings=run.training, subject=run.name)
+    prior = chosen_prior(run.place, run.settings, known.samples.skeleton)
+    return run.run(train_model, known._replace(prior=prior), settings=run.training, subject=run.name)
 
 
 def _recipe(run: ArraysRun, chosen: Samples) -> dict[str, Any]:
@@ -238,7 +246,7 @@ def _published(run: ArraysRun, model: Model) -> Model:
     verdict, sentence = (model.handedness[word] for word in ("verdict", "sentence"))
     log.log(logging.INFO if verdict == "clear" else logging.WARNING, "handedness: %s. %s", verdict, sentence)
     run.warnings += [] if verdict == "clear" else [f"handedness is {verdict}: {sentence}"]
-    write_model(model, run.place.folder, to_toml(run.settings, run.training.options))
+    write_model(model, run.place.folder, to_toml(run.settings, run.training.options | {"prior": model.prior}))
     return model
 
 
@@ -247,7 +255,7 @@ def _refined(run: ArraysRun, model: Model) -> Model:
     if not run.settings.refine.reference:
         return model
     refined = refined_model(model, run.place, run.settings, run.needs)
-    write_model(refined, run.place.folder, to_toml(run.settings, run.training.options))
+    write_model(refined, run.place.folder, to_toml(run.settings, run.training.options | {"prior": model.prior}))
     run.warn(supervision_warning(refined))
     return refined
 
@@ -278,11 +286,6 @@ def _checked_training(path: Path, settings: Settings) -> TrainModelSettings:
     if "crops" in method_needs(settings):
         raise PosepipeError(
             f"method {settings.train.method!r} learns from pictures, and {path} has none; give videos"
-        )
-    if "reconstruction" in method_needs(settings) and not sized:
-        raise PosepipeError(
-            f"method {settings.train.method!r} needs the size of the pictures: add the array image_size (views, 2) "
-            f"to {path}, or use --method canonpose"
         )
     check_reference(settings, method_needs(settings))
     return training_settings(

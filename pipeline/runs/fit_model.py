@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from ..arrays import Labels, Rig, Samples, Timeline, Track
+from ..arrays import Rig, Samples, Timeline, Track
 from ..footage.camera import Camera
 from ..footage.recording import Take
 from ..settings import AFTER_LIFTING, CAMERA_NEEDS, FROM_JOINTS, REPEATED, to_toml
@@ -19,12 +19,12 @@ from ..stages.find_static import are_static
 from ..stages.label import label_poses
 from ..stages.samples import TakeOfAthlete, build_samples, two_view_warning, undistort_samples
 from ..training.training_set import TrainingSet
-from .checks import Prepared
+from .checks import Prepared, chosen_prior
 from .clip_chain import Opened
 from .fit_run import FitRun
 from .fit_takes import Pictures
 from .people.athletes import Athlete
-from .reconstruct import of_footage, reconstruct
+from .reconstruct import reconstruct
 from .refinement import refined_model, supervision_warning
 from .results import write_model
 
@@ -177,31 +177,34 @@ def calibrate_takes(run: FitRun, method: Prepared, samples: TakeSamples, cameras
 
 def label_takes(
     run: FitRun, method: Prepared, samples: TakeSamples, rig: Rig | None, cameras: list[list[Camera]]
-) -> tuple[Samples, Labels | None]:
-    """Training samples, and 3D poses from all views as labels if the method needs them."""
+) -> TrainingSet:
+    """Training samples, with 3D poses from all views as labels if the method needs them."""
     if "reconstruction" in method.needs:
-        return reconstruct(run.place, samples.training, cameras, run.settings, subject=EVERYTHING)
+        known = reconstruct(run.place, samples.training, cameras, run.settings, subject=EVERYTHING)
+        return known._replace(rig=rig)
     labels = None
     if "labels" in method.needs:
         labels = run.run(label_poses, samples.pinhole, rig, settings=run.settings.label, subject=EVERYTHING)
-    return samples.training, labels
+    return TrainingSet(samples.training, rig, labels)
 
 
 def train(
-    run: FitRun,
-    method: Prepared,
-    samples: Samples,
-    rig: Rig | None,
-    labels: Labels | None,
-    pictures: Pictures,
-    athletes: Sequence[Athlete],
+    run: FitRun, method: Prepared, known: TrainingSet, pictures: Pictures, athletes: Sequence[Athlete]
 ) -> Model:
-    """The trained model from the training stage."""
+    """The trained model from the training stage.
+
+    Args:
+        known: samples and labels.
+    """
     from ..stages.train import train_model
 
-    log.info("method: %s, %d instants", method.training.method, len(samples.instant))
-    crops = [pictures.of(athlete) for athlete in athletes] if pictures.crops else None
-    known = TrainingSet(samples, rig, labels, crops, pictures.labelled, method.backbone)
+    log.info("method: %s, %d instants", method.training.method, len(known.samples.instant))
+    known = known._replace(
+        crops=[pictures.of(athlete) for athlete in athletes] if pictures.crops else None,
+        labelled=pictures.labelled,
+        backbone=method.backbone,
+        prior=chosen_prior(run.place, run.settings, known.samples.skeleton),
+    )
     return run.run(train_model, known, settings=method.training, subject=EVERYTHING)
 
 
@@ -212,7 +215,6 @@ def publish_model(run: FitRun, method: Prepared, trained: Model, samples: Sample
         samples: of the footage.
         detectors: descriptions of the detectors of the 2D poses.
     """
-    trained = of_footage(trained, samples)
     repeated = (*REPEATED, *AFTER_LIFTING, *(("crop",) if "crops" in method.needs else ()))
     recipe = {name: getattr(run.settings, name).model_dump(mode="json") for name in repeated}
     if run.settings.people.place:
@@ -224,7 +226,7 @@ def publish_model(run: FitRun, method: Prepared, trained: Model, samples: Sample
         log.info("handedness: clear. %s", sentence)
     else:
         run.warn(f"handedness is {verdict}: {sentence}")
-    write_model(model, run.place.folder, to_toml(run.settings, method.training.options))
+    write_model(model, run.place.folder, to_toml(run.settings, method.training.options | {"prior": model.prior}))
     return model
 
 
@@ -234,7 +236,7 @@ def refine(run: FitRun, method: Prepared, model: Model) -> Model:
         return model
     refined = refined_model(model, run.place, run.settings, method.needs)
     run.warn(supervision_warning(refined))
-    write_model(refined, run.place.folder, to_toml(run.settings, method.training.options))
+    write_model(refined, run.place.folder, to_toml(run.settings, method.training.options | {"prior": model.prior}))
     return refined
 
 

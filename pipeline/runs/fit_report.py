@@ -74,6 +74,7 @@ def report_of(run: FitRun, chain: ClipChain, findings: Findings, title: str) -> 
         versions={
             **installed_versions(("posepipe", "torch", "openvino", "mmpose")),
             "networks run on": describe_device(run.settings.device),
+            "prior of the training": model.prior,
         },
         warnings=run.warnings,
         placed=fused is not None and fused.cameras == "all",

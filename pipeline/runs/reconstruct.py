@@ -4,17 +4,13 @@ from __future__ import annotations
 
 import logging
 from dataclasses import replace
-from typing import TYPE_CHECKING
 
-from ..arrays import Labels, Samples
+from ..arrays import Samples
 from ..footage.camera import Camera
 from ..runtime.workplace import Workplace
 from ..settings import LiftSettings, Settings, TrainModelSettings, method_class, method_settings
 from ..stages.label import label_from_fused
 from ..training.training_set import TrainingSet
-
-if TYPE_CHECKING:
-    from ..training.model_file import Model  # imports torch
 
 log = logging.getLogger("posepipe")
 
@@ -24,11 +20,10 @@ FIRST_METHOD = "canonpose"
 
 def reconstruct(
     place: Workplace, samples: Samples, cameras: list[list[Camera]], settings: Settings, subject: str
-) -> tuple[Samples, Labels]:
-    """What to learn from: the samples with poses as labels; CanonPose learns the samples, and their views are fused.
+) -> TrainingSet:
+    """What to learn from: the samples, their poses as labels, and the reconstruction that these are from.
 
-    Where there are few samples, views of rotated cameras are added (``augment_views``), until there are about as
-    many as the method wants. Writes ``canonpose.pt``, a model like any other.
+    CanonPose learns the samples, and their views are fused. Writes ``canonpose.pt``, a model like any other.
 
     Args:
         cameras: each take's, as large as their pictures are.
@@ -36,7 +31,6 @@ def reconstruct(
     Raises:
         PosepipeError: training that tells nothing of left and right.
     """
-    from ..stages.augment_views import augment_samples, rotate_cameras
     from ..stages.fuse import fuse_views  # imports torch, which a fit with nothing to do can do without
     from ..stages.lift import lift_samples
     from ..stages.train import train_model
@@ -54,15 +48,4 @@ def reconstruct(
     lifted = run(lift_samples, samples, model, settings=LiftSettings(device=settings.device), subject=subject)
     unknown = replace(samples, K=None, R=None, t=None)  # nothing that is learnt from depends on a calibration
     fused = run(fuse_views, unknown, lifted, cameras, subject=subject)
-    if copies := max(0, round(first.instants / len(samples.instant)) - 1):
-        log.info("short footage: views of rotated cameras are added, %d for each real view", copies)
-        fused = run(rotate_cameras, fused, copies, settings.train.seed, subject=subject)
-        samples = run(augment_samples, samples, fused, subject=subject)
-    return samples, run(label_from_fused, fused, subject=subject)
-
-
-def of_footage(model: Model, samples: Samples) -> Model:
-    """A model whose notes on its training are about the samples of the footage, without augmented ones."""
-    numbers = model.handedness["takes"]
-    takes = {name: numbers[name] for name in samples.takes if name in numbers}
-    return replace(model, instants=len(samples.instant), handedness=model.handedness | {"takes": takes})
+    return TrainingSet(samples, labels=run(label_from_fused, fused, subject=subject), reconstruction=fused)

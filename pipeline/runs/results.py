@@ -244,6 +244,7 @@ def provenance(
         "detector": detector,
         "handedness": model.handedness["verdict"],
         "supervision": model.supervision,
+        "prior": model.prior,
         "settings": {
             type(group).__name__.removesuffix("Settings").lower(): group.model_dump(
                 mode="json", exclude=unkeyed_fields(group), exclude_none=True

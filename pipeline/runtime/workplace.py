@@ -199,6 +199,8 @@ class Finished:
     """Names of its input files and results."""
     supervision: str = ""
     """For a model, the true 3D poses in its training."""
+    prior: str = ""
+    """For a model, what its training started from."""
 
 
 def status(folder: Path) -> list[Finished]:
@@ -220,8 +222,8 @@ def _finished(cache_folder: Path, names: dict[str, str], subject: str, stage: st
     if (entry / MANIFEST).exists():
         facts = read_manifest(entry)
         inputs = [names.get(name, name[:8]) for name in facts["inputs"]]
-        said = facts["notes"].get("supervision", "")
-        return Finished(subject, stage, key, "done", facts["bytes"], facts["seconds"], inputs, said)
+        said = [facts["notes"].get(word, "") for word in ("supervision", "prior")]
+        return Finished(subject, stage, key, "done", facts["bytes"], facts["seconds"], inputs, *said)
     parts = [read_manifest(part.parent) for part in sorted(entry.with_name(f"{key}.parts").glob(f"*/{MANIFEST}"))]
     state = "partly" if parts else "missing"
     return Finished(subject, stage, key, state, sum(p["bytes"] for p in parts), sum(p["seconds"] for p in parts), [])

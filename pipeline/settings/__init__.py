@@ -17,7 +17,7 @@ from .clip import (
     changed_detection,
 )
 from .extensions import check_extension, find_extension, forget_extensions, load_place, names_of, packages
-from .learning import RefineModelSettings, RefineSettings, TrainModelSettings, TrainSettings
+from .learning import Prior, RefineModelSettings, RefineSettings, TrainModelSettings, TrainSettings
 from .method import (
     CAMERA_NEEDS,
     FROM_JOINTS,
@@ -42,10 +42,11 @@ from .whole import AFTER_LIFTING, OF_CLIP, REPEATED, Settings, load_settings, se
 __all__ = [
     "AFTER_LIFTING", "CAMERA_NEEDS", "FROM_JOINTS", "FROM_VIEWS", "OF_CLIP", "REPEATED", "UNKEYED",
     "AdjustSettings", "CalibrateSettings", "CropSettings", "DetectSettings", "FuseSettings", "KeypointSettings",
-    "LabelSettings", "LiftSettings", "MorphSettings", "MotionSettings", "PeopleSettings", "PictureSettings", "Place",
-    "RefineModelSettings", "RefineSettings", "RootSettings", "SampleSettings", "Segment", "Settings", "SideSettings",
-    "StageSettings", "SynchronizeSettings", "TrackSettings", "TrainModelSettings", "TrainSettings",
-    "changed_detection", "check_extension", "check_name", "find_extension", "forget_extensions", "load_place",
-    "load_settings", "method_class", "method_needs", "method_settings", "names_of", "nested", "packages", "parse",
-    "put", "read_toml", "setting_names", "settings_from", "to_toml", "training_settings", "unknown_setting",
+    "LabelSettings", "LiftSettings", "MorphSettings", "MotionSettings", "PeopleSettings", "PictureSettings",
+    "Place", "Prior", "RefineModelSettings", "RefineSettings", "RootSettings", "SampleSettings", "Segment",
+    "Settings", "SideSettings", "StageSettings", "SynchronizeSettings", "TrackSettings", "TrainModelSettings",
+    "TrainSettings", "changed_detection", "check_extension", "check_name", "find_extension", "forget_extensions",
+    "load_place", "load_settings", "method_class", "method_needs", "method_settings", "names_of", "nested",
+    "packages", "parse", "put", "read_toml", "setting_names", "settings_from", "to_toml", "training_settings",
+    "unknown_setting",
 ]  # fmt: skip

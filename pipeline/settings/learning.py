@@ -2,21 +2,34 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 
 from .base import UNKEYED, StageSettings
 
+Prior = Literal["generic", "none"]
+"""What a training starts from."""
 
-class TrainSettings(StageSettings):
-    """The group ``[train]``: what all training methods share."""
 
-    method: str = Field("canonpose", description="training method")
+class SharedSettings(StageSettings):
+    """What all trainings share."""
+
+    method: str = Field("posepipe", description="training method")
     seed: int = Field(0, ge=0, description="seed of all random draws")
 
 
-class TrainModelSettings(TrainSettings):
+class TrainSettings(SharedSettings):
+    """The group ``[train]``: what all training methods share."""
+
+    prior: Prior | None = Field(
+        None,
+        description="generic: start from the lifter that posepipe brings, which has learnt from motions of other "
+        "people; none: learn from this footage alone. By default generic where method and skeleton have it",
+    )
+
+
+class TrainModelSettings(SharedSettings):
     """What the stage ``train_model`` is given: the shared settings, and the method's own as plain values."""
 
     options: dict[str, Any]

@@ -73,10 +73,15 @@ def training_settings(settings: Settings, offered: Collection[str], advice: str)
     """
     options, needs = method_settings(settings).model_dump(mode="json"), method_needs(settings)
     name = settings.train.method
+    if settings.train.prior == "generic" and not method_class(name).prior_settings:
+        raise PosepipeError(
+            f"method {name!r} takes no prior, as its paper has none: leave out --prior, or use posepipe"
+        )
     if needs & FROM_JOINTS:
         needs = needs - FROM_JOINTS | {"intrinsics"}
     if missing := sorted(needs - FROM_VIEWS - set(offered)):
         raise PosepipeError(
             f"method {name!r} needs {' and '.join(missing)}: {advice}, or use --method canonpose with its defaults"
         )
-    return TrainModelSettings(**settings.train.model_dump(), options=options, device=settings.device)
+    shared = settings.train.model_dump(exclude={"prior"})
+    return TrainModelSettings(**shared, options=options, device=settings.device)

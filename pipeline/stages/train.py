@@ -9,6 +9,7 @@ Under torchrun, Slurm or MPI each process takes its share of every batch.
 from __future__ import annotations
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Self
@@ -19,7 +20,7 @@ from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler, MultiStepLR, OneCycleLR
 
 from ...models.body.handedness import Handedness, judge_handedness
-from ...models.method import Batch, Method, Phase
+from ...models.method import Batch, Method, Phase, given
 from ...models.networks.feet import FootLifter
 from ...models.skeleton import SKELETONS
 from ..arrays import Samples
@@ -28,13 +29,15 @@ from ..errors import PosepipeError
 from ..runtime.cache import Work, stage
 from ..runtime.device import choose_device
 from ..runtime.launcher import ALONE, Launch, together
-from ..runtime.progress import progress
+from ..runtime.progress import Advance, progress
 from ..settings import TrainModelSettings, method_class
-from ..training.batches import NOTHING, OnDemand, SampleCrops, pick, pick_views, to_batch, windows_of
+from ..training.batches import NOTHING, OnDemand, SampleCrops, pick, pick_views, to_batch
 from ..training.checkpoint import Checkpoint
+from ..training.drawn_views import DrawnViews
 from ..training.model_file import Model
 from ..training.train_feet import train_feet
 from ..training.training_set import TrainingSet
+from ..training.windows import halves, windows_of
 
 JUDGED_VIEWS, JUDGED_CROPS = 4096, 512
 """Numbers of training views whose predictions decide on handedness and teach feet, of 2D poses and of pictures."""
@@ -65,8 +68,14 @@ def train_model(learnt_from: TrainingSet, settings: TrainModelSettings, *, work:
     method = kind(SKELETONS[body.skeleton], kind.Settings.model_validate(settings.options))
     if learnt_from.backbone is not None:
         _start_from(method, learnt_from.backbone.path)
+    if learnt_from.prior is not None:
+        method.start_from(Model.read(learnt_from.prior.path).state)
     pictures = None if learnt_from.crops is None else SampleCrops(samples, learnt_from.crops)
-    more = OnDemand(pictures, windows_of(samples, method.window), learnt_from.labelled)
+    half = torch.from_numpy(halves(samples))
+    fused = learnt_from.reconstruction
+    views = None if fused is None else DrawnViews(samples, fused, half, method.window)
+    windows = windows_of(samples, method.window)
+    more = OnDemand(pictures, windows, learnt_from.labelled, views, half)
     with together(settings.device) as launch:
         device = choose_device(settings.device)
         data = to_batch(body, learnt_from.rig, learnt_from.labels, device)
@@ -83,6 +92,7 @@ def train_model(learnt_from: TrainingSet, settings: TrainModelSettings, *, work:
         handedness=vars(handedness) | {"takes": _by_take(method, parity, samples.take[sample], samples.takes)},
         instants=len(samples.instant),
         recipe={},
+        prior="none" if learnt_from.prior is None else "generic",
         window_step_s=None if more.windows is None or samples.time is None else more.windows.step,
         feet=_feet(method, data, more, samples, settings.seed),
     )
@@ -153,28 +163,28 @@ def fit_method(
     if kept:
         method.load_state_dict(kept[-1].method)
         history = list(kept[-1].losses)
-    with progress("train", sum(phase.epochs for phase in phases)) as advance:
-        advance(len(history))
-        first = 0  # epoch of the history at which the phase begins
-        for phase in phases:
-            done, first = len(history) - first, first + phase.epochs
-            if done >= phase.epochs:
-                continue
-            if phase.batch_size < launch.processes:
-                raise PosepipeError(
-                    f"a batch of {phase.batch_size} instants is too small for {launch.processes} processes"
-                )
-            steps = phase.steps or max(math.ceil(len(data.rig) / phase.batch_size), phase.min_steps)
-            descent = _Descent.of(method, phase, steps)
-            if done:
-                descent.optimizer.load_state_dict(kept[-1].optimizer)
-                descent.schedule.load_state_dict(kept[-1].schedule)
+    first = 0  # epoch of the history at which the phase begins
+    for phase in phases:
+        done, first = len(history) - first, first + phase.epochs
+        if done >= phase.epochs:
+            continue
+        if phase.batch_size < launch.processes:
+            raise PosepipeError(
+                f"a batch of {phase.batch_size} instants is too small for {launch.processes} processes"
+            )
+        steps = max(math.ceil(len(learner.instants(phase)) / phase.batch_size), phase.min_steps)
+        steps = min(steps, phase.max_steps or steps)
+        descent = _Descent.of(method, phase, steps)
+        if done:
+            descent.optimizer.load_state_dict(kept[-1].optimizer)
+            descent.schedule.load_state_dict(kept[-1].schedule)
+        with progress(f"train {phase.name}", phase.epochs * steps) as advance:
+            advance(done * steps)
             for epoch in range(done, phase.epochs):
                 torch.manual_seed(seed * 1_000_003 + len(history))
-                row = _epoch(learner, phase, epoch, descent)
+                row = _epoch(learner, phase, epoch, descent, advance)
                 history.append({"phase": phase.name, "epoch": epoch, **row})
                 work.keep(Checkpoint.of(method, descent.optimizer, descent.schedule, history), instead=True)
-                advance(1)
     return history
 
 
@@ -186,6 +196,24 @@ class _Learner:
     data: Batch
     more: OnDemand
     launch: Launch
+
+    def instants(self, phase: Phase) -> Tensor:
+        """Indices (N) of the instants that a phase learns from."""
+        if phase.half is None:
+            return torch.arange(len(self.data.rig))
+        found = (given(self.more.half, "halves of the footage") == phase.half).nonzero().flatten()
+        if not len(found):
+            raise PosepipeError("training takes two instants or more, of which one can be held out")
+        return found
+
+    def batches(self, phase: Phase, steps: int) -> Iterator[Batch]:
+        """One batch per step: the share of this process in what all of them learn from."""
+        own = slice(self.launch.rank, None, self.launch.processes)
+        instants = self.instants(phase)
+        for index in _shuffled(len(instants), phase.batch_size, steps):
+            labelled = self.more.draw_labelled(phase.labelled)[own]
+            batch = pick(self.data, instants[index[own]], self.more, labelled)
+            yield replace(batch, drawn=self.more.draw_views(phase, own, self.data.rig.device))
 
 
 @dataclass(frozen=True)
@@ -210,16 +238,14 @@ class _Descent:
         return cls(optimizer, schedule, steps)
 
 
-def _epoch(learner: _Learner, phase: Phase, epoch: int, descent: _Descent) -> dict[str, float]:
+def _epoch(learner: _Learner, phase: Phase, epoch: int, descent: _Descent, advance: Advance) -> dict[str, float]:
     """One pass; mean of each loss term, their weighted total, and the learning rate at its end."""
-    method, data, more, launch = learner.method, learner.data, learner.more, learner.launch
+    method, launch = learner.method, learner.launch
     optimizer, schedule, steps = descent.optimizer, descent.schedule, descent.steps
     method.train()
     weights = phase.weights_in(epoch)
     sums: dict[str, Tensor] = {}
-    for index in _shuffled(len(data.rig), phase.batch_size, steps):
-        own = slice(launch.rank, None, launch.processes)
-        batch = pick(data, index[own], more, more.draw_labelled(phase.labelled)[own])
+    for batch in learner.batches(phase, steps):
         terms = method.losses(batch, phase)
         total = torch.stack([weight * terms[name] for name, weight in weights.items()]).sum()
         optimizer.zero_grad(set_to_none=True)
@@ -230,6 +256,7 @@ def _epoch(learner: _Learner, phase: Phase, epoch: int, descent: _Descent) -> di
             schedule.step()
         for name, value in {**terms, "total": total}.items():
             sums[name] = sums.get(name, torch.zeros((), device=value.device)) + value.detach()
+        advance(1)
     if not isinstance(schedule, OneCycleLR):
         schedule.step()
     _average(list(sums.values()), launch)

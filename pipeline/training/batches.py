@@ -9,11 +9,10 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ...models.method import Batch, Labelled2D, View, Window
+from ...models.method import Batch, Drawn, Labelled2D, Phase, View, Window, given
 from ..arrays import Crops, LabelledPictures, Labels, Rig, Samples
+from .drawn_views import DrawnViews
 from .windows import Windows
-
-_QUARTERS = 4
 
 
 class SampleCrops:
@@ -56,25 +55,25 @@ class OnDemand:
     """Of the views of all samples, view by view within a sample."""
     labelled: LabelledPictures | None = None
     """Of other people."""
+    views: DrawnViews | None = None
+    """That no camera has filmed."""
+    half: Tensor | None = None
+    """Half (S) of the footage of each sample (``halves``), for phases that learn from one of them."""
 
     def draw_labelled(self, count: int) -> Tensor:
         """Indices (count) of labelled pictures, drawn at random; (0) if there are none."""
         known = 0 if self.labelled is None else len(self.labelled.picture)
         return torch.randint(known, (count,)) if known else torch.zeros(0, dtype=torch.int64)
 
+    def draw_views(self, phase: Phase, own: slice, device: torch.device) -> Drawn | None:
+        """Views that a phase learns from in a step, drawn at random, of which a process takes its ``own``."""
+        if not phase.filmed + phase.generic:
+            return None
+        drawn = given(self.views, "a reconstruction").draw(phase.filmed, phase.generic, phase.half)
+        return Drawn(**{name: value[own].to(device) for name, value in vars(drawn).items()})
+
 
 NOTHING = OnDemand()
-
-
-def windows_of(samples: Samples, size: int) -> Windows | None:
-    """Windows of this many frames around the views of all samples; each view of a take is a clip."""
-    if size == 1:
-        return None
-    views = samples.confidence.shape[1]
-    time = samples.instant if samples.time is None else samples.time
-    clip = samples.take[:, None] * views + np.arange(views)
-    shown = (samples.confidence > 0).any(-1)
-    return Windows(np.repeat(time, views), clip.ravel(), shown.ravel(), size)
 
 
 def to_batch(samples: Samples, rig: Rig | None, labels: Labels | None, device: torch.device) -> Batch:
@@ -89,18 +88,8 @@ def to_batch(samples: Samples, rig: Rig | None, labels: Labels | None, device: t
     if labels is not None:
         body = slice(samples.confidence.shape[2])  # labels may have feet behind it
         fields |= {"label": labels.joint[:, :, body], "label_confidence": labels.confidence[:, :, body]}
-        fields |= {"half": halves(samples)}
     tensors: dict[str, Any] = {name: tensor(array) for name, array in fields.items()}
     return Batch(**tensors)
-
-
-def halves(samples: Samples) -> np.ndarray:
-    """Half (S) of each sample, 0 or 1, which alternates over the quarters of its take."""
-    instant, take = samples.instant, samples.take
-    first, last = np.full(len(samples.takes), instant.max()), np.full(len(samples.takes), instant.min())
-    np.minimum.at(first, take, instant)
-    np.maximum.at(last, take, instant)
-    return (instant - first[take]) * _QUARTERS // (last - first + 1)[take] % 2
 
 
 def pick(data: Batch, index: Tensor, more: OnDemand = NOTHING, labelled: Tensor | None = None) -> Batch:

@@ -19,7 +19,7 @@ from ...models.skeleton import H36M17_FEET, SKELETONS
 from ..arrays import HandOver
 from ..errors import PosepipeError
 from ..runtime.writing import write_atomically
-from ..settings import method_class, parse
+from ..settings import Prior, method_class, parse
 from .morph_file import MORPH_KINDS, MorphNetwork
 from .torch_file import TorchFormat
 
@@ -42,7 +42,7 @@ _KINDS = {
     "instants": int, "recipe": dict,
 }  # fmt: skip
 _OPTIONAL = {
-    "window_step_s": float | int | None, "refinement": dict | None, "supervision": str, "morph": dict,
+    "window_step_s": float | int | None, "refinement": dict | None, "supervision": str, "prior": str, "morph": dict,
     "feet": dict | None,
 }  # fmt: skip
 NO_SUPERVISION = "no 3D poses"
@@ -71,6 +71,8 @@ class Model(HandOver):
     """Weights of the refinement unit, if one was trained."""
     supervision: str = NO_SUPERVISION
     """True 3D poses in training; with any, results are not self-supervised."""
+    prior: Prior = "none"
+    """What training started from: the generic lifter, which has learnt from motions of other people, or nothing."""
     morph: MorphNetwork | None = None
     """Maps the joints of 2D poses before they are lifted, as in training."""
     feet: dict[str, torch.Tensor] | None = None
@@ -103,7 +105,7 @@ class Model(HandOver):
 
     def notes(self) -> dict[str, Any]:
         """Plain values for the manifest; the rest is in the model file."""
-        names = ("method", "skeleton", "handedness", "supervision")
+        names = ("method", "skeleton", "handedness", "supervision", "prior")
         return {name: getattr(self, name) for name in names}
 
     @classmethod

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from ..arrays import Crops, LabelledPictures, Labels, Rig, Samples
+from ..arrays import Crops, FusedPoses, LabelledPictures, Labels, Rig, Samples
 from ..runtime.cache import SourceFile
 
 
@@ -19,9 +19,13 @@ class TrainingSet(NamedTuple):
     """Cameras in place of those of the samples."""
     labels: Labels | None = None
     """3D poses of the samples."""
+    reconstruction: FusedPoses | None = None
+    """Of the samples, from which views are filmed anew."""
     crops: list[list[Crops]] | None = None
     """Pictures of each take's cameras."""
     labelled: LabelledPictures | None = None
     """Pictures of other people with 2D labels."""
     backbone: SourceFile | None = None
     """Checkpoint of weights to start from."""
+    prior: SourceFile | None = None
+    """Weights of the generic lifter, to start from with generic views in every batch."""

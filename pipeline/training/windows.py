@@ -1,11 +1,17 @@
-"""Windows: the frames of a clip around an instant, as indices that are computed on demand."""
+"""Windows: the frames of a clip around an instant, as indices that are computed on demand; and halves of footage."""
 
 from __future__ import annotations
+
+from copy import copy
 
 import numpy as np
 from numpy.typing import NDArray
 
+from ..arrays import Samples
+
 Indices = NDArray[np.int64]
+
+_QUARTERS = 4
 
 
 class Windows:
@@ -43,8 +49,14 @@ class Windows:
         self._offset = self.step * (np.arange(size) - size // 2)
         periods = [np.median(np.diff(part)) for part in np.split(self._place, start[1:]) if len(part) > 1]
         lonely = count < 2
-        self._reach = np.full(len(count), self.step / 2)
-        self._reach[~lonely] = np.maximum(self.step, periods) / 2
+        self._period = np.zeros(len(count))
+        self._period[~lonely] = periods
+
+    def at(self, pace: float) -> Windows:
+        """Windows of the same clips whose step is longer by this factor."""
+        other = copy(self)
+        other.step, other._offset = pace * self.step, pace * self._offset
+        return other
 
     def _on_the_line(self, clip: np.ndarray, time: np.ndarray) -> np.ndarray:
         return clip * self._apart + time - self._first[clip]
@@ -59,6 +71,33 @@ class Windows:
         behind = np.searchsorted(self._place, wanted).clip(self._start[clip], self._end[clip])
         before = (behind - 1).clip(self._start[clip])
         nearest = np.where(wanted - self._place[before] <= self._place[behind] - wanted, before, behind)
-        near = np.abs(self._place[nearest] - wanted) <= self._reach[clip] * (1 + 1e-6)
+        near = np.abs(self._place[nearest] - wanted) <= np.maximum(self.step, self._period)[clip] / 2 * (1 + 1e-6)
         found[there] = np.where(near, self._frame[nearest], -1)
         return found
+
+
+def windows_of(samples: Samples, size: int, pace: float = 1.0) -> Windows | None:
+    """Windows around the views of all samples, view by view within a sample; each view of a take is a clip.
+
+    Args:
+        size: frames of a window; of one there are none.
+        pace: time between two frames of a window in that between two samples.
+    """
+    if size == 1:
+        return None
+    views = samples.confidence.shape[1]
+    time = samples.instant if samples.time is None else samples.time
+    clip = samples.take[:, None] * views + np.arange(views)
+    shown = (samples.confidence > 0).any(-1)
+    windows = Windows(np.repeat(time, views), clip.ravel(), shown.ravel(), size)
+    return windows if pace == 1 else windows.at(pace)
+
+
+def halves(samples: Samples) -> np.ndarray:
+    """Half (S) of each sample, 0 or 1: it alternates over the quarters of a take; if all are short, over samples."""
+    instant, take = samples.instant, samples.take
+    first, last = np.full(len(samples.takes), instant.max()), np.full(len(samples.takes), instant.min())
+    np.minimum.at(first, take, instant)
+    np.maximum.at(last, take, instant)
+    half = (instant - first[take]) * _QUARTERS // (last - first + 1)[take] % 2
+    return half if half.any() else np.arange(len(half)) % 2

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 from known_scene import cameras, people
-from posepipe.models.method import Batch, View, Window
+from posepipe.models.method import Batch, Drawn, View, Window
 from posepipe.models.methods.posepipe import Posepipe, PosepipeSettings
 from posepipe.models.methods.posepipe_window_lifter import WindowLifter
 from posepipe.models.skeleton import H36M17
@@ -31,7 +31,6 @@ def scene(count: int, views: int = 2) -> Batch:
         rig=torch.zeros(count, dtype=torch.int64),
         label=torch.from_numpy(rig.see(world)).float(),
         label_confidence=torch.rand(count, views, 17, generator=torch.Generator().manual_seed(1)),
-        half=torch.zeros(count, dtype=torch.int64),
     )
 
 
@@ -45,15 +44,14 @@ def windows(batch: Batch, size: int) -> Batch:
     )
 
 
-@pytest.mark.parametrize(("phase", "instants"), [(0, [0, 1, 2, 3, 4]), (1, [0, 2, 3])])
-def test_the_losses_are_those_of_their_equations(phase: int, instants: list[int]) -> None:
+@pytest.mark.parametrize("phase", [0, 1])
+def test_the_losses_are_those_of_their_equations(phase: int) -> None:
     method, batch = small_method(window=1).eval(), scene(5)
     batch.label_confidence[2, 1] = 0
-    batch.half[[1, 4]] = 1
     lifter = (method.lifter, method.uncertainty)[phase]
     terms = method.losses(batch, method.phases()[phase])
     likelihood = shape = weight = 0.0
-    for instant in instants:
+    for instant in range(5):
         for view in range(2):
             keypoint, confidence = batch.keypoint[instant, view], batch.confidence[instant, view]
             centred = keypoint - keypoint[0]
@@ -72,6 +70,37 @@ def test_the_losses_are_those_of_their_equations(phase: int, instants: list[int]
     torch.testing.assert_close(terms["pose"], likelihood / weight)
     torch.testing.assert_close(terms["shape"], shape / weight)
     assert 0 < terms["shape"] < terms["distance"]
+
+
+def test_drawn_views_count_like_those_of_cameras() -> None:
+    method, batch = small_method(window=1).eval(), scene(5)
+    batch.label_confidence[:] = 1
+    phase = method.phases()[0]
+    first, second = (
+        Batch(**{name: value[part] for name, value in vars(batch).items() if isinstance(value, Tensor)})
+        for part in (slice(2), slice(2, None))
+    )
+    drawn = Drawn(*(part.flatten(0, 1) for part in (
+        0.01 * second.keypoint[:, :, None], second.confidence[:, :, None], 0.3 * second.label)))  # fmt: skip
+    whole, joined = method.losses(batch, phase), method.losses(replace(first, drawn=drawn), phase)
+    for name, value in whole.items():
+        torch.testing.assert_close(joined[name], value)
+
+
+def test_a_prior_is_where_training_starts() -> None:
+    known, method = small_method(), small_method()
+    with torch.no_grad():
+        for parameter in known.parameters():
+            parameter.add_(0.1)
+    plain = method.phases()[0]
+    method.start_from(known.state_dict())
+    for mine, theirs in zip(method.state_dict().values(), known.state_dict().values(), strict=True):
+        torch.testing.assert_close(mine, theirs, rtol=0, atol=0)
+    started = method.phases()[0]
+    assert (plain.generic, started.learning_rate) == (0, plain.learning_rate / 2)
+    assert 0 < started.generic < started.filmed == plain.filmed
+    with pytest.raises(ValueError, match="another network"):
+        small_method(width=16).start_from(known.state_dict())
 
 
 def turned_onto(label: Tensor, pose: Tensor, weight: Tensor) -> Tensor:
@@ -150,10 +179,12 @@ def test_frames_without_a_root_have_no_pose() -> None:
 
 def learnt(method: Posepipe, batch: Batch, steps: int) -> None:
     """A short training."""
+    half = torch.arange(len(batch.rig)) // 50 % 2
     for phase in method.phases():
         optimizer = torch.optim.AdamW(method.parameters(), phase.learning_rate)
+        mine = torch.arange(len(batch.rig)) if phase.half is None else (half == phase.half).nonzero().flatten()
         for _ in range(steps):
-            places = torch.randint(len(batch.rig), (64,))
+            places = mine[torch.randint(len(mine), (64,))]
             picked = {name: value[places] for name, value in vars(batch).items() if isinstance(value, Tensor)}
             optimizer.zero_grad()
             method.losses(Batch(**picked), phase)["pose"].backward()
@@ -176,7 +207,6 @@ def test_it_learns_how_far_off_joints_are_in_footage_that_it_does_not_know() -> 
         keypoint=exact.keypoint + torch.randn(exact.keypoint.shape) * size * torch.where(noisy, 0.6, 0.02)[..., None],
         confidence=torch.where(noisy, 0.2, 0.9),
         label_confidence=torch.ones_like(exact.confidence),
-        half=torch.arange(600) // 50 % 2,
     )
     known, unknown = (
         Batch(**{name: value[part] for name, value in vars(shown).items() if isinstance(value, Tensor)})
@@ -195,8 +225,7 @@ def test_it_learns_how_far_off_joints_are_in_footage_that_it_does_not_know() -> 
 
 def test_calibration_is_how_many_times_too_small_the_expected_errors_are() -> None:
     """It is least unlikely at the mean of the distances of a joint, and of its mirror image, over those expected."""
-    method, batch = small_method(window=1), scene(40, 1)
-    batch.half[10:] = 1
+    method, batch = small_method(window=1), scene(30, 1)
     phase = method.phases()[2]
     optimizer = torch.optim.Adam([method.calibration], 0.05)
     for _ in range(300):
@@ -205,25 +234,22 @@ def test_calibration_is_how_many_times_too_small_the_expected_errors_are() -> No
         optimizer.step()
     assert all(parameter.grad is None for parameter in method.lifter.parameters())
     assert all(parameter.grad is None for parameter in method.uncertainty.parameters())
-    true, _ = method.targets(batch.label[10:, 0], batch.label_confidence[10:, 0])
+    true, _ = method.targets(batch.label[:, 0], batch.label_confidence[:, 0])
     with torch.no_grad():
         pose, spread, _ = method._with_its_mirror_image(
-            method.uncertainty, batch.keypoint[10:], batch.confidence[10:, 0][:, None]
+            method.uncertainty, batch.keypoint, batch.confidence[:, 0][:, None]
         )
-    ratio = (batch.label_confidence[10:, 0] * (pose - true).norm(dim=-1) / (3 * spread)).sum(0)
-    weight = batch.label_confidence[10:, 0].sum(0)
+    ratio = (batch.label_confidence[:, 0] * (pose - true).norm(dim=-1) / (3 * spread)).sum(0)
+    weight = batch.label_confidence[:, 0].sum(0)
     ratio, weight = ratio + ratio[MIRROR], weight + weight[MIRROR]
     found = ((method.calibration + method.calibration[MIRROR]) / 2).exp().detach()
     torch.testing.assert_close(found[1:], (ratio / weight)[1:], rtol=0.01, atol=0)
 
 
-def test_a_batch_of_the_other_half_alone_teaches_nothing() -> None:
-    method, batch = small_method(window=1), scene(3)
-    uncertainty, calibration = method.phases()[1:]
-    for phase, half in ((uncertainty, 1), (calibration, 0)):
-        method.losses(replace(batch, half=torch.full((3,), half)), phase)["pose"].backward()
-        grads = [parameter.grad for parameter in method.parameters() if parameter.grad is not None]
-        assert grads and all((grad == 0).all() for grad in grads)
+def test_expected_errors_are_calibrated_on_views_that_the_uncertainty_has_not_learnt() -> None:
+    student, uncertainty, calibration = small_method().phases()
+    assert (student.half, uncertainty.half, calibration.half) == (None, 0, 1)
+    assert (calibration.filmed, calibration.generic) == (0, 0)
 
 
 def test_windows_are_checked() -> None:

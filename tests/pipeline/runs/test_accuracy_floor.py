@@ -31,7 +31,7 @@ from posepipe.pipeline.training.training_set import TrainingSet
 OURS = [name for name, path in METHODS.items() if path.startswith("posepipe.")]
 VIEWS = 4
 SMALL: dict[str, Any] = {
-    "canonpose_epochs": 12, "steps": 25, "min_steps": 25, "batch_size": 32, "width": 128, "window": 1,
+    "canonpose_epochs": 12, "min_steps": 25, "batch_size": 32, "width": 128, "window": 1,
     "precision": "fp32",
 }  # fmt: skip
 """Settings of a training of seconds, as far as a method has them."""

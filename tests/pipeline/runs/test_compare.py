@@ -38,7 +38,7 @@ def test_frames_of_a_clip_are_matched_by_number_without_times(tmp_path: Path) ->
     np.testing.assert_allclose(found.true, 1000 * poses(6, seed=1), rtol=1e-6)
     assert (found.name, found.camera.tolist(), found.action.tolist()) == ("cam1", ["cam1"] * 6, [""] * 6)
     assert not found.in_camera_axes and not found.metric
-    assert found.expected_error is None and found.supervision == ""
+    assert found.expected_error is None and found.supervision == found.prior == ""
     short = write(tmp_path / "short.npz", joints_3d_m=poses(5, seed=1))
     with pytest.raises(PosepipeError, match=r"has 6 frames, but .*short.npz has 5 and no times to match them by"):
         compare(path, short)
@@ -61,12 +61,17 @@ def test_frames_of_a_clip_are_matched_by_time_to_half_a_frame_of_the_reference(t
 
 def test_the_filtered_motion_is_compared_only_if_wished(tmp_path: Path) -> None:
     reference = write(tmp_path / "true.npz", joints_3d_cam=poses(6), action=np.array("skiing"))
-    path = clip(tmp_path, joint_raw=poses(6, seed=7), unit=np.array("m"), provenance=np.array('{"supervision": "x"}'))
+    path = clip(
+        tmp_path,
+        joint_raw=poses(6, seed=7),
+        unit=np.array("m"),
+        provenance=np.array('{"supervision": "x", "prior": "y"}'),
+    )
     raw, filtered = compare(path, reference), compare(path, reference, filtered=True)
     np.testing.assert_allclose(raw.predicted, 1000 * poses(6, seed=7), rtol=1e-6)
     np.testing.assert_allclose(filtered.predicted, 1000 * poses(6), rtol=1e-6)
     assert raw.in_camera_axes and raw.metric
-    assert (raw.action.tolist(), raw.supervision) == (["skiing"] * 6, "x")
+    assert (raw.action.tolist(), raw.supervision, raw.prior) == (["skiing"] * 6, "x", "y")
     only = clip(tmp_path / "other")
     np.testing.assert_allclose(compare(only, reference).predicted, 1000 * poses(6), rtol=1e-6)
 

@@ -179,6 +179,7 @@ SETTINGS: dict[str, tuple[str, str, set[str]]] = {
     "label.tolerance": ("0.02", "labels", {"label_poses"}),
     "train.method": ("sure too", "whole", {"train_model"}),
     "train.seed": ("1", "whole", {"train_model"}),
+    "train.prior": ("none", "whole", set()),
     "train.epochs": ("3", "whole", {"train_model"}),
     "refine.reference": ("", "whole", set()),
     "refine.epochs": ("100", "whole", set()),

@@ -14,6 +14,7 @@ import numpy as np
 import pytest
 import torch
 from footage import FakeDetector, a_track
+from known_samples import reconstruction_of
 from known_scene import cameras, people
 from posepipe.models import METHODS
 from posepipe.models.geometry.lens import distort
@@ -63,7 +64,7 @@ class Case:
         return TrainModelSettings(method=self.method, options=settings.model_dump(mode="json"), device="cpu")
 
 
-SMALL = {"epochs": 2, "steps": 5, "min_steps": 5, "batch_size": 16, "width": 32}
+SMALL = {"epochs": 2, "min_steps": 5, "calibration_steps": 5, "batch_size": 16, "filmed": 16, "width": 32}
 """What makes trainings short, for methods that have such settings."""
 
 OURS = [name for name, place in METHODS.items() if place.startswith("posepipe.")]
@@ -133,8 +134,9 @@ class Killed(BaseException):
     """Stands for kill -9."""
 
 
-def train(folder: Path, case: Case, *data: Any) -> Model:
-    return Cache(folder).run(train_model, TrainingSet(*data), settings=case.training)
+def train(folder: Path, case: Case, samples: Samples, rig: Rig, labels: Labels | None) -> Model:
+    known = TrainingSet(samples, rig, labels, labels and reconstruction_of(samples, labels))
+    return Cache(folder).run(train_model, known, settings=case.training)
 
 
 def lifted(model: Model, folder: Path, samples: Samples) -> ViewPoses:
@@ -286,7 +288,7 @@ def test_a_method_says_all_that_it_needs(name: str) -> None:
     settings = kind.Settings()
     needs = checked_needs(kind, kind.needs_with(settings))
     assert kind.needs <= needs
-    assert not {"method", "seed"} & set(kind.Settings.model_fields), "these are settings of all methods"
+    assert not {"method", "seed", "prior"} & set(kind.Settings.model_fields), "these are settings of all methods"
     if "reconstruction" in needs:
         assert isinstance(kind.first_training(settings), FirstTraining)
 

@@ -248,7 +248,7 @@ def test_on_and_named_wherever_it_was_used(training: Path, tmp_path: Path, caplo
     assert supervision_in(done.results[0]) == "3D poses of data.npz"
     assert [row.supervision for row in status(done.folder) if row.supervision][-1] == "3D poses of data.npz"
     told = CliRunner().invoke(app, ["status", str(done.folder)]).stdout
-    assert told.endswith("the model was trained on: 3D poses of data.npz\n")
+    assert told.endswith("the model was trained on: 3D poses of data.npz; prior: none\n")
 
     test = save(tmp_path / "test.npz", arrays(100, seed=5))
     found = {}
@@ -256,6 +256,7 @@ def test_on_and_named_wherever_it_was_used(training: Path, tmp_path: Path, caplo
         poses = infer(test, model=made.model, out=tmp_path / f"{name} test").files[0]
         found[name] = evaluate(poses, test)
     assert found["plain"].supervision == ["no 3D poses"]
+    assert found["plain"].prior == found["refined"].prior == ["none"]
     assert found["refined"].supervision == ["3D poses of data.npz"]
     assert "the model was trained on: 3D poses of data.npz" in as_text(found["refined"])
     assert found["refined"].mean.measures["NMPJPE"] < 0.9 * found["plain"].mean.measures["NMPJPE"]

@@ -25,6 +25,7 @@ from posepipe.pipeline.settings import TrainModelSettings, method_class
 from posepipe.pipeline.stages.train import train_model
 from posepipe.pipeline.training.model_file import Model
 from posepipe.pipeline.training.training_set import TrainingSet
+from posepipe.pipeline.training.windows import halves
 
 INSTANTS = 40
 CANONPOSE = {"epochs": 3, "min_steps": 5, "batch_size": 16, "width": 32, "learning_rate": 0.01}
@@ -75,7 +76,7 @@ class FakeMethod(Method):
         }  # fmt: skip
         first = Phase("first", self.settings.epochs, **options)
         second = Phase("second", 2, **options, optimizer="adamw", min_steps=7)
-        return first, second, Phase("third", 1, **options, steps=2)
+        return first, second, Phase("third", 1, **options, max_steps=2)
 
     def losses(self, batch: Batch, phase: Phase) -> dict[str, torch.Tensor]:
         step = len(self.seen)
@@ -155,6 +156,22 @@ def test_a_weight_that_grows_is_whole_after_its_share_of_the_epochs(tmp_path: Pa
     rows = train(tmp_path, epochs=4, ramp=0.75).losses
     grown = [row["total"] / row["fit"] for row in rows if row["phase"] == "first"]
     np.testing.assert_allclose(grown, [1 / 3, 2 / 3, 1, 1], rtol=1e-5)
+
+
+def test_a_phase_learns_from_its_half_of_the_footage_only(
+    fake_method: type[FakeMethod], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    phase, learnt = Phase("one half", 2, {"fit": 1.0}, batch_size=16, learning_rate=0.1, half=1), []
+
+    def losses(self: FakeMethod, batch: Batch, phase: Phase) -> dict[str, torch.Tensor]:
+        learnt.extend(batch.keypoint.numpy())
+        return {"fit": self.layer(batch.keypoint / 100).square().mean()}
+
+    monkeypatch.setattr(fake_method, "phases", lambda self: (phase,))
+    monkeypatch.setattr(fake_method, "losses", losses)
+    train(tmp_path)
+    held = samples().keypoint[halves(samples()) == 1]
+    assert {array.tobytes() for array in learnt} == {array.tobytes() for array in held}
 
 
 class Killed(BaseException):
@@ -318,6 +335,7 @@ from posepipe.pipeline.runtime.launcher import this_launch
 from posepipe.pipeline.settings import TrainModelSettings, method_class
 from posepipe.pipeline.stages.train import train_model
 from posepipe.pipeline.training.training_set import TrainingSet
+from posepipe.pipeline.training.windows import halves
 
 torch.set_num_threads(1)
 launch, out = this_launch(), Path(sys.argv[3])

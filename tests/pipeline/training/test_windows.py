@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from posepipe.pipeline.training.windows import Windows
+from known_samples import samples_of_two_takes
+from posepipe.pipeline.training.windows import Windows, halves
 
 
 def windows(time: list[float], size: int, step: float | None = None, missing: tuple[int, ...] = ()) -> np.ndarray:
@@ -34,6 +37,20 @@ def test_a_faster_clip_is_thinned_and_a_slower_one_repeated() -> None:
     np.testing.assert_array_equal(slower[1], [0, 0, 1, 1, 2])  # of two equally near ones the earlier
     gap = windows([0.0, 0.08, 0.16, 0.48, 0.56], 5, step=0.04)
     np.testing.assert_array_equal(gap[2], [1, 1, 2, 2, -1])
+
+
+def test_windows_of_another_pace_have_the_same_middle() -> None:
+    clips = Windows(np.arange(9) / 50, np.zeros(9, int), np.ones(9, bool), 3)
+    np.testing.assert_array_equal(clips.at(2).around(np.array([0, 4, 8])), [[0, 0, 2], [2, 4, 6], [6, 8, 8]])
+    np.testing.assert_array_equal(clips.at(0.6).around(np.array([4])), [[3, 4, 5]])
+    assert (clips.step, clips.at(2).step) == (pytest.approx(0.02), pytest.approx(0.04))
+
+
+def test_halves_alternate_over_the_quarters_of_every_take() -> None:
+    samples = samples_of_two_takes(np.ones((24, 2, 17, 2)), np.ones((24, 2, 17), np.float32))
+    np.testing.assert_array_equal(halves(samples), np.tile(np.repeat([0, 1, 0, 1], 3), 2))
+    short = replace(samples, instant=np.zeros(24, np.int64))
+    np.testing.assert_array_equal(halves(short), np.arange(24) % 2)
 
 
 def test_the_step_is_the_median_time_between_frames() -> None:
