@@ -273,6 +273,23 @@ class Method(nn.Module, ABC):
         """
         raise ValueError("this method has no backbone")
 
+    def views_seen(self, data: Batch, count: int) -> tuple[Tensor, Tensor]:
+        """About so many of the 2D poses that training has shown it, which say what it knows.
+
+        A method that films views anew in training draws some of those.
+
+        Args:
+            data: all training samples.
+            count: of views.
+
+        Returns:
+            Keypoints (N, J, 2) px and confidences (N, J), 0 where missing.
+        """
+        sample, view = (data.confidence > 0).any(-1).nonzero(as_tuple=True)
+        some = torch.linspace(0, len(sample) - 1, min(count, len(sample))).round().long()
+        sample, view = sample[some], view[some]
+        return data.keypoint[sample, view], data.confidence[sample, view]
+
     @abstractmethod
     def phases(self) -> tuple[Phase, ...]:
         """Phases of training in order."""

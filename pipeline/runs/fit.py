@@ -137,7 +137,7 @@ def _all_stages(run: FitRun, title: str) -> Fit:
     run.reached("lift")
     fused = fuse_takes(run, samples.pinhole, athletes, lifted, cameras)
     run.reached("fuse")
-    poses = finish_views(chain, views, lifted, swaps)
+    poses = finish_views(chain, model, views, lifted, swaps)
     run.reached("motion")
 
     results = write_views(run, chain, clips, views, poses, origin)

@@ -17,6 +17,7 @@ from ..footage.camera import Camera
 from ..footage.keypoint_file import open_keypoints
 from ..footage.recording import describe_clip
 from ..pages.plausibility import impossible
+from ..pages.verdict import describe_views
 from ..runtime.workplace import Workplace, open_workplace
 from ..settings import (
     AFTER_LIFTING,
@@ -164,7 +165,9 @@ def _all_stages(run: ArraysRun) -> Fit:
     run.reached("fuse")
     focal_px = run.asked.clip.focal_px if samples.K is None and says_sizes(run.path) else None
     placed_by = with_intrinsics(run.path, samples, lambda: chain.mended(read("K"), swaps), run.settings, focal_px)
-    poses = chain.finish(lifted, placed_by)
+    poses = chain.finish(lifted, samples, placed_by, swaps, model.known_poses)
+    for said in describe_views(poses):
+        log.info("%s: %s", run.path, said)
     run.reached("motion")
 
     origin = provenance(source, model_file, model)
