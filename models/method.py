@@ -19,18 +19,18 @@ else has to know their names:
 
 A class that needs what nobody can give, or that leaves out a hook, is refused (``checked_needs``).
 
-It is constructed as ``MyMethod(skeleton, settings)`` under a fixed seed, so that building it draws the
-initial weights. The training loop moves it to a device, minimises ``sum(weights[k] * losses[k])``
-over batches of synchronised instants, phase after phase, and stores ``state_dict()``. ``predict`` is
-called in eval mode without gradients. Prediction must not depend on how frames are batched.
+It is constructed as ``MyMethod(skeleton, settings)`` under a fixed seed, so that building it draws the initial
+weights. The training loop moves it to a device, minimises ``sum(weights[k] * losses[k])`` over batches of
+synchronised instants, phase after phase, and stores ``state_dict()``. ``predict`` is called in eval mode without
+gradients. Prediction must not depend on how frames are batched.
 
 A method that looks at neighbours in time says at how many frames (``window``); batches and views then carry a
 ``Window`` around each instant and each frame, so that a frame brings all that its pose depends on. Windows step
 through time as they did in training: by the median time between training instants, in seconds of the clip, whatever
 its frame rate (``pipeline/training/windows.py``); where times are unknown, from instant to instant.
 
-Conventions: pixels with x right and y down, camera axes x right, y down, z forward; a missing joint has
-keypoint 0 and confidence 0, never NaN; a missing view is one whose joints are all missing.
+Conventions: pixels with x right and y down, camera axes x right, y down, z forward; a missing joint has keypoint 0
+and confidence 0, never NaN; a missing view is one whose joints are all missing.
 """
 
 from __future__ import annotations
@@ -274,21 +274,10 @@ class Method(nn.Module, ABC):
         raise ValueError("this method has no backbone")
 
     def views_seen(self, data: Batch, count: int) -> tuple[Tensor, Tensor]:
-        """About so many of the 2D poses that training has shown it, which say what it knows.
-
-        A method that films views anew in training draws some of those.
-
-        Args:
-            data: all training samples.
-            count: of views.
-
-        Returns:
-            Keypoints (N, J, 2) px and confidences (N, J), 0 where missing.
-        """
+        """2D poses (N, J, 2) px and confidences (N, J) of about so many views that training showed it, of all kinds."""
         sample, view = (data.confidence > 0).any(-1).nonzero(as_tuple=True)
-        some = torch.linspace(0, len(sample) - 1, min(count, len(sample))).round().long()
-        sample, view = sample[some], view[some]
-        return data.keypoint[sample, view], data.confidence[sample, view]
+        some = torch.linspace(0, len(sample) - 1, min(count, len(sample))).long()
+        return data.keypoint[sample[some], view[some]], data.confidence[sample[some], view[some]]
 
     @abstractmethod
     def phases(self) -> tuple[Phase, ...]:
@@ -347,18 +336,13 @@ def given(array: T | None, name: str) -> T:
 
 
 _CHUNK = 64
-"""Frames per chunk; every chunk has the same size."""
+"""Frames per chunk."""
 
 
 def in_chunks(function: Callable[..., tuple[Tensor, ...]], *inputs: Tensor, size: int = _CHUNK) -> tuple[Tensor, ...]:
     """Apply a function to inputs (N, ...) in chunks of fixed size, and join its results (N, ...).
 
     Rounding then does not depend on how frames are batched. The last chunk is padded with the last frame.
-
-    Args:
-        function: takes and gives tensors with frames first.
-        inputs: (N, ...) each.
-        size: frames per chunk.
     """
     count = len(inputs[0])
     padding = -count % size

@@ -38,13 +38,14 @@ CAUSES = {
 }
 """What evidence means, with its value."""
 FACTS = (
-    "3D poses off their own 2D poses, in % of the person's height: {lifted:.1f} as lifted, {lifted_worst_second:.1f} in "
-    "the worst second, {fitted:.1f} with all frames fitted together",
-    "bones off their lengths by {bones:.1f} %; poses turned by {turn:.0f}°, and joints moved by {moved:.1f} % of the height",
+    "3D poses off their own 2D poses, in % of the person's height: {lifted:.1f} as lifted, {lifted_worst_second:.1f} "
+    "in the worst second, {fitted:.1f} with all frames fitted together",
+    "bones off their lengths by {bones:.1f} %; all poses turned by {turn:.0f}°, and joints moved by {moved:.1f} % of "
+    "the height",
     "errors that the model expects: {expected:.1f} % of the height",
     "2D poses off the nearest that the model has learnt from: {unfamiliar:.0f} % of their size",
-    "a pose in {frames_with_pose:.0%} of the frames, the longest gap {longest_gap_s:.1f} s; the person {height_px:.0f} px "
-    "high; left and right in doubt in {sides_in_doubt:.0%} of the frames",
+    "a pose in {frames_with_pose:.0%} of the frames, the longest gap {longest_gap_s:.1f} s; the person "
+    "{height_px:.0f} px high; left and right in doubt in {sides_in_doubt:.0%} of the frames",
 )
 """What the verdict is based on."""
 BEGINNINGS = {

@@ -1,4 +1,4 @@
-"""How far a clip's poses can be trusted: evidence second by second, the error that it lets expect, a level for each frame.
+"""How far a clip's poses can be trusted: evidence, second by second, and the error that it lets expect.
 
 No reference is needed. Poses that are wrong do not fit their own 2D poses, their bones do not keep their lengths, the
 fit of the clip has to turn and move them far, the method itself expects errors, and their 2D poses are unlike those
@@ -23,14 +23,6 @@ from ..runtime.cache import stage
 
 NONE, RED, DOUBTFUL, GREEN = 0, 1, 2, 3
 """Values of ``trust``."""
-USUAL_MM = 60.0
-"""Error that is likely where all evidence is as in ``USUAL``."""
-USUAL = {"lifted": 2.2, "fitted": 1.1, "bones": 4.0, "moved": 1.6, "expected": 4.0, "unfamiliar": 15.0}
-"""Evidence of clips whose error is below 70 mm, about."""
-WEIGHT = {"lifted": 0.5, "fitted": 0.2, "bones": 0.2, "moved": 0.0, "expected": 0.1, "unfamiliar": 0.1}
-"""By what powers of evidence the error grows."""
-RED_MM, GREEN_MM = 110.0, 75.0
-"""Likely errors above which poses are red, and below which they are green."""
 LEAST = 0.1
 """Evidence below this says no more: its power would have no limit."""
 SECOND = 1.0
@@ -56,6 +48,31 @@ class Evidence(NamedTuple):
     """Errors that the method expects of the joints."""
     unfamiliar: np.ndarray
     """Distance from the nearest 2D pose that the model has learnt from, in % of the size of the 2D pose."""
+
+
+class Rule(NamedTuple):
+    """How the error that is likely follows from evidence: ``usual_mm`` times powers of it."""
+
+    usual_mm: float
+    """Error where all evidence is usual."""
+    usual: dict[str, float]
+    """Evidence of good clips."""
+    power: dict[str, float]
+    """By what power of it, in units of the usual, the error grows."""
+    red_mm: float
+    """Likely errors above which poses are red."""
+    green_mm: float
+    """Likely errors below which they are green."""
+
+
+RULE = Rule(
+    usual_mm=60.0,
+    usual={"lifted": 2.2, "fitted": 1.1, "bones": 4.0, "moved": 1.6, "expected": 4.0, "unfamiliar": 15.0},
+    power={"lifted": 0.5, "fitted": 0.2, "bones": 0.2, "moved": 0.0, "expected": 0.1, "unfamiliar": 0.1},
+    red_mm=110.0,
+    green_mm=75.0,
+)
+"""Found by ``tools/calibrate_verdict.py``."""
 
 
 @stage(version=1)
@@ -118,7 +135,7 @@ def _judged(pose: Pose3D, known: KnownPoses | None, doubt: np.ndarray) -> Pose3D
             unfamiliar[part] = _unfamiliar(pose, known, part)
     pose = replace(pose, unfamiliar=unfamiliar, sides_in_doubt=doubt)
     likely = likely_mm(Evidence(*(in_seconds(each, pose.time) for each in evidence_of(pose))))
-    trust = np.where(likely > RED_MM, RED, np.where(likely < GREEN_MM, GREEN, DOUBTFUL))
+    trust = np.where(likely > RULE.red_mm, RED, np.where(likely < RULE.green_mm, GREEN, DOUBTFUL))
     trust = np.where(doubt | np.isnan(likely), np.minimum(trust, DOUBTFUL), trust)
     there = pose.there
     return replace(
@@ -154,22 +171,20 @@ def evidence_of(pose: Pose3D) -> Evidence:
     )
 
 
-def likely_mm(evidence: Evidence) -> np.ndarray:
+def likely_mm(evidence: Evidence, rule: Rule = RULE) -> np.ndarray:
     """NMPJPE (F) in mm, of a person of 1.7 m, that the evidence of a second lets expect.
 
-    Evidence that a model or method does not give counts as usual. NaN of poses that were not fitted as a whole, of
-    which too little is known.
+    NaN of poses that were not fitted as a whole, of which too little is known.
     """
-    known = np.isfinite(evidence.lifted)
-    return np.where(known, USUAL_MM * np.exp(sum(causes(evidence).values())), np.nan)
+    likely = rule.usual_mm * np.exp(sum(causes(evidence, rule).values()))
+    return np.where(np.isfinite(evidence.lifted), likely, np.nan)
 
 
-def causes(evidence: Evidence) -> dict[str, np.ndarray]:
-    """By the names of evidence what (F) it adds to the logarithm of the likely error, against usual evidence."""
-    of = evidence._asdict()
+def causes(evidence: Evidence, rule: Rule = RULE) -> dict[str, np.ndarray]:
+    """By the names of evidence what (F) it adds to the logarithm of the likely error; nothing where it is unknown."""
     return {
-        name: WEIGHT[name] * np.nan_to_num(np.log(np.maximum(of[name], LEAST) / usual))
-        for name, usual in USUAL.items()
+        name: rule.power[name] * np.nan_to_num(np.log(np.maximum(getattr(evidence, name), LEAST) / usual))
+        for name, usual in rule.usual.items()
     }
 
 
