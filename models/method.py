@@ -274,7 +274,7 @@ class Method(nn.Module, ABC):
         raise ValueError("this method has no backbone")
 
     def views_seen(self, data: Batch, count: int) -> tuple[Tensor, Tensor]:
-        """2D poses (N, J, 2) px and confidences (N, J) of about so many views that training showed it, of all kinds."""
+        """2D poses (N, J, 2) px and confidences (N, J) of about so many of the views that training showed it."""
         sample, view = (data.confidence > 0).any(-1).nonzero(as_tuple=True)
         some = torch.linspace(0, len(sample) - 1, min(count, len(sample))).long()
         return data.keypoint[sample[some], view[some]], data.confidence[sample[some], view[some]]
@@ -345,7 +345,6 @@ def in_chunks(function: Callable[..., tuple[Tensor, ...]], *inputs: Tensor, size
     Rounding then does not depend on how frames are batched. The last chunk is padded with the last frame.
     """
     count = len(inputs[0])
-    padding = -count % size
-    chunks = [torch.cat([part, part[-1:].expand(padding, *part.shape[1:])]).split(size) for part in inputs]
+    chunks = [torch.cat([part, part[-1:].expand(-count % size, *part.shape[1:])]).split(size) for part in inputs]
     results = [function(*chunk) for chunk in zip(*chunks, strict=True)]
     return tuple(torch.cat(parts)[:count] for parts in zip(*results, strict=True))

@@ -10,8 +10,8 @@ from footage import RATE, athlete
 from known_scene import cameras
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.arrays import FusedPoses
-from posepipe.pipeline.pages.plausibility import impossible
 from posepipe.pipeline.pages.fit_verdict import Evidence, judge
+from posepipe.pipeline.pages.plausibility import impossible
 
 RIG, JOINT = cameras(2), athlete(np.arange(20) / RATE)
 CAMERAS = [("left", (1000, 800)), ("right", (800, 1000))]
