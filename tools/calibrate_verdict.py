@@ -50,7 +50,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     logging.basicConfig(format="%(message)s", level=logging.WARNING)
     sessions = [int(session) for session in options.sessions.split(",")]
     cases: dict[int, list[Cases]] = {session: [] for session in sessions}
-    for number, (name, model) in enumerate(trained_models(options.data, options.runs, options.recipes)):
+    for number, name, model in trained_models(options.data, options.runs, options.recipes):
         cases[sessions[number % 2]].append(tries(options.data, options.runs, model, name, sessions[number % 2]))
     for path in options.models:
         for session in sessions:

@@ -29,7 +29,7 @@ SEQUENCES = 3
 """Sequences of a session that a model is tried on."""
 
 QUICK = {
-    "epochs": 10, "min_steps": 36, "width": 256, "batch_size": 32, "canonpose_epochs": 8, "steps": 120, "instants": 0,
+    "epochs": 10, "min_steps": 36, "width": 256, "batch_size": 32, "canonpose_epochs": 16, "steps": 120, "instants": 0,
     "window": 9,
 }  # fmt: skip
 """Settings of a training of a minute, as far as a method knows them."""
@@ -69,7 +69,7 @@ RECIPES = (
     Recipe("canonpose", "static4", 1, ALL4, 15, more=LONGER),
     Recipe("canonpose", "static4", 0, ALL4, 12),
     Recipe("canonpose", "static4", 1, (0, 1, 2), 4, ("jumping",)),
-    Recipe("canonpose", "ski6", 0, ALL6, 12),
+    Recipe("canonpose", "ski6", 0, ALL6, 12, more=LONGER),
     Recipe("canonpose", "ski6", 1, (0, 1, 2), 5, ("walking",)),
     Recipe("canonpose", "static4", 2, (1, 2, 3), 8, ("basketball",)),
     Recipe("canonpose", "static4", 2, (0, 2), 2, ("walking", "stroll")),
@@ -110,8 +110,8 @@ class Cases(NamedTuple):
         return Cases(model, footage, error, evidence)
 
 
-def trained_models(data: Path, runs: Path, count: int) -> Iterator[tuple[str, Path]]:
-    """Names and files of the models of the recipes, trained if they are not yet; those that fail are left out."""
+def trained_models(data: Path, runs: Path, count: int) -> Iterator[tuple[int, str, Path]]:
+    """Numbers, names and files of the models of the recipes that can be trained; what is trained stays so."""
     for number, recipe in enumerate(RECIPES[:count]):
         folder = runs / recipe.name
         footage = written(
@@ -129,7 +129,7 @@ def trained_models(data: Path, runs: Path, count: int) -> Iterator[tuple[str, Pa
             log.warning("%s: %s", recipe.name, error)
             continue
         if made.model is not None:
-            yield recipe.name, made.model
+            yield number, recipe.name, made.model
 
 
 def session_rows(data: Path, recipe: Recipe) -> NDArray[np.bool_]:

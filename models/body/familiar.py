@@ -39,7 +39,7 @@ def distance_to_nearest(pose: Array, known: Array) -> Array:
 
     The root mean square over the joints that both show; NaN of poses that show none.
     """
-    here, there = np.isfinite(pose).all(-1), np.isfinite(known).all(-1)
+    here, there = np.all(np.isfinite(pose), -1), np.all(np.isfinite(known), -1)
     found = np.full(len(pose), np.nan, np.float32)
     b, shown = np.nan_to_num(known), there.astype(np.float32)
     for start in range(0, len(pose), _BLOCK):

@@ -81,34 +81,29 @@ def verdict_of(pose: Pose3D) -> Verdict | None:
     """The verdict on a person's poses; None of poses that were not judged, such as those of several views."""
     if pose.trust is None or pose.likely_mm is None:
         return None
-    trust, there = np.asarray(pose.trust), pose.there
-    shares = {
-        level: float((trust == level)[there].mean()) if there.any() else 0.0 for level in (RED, DOUBTFUL, GREEN)
-    }
-    seen, height = float(there.mean()), _height_px(pose)
+    trust, there, time = np.asarray(pose.trust), pose.there, np.asarray(pose.time)
+    shown = _Shown(float(there.mean()), _height_px(pose))
+    red, doubtful = (float((trust == level)[there].mean()) if there.any() else 0.0 for level in (RED, DOUBTFUL))
     word: Word = "doubtful"
-    if shares[RED] >= 0.5:
+    if red >= 0.5:
         word = "red"
-    elif shares[GREEN] >= MOSTLY and shares[RED] <= FEW and seen >= SELDOM and height >= SMALL_PX:
+    elif there.any() and red <= FEW and red + doubtful <= 1 - MOSTLY and not shown.too_little:
         word = "green"
     concerned = there & (trust == RED if word == "red" else trust < GREEN)
-    likely = np.asarray(pose.likely_mm)[there]
-    error = float(np.nanmedian(likely)) if np.isfinite(likely).any() else None
-    stretches = list(_stretches(np.asarray(pose.time), concerned))
-    evidence = evidence_of(pose)
-    cause = _cause(pose, evidence, word, concerned, (seen, height))
-    when = "" if len(stretches) == 0 or concerned.sum() == there.sum() else f", {_when(stretches)}"
-    off = "" if error is None else f"; joints are likely to be off by {error / 10:.0f} cm"
-    sentence = f"{BEGINNINGS[word]}{cause and f': {cause}'}{when}{off}."
-    facts = {
-        "frames_with_pose": seen,
-        "height_px": height,
-        "longest_gap_s": _longest_gap(np.asarray(pose.time), there),
+    stretches, evidence = list(_stretches(time, concerned)), evidence_of(pose)
+    known = np.asarray(pose.likely_mm)[there & np.isfinite(pose.likely_mm)]
+    error = float(np.median(known)) if len(known) else None
+    cause = "" if word == "green" else _cause(pose, evidence, word, concerned, shown)
+    when = _when(stretches) if stretches and concerned.sum() < there.sum() else ""
+    sentence = f"{BEGINNINGS[word]}{cause and f': {cause}'}{when and f', {when}'}"
+    sentence += "." if error is None else f"; joints are likely to be off by {error / 10:.0f} cm."
+    facts: dict[str, float | None] = {
+        "frames_with_pose": shown.share,
+        "height_px": shown.height_px,
+        "longest_gap_s": _longest_gap(time, there),
+        "sides_in_doubt": 0.0 if pose.sides_in_doubt is None else float(np.asarray(pose.sides_in_doubt).mean()),
     }
-    facts["sides_in_doubt"] = (
-        float(np.asarray(pose.sides_in_doubt).mean()) if pose.sides_in_doubt is not None else 0.0
-    )
-    return Verdict(word, sentence, error, shares[RED], shares[DOUBTFUL], stretches, facts | _numbers(pose, evidence))
+    return Verdict(word, sentence, error, red, doubtful, stretches, facts | _numbers(pose, evidence))
 
 
 def _all_known(words: str, evidence: dict[str, float | None]) -> bool:
@@ -116,17 +111,27 @@ def _all_known(words: str, evidence: dict[str, float | None]) -> bool:
     return all(evidence[name] is not None for _, name, *_ in Formatter().parse(words) if name)
 
 
-def _cause(pose: Pose3D, evidence: Evidence, word: Word, concerned: np.ndarray, shown: tuple[float, float]) -> str:
-    """What is behind a verdict, in words; empty of a green one."""
-    if word == "green":
-        return ""
-    seen, height = shown
+class _Shown(NamedTuple):
+    """How well a clip shows somebody."""
+
+    share: float
+    """Of the frames that have a pose."""
+    height_px: float
+
+    @property
+    def too_little(self) -> str:
+        """Why that is too little for a green clip, in words; empty if it is not."""
+        if self.share < SELDOM:
+            return f"the athlete is found in {self.share:.0%} of the frames only"
+        return f"the athlete is only {self.height_px:.0f} px high" if self.height_px < SMALL_PX else ""
+
+
+def _cause(pose: Pose3D, evidence: Evidence, word: Word, concerned: np.ndarray, shown: _Shown) -> str:
+    """What is behind a verdict that is not green, in words; empty if nothing stands out."""
     if pose.turn is None:
         return "nothing tells the camera's angle of view, so that they could not be checked against the picture"
-    if word == "doubtful" and seen < SELDOM:
-        return f"the athlete is found in {seen:.0%} of the frames only"
-    if word == "doubtful" and height < SMALL_PX:
-        return f"the athlete is only {height:.0f} px high"
+    if word == "doubtful" and shown.too_little:
+        return shown.too_little
     likely = np.asarray(pose.likely_mm)
     sides = np.asarray(pose.sides_in_doubt) & concerned
     if word == "doubtful" and sides.sum() > 0.5 * max(concerned.sum(), 1):
