@@ -29,8 +29,8 @@ SEQUENCES = 3
 """Sequences of a session that a model is tried on."""
 
 QUICK = {
-    "epochs": 10, "min_steps": 36, "width": 256, "batch_size": 32, "canonpose_epochs": 16, "steps": 120, "instants": 0,
-    "window": 9,
+    "epochs": 10, "min_steps": 36, "width": 256, "batch_size": 32, "canonpose_epochs": 16, "steps": 120,
+    "instants": 0, "window": 9,
 }  # fmt: skip
 """Settings of a training of a minute, as far as a method knows them."""
 OF_STUDENT = {"epochs": 2, "batch_size": 16}

@@ -14,7 +14,7 @@ from typing import Any, Literal, NamedTuple
 import numpy as np
 
 from ..arrays import Pose3D, ViewPoses
-from ..stages.judge import DOUBTFUL, GREEN, RED, Evidence, causes, evidence_of, seconds_of
+from ..stages.judge import DOUBTFUL, GREEN, RED, RULE, Evidence, causes, evidence_of, seconds_of, unplaced
 
 Word = Literal["green", "doubtful", "red"]
 
@@ -31,7 +31,6 @@ CAUSES = {
     "lifted": "the 3D poses miss their own 2D poses by {:.1f} % of the person's height",
     "fitted": "even fitted together, the 3D poses miss their own 2D poses by {:.1f} % of the person's height",
     "bones": "bones change their lengths by {:.0f} % from frame to frame",
-    "moved": "fitting all frames together moves joints by {:.1f} % of the person's height",
     "expected": "the model itself expects errors of {:.0f} % of the person's height",
     "unfamiliar": "the model has not learnt from poses like these, or from a camera that stands like this one "
     "({:.0f} % of their size off the nearest)",
@@ -128,6 +127,8 @@ class _Shown(NamedTuple):
 
 def _cause(pose: Pose3D, evidence: Evidence, word: Word, concerned: np.ndarray, shown: _Shown) -> str:
     """What is behind a verdict that is not green, in words; empty if nothing stands out."""
+    if (unplaced(pose) & concerned).sum() > 0.5 * concerned.sum():
+        return "nobody can stand before the camera so that they look as in the picture"
     if pose.turn is None:
         return "nothing tells the camera's angle of view, so that they could not be checked against the picture"
     if word == "doubtful" and shown.too_little:
@@ -136,6 +137,10 @@ def _cause(pose: Pose3D, evidence: Evidence, word: Word, concerned: np.ndarray, 
     sides = np.asarray(pose.sides_in_doubt) & concerned
     if word == "doubtful" and sides.sum() > 0.5 * max(concerned.sum(), 1):
         return "it is not clear which side of the 2D poses is the left one"
+    for name, limit in RULE.limit.items():
+        values = getattr(evidence, name)[concerned]
+        if word == "doubtful" and (values > limit).sum() > 0.5 * len(values):
+            return CAUSES[name].format(float(np.nanmedian(values)))
     here = concerned & np.isfinite(likely)
     added = {name: float(np.median(each[here])) if here.any() else 0.0 for name, each in causes(evidence).items()}
     main = max(added, key=lambda name: added[name])

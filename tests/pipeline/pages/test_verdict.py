@@ -28,7 +28,7 @@ def judged(*trust: tuple[int, int, int], **evidence: Any) -> Pose3D:
         field: np.full(FRAMES, evidence.get(name, RULE.usual[name]) / 100, np.float32)
         for name, field in share.items()
     }
-    arrays["unfamiliar"] = np.full(FRAMES, evidence.get("unfamiliar", RULE.usual["unfamiliar"]) / 100, np.float32)
+    arrays["unfamiliar"] = np.full(FRAMES, evidence.get("unfamiliar", 15.0) / 100, np.float32)
     return replace(
         pose,
         keypoint=4 * pose.keypoint,
@@ -71,8 +71,11 @@ def test_a_red_stretch_is_named_with_its_cause() -> None:
 
 
 def test_poses_unlike_those_learnt_are_named() -> None:
-    verdict = said(judged((0, FRAMES, RED), unfamiliar=90.0))
-    assert "has not learnt from poses like these, or from a camera that stands like this one" in verdict.sentence
+    verdict = said(judged((0, FRAMES, DOUBTFUL), unfamiliar=90.0))
+    assert (
+        verdict.word == "doubtful"
+        and "has not learnt from poses like these, or from a camera that stands like this one" in verdict.sentence
+    )
     assert " s;" not in verdict.sentence, "it is all of the clip"
 
 
