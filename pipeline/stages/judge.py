@@ -77,9 +77,9 @@ RULE = Rule(
 )
 """Found by ``tools/calibrate_verdict.py``.
 
-*Measured* on 914 seconds of footage lifted by 12 models, each judged by a rule found without it: 88 % of what is red is
-off by more than 120 mm, and 3 % of what is green; 72 % of what is off by more than 120 mm is red, 60 % of what is off by
-less than 70 mm is green.
+*Measured* on 914 seconds of footage lifted by 12 models, each judged by a rule found without it: 88 % of what is red
+is off by more than 120 mm, and 3 % of what is green; 72 % of what is off by more than 120 mm is red, 60 % of what is
+off by less than 70 mm is green.
 """
 
 
