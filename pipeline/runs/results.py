@@ -67,6 +67,12 @@ class Inferred:
     people: Mapping[str, Pose3D] = field(default_factory=dict)
     """Poses by the name of the person in the files; ``pose`` is the first of them."""
 
+    @property
+    def verdict_words(self) -> dict[str, str]:
+        """Green, doubtful or red by the name of the person, where their poses were judged."""
+        verdicts = {name: verdict_of(pose) for name, pose in self.people.items()}
+        return {name: verdict.word for name, verdict in verdicts.items() if verdict is not None}
+
 
 def model_of(folder: Path, stages: Sequence[str], until: str | None) -> Path | None:
     """The model file of a fit whose last stage is ``until``, one of ``stages``; None if that lies before training."""
