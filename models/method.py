@@ -26,8 +26,8 @@ A method that looks at neighbours in time says at how many frames (``window``); 
 through time as they did in training: by the median time between training instants, in seconds of the clip, whatever
 its frame rate (``pipeline/training/windows.py``); where times are unknown, from instant to instant.
 
-Conventions: pixels with x right and y down, camera axes x right, y down, z forward; a missing joint has
-keypoint 0 and confidence 0, never NaN; a missing view is one whose joints are all missing.
+Conventions: pixels with x right and y down, camera axes x right, y down, z forward; a missing joint has keypoint 0
+and confidence 0, never NaN; a missing view is one whose joints are all missing.
 """
 
 from __future__ import annotations
@@ -272,6 +272,12 @@ class Method(nn.Module, ABC):
         """
         raise ValueError("this method has no backbone")
 
+    def views_seen(self, data: Batch, count: int) -> tuple[Tensor, Tensor]:
+        """2D poses (N, J, 2) px and confidences (N, J) of about so many of the views that training showed it."""
+        sample, view = (data.confidence > 0).any(-1).nonzero(as_tuple=True)
+        some = torch.linspace(0, len(sample) - 1, min(count, len(sample))).long()
+        return data.keypoint[sample[some], view[some]], data.confidence[sample[some], view[some]]
+
     @abstractmethod
     def phases(self) -> tuple[Phase, ...]:
         """Phases of training in order."""
@@ -329,21 +335,15 @@ def given(array: T | None, name: str) -> T:
 
 
 _CHUNK = 64
-"""Frames per chunk; every chunk has the same size."""
+"""Frames per chunk."""
 
 
 def in_chunks(function: Callable[..., tuple[Tensor, ...]], *inputs: Tensor, size: int = _CHUNK) -> tuple[Tensor, ...]:
     """Apply a function to inputs (N, ...) in chunks of fixed size, and join its results (N, ...).
 
     Rounding then does not depend on how frames are batched. The last chunk is padded with the last frame.
-
-    Args:
-        function: takes and gives tensors with frames first.
-        inputs: (N, ...) each.
-        size: frames per chunk.
     """
     count = len(inputs[0])
-    padding = -count % size
-    chunks = [torch.cat([part, part[-1:].expand(padding, *part.shape[1:])]).split(size) for part in inputs]
+    chunks = [torch.cat([part, part[-1:].expand(-count % size, *part.shape[1:])]).split(size) for part in inputs]
     results = [function(*chunk) for chunk in zip(*chunks, strict=True)]
     return tuple(torch.cat(parts)[:count] for parts in zip(*results, strict=True))

@@ -33,8 +33,7 @@ ASTRAY = 0.1
 SEARCHED = {"calibrate", "label_poses", "synchronize", "undistort_samples"}
 TRAININGS = {"train_model", "refine_model"}
 FOLLOWING = {"lift_poses", "lift_samples", "fuse_views", "place_root", "place_views", "adjust_clip",
-             "adjust_views", "make_motion",
-             "label_from_fused"}  # fmt: skip
+             "adjust_views", "make_motion", "judge_clip", "judge_views", "label_from_fused"}  # fmt: skip
 LEVELS = 3
 """Tolerance of pictures, in grey levels."""
 

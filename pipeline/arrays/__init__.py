@@ -6,12 +6,12 @@ A missing keypoint is NaN with confidence 0.
 
 from .clip import POSES_ONLY, Crops, Detections, Frames, Identities, LabelledPictures, Parts, Track
 from .hand_over import Dims, HandOver, Pieces, array_fields, durable, resting
-from .poses import FusedPoses, Pose3D, ViewPoses
+from .poses import FusedPoses, KnownPoses, Pose3D, ViewPoses
 from .takes import Athletes, Exchanges, Followed, Labels, Rig, Samples, Swaps, Timeline, TruePoses
 
 __all__ = [
     "POSES_ONLY",
     "Athletes", "Crops", "Detections", "Dims", "Exchanges", "Followed", "Frames", "FusedPoses", "HandOver",
-    "Identities", "LabelledPictures", "Labels", "Parts", "Pieces", "Pose3D", "Rig", "Samples", "Swaps", "Timeline",
-    "Track", "TruePoses", "ViewPoses", "array_fields", "durable", "resting",
+    "Identities", "KnownPoses", "LabelledPictures", "Labels", "Parts", "Pieces", "Pose3D", "Rig", "Samples", "Swaps",
+    "Timeline", "Track", "TruePoses", "ViewPoses", "array_fields", "durable", "resting",
 ]  # fmt: skip

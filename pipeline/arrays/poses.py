@@ -50,6 +50,14 @@ class Pose3D(OnJoints):
     """The same of the pose as it was lifted."""
     bone_departure: Annotated[np.ndarray | None, Dims("frame", "float32", "1")] = None
     """Median departure of the lifted pose's bones from their lengths in the clip, as a share of these."""
+    unfamiliar: Annotated[np.ndarray | None, Dims("frame", "float32", "sizes of the pose")] = None
+    """Distance of the 2D pose from the nearest that the model has learnt from (``models.body.familiar``)."""
+    sides_in_doubt: Annotated[np.ndarray | None, Dims("frame", "bool", "1")] = None
+    """Where it is not clear which side of the 2D pose is the left one."""
+    likely_mm: Annotated[np.ndarray | None, Dims("frame", "float32", "mm of a person of 1.7 m")] = None
+    """How far off joints are likely to be, by all that is known of the second around (``stages.judge``)."""
+    trust: Annotated[np.ndarray | None, Dims("frame", "int8", "0 none, 1 red, 2 doubtful, 3 green")] = None
+    """How far to trust the pose (``stages.judge``); 0 where there is none."""
     root_camera: str = ""
     """What ``root_trajectory`` knows or assumes of the camera, in words."""
     device: str = ""
@@ -112,6 +120,14 @@ class ViewPoses(OnJoints):
     """The same of the pose as it was lifted."""
     bone_departure: Annotated[np.ndarray | None, Dims("sample view", "float32", "1")] = None
     """Median departure of the lifted pose's bones from their lengths in the clip, as a share of these."""
+    unfamiliar: Annotated[np.ndarray | None, Dims("sample view", "float32", "sizes of the pose")] = None
+    """Distance of the 2D pose from the nearest that the model has learnt from (``models.body.familiar``)."""
+    sides_in_doubt: Annotated[np.ndarray | None, Dims("sample view", "bool", "1")] = None
+    """Where it is not clear which side of the 2D pose is the left one."""
+    likely_mm: Annotated[np.ndarray | None, Dims("sample view", "float32", "mm of a person of 1.7 m")] = None
+    """How far off joints are likely to be, by all that is known of the second around (``stages.judge``)."""
+    trust: Annotated[np.ndarray | None, Dims("sample view", "int8", "0 none, 1 red, 2 doubtful, 3 green")] = None
+    """How far to trust the pose (``stages.judge``); 0 where there is none."""
     root_camera: str = ""
     """What ``root_trajectory`` knows or assumes of the cameras, in words."""
 
@@ -134,7 +150,8 @@ class ViewPoses(OnJoints):
             raise ValueError("the poses of a clip take times")
         names = ("joint", "canonical", "camera_from_canonical", "confidence", "joint_raw", "joint_lifted",
                  "expected_error", "filled", "root_trajectory", "root_trajectory_raw", "turn", "reprojection",
-                 "reprojection_lifted", "bone_departure")  # fmt: skip
+                 "reprojection_lifted", "bone_departure", "unfamiliar", "sides_in_doubt", "likely_mm",
+                 "trust")  # fmt: skip
         arrays: dict[str, Any] = {
             name: None if (array := getattr(self, name)) is None else np.array(array[members, view]) for name in names
         }
@@ -190,6 +207,15 @@ class FusedPoses(OnJoints):
     def joint_in_camera(self) -> np.ndarray:
         """Root-relative poses (sample, view, joint, xyz) in the axes of each camera; NaN for missing views."""
         return np.einsum("svab,sjb->svja", self.camera_from_rig, self.joint)
+
+
+@dataclass(frozen=True)
+class KnownPoses(OnJoints):
+    """2D poses that a model has learnt from, as ``models.body.familiar`` compares them."""
+
+    pose: Annotated[np.ndarray, Dims("pose joint xy", "float32", "sizes of the pose")]
+    """Root-relative; NaN where a joint was missing."""
+    skeleton: str
 
 
 def _there(joint: np.ndarray, skeleton: str) -> np.ndarray:

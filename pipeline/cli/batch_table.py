@@ -22,6 +22,8 @@ ENDED = ("done", "up to date", "failed")
 LAST = 10
 """Number of clips in the table that ended last."""
 COLORS = {"done": "green", "failed": "red", "running": "cyan", "up to date": "dim"}
+TRUST = {"green": "green", "doubtful": "yellow", "red": "red"}
+"""Colours of verdicts."""
 
 
 @contextmanager
@@ -63,6 +65,7 @@ class _Lines:
                 self._told.add(row.clip)
                 number = f"[{len(self._told)}/{len(rows)}]"
                 facts = row.error or f"{row.clip}: {row.frames} frames, {row.seconds:.1f} s"
+                facts += f"; {row.verdict}: {row.sentence}" if row.verdict else ""
                 self._console.print(f"{number} {row.status}: {facts}", markup=False, highlight=False, soft_wrap=True)
 
 
@@ -86,8 +89,8 @@ class _LiveTable:
         )
         last = sorted((row for row in rows if row.clip in self._order), key=lambda row: self._order[row.clip])[-LAST:]
         table = Table(box=None, padding=(0, 2, 0, 0))
-        for heading in ("clip", "status", "frames", "with person", "confidence", "seconds"):
-            table.add_column(heading, justify="left" if heading in ("clip", "status") else "right")
+        for heading in ("clip", "status", "frames", "with person", "confidence", "trust", "seconds"):
+            table.add_column(heading, justify="left" if heading in ("clip", "status", "trust") else "right")
         for row in [*last, *(row for row in rows if row.status == "running")]:
             table.add_row(*_cells(row))
         return Group(table, self._bar)
@@ -97,7 +100,16 @@ def _cells(row: Row) -> list[str]:
     status = f"[{COLORS.get(row.status, 'default')}]{row.status}[/]"
     name = escape(Path(row.clip).name)
     if row.error:
-        return [name, status, "", "", "", escape(row.error)]
+        return [name, status, "", "", "", "", escape(row.error)]
     share = "" if row.fraction_with_person is None else f"{100 * row.fraction_with_person:.0f} %"
     confidence = "" if row.mean_confidence is None else f"{row.mean_confidence:.2f}"
-    return [name, status, str(row.frames or ""), share, confidence, f"{row.seconds:.1f}" if row.seconds else ""]
+    trust = f"[{TRUST[row.verdict]}]{row.verdict}[/]" if row.verdict else ""
+    return [
+        name,
+        status,
+        str(row.frames or ""),
+        share,
+        confidence,
+        trust,
+        f"{row.seconds:.1f}" if row.seconds else "",
+    ]

@@ -93,7 +93,13 @@ def infer(
         )
     if as_json:
         typer.echo(
-            json.dumps([{"clip": str(m.clip), "files": [str(file) for file in m.files]} for m in made], indent=1)
+            json.dumps(
+                [
+                    {"clip": str(m.clip), "files": [str(file) for file in m.files], "verdict": m.verdict_words}
+                    for m in made
+                ],
+                indent=1,
+            )
         )
     else:
         for one in made:

@@ -22,8 +22,9 @@ from ...models.skeleton import SKELETONS
 from ..arrays import Pose3D
 from ..footage.video.web_video import jpeg, shrunk, size_within, web_video
 from ..pages.page import drawn_poses, drawn_skeleton, packed, render_page
+from ..pages.verdict import Verdict, verdict_of
 from ..runtime.progress import progress
-from ..stages.adjust import left_over
+from ..stages.judge import RED
 from .clip import Clip, Person
 
 LONGEST_PX = 960
@@ -52,6 +53,7 @@ def write(clip: Clip, path: Path) -> None:
     stride = _stride(clip)
     film, first = _film(clip, stride)
     settings = clip.provenance.get("settings")
+    data = page_data(clip, stride) | {"filmed": bool(film)}
     page = render_page(
         "view.html",
         title=clip.video.name,
@@ -59,7 +61,9 @@ def write(clip: Clip, path: Path) -> None:
         facts=_facts(clip),
         made=_made(clip, stride, len(film)),
         settings=json.dumps(settings, indent=1) if settings else "",
-        data=page_data(clip, stride) | {"filmed": bool(film)},
+        verdicts=_verdicts(clip),
+        untrusted=any(person["red"] for person in data["people"]),
+        data=data,
         film=base64.b64encode(film).decode(),
         first=base64.b64encode(first).decode(),
     )
@@ -95,7 +99,15 @@ def _person(clip: Clip, person: Person, number: int, stride: int) -> dict[str, A
         "confidence": base64.b64encode(np.rint(255 * confidence).astype(np.uint8).tobytes()).decode(),
         "keypoint": packed(np.asarray(pose.keypoint[::stride], float), PIXEL),
         "charts": _charts(pose, clip, stride),
+        "red": [] if pose.trust is None else np.flatnonzero(np.asarray(pose.trust[::stride]) == RED).tolist(),
     }
+
+
+def _verdicts(clip: Clip) -> list[tuple[str, Verdict]]:
+    """The verdict on each person, with their name where there are several."""
+    found = [(person.name, verdict_of(person.pose)) for person in clip.people]
+    named = len(clip.people) > 1
+    return [(name if named else "", verdict) for name, verdict in found if verdict is not None]
 
 
 def _charts(pose: Pose3D, clip: Clip, stride: int) -> list[dict[str, Any]]:
@@ -162,15 +174,12 @@ def _facts(clip: Clip) -> list[tuple[str, str]]:
     there = np.stack([pose.there for pose in poses])
     sure = np.concatenate([pose.confidence[seen].ravel() for pose, seen in zip(poses, there, strict=True)])
     people = [(str(len(clip.people)), "people")] if len(clip.people) > 1 else []
-    off = [left.lifted for person in clip.people if (left := left_over(person.pose)) is not None]
-    fitted = [(f"{max(off):.1f} %", "of the height: 3D off its 2D poses, as lifted")] if off else []
     return [
         (f"{np.ptp(clip.time) + 1 / float(clip.life_rate):.1f} s", "of motion"),
         (f"{len(clip.time):,}", f"frames at {_decimal(clip.life_rate)} per second"),
         *people,
         (f"{there.any(0).mean():.0%}", "of frames with a 3D pose"),
         (f"{sure.mean() if sure.size else 0:.0%}", "mean confidence"),
-        *fitted,
     ]
 
 

@@ -6,8 +6,8 @@ escaped by the template, pictures, and ``page_data`` for the script as JSON.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,16 @@ import numpy as np
 
 from ...models.body.body import body_size
 from ...models.skeleton import SKELETONS
-from ..arrays import Detections, Frames, Pose3D, Swaps, Timeline, Track
+from ..arrays import Frames, Pose3D, Swaps, Timeline, Track
 from ..runtime.utilisation import Busy
 from ..runtime.writing import write_atomically
 from .angle_tables import angle_table, segment_rows
 from .fit_charts import draw_canonical_space, draw_losses, draw_parities, hip_spread_deg
+from .fit_verdict import DISAGREE, Evidence, Trust, different_poses, judge
 from .page import drawn_poses, drawn_skeleton, render_page
+from .reported import Report, ReportedCamera, ReportedTake
 from .sync_chart import draw_signals
-from .trust import DISAGREE, Evidence, judge
+from .verdict import verdict_of
 
 MAX_POSES = 600
 """Largest number of poses per clip in the page; longer clips are subsampled evenly."""
@@ -33,61 +35,6 @@ VERDICTS = {
     "stated": "Offsets are as stated in posepipe.toml.",
 }
 """Sentences for the verdicts of timelines."""
-
-
-@dataclass(frozen=True)
-class ReportedCamera:
-    """One clip of a take."""
-
-    name: str
-    file: str
-    frames: Frames
-    detections: Detections
-    track: Track
-    pose: Pose3D | None = None
-    page: str = ""
-    """Link from the report to the clip's own page; empty if there is none."""
-    busy: Busy | None = None
-    """Utilisation of the detector's network, if it was measured."""
-
-
-@dataclass(frozen=True)
-class ReportedTake:
-    """Cameras of one take, in the order of the timeline's."""
-
-    name: str
-    cameras: Sequence[ReportedCamera]
-    timeline: Timeline
-    swaps: Swaps | None = None
-    disagreement: Sequence[float] = ()
-    """Distance of each camera's 3D poses from the others' (``consistency``), in body heights; NaN if alone."""
-    fused: Sequence[float] = ()
-    """Median distance of each camera's detections from the skeleton of all views, in px; NaN where it has none."""
-    page: str = ""
-    """Link to the page of the skeleton of all views; empty if there is none."""
-
-
-@dataclass(frozen=True)
-class Report:
-    """All that the page shows."""
-
-    title: str
-    takes: Sequence[ReportedTake]
-    losses: Sequence[Mapping[str, Any]] = ()
-    """One row per epoch: phase, epoch, each loss term, total."""
-    handedness: Mapping[str, Any] | None = None
-    """Fields of ``models.body.handedness.Handedness``, and its numbers for each of the ``takes`` by name."""
-    parity: np.ndarray | None = None
-    """Parities (pose) of the lifted poses (``models.body.handedness``) in units of ``EVIDENCE``."""
-    supervised: bool = False
-    """Whether the model was trained on true 3D poses as well."""
-    settings: str = ""
-    versions: Mapping[str, str] | None = None
-    warnings: Sequence[str] = ()
-    placed: bool = False
-    """Whether it was given where the cameras stand."""
-    impossible: Sequence[str] = ()
-    """What cannot be true of the skeletons of all views (``plausibility``)."""
 
 
 def write_report(path: Path, report: Report) -> None:
@@ -101,7 +48,7 @@ def render(report: Report) -> str:
     return render_page(
         "report.html",
         report=report,
-        trust=judge(_evidence(report)),
+        trust=verdict_on(report),
         facts=_facts(report),
         takes=[_take_tables(take) for take in report.takes],
         residuals=_residual_table(report.takes),
@@ -131,6 +78,11 @@ def _clip(name: str, pose: Pose3D) -> dict[str, Any]:
     return {"name": name, "time": time, **drawn_poses(pose, SKELETONS[pose.skeleton], stride)}
 
 
+def verdict_on(report: Report) -> Trust:
+    """The verdict on the model."""
+    return judge(_evidence(report))
+
+
 def _evidence(report: Report) -> Evidence:
     cameras = [camera for take in report.takes for camera in take.cameras]
     shown = [np.asarray(camera.track.confidence).any(1) for camera in cameras]
@@ -152,7 +104,15 @@ def _evidence(report: Report) -> Evidence:
         supervised=report.supervised,
         placed=report.placed,
         impossible=report.impossible,
+        variety=_variety([camera.pose for camera in cameras if camera.pose]),
+        clips=Counter(
+            verdict.word for camera in cameras if camera.pose and (verdict := verdict_of(camera.pose)) is not None
+        ),
     )
+
+
+def _variety(poses: Sequence[Pose3D]) -> int:
+    return different_poses([np.asarray(pose.joint) for pose in poses], poses[0].skeleton) if poses else 0
 
 
 def _expected_error(poses: Sequence[Pose3D]) -> float | None:
@@ -231,6 +191,7 @@ def _camera_row(camera: ReportedCamera) -> dict[str, str]:
         "Missing": f"{frames.missing_s:.2f} s" if frames.missing_s else "nothing",
         "Moves": {True: "yes", False: "no", None: "could not be told"}[track.camera_moves],
         "Athlete in": _percent(_athlete_share(track)),
+        "Trust": verdict.word if camera.pose and (verdict := verdict_of(camera.pose)) is not None else "",
         "Others left out": f"{track.dropped:,}",
     }
 

@@ -12,7 +12,7 @@ from pathlib import Path
 
 import numpy as np
 
-from ..arrays import Samples, Swaps, ViewPoses
+from ..arrays import KnownPoses, Samples, Swaps, ViewPoses
 from ..footage.camera import CALIBRATED, IN_THE_MIDDLE, Camera, calibrate_assumes, focal_length, in_words
 from ..footage.keypoint_file import open_keypoints
 from ..footage.recording import CameraClip
@@ -20,6 +20,7 @@ from ..runtime.cache import Cache, SourceFile
 from ..settings import KeypointSettings, Settings, parse
 from ..stages.adjust import adjust_views
 from ..stages.import_arrays import read_keypoints
+from ..stages.judge import judge_views
 from ..stages.morph import move_joints_of_samples
 from ..stages.place_root import place_views
 from ..stages.sides import find_swaps_in_samples, mend_samples
@@ -86,22 +87,31 @@ class ArrayChain:
             return samples
         return self.cache.run(mend_samples, samples, swaps, settings=self.settings.sides, subject=self.name)
 
-    def finish(self, pose: ViewPoses, seen: tuple[Samples, str] | None) -> ViewPoses:
-        """Lifted 3D poses as a motion, and where their root is if anything is known of the cameras.
+    def finish(
+        self,
+        lifted: ViewPoses,
+        samples: Samples,
+        seen: tuple[Samples, str] | None,
+        swaps: Swaps | None,
+        learnt_from: KnownPoses | None,
+    ) -> ViewPoses:
+        """Lifted 3D poses as a motion, how far to trust them, and where their root is if the cameras are known.
 
         Args:
-            seen: the samples with K, and where K comes from.
+            samples: what was lifted.
+            seen: the samples with K, and where K comes from, if anything is known of the cameras.
+            swaps: of the sides, of samples that say their times.
+            learnt_from: of the model that lifted them, if it says so.
         """
-        run, lifted = self.cache.run, pose.joint
+        run, pose = self.cache.run, lifted
         if seen is not None:
             pose = run(place_views, pose, *seen, subject=self.name)
             if pose.time is not None and self.settings.adjust.enabled:
                 pose = run(adjust_views, pose, seen[0], subject=self.name)
-        if pose.time is None:
-            pose = unfiltered(pose)
-        else:
-            pose = run(make_motion_of_views, pose, settings=self.settings.motion, subject=self.name)
-        return replace(pose, joint_lifted=lifted)
+        if pose.time is None or swaps is None:
+            return replace(unfiltered(pose), joint_lifted=lifted.joint)
+        pose = run(make_motion_of_views, pose, settings=self.settings.motion, subject=self.name)
+        return run(judge_views, pose, lifted, samples, learnt_from, swaps, subject=self.name)
 
 
 def says_sizes(path: Path) -> bool:

@@ -23,6 +23,7 @@ from typing import Any
 from ..errors import PosepipeError
 from ..exporters import DEFAULT_EXPORTS, find_format
 from ..footage.archive import find_clips
+from ..pages.verdict import WORDS
 from ..runtime.digests import Digests
 from ..runtime.workers import Begun, Ended, Workers
 from ..runtime.writing import write_atomically
@@ -58,6 +59,10 @@ class Row:
     """Run time in this batch."""
     mean_confidence: float | None = None
     fraction_with_person: float | None = None
+    verdict: str = ""
+    """"green", "doubtful" or "red": how far to trust the poses, those of the person for whom it is worst."""
+    sentence: str = ""
+    """The verdict in a sentence."""
     folder: str = ""
     files: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
@@ -249,6 +254,9 @@ def _fill(row: Row, folder: Path, exports: Sequence[str]) -> None:
     known = about_results(folder)
     row.frames, row.mean_confidence = known["about"]["frames"], known["about"]["mean_confidence"]
     row.fraction_with_person = known["about"]["fraction_with_person"]
+    if verdicts := known["about"].get("verdict"):
+        worst = max(verdicts.values(), key=lambda one: WORDS.index(one["word"]))
+        row.verdict, row.sentence = worst["word"], worst["sentence"]
     row.files = [str(folder / file) for name in exports for file in known["files"][name]]
 
 

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from ...models.skeleton import SKELETONS
-from ..arrays import Detections, Frames, Identities, Pose3D, Swaps, Track
+from ..arrays import Detections, Frames, Identities, KnownPoses, Pose3D, Swaps, Track
 from ..detectors import Detector
 from ..errors import PosepipeError
 from ..footage.camera import Camera, check_focal
@@ -30,6 +30,7 @@ from ..stages.adjust import adjust_clip, describe_fit
 from ..stages.detect import detect_in_parts, detect_poses
 from ..stages.frames import correct_frames, cut_frames, cut_people, extract_frames, hold_all
 from ..stages.import_poses import frames_of, read_people
+from ..stages.judge import judge_clip
 from ..stages.morph import morph_skeleton, move_joints
 from ..stages.place_root import place_root
 from ..stages.scan import find_parts
@@ -202,22 +203,34 @@ class ClipChain:
         settings = self.settings.track
         return settings.model_copy(update={"slow_motion": camera.slow_motion or settings.slow_motion})
 
-    def finish(self, pose: Pose3D, known: Camera | None, swaps: Swaps, camera: int, subject: str) -> Pose3D:
-        """Lifted 3D poses as a motion; fitted together, with root positions, if the camera is known or assumed.
+    def finish(
+        self,
+        lifted: Pose3D,
+        known: Camera | None,
+        swaps: Swaps,
+        camera: int,
+        learnt_from: KnownPoses | None,
+        subject: str,
+    ) -> Pose3D:
+        """Lifted 3D poses as a motion, and how far to trust them.
+
+        They are fitted together, with root positions, if the camera is known or assumed.
 
         Args:
             known: the known or assumed camera.
             swaps: of the sides in the 2D poses that were lifted.
             camera: number of the view in ``swaps``.
+            learnt_from: of the model that lifted them, if it says so.
         """
-        run, settings, lifted = self.cache.run, self.settings, pose.joint
+        run, settings, pose = self.cache.run, self.settings, lifted
         if known is not None:
             pose = run(place_root, pose, known.anywhere, subject=subject)
             if settings.adjust.enabled:
                 pose = run(adjust_clip, pose, known.anywhere, subject=subject)
         pose = run(make_motion, pose, settings=settings.motion, subject=subject)
+        pose = run(judge_clip, pose, lifted, learnt_from, swaps, camera, subject=subject)
         steps = [describe_swaps(swaps, camera, settings.sides), *describe_fit(pose), *pose.steps]
-        return replace(pose, joint_lifted=lifted, steps=steps)
+        return replace(pose, steps=steps)
 
     def busy_detecting(self, found: Detections) -> Busy | None:
         """Utilisation of the detector's network; None if it was not measured, as for files of 2D poses."""

@@ -27,7 +27,7 @@ from .fit_model import (
     train,
     unknown_cameras,
 )
-from .fit_report import Findings, report_of
+from .fit_report import Findings, report_of, say_trust
 from .fit_run import FitRun, Stopped
 from .fit_takes import crop_pictures, find_people, mend_takes
 from .people.athletes import check_place, choose_athletes, match_takes
@@ -137,7 +137,7 @@ def _all_stages(run: FitRun, title: str) -> Fit:
     run.reached("lift")
     fused = fuse_takes(run, samples.pinhole, athletes, lifted, cameras)
     run.reached("fuse")
-    poses = finish_views(chain, views, lifted, swaps)
+    poses = finish_views(chain, model, views, lifted, swaps)
     run.reached("motion")
 
     results = write_views(run, chain, clips, views, poses, origin)
@@ -149,6 +149,7 @@ def _all_stages(run: FitRun, title: str) -> Fit:
         of_takes = ()
     remove_other_results(run.place.folder / "takes", results + of_takes)
     findings = Findings(clips, athletes, tracks, timelines, swaps, poses, fused, origin)
-    report = run.place.folder / "report.html"
-    write_report(report, report_of(run, chain, findings, title))
+    report, content = run.place.folder / "report.html", report_of(run, chain, findings, title)
+    write_report(report, content)
+    say_trust(content)
     return Fit(run.place.folder, run.place.folder / "model.pt", results, report, tuple(run.warnings))

@@ -16,7 +16,9 @@ from ..errors import PosepipeError
 from ..footage.camera import Camera
 from ..footage.keypoint_file import open_keypoints
 from ..footage.recording import describe_clip
+from ..pages.fit_verdict import describe_seen, different_poses
 from ..pages.plausibility import impossible
+from ..pages.verdict import describe_views
 from ..runtime.workplace import Workplace, open_workplace
 from ..settings import (
     AFTER_LIFTING,
@@ -169,7 +171,10 @@ def _all_stages(run: ArraysRun) -> Fit:
     run.reached("fuse")
     focal_px = run.asked.clip.focal_px if samples.K is None and says_sizes(run.path) else None
     placed_by = with_intrinsics(run.path, samples, lambda: chain.mended(read("K"), swaps), run.settings, focal_px)
-    poses = chain.finish(lifted, placed_by)
+    poses = chain.finish(lifted, samples, placed_by, swaps, model.known_poses)
+    for said in describe_views(poses):
+        log.info("%s: %s", run.path, said)
+    log.info("%s: %s", run.path, _seen(samples, poses))
     run.reached("motion")
 
     origin = provenance(source, model_file, model)
@@ -180,6 +185,20 @@ def _all_stages(run: ArraysRun) -> Fit:
         results.write_takes(fused, run.asked.fused_exports)
     folders = results.write_views(poses, swaps, run.asked.view_exports)
     return Fit(out, model_file.path, (out / POSES, *folders), None, tuple(run.warnings))
+
+
+def _seen(samples: Samples, poses: ViewPoses) -> str:
+    """What the model has seen, and what its fit cannot know, in a sentence."""
+    clips = [
+        np.asarray(poses.joint[samples.take == take, view])
+        for take in np.unique(samples.take)
+        for view in range(samples.confidence.shape[1])
+    ]
+    cameras = int((samples.confidence > 0).any(-1).sum(1).max())
+    seconds = 0.0
+    if samples.time is not None:
+        seconds = sum(float(np.ptp(samples.time[samples.take == take])) for take in np.unique(samples.take))
+    return describe_seen(seconds, different_poses(clips, poses.skeleton), cameras)
 
 
 def _cameras(run: ArraysRun) -> str:

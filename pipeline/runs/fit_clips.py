@@ -17,7 +17,7 @@ from .clip_chain import ClipChain, Opened
 from .fit_model import trained_with
 from .fit_run import FitRun
 from .people.athletes import Athlete
-from .results import provenance, write_results
+from .results import provenance, say_verdict, write_results
 
 if TYPE_CHECKING:
     from ..training.model_file import Model  # imports torch
@@ -89,13 +89,14 @@ def lift_views(
 
 
 def finish_views(
-    chain: ClipChain, views: Sequence[View], lifted: Mapping[str, Pose3D], swaps: Mapping[str, Swaps]
+    chain: ClipChain, model: Model, views: Sequence[View], lifted: Mapping[str, Pose3D], swaps: Mapping[str, Swaps]
 ) -> dict[str, Pose3D]:
-    """Every view's poses as a motion, with root positions."""
-    return {
-        view.name: chain.finish(lifted[view.name], view.known, swaps[view.athlete.name], view.number, view.name)
-        for view in views
-    }
+    """Every view's poses as a motion, with root positions, and how far to trust them."""
+    poses, learnt_from = {}, model.known_poses
+    for view in views:
+        seen = view.known, swaps[view.athlete.name], view.number
+        poses[view.name] = chain.finish(lifted[view.name], *seen, learnt_from, view.name)
+    return poses
 
 
 @dataclass(frozen=True)
@@ -134,6 +135,8 @@ def write_views(
         made_from = provenance(clip.source, origin.model_file, origin.model, origin.found[name].detector, *used)
         people = tuple(Person(view.athlete.person, poses[view.name]) for view in shown)
         folders.append(run.place.folder / "takes" / name)
+        for person in people:
+            say_verdict(f"{name}, {person.name}", person.pose)
         result = Clip.of_people(people, clip.frames, clip.camera.video, made_from, clip.source)
         write_results(result, folders[-1], run.asked.exports_of(clip.camera))
     return tuple(folders)

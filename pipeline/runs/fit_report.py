@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,8 @@ from ..arrays import FusedPoses, Pose3D, Swaps, Timeline, Track
 from ..exporters import EXPORTERS
 from ..exporters.clip import marked
 from ..pages.plausibility import impossible
-from ..pages.report import Report, ReportedCamera, ReportedTake
+from ..pages.report import verdict_on
+from ..pages.reported import Report, ReportedCamera, ReportedTake
 from .clip_chain import ClipChain, Opened
 from .fit_clips import Origin
 from .fit_fused import residual_px
@@ -22,6 +24,8 @@ from .fit_run import FitRun
 from .people.athletes import Athlete
 from .results import MULTIVIEW
 from .up_to_date import installed_versions
+
+log = logging.getLogger("posepipe")
 
 VIEW = EXPORTERS["view"].file
 HARMFUL = 2.0
@@ -80,6 +84,12 @@ def report_of(run: FitRun, chain: ClipChain, findings: Findings, title: str) -> 
         placed=fused is not None and fused.cameras == "all",
         impossible=doubts,
     )
+
+
+def say_trust(report: Report) -> None:
+    """Say how far to trust the model."""
+    trust = verdict_on(report)
+    log.info("the model: %s. %s %s", trust.word, trust.sentence, trust.seen)
 
 
 def _impossible(run: FitRun, findings: Findings) -> list[str]:

@@ -39,7 +39,7 @@ from ..training.generic_lifter import IN_WORDS, generic_file, is_generic, named_
 from ..training.model_file import Model
 from .clip_chain import ClipChain, Opened, check_part, check_whole, without_unseen_feet
 from .infer_arrays import infer_arrays
-from .results import Inferred, about, provenance, write_results
+from .results import Inferred, about, provenance, say_verdict, write_results
 from .up_to_date import InferRequest, digest_of, infer_request
 
 log = logging.getLogger("posepipe")
@@ -119,6 +119,7 @@ def infer(
         for who, pose in poses.items():
             for sentence in describe_fit(pose):
                 log.info("%s, %s: %s", clip.name, who, sentence)
+            say_verdict(f"{clip.name}, {who}", pose)
         made = Clip.of_people(shown, opened.frames, clip, origin, opened.source)
         files = write_results(made, place.folder, exports)
         place.journal.end(request)
@@ -168,6 +169,7 @@ class _OneClip:
         run, settings, name = self.chain.cache.run, self.chain.settings, self.name
         camera = self.camera(opened)
         trained_with, lifting = self.trained_with(camera), self.lifting
+        learnt_from = self.model.known_poses
         poses, people = {}, self.chain.identify(opened, found, name)
         numbers = self.wanted(found, people)
         tracks = [
@@ -182,7 +184,7 @@ class _OneClip:
             swaps = run(find_swaps, [track], None, settings=settings.sides, subject=name)
             mended = run(mend_sides, track, swaps, 0, settings=settings.sides, subject=name)
             pose = run(lift_poses, mended, crops, trained_with, self.model, settings=lifting, subject=name)
-            poses[f"person{number}"] = self.chain.finish(pose, camera, swaps, 0, name)
+            poses[f"person{number}"] = self.chain.finish(pose, camera, swaps, 0, learnt_from, name)
         return poses
 
     def camera(self, opened: Opened) -> Camera | None:

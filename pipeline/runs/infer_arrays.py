@@ -10,6 +10,7 @@ from ..arrays import ViewPoses
 from ..errors import PosepipeError
 from ..exporters import without_video
 from ..footage.keypoint_file import open_keypoints
+from ..pages.verdict import describe_views
 from ..runtime.workplace import open_workplace
 from ..settings import CAMERA_NEEDS, Settings
 from ..stages.lift import check_intrinsics, lift_samples
@@ -54,10 +55,11 @@ def infer_arrays(
         if model.lifts_with_intrinsics and samples.K is None and focal_px is not None:
             samples = seen_by(samples, find_cameras(path, samples, focal_px, settings))
         lifting = asked.lifting.model_copy(update={"device": device})
-        pose: ViewPoses = place.cache.run(lift_samples, samples, model, settings=lifting, subject=path.stem)
-        pose = chain.finish(
-            pose, with_intrinsics(path, samples, lambda: chain.mended(read("K"), swaps), settings, focal_px)
-        )
+        lifted: ViewPoses = place.cache.run(lift_samples, samples, model, settings=lifting, subject=path.stem)
+        seen = with_intrinsics(path, samples, lambda: chain.mended(read("K"), swaps), settings, focal_px)
+        pose = chain.finish(lifted, samples, seen, swaps, model.known_poses)
+        for said in describe_views(pose):
+            log.info("%s: %s", path, said)
         origin = provenance(source, model_file, model)
         write_poses(out / POSES, pose, origin)
         folders = ArrayResults(chain, samples, origin, out).write_views(pose, swaps, without_video(exports))

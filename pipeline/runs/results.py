@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import shutil
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -18,12 +19,14 @@ from ..arrays import Pose3D, ViewPoses
 from ..errors import PosepipeError
 from ..exporters import exporter, find_format
 from ..exporters.clip import CAMERA_AXES, Clip
+from ..pages.verdict import as_plain, verdict_of
 from ..runtime.cache import SourceFile, unkeyed_fields
 from ..runtime.writing import write_atomically, writing_to
-from ..stages.adjust import left_over
 
 if TYPE_CHECKING:
     from ..training.model_file import Model
+
+log = logging.getLogger("posepipe")
 
 MULTIVIEW = "multiview"
 """Marks the files in every take's folder that come from all its views together: ``poses_multiview.npz``."""
@@ -63,6 +66,12 @@ class Inferred:
     """The result files."""
     people: Mapping[str, Pose3D] = field(default_factory=dict)
     """Poses by the name of the person in the files; ``pose`` is the first of them."""
+
+    @property
+    def verdict_words(self) -> dict[str, str]:
+        """Green, doubtful or red by the name of the person, where their poses were judged."""
+        verdicts = {name: verdict_of(pose) for name, pose in self.people.items()}
+        return {name: verdict.word for name, verdict in verdicts.items() if verdict is not None}
 
 
 def model_of(folder: Path, stages: Sequence[str], until: str | None) -> Path | None:
@@ -190,7 +199,7 @@ def _all_there(folder: Path, files: list[str]) -> bool:
 
 
 def _statistics(clip: Clip) -> dict[str, Any]:
-    """Share of frames with a person, mean confidence there, and what fitting the frames together left over."""
+    """Share of frames with a person, mean confidence there, and how far to trust each person's poses."""
     there = np.stack([person.pose.there for person in clip.people])
     confidence = np.stack([person.pose.without_missing_feet.confidence.mean(-1) for person in clip.people])
     return {
@@ -199,12 +208,18 @@ def _statistics(clip: Clip) -> dict[str, Any]:
         "frames": len(clip.time),
         "fraction_with_person": round(float(there.any(0).mean()), 4),
         "mean_confidence": round(float(confidence[there].mean()), 4) if there.any() else 0.0,
-        "left_over": {
-            person.name: {name: round(value, 2) for name, value in left._asdict().items()}
+        "verdict": {
+            person.name: as_plain(verdict)
             for person in clip.people
-            if (left := left_over(person.pose)) is not None
+            if (verdict := verdict_of(person.pose)) is not None
         },
     }
+
+
+def say_verdict(name: str, pose: Pose3D) -> None:
+    """Say how far to trust the poses of a clip."""
+    if (verdict := verdict_of(pose)) is not None:
+        log.info("%s: %s. %s", name, verdict.word, verdict.sentence)
 
 
 def _write_one(clip: Clip, name: str, folder: Path) -> list[str]:

@@ -19,6 +19,7 @@ import torch
 from torch import Tensor
 from torch.optim.lr_scheduler import LRScheduler, MultiStepLR, OneCycleLR
 
+from ...models.body.familiar import comparable
 from ...models.body.handedness import Handedness, judge_handedness
 from ...models.method import Batch, Method, Phase, given
 from ...models.networks.feet import FootLifter
@@ -41,7 +42,8 @@ from ..training.windows import halves, windows_of
 
 JUDGED_VIEWS, JUDGED_CROPS = 4096, 512
 """Numbers of training views whose predictions decide on handedness and teach feet, of 2D poses and of pictures."""
-
+KNOWN_VIEWS = 1024
+"""Views that a model keeps, to tell how unlike them a clip is."""
 
 _BLOCK = 256
 """Views in memory at once, with their pictures or windows."""
@@ -54,7 +56,7 @@ def _versions(inputs: tuple[Any, ...], settings: TrainModelSettings) -> list[int
     return [method_class(settings.method).version, *feet]
 
 
-@stage(version=2, distributed=True, networks=_versions)
+@stage(version=3, distributed=True, networks=_versions)
 def train_model(learnt_from: TrainingSet, settings: TrainModelSettings, *, work: Work) -> Model:
     """A method trained on a training set; feet that the samples show are learnt behind it (``models.networks.feet``).
 
@@ -95,6 +97,7 @@ def train_model(learnt_from: TrainingSet, settings: TrainModelSettings, *, work:
         prior="none" if learnt_from.prior is None else "generic",
         window_step_s=None if more.windows is None or samples.time is None else more.windows.step,
         feet=_feet(method, data, more, samples, settings.seed),
+        learnt_from=_learnt_from(method, data),
     )
 
 
@@ -112,6 +115,13 @@ def _handedness(method: Method, parity: np.ndarray) -> Handedness:
     if found.verdict == "undecided":
         raise PosepipeError(f"training ended, but left and right were not told apart: {found.sentence}")
     return found
+
+
+def _learnt_from(method: Method, data: Batch) -> Tensor:
+    """Some of the 2D poses (N, J, 2) float16 that it has seen, with which clips are compared."""
+    keypoint, confidence = (array.cpu().numpy() for array in method.views_seen(data, KNOWN_VIEWS))
+    pose = comparable(keypoint, confidence, method.skeleton)
+    return torch.from_numpy(pose[np.isfinite(pose).any((1, 2))]).half()
 
 
 def _feet(method: Method, data: Batch, more: OnDemand, samples: Samples, seed: int) -> dict[str, Tensor] | None:

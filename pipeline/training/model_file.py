@@ -9,6 +9,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, Self
 
+import numpy as np
 import torch
 
 from ...models.method import Method, MethodSettings
@@ -16,7 +17,7 @@ from ...models.networks.feet import FootLifter
 from ...models.networks.openmmlab import MissingPartError
 from ...models.networks.refinement import RefinementUnit
 from ...models.skeleton import H36M17_FEET, SKELETONS
-from ..arrays import HandOver
+from ..arrays import HandOver, KnownPoses
 from ..errors import PosepipeError
 from ..runtime.writing import write_atomically
 from ..settings import Prior, method_class, parse
@@ -43,8 +44,9 @@ _KINDS = {
 }  # fmt: skip
 _OPTIONAL = {
     "window_step_s": float | int | None, "refinement": dict | None, "supervision": str, "prior": str, "morph": dict,
-    "feet": dict | None,
+    "feet": dict | None, "learnt_from": torch.Tensor | None,
 }  # fmt: skip
+_TENSORS = ("state", "refinement", "morph", "feet", "learnt_from")
 NO_SUPERVISION = "no 3D poses"
 
 
@@ -77,6 +79,8 @@ class Model(HandOver):
     """Maps the joints of 2D poses before they are lifted, as in training."""
     feet: dict[str, torch.Tensor] | None = None
     """Weights of what adds feet to lifted bodies, if training footage showed any."""
+    learnt_from: torch.Tensor | None = None
+    """Some of the 2D poses of training (pose, joint, 2) float16, as ``models.body.familiar`` compares them."""
 
     @cached_property
     def key(self) -> str:
@@ -119,7 +123,8 @@ class Model(HandOver):
         weights |= {} if self.refinement is None else {"refinement": self.refinement}
         weights |= {} if self.feet is None else {"feet": self.feet}
         weights |= {} if self.morph is None else {"morph": self.morph.content()}
-        names = [name for name in self.__dataclass_fields__ if name not in ("state", "refinement", "morph", "feet")]
+        weights |= {} if self.learnt_from is None else {"learnt_from": self.learnt_from}
+        names = [name for name in self.__dataclass_fields__ if name not in _TENSORS]
         plain = {name: getattr(self, name) for name in names}
         refined = PLAIN_VERSION if self.refinement is None else REFINED_VERSION
         plain = json.loads(json.dumps(plain))  # pickle distinguishes one string used twice from two equal strings
@@ -144,6 +149,13 @@ class Model(HandOver):
         recipe = self.recipe | {"morph": self.recipe["morph"] | {"network": ""}}  # it is here, not in a file
         supervision = f"{self.supervision}, but {network.supervision} for the skeleton morph"
         return replace(self, recipe=recipe, morph=network, supervision=supervision)
+
+    @property
+    def known_poses(self) -> KnownPoses | None:
+        """What clips are compared with; None of models that do not say it."""
+        if self.learnt_from is None:
+            return None
+        return KnownPoses(self.learnt_from.numpy().astype(np.float32), self.skeleton)
 
     @property
     def settings(self) -> MethodSettings:

@@ -55,8 +55,9 @@ class Overlay {
 
 /** A curve or two over the clip, with what they are at the moment shown. */
 class Chart {
-  /** Its words are posepipe's own, so that they may be read as HTML. */
-  constructor({ title, hint, unit, decimals, curves }) {
+  /** Its words are posepipe's own, so that they may be read as HTML; by frame, whether not to trust it. */
+  constructor({ title, hint, unit, decimals, curves }, untrusted) {
+    this.untrusted = untrusted;
     this.curves = curves.map((curve) => ({ ...curve, values: unpack(curve.values) }));
     Object.assign(this, { unit, decimals });
     const known = this.curves.flatMap(({ values }) => Array.from(values).filter(Number.isFinite));
@@ -86,7 +87,11 @@ class Chart {
 
   drawing() {
     const lines = this.ticks.map((tick) => `<line x1="0" x2="1000" y1="${this.y(tick)}" y2="${this.y(tick)}"/>`);
-    const paths = this.curves.map(({ side, values }) => `<path class="${side}" d="${this.path(values)}"/>`);
+    const grey = (at) => this.untrusted(at - 1) || this.untrusted(at) || this.untrusted(at + 1); // up to the next colour
+    const paths = this.curves.flatMap(({ side, values }) => [
+      `<path class="untrusted" d="${this.path(values, grey)}"/>`,
+      `<path class="${side}" d="${this.path(values, (at) => !this.untrusted(at))}"/>`,
+    ]);
     return lines.join("") + paths.join("");
   }
 
@@ -94,14 +99,14 @@ class Chart {
     return this.ticks.map((tick) => `<span class="tick" style="top:${this.y(tick)}%">${tick}${this.unit}</span>`).join("");
   }
 
-  /** At most 1,000 pieces, each from its lowest to its highest value, so that no peak is lost. */
-  path(values) {
+  /** Of the frames that are wanted at most 1,000 pieces, each from its lowest to its highest value, so that no peak is lost. */
+  path(values, wanted) {
     const { time } = data, whole = time.at(-1) - time[0] || 1, size = Math.ceil(values.length / 1000);
     let path = "", broken = true;
     for (let from = 0; from < values.length; from += size) {
       const piece = [];
       for (let at = from; at < Math.min(from + size, values.length); at += 1) piece.push(at);
-      const known = piece.filter((at) => Number.isFinite(values[at])).sort((a, b) => values[a] - values[b]);
+      const known = piece.filter((at) => Number.isFinite(values[at]) && wanted(at)).sort((a, b) => values[a] - values[b]);
       const ends = [...new Set([known[0], known.at(-1)])].filter((at) => at !== undefined).sort((a, b) => a - b);
       for (const at of ends) {
         path += `${broken ? "M" : "L"}${((1000 * (time[at] - time[0])) / whole).toFixed(1)} ${this.y(values[at]).toFixed(2)}`;
@@ -171,7 +176,8 @@ class Page {
   /** Another person in full colours, and their curves. */
   choose(number) {
     this.scene.chosen = this.overlay.chosen = number;
-    this.charts = data.people[number].charts.map((chart) => new Chart(chart));
+    const red = new Set(data.people[number].red);
+    this.charts = data.people[number].charts.map((chart) => new Chart(chart, (frame) => red.has(frame)));
     byId("charts").replaceChildren(...this.charts.map(({ element }) => element));
     this.charts.forEach((chart) => this.scrubOn(chart));
     document.querySelectorAll("[data-person]").forEach((button) => {

@@ -18,6 +18,7 @@ from posepipe.pipeline.exporters.view import page_data
 from posepipe.pipeline.footage.video import probe
 from posepipe.pipeline.footage.video.web_video import web_video
 from posepipe.pipeline.pages.drawing import scene_of
+from posepipe.pipeline.stages.judge import GREEN, RED
 
 from tools.browser import Page, find_chromium
 
@@ -63,6 +64,46 @@ def test_the_page_holds_poses_and_curves() -> None:
     assert data["time"] == pytest.approx(clip.video_time, abs=1e-5)
     assert data["life"] is None
     json.dumps(data, allow_nan=False)
+
+
+def a_judged_clip(*red: int) -> Clip:
+    """A clip whose poses are green, but for some frames."""
+    clip = a_moving_clip()
+    trust = np.full(40, GREEN, np.int8)
+    trust[list(red)] = RED
+    known = {"likely_mm": np.full(40, 60, np.float32), "sides_in_doubt": np.zeros(40, bool), "trust": trust}
+    pose = replace(the_pose(clip), turn=np.zeros((40, 3), np.float32), **known)
+    return replace(clip, people=(replace(clip.people[0], pose=pose),))
+
+
+def test_the_verdict_stands_at_the_top(tmp_path: Path) -> None:
+    text = write(a_judged_clip(*range(30)), tmp_path / "view.html").read_text(encoding="utf-8")
+    assert text.index('<section class="trust red"') < text.index('<section class="watch"')
+    assert "red. Do not rely on these poses" in text and "likely to be off by 6 cm" in text
+    assert "It is grey where it is drawn from poses that are not to be trusted" in text
+    green = write(a_judged_clip(), tmp_path / "green.html").read_text(encoding="utf-8")
+    assert '<section class="trust green"' in green and "It is grey where" not in green
+    unjudged = write(a_moving_clip(), tmp_path / "unjudged.html").read_text(encoding="utf-8")
+    assert '<section class="trust' not in unjudged
+
+
+def test_frames_that_are_red_are_told_as_far_as_they_are_shown() -> None:
+    (person,) = page_data(a_judged_clip(4, 5, 6, 20), 2)["people"]
+    assert person["red"] == [2, 3, 10]
+
+
+def test_curves_are_grey_where_poses_are_red(chromium: str, tmp_path: Path) -> None:
+    path = write(a_judged_clip(*range(10, 20)), tmp_path / "view.html")
+    with Page(chromium) as page:
+        page.open(path)
+        page.wait_for("window.page !== undefined")
+        grey, left, right = page.run(
+            "['untrusted', 'left', 'right'].map((side) => document.querySelector(`.chart path.${side}`)"
+            ".getAttribute('d').match(/[ML]([0-9.]+)/g).map((piece) => Number(piece.slice(1)) / 1000 * 39))"
+        )
+        assert page.errors == []
+    assert [round(at) for at in grey] == list(range(9, 21))
+    assert [round(at) for at in left] == [round(at) for at in right] == [*range(10), *range(20, 40)]
 
 
 def test_slow_motion_shows_the_time_of_life() -> None:

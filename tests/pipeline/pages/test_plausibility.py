@@ -10,8 +10,8 @@ from footage import RATE, athlete
 from known_scene import cameras
 from posepipe.models.skeleton import H36M17
 from posepipe.pipeline.arrays import FusedPoses
+from posepipe.pipeline.pages.fit_verdict import Evidence, judge
 from posepipe.pipeline.pages.plausibility import impossible
-from posepipe.pipeline.pages.trust import Evidence, judge
 
 RIG, JOINT = cameras(2), athlete(np.arange(20) / RATE)
 CAMERAS = [("left", (1000, 800)), ("right", (800, 1000))]
@@ -78,8 +78,8 @@ def test_a_focal_length_without_end_is_none() -> None:
 
 def test_what_cannot_be_turns_the_verdict_red_and_given_places_make_two_cameras_enough() -> None:
     good = Evidence("clear", [0.01, 0.01], 1.0, 0.9, 400, 2, 60, ["ok"], None, False, placed=True)
-    assert judge(good).level == "good"
-    assert judge(replace(good, placed=False)).level == "doubtful"
+    assert judge(good).word == "green"
+    assert judge(replace(good, placed=False)).word == "doubtful"
     verdict = judge(replace(good, impossible=["take a: the person would be 12 m tall"]))
-    assert verdict.level == "bad"
+    assert verdict.word == "red"
     assert "Take a: the person would be 12 m tall." in verdict.reasons

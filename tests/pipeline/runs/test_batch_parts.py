@@ -10,11 +10,14 @@ from typing import Any
 
 import pytest
 from known_clip import a_clip
+from posepipe.pipeline.cli import batch_table
+from posepipe.pipeline.cli.batch_table import shown_in
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.runs import batch
 from posepipe.pipeline.runs.batch import Row, Task, find_clips, lift_one
 from posepipe.pipeline.runs.results import write_results
 from posepipe.pipeline.runtime.workers import Begun, Ended
+from rich.console import Console
 
 
 def task_of(folder: Path, **options: Any) -> Task:
@@ -120,6 +123,21 @@ def test_what_is_finished_is_left_alone(folder: Path, monkeypatch: pytest.Monkey
     assert (row.status, row.seconds, row.frames, row.files) == ("up to date", 0.0, 4, [str(file)])
     assert (row.mean_confidence, row.fraction_with_person) == (0.75, 1.0)
     assert asked[0] == {"model": folder / "model.pt"}
+
+
+def test_a_row_has_the_verdict_on_the_person_for_whom_it_is_worst(tmp_path: Path) -> None:
+    sentences = {"green": "Nothing.", "red": "Do not rely on these.", "doubtful": "Look."}
+    verdict = {f"person {word}": {"word": word, "sentence": sentence} for word, sentence in sentences.items()}
+    known = {"frames": 3, "mean_confidence": 0.5, "fraction_with_person": 1.0, "verdict": verdict}
+    (tmp_path / "result.json").write_text(json.dumps({"from": {}, "files": {}, "about": known}))
+    row = Row("clip.mp4", "done", seconds=2.0)
+    batch._fill(row, tmp_path, [])
+    assert (row.verdict, row.sentence) == ("red", "Do not rely on these.")
+    console = Console(record=True, width=200)
+    with shown_in(console) as show:
+        show([row])
+    assert "done: clip.mp4: 3 frames, 2.0 s; red: Do not rely on these." in console.export_text()
+    assert "[red]red[/]" in batch_table._cells(row)
 
 
 def test_options_that_results_depend_on_are_part_of_what_is_asked() -> None:

@@ -13,9 +13,10 @@ import pytest
 from known_clip import a_clip, two_people
 from posepipe.pipeline.errors import PosepipeError
 from posepipe.pipeline.exporters import npz
+from posepipe.pipeline.exporters.clip import Clip
 from posepipe.pipeline.footage.recording import CameraClip, Take
 from posepipe.pipeline.runs import results
-from posepipe.pipeline.runs.results import about, about_results, are_written, write_model, write_results
+from posepipe.pipeline.runs.results import about, about_results, are_written, say_verdict, write_model, write_results
 from posepipe.pipeline.runs.up_to_date import FitRequest, is_finished, named_files
 from posepipe.pipeline.runtime.workplace import JOURNAL, Journal
 from posepipe.pipeline.settings import load_settings
@@ -67,6 +68,32 @@ def test_the_record_says_who_is_in_the_clip_and_how_surely(tmp_path: Path) -> No
     write_results(replace(clip, provenance={"posepipe": "2"}), tmp_path, ["npz"])
     said = about_results(tmp_path)["about"]
     assert (said["fraction_with_person"], said["mean_confidence"]) == (0.0, 0.0)
+
+
+def judged(clip: Clip, *levels: int) -> Clip:
+    """The clip, each person's poses of one level."""
+    people = []
+    for person, level in zip(clip.people, levels, strict=True):
+        frames = len(clip.time)
+        known = {"likely_mm": np.full(frames, 90, np.float32), "sides_in_doubt": np.zeros(frames, bool),
+                 "trust": np.full(frames, level, np.int8)}  # fmt: skip
+        people.append(replace(person, pose=replace(person.pose, turn=np.zeros((frames, 3), np.float32), **known)))
+    return replace(clip, people=tuple(people))
+
+
+def test_the_record_says_how_far_to_trust_each_person(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    clip = judged(two_people(3), 3, 1)
+    write_results(clip, tmp_path, ["npz"])
+    said = about_results(tmp_path)["about"]["verdict"]
+    assert (said["ann"]["word"], said["bob"]["word"]) == ("green", "red")
+    assert said["bob"]["sentence"].startswith("Do not rely on these poses") and said["bob"]["likely_mm"] == 90
+    assert said["bob"]["red"] == 1 and said["bob"]["stretches"]
+    assert said["ann"]["evidence"]["turn"] == 0 and said["ann"]["evidence"]["lifted"] is None
+    with caplog.at_level("INFO"):
+        say_verdict("run, bob", clip.people[1].pose)
+    assert caplog.messages == [f"run, bob: red. {said['bob']['sentence']}"]
+    write_results(two_people(3), tmp_path / "unjudged", ["npz"])
+    assert about_results(tmp_path / "unjudged")["about"]["verdict"] == {}
 
 
 def test_all_files_of_a_format_appear_together_the_main_one_first(
