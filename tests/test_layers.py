@@ -21,7 +21,7 @@ FOREIGN = {"mmpose": {"pipeline/detectors"}, "mmcv": {"pipeline/detectors"}, "op
 """Heavy packages, and the only folder that may import them."""
 
 ROOMS = {
-    "models": ("method", "skeleton", "blocks", "geometry", "body", "networks", "multiview", "methods"),
+    "models": ("method", "skeleton", "blocks", "geometry", "body", "world", "networks", "multiview", "methods"),
     "pipeline": (
         "errors", "settings", "arrays", "runtime", "footage", "detectors", "training", "stages", "pages", "exporters",
         "runs", "cli",
