@@ -63,7 +63,7 @@ def find_standing(motion: Motion, up: Cue | None = None) -> Standing | None:
         up: where it is known.
     """
     motion = _without_missing_feet(motion)
-    size = body_size(motion.raw, motion.skeleton)
+    size = body_size(motion.joint, motion.skeleton)
     if not np.isfinite(size).any():
         return None
     stature, soles, time = float(np.nanmedian(size)), soles_of(motion.skeleton), motion.time

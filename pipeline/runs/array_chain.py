@@ -92,6 +92,8 @@ class ArrayChain:
         Args:
             seen: the samples with K, and where K comes from.
         """
+        if self.settings.world.height_m is not None and pose.unit != "m":
+            pose = pose.in_metres(self.settings.world.height_m)
         run, lifted = self.cache.run, pose.joint
         if seen is not None:
             pose = run(place_views, pose, *seen, subject=self.name)

@@ -60,6 +60,6 @@ def infer_arrays(
         )
         origin = provenance(source, model_file, model)
         write_poses(out / POSES, pose, origin)
-        folders = ArrayResults(chain, samples, origin, out).write_views(pose, swaps, without_video(exports))
+        folders = ArrayResults(chain, samples, origin, out).write_views(pose, swaps, {}, without_video(exports))
         place.journal.end(request)
         return Inferred(path, out, pose, (out / POSES, *folders))
