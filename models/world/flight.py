@@ -12,13 +12,13 @@ G = 9.81
 """Acceleration of a free fall in m/s^2."""
 SHORTEST_S, LONGEST_S = 0.25, 1.5
 """Flights that count: the acceleration of shorter ones is too uncertain, longer ones are lost feet."""
-TRIM_S = 0.03
+TRIM_S = 0.015
 """What is left out at both ends, where toes still touch or motion was smoothed into the contact."""
 STATURES_M = (1.0, 2.3)
 """Statures for which what falls may be a person."""
-LASTING = 3.0
+LASTING = 2.0
 """By how much errors that last over several frames widen the deviation of an acceleration."""
-BENT = 0.03
+BENT = 0.022
 """Standard deviation of an acceleration, times the square of how long it was seen, in statures: errors of joints that
 change with the posture, which no residual shows."""
 STEEPEST_DEG = 20.0

@@ -20,7 +20,7 @@ class WorldPoses(OnJoints):
     """
 
     joint_world: Annotated[np.ndarray, Dims("frame joint xyz", "float32", "body heights, or m")]
-    """Joints as motion, not root-relative: feet that stand are softly held."""
+    """Joints as motion, not root-relative; heels and toes are steadied while they stand."""
     root_world: Annotated[np.ndarray, Dims("frame xyz", "float32", "body heights, or m")]
     mass_world: Annotated[np.ndarray, Dims("frame xyz", "float32", "body heights, or m")]
     """Centre of mass, by the segment masses of de Leva (1996)."""

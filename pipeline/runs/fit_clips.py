@@ -104,7 +104,7 @@ def finish_views(
     finished = {}
     for view in views:
         pose, who = lifted[view.name], view.athlete.name
-        metres = statures.get(who) or stated_metres(pose, chain.settings.world)
+        metres = statures.get(who) or stated_metres(pose, view.athlete.world(chain.settings.world))
         sized = pose if metres is None else pose.in_metres(metres)
         finished[view.name] = chain.finish(sized, view.known, swaps[who], view.number, view.name)
     return finished

@@ -14,6 +14,7 @@ import numpy as np
 from ...models.body.body import body_size
 from ...models.skeleton import SKELETONS
 from ..arrays import FusedPoses, Pose3D, Samples, Timeline, WorldPoses
+from ..errors import PosepipeError
 from ..exporters.clip import Clip, Person
 from ..footage.camera import Camera
 from ..footage.recording import Take
@@ -100,6 +101,9 @@ def place_takes(
     """Every athlete's motion, and where they are in the world, by the athlete's name.
 
     All people of a take have one unit: metres, if they are known of all.
+
+    Raises:
+        PosepipeError: the size of some people of a take is stated, and nothing tells that of others.
     """
     people: dict[str, Person] = {}
     for take in run.takes:
@@ -108,9 +112,14 @@ def place_takes(
             for number, athlete in enumerate(athletes)
             if athlete.take is take
         ]
-        found = {athlete.name: one.person(athlete.person, run.settings) for athlete, one in here}
+        found = _people(run, here, by_flight=True)
         if len({person.pose.unit for person in found.values()}) > 1:
-            found = {athlete.name: one.person(athlete.person, run.settings, by_flight=False) for athlete, one in here}
+            found = _people(run, here, by_flight=False)
+        if len({person.pose.unit for person in found.values()}) > 1:
+            raise PosepipeError(
+                f"take {take.name}: the size of some people is stated and that of others is not, and its files have "
+                "one unit; state it of all, or add --height for the others"
+            )
         people |= found
         for name, person in found.items():
             if person.world is None:
@@ -118,6 +127,17 @@ def place_takes(
             else:
                 log.info("take %s: %s", name, "; ".join(person.world.notes_on_world))
     return people
+
+
+def _people(run: FitRun, here: Sequence[tuple[Athlete, FusedPerson]], by_flight: bool) -> dict[str, Person]:
+    """The people of a take by the athletes' names."""
+    settings = run.settings
+    return {
+        athlete.name: one.person(
+            athlete.person, settings.model_copy(update={"world": athlete.world(settings.world)}), by_flight
+        )
+        for athlete, one in here
+    }
 
 
 def statures(people: Mapping[str, Person]) -> dict[str, float]:

@@ -12,8 +12,7 @@ from ...models.body.body import body_size
 from ...models.skeleton import SKELETONS
 from ...models.world.find import Motion, Standing, find_standing
 from ...models.world.frame import Frame, frame_of, vertical_axis
-from ...models.world.soles import runs
-from ...models.world.travel import hold_feet
+from ...models.world.travel import steady_soles
 from ...models.world.vertical import Cue
 from ..arrays import Pose3D, WorldPoses
 from ..runtime.cache import stage
@@ -55,11 +54,7 @@ def place_in_world(pose: Pose3D, camera: Placed | None, by_flight: bool, setting
     Raises:
         ValueError: poses without a root trajectory, or none that is whole.
     """
-    if pose.root_trajectory is None or pose.joint_raw is None or pose.root_trajectory_raw is None:
-        raise ValueError("the world takes a motion with its root trajectory")
-    joint = np.asarray(pose.joint, np.float64) + np.asarray(pose.root_trajectory, np.float64)[:, None]
-    raw = np.asarray(pose.joint_raw, np.float64) + np.asarray(pose.root_trajectory_raw, np.float64)[:, None]
-    motion = Motion(joint, raw, np.asarray(pose.time), SKELETONS[pose.skeleton])
+    motion = motion_of(pose)
     standing = find_standing(motion)
     if standing is None:
         raise ValueError("nobody is seen as a whole")
@@ -69,13 +64,26 @@ def place_in_world(pose: Pose3D, camera: Placed | None, by_flight: bool, setting
         standing = find_standing(motion, up) or standing
     metres = _metres(pose, standing, by_flight, settings)
     scale = 1.0 if metres is None else metres.per_unit
-    held = _held(joint, standing, motion.time)
-    points = held[:, standing.soles.joint]
+    joint, soles = motion.joint.copy(), standing.soles.joint
+    joint[:, soles] = points = steady_soles(motion.joint[:, soles], standing.contacts.points, motion.time)
     if camera is not None and axes is not None:
         frame = Frame(axes, -scale * axes @ camera.t, scale)
     else:
         frame = frame_of(standing, points, scale)
-    return _as_poses(pose, held, standing, frame, metres)
+    return _as_poses(pose, joint, standing, frame, metres)
+
+
+def motion_of(pose: Pose3D) -> Motion:
+    """Joints of a motion where they are, in the axes of its root trajectory.
+
+    Raises:
+        ValueError: poses without a root trajectory.
+    """
+    if pose.root_trajectory is None or pose.joint_raw is None or pose.root_trajectory_raw is None:
+        raise ValueError("the world takes a motion with its root trajectory")
+    joint = np.asarray(pose.joint, np.float64) + np.asarray(pose.root_trajectory, np.float64)[:, None]
+    raw = np.asarray(pose.joint_raw, np.float64) + np.asarray(pose.root_trajectory_raw, np.float64)[:, None]
+    return Motion(joint, raw, np.asarray(pose.time), SKELETONS[pose.skeleton])
 
 
 def stated_metres(pose: Pose3D, settings: WorldSettings) -> float | None:
@@ -100,16 +108,6 @@ def _metres(pose: Pose3D, standing: Standing, by_flight: bool, settings: WorldSe
     return None
 
 
-def _held(joint: np.ndarray, standing: Standing, time: np.ndarray) -> np.ndarray:
-    """Joints (T, J, 3), moved as a whole so that feet that stand stay."""
-    points, held = joint[:, standing.soles.joint], joint.copy()
-    for start, end in runs(np.all(np.isfinite(points), (1, 2))):
-        part = slice(start, end)
-        shift = hold_feet(points[part], standing.contacts.points[part], time[part], standing.stature)
-        held[part] += shift[:, None]
-    return held
-
-
 def _as_poses(
     pose: Pose3D, joint: np.ndarray, standing: Standing, frame: Frame, metres: _Metres | None
 ) -> WorldPoses:
@@ -117,13 +115,12 @@ def _as_poses(
     skeleton = SKELETONS[pose.skeleton]
     root = np.einsum("j,tjc->tc", skeleton.landmark_weights("pelvis")[0].astype(np.float64), np.nan_to_num(joint))
     root[~pose.there] = np.nan
-    shift = joint[:, 0] - (np.asarray(pose.joint) + np.asarray(pose.root_trajectory)[:, None])[:, 0]
     levels = [] if standing.slope else frame.scale * standing.ground.level + frame.shift[2]
     rigid = np.concatenate([frame.rotation, frame.shift[:, None]], 1)
     found = WorldPoses(
         joint_world=frame.place(joint).astype(np.float32),
         root_world=frame.place(root).astype(np.float32),
-        mass_world=frame.place(standing.mass + shift).astype(np.float32),
+        mass_world=frame.place(standing.mass).astype(np.float32),
         world_from_camera=np.tile(rigid, (len(joint), 1, 1)),
         contact=standing.contacts.probability.astype(np.float32),
         standing=standing.contacts.standing,

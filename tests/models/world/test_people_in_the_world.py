@@ -11,7 +11,7 @@ from posepipe.models.world.frame import frame_of, level_axes, vertical_axis
 from posepipe.models.world.mass import mass_weights
 from posepipe.models.world.measures import Walked, find_measures
 from posepipe.models.world.soles import soles_of, supports
-from posepipe.models.world.travel import hold_feet
+from posepipe.models.world.travel import steady_soles
 from posepipe.models.world.vertical import Cue, angle_deg, of_level_ground, together
 from walker import RATE, SKELETON, SPEED, STANCE, STRIDE, STRIDE_S, jump, turned, walk
 
@@ -168,20 +168,23 @@ def test_measures_of_jumps_and_unsure_scales() -> None:
     assert not [one for one in sure if one.name == "step_length"]
 
 
-def test_feet_that_stand_are_held() -> None:
+def test_feet_that_stand_are_steadied_and_others_stay() -> None:
     joint, standing = walk()
-    soles = soles_of(SKELETON)
-    path = np.random.default_rng(0).normal(scale=0.003, size=(len(joint), 1, 3))
-    points = joint[:, soles.joint] + path
-    correction = hold_feet(points, np.repeat(standing, 2, 1), np.arange(len(joint)) / RATE, 1.75)
+    soles, time = soles_of(SKELETON), np.arange(len(joint)) / RATE
+    true, both = joint[:, soles.joint], np.repeat(standing, 2, 1)
+    points = true + np.random.default_rng(0).normal(scale=0.003, size=true.shape)
+    steady = steady_soles(points, both, time)
 
     def slide(moved: np.ndarray) -> float:
         step = np.linalg.norm(np.diff(moved, axis=0), axis=-1)
-        both = np.repeat(standing, 2, 1)
         return float(step[both[1:] & both[:-1]].mean())
 
-    assert slide(points + correction[:, None]) < 0.75 * slide(points)
-    assert np.abs(correction).max() < 0.02
+    assert slide(steady) < 0.5 * slide(points)
+    np.testing.assert_array_equal(steady[~both], points[~both])
+    assert np.abs(steady - true)[both].mean() < np.abs(points - true)[both].mean()
+    starts = np.flatnonzero(~standing[:-1, 0] & standing[1:, 0]) + 1
+    np.testing.assert_allclose(steady[starts, :2], points[starts, :2], atol=1e-12)
+    np.testing.assert_array_equal(steady_soles(points[:1], both[:1], time[:1]), points[:1])
 
 
 def test_the_world_has_its_origin_below_the_first_stance() -> None:

@@ -269,6 +269,7 @@ WORDS: dict[str, tuple[str, str, set[str]]] = {
     "leave_out": ('moving = false\nleave_out = ["cam2"]', "views", {"synchronize", "match_people"}),
     "keypoints": ("moving = false\n[keypoints]\nrate_hz = 30", "whole poses", {"read_people", "frames_of"}),
     "pictures": ("moving = false\n[pictures]\nrate_hz = 30", "pictures", {"extract_frames"}),
+    "people": ("moving = false\n[people.anna]\nheight_m = 1.8", "whole", {"place_root", "make_motion"}),
     "cameras.from_s": (
         "moving = false\n[cameras.cam0]\nfrom_s = 0.2", "stated", {"cut_frames", "detect_poses"}),
     "cameras.to_s": (
