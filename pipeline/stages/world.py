@@ -13,7 +13,7 @@ from ...models.skeleton import SKELETONS
 from ...models.world.find import Motion, Standing, find_standing
 from ...models.world.frame import Frame, frame_of, vertical_axis
 from ...models.world.travel import steady_soles
-from ...models.world.vertical import Cue
+from ...models.world.vertical import Cue, angle_deg
 from ..arrays import Pose3D, WorldPoses
 from ..runtime.cache import stage
 from ..settings import WorldSettings
@@ -22,6 +22,10 @@ CERTAIN = 1e6
 """Precision per squared rad of a vertical that is given."""
 LARGEST_DEVIATION = 0.06
 """Relative standard deviation of metres up to which flights tell them."""
+
+PICTURES_UP, DOUBTFUL_DEG = np.array([0.0, -1.0, 0.0]), 60.0
+"""Up in the axes of a camera that is held level, and how far the world's up may be off it without a word: people who
+lie cannot be told from people who stand by their joints alone."""
 
 
 class Placed(NamedTuple):
@@ -143,6 +147,12 @@ def _sentences(found: WorldPoses, standing: Standing) -> list[str]:
         said = ["up: as calibrated"]
     else:
         said = [f"up: told by {found.up_source}, to {found.up_deg:.1f} degrees (one standard deviation)"]
+        off = angle_deg(standing.up.direction, PICTURES_UP)
+        if off > DOUBTFUL_DEG:
+            said.append(
+                f"up is doubtful, as it is {off:.0f} degrees off that of the first camera's pictures: does the "
+                "person lie, or was the camera turned?"
+            )
     if standing.slope:
         said.append("floor: none, as the feet stand on a slope")
     elif not found.floor:

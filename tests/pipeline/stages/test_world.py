@@ -139,6 +139,22 @@ def test_a_slope_has_no_floor_and_that_is_said() -> None:
     assert "floor: none, as the feet stand on a slope" in world.notes_on_world
 
 
+def test_somebody_who_lies_is_doubted() -> None:
+    joint, _ = walk(2.0)
+    lying = joint[..., [2, 1, 0]] * np.array([1.0, 1, -1])
+    assert any("does the person lie" in said for said in placed(motion(lying)).notes_on_world)
+    assert not any("does the person lie" in said for said in placed(motion(joint)).notes_on_world)
+
+
+@pytest.mark.parametrize("frames", [1, 2, 3, 5])
+def test_a_few_frames_are_placed_without_a_floor(frames: int) -> None:
+    joint = walk()[0][:frames]
+    world = placed(motion(joint))
+    assert world.joint_world.shape == joint.shape
+    assert np.isfinite(world.joint_world).all()
+    assert world.floor == [] or frames > 3
+
+
 def test_gaps_stay_missing() -> None:
     joint, _ = walk()
     pose = motion(joint)
