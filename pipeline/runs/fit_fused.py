@@ -262,14 +262,15 @@ class FusedPerson:
         A calibration with a camera in its origin has that camera's axes, which are not the world's.
         """
         samples, first = self.samples, self.rows[0]
-        calibrated = self.poses.cameras == "all" and samples.R is not None and samples.t is not None
-        if not motion.there.any() or (samples.rig[first] < 0 and not calibrated):
-            return None
         placed = None
-        if calibrated:
+        if not motion.there.any():
+            return None
+        if self.poses.cameras == "all" and samples.R is not None and samples.t is not None:
             R, t = (np.asarray(array[first], np.float64) for array in (samples.R, samples.t))
             own = np.abs(R - np.eye(3)).max((1, 2)) + np.abs(t).max(1)
             placed = None if own.min() < OWN_AXES else Placed(R[self.first_view], t[self.first_view])
+        elif samples.rig[first] < 0:
+            return None
         return place_in_world(motion, placed, by_flight, settings)
 
     def pose(self) -> Pose3D:
