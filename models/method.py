@@ -272,12 +272,6 @@ class Method(nn.Module, ABC):
         """
         raise ValueError("this method has no backbone")
 
-    def views_seen(self, data: Batch, count: int) -> tuple[Tensor, Tensor]:
-        """2D poses (N, J, 2) px and confidences (N, J) of about so many of the views that training showed it."""
-        sample, view = (data.confidence > 0).any(-1).nonzero(as_tuple=True)
-        some = torch.linspace(0, len(sample) - 1, min(count, len(sample))).long()
-        return data.keypoint[sample[some], view[some]], data.confidence[sample[some], view[some]]
-
     @abstractmethod
     def phases(self) -> tuple[Phase, ...]:
         """Phases of training in order."""

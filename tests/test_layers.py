@@ -21,7 +21,9 @@ FOREIGN = {"mmpose": {"pipeline/detectors"}, "mmcv": {"pipeline/detectors"}, "op
 """Heavy packages, and the only folder that may import them."""
 
 ROOMS = {
-    "models": ("method", "skeleton", "blocks", "geometry", "body", "networks", "multiview", "synthesis", "methods"),
+    "models": (
+        "method", "skeleton", "blocks", "geometry", "body", "world", "networks", "multiview", "synthesis", "methods",
+    ),
     "pipeline": (
         "errors", "settings", "arrays", "runtime", "footage", "detectors", "training", "stages", "pages", "exporters",
         "runs", "cli",

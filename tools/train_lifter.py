@@ -17,7 +17,7 @@ from __future__ import annotations
 import argparse
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
@@ -151,8 +151,7 @@ def calibrate(method: Posepipe, store: Store) -> None:
     optimizer = torch.optim.Adam([method.calibration], CALIBRATION_RATE)
     method.eval()
     for _ in range(CALIBRATION_STEPS):
-        batch = store.views().batch()
-        loss = method.losses(replace(batch, half=torch.ones(BATCH, dtype=torch.int64)), phase)["pose"]
+        loss = method.losses(store.views().batch(), phase)["pose"]
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -25,11 +25,15 @@ vertical, so it is correct only if the camera is level.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TypeVar
 
 import numpy as np
 
 from ..skeleton import Skeleton
+
+Name = TypeVar("Name", bound=str)
 
 SIDES = ("left", "right")
 ASIDE_DEG = 15.0
@@ -116,6 +120,18 @@ def segment_lengths(joint: np.ndarray, skeleton: Skeleton) -> dict[str, np.ndarr
     lengths["shoulder_width"] = np.linalg.norm(at.across("shoulder"), axis=-1)
     lengths["hip_width"] = np.linalg.norm(at.across("hip"), axis=-1)
     return lengths
+
+
+def stature_by_segments(joint: np.ndarray, skeleton: Skeleton, lengths: Mapping[Name, float]) -> float:
+    """The stature at which segments have their lengths in total, in the unit of these lengths.
+
+    Args:
+        joint: (frame, joint, 3) poses whose stature is 1.
+        lengths: by name; without a side, the mean of both is meant.
+    """
+    found = segment_lengths(joint, skeleton)
+    found |= {name: (found[f"left_{name}"] + found[f"right_{name}"]) / 2 for name in SEGMENTS}
+    return sum(lengths.values()) / sum(float(np.nanmedian(found[name])) for name in lengths)
 
 
 def asymmetry(left: float, right: float) -> float:

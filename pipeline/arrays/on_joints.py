@@ -14,6 +14,10 @@ _MISSING = {"confidence": 0.0, "filled": False, "trusted": False}
 """Values of a joint that is missing, by the name of the array, where that is not NaN."""
 
 
+LENGTH = "body heights, or m"
+"""Unit of lengths, which the field ``unit`` tells."""
+
+
 class OnJoints(HandOver):
     """Base of hand-overs whose arrays have an axis of joints; their skeleton may have feet that nobody found."""
 
@@ -31,6 +35,15 @@ class OnJoints(HandOver):
                 axis = axes.index("joint") - len(axes)
                 arrays[name] = target.pick(np.asarray(values), source, axis, _MISSING.get(name, np.nan))
         return dataclasses.replace(self, **arrays, skeleton=skeleton)  # type: ignore[type-var]
+
+    def in_metres(self, metres: float) -> Self:
+        """The same in metres, given how many of them are one of its present unit of length."""
+        fields = array_fields(type(self)).items()
+        arrays = {name: getattr(self, name) for name, dims in fields if dims.unit == LENGTH}
+        scaled: dict[str, Any] = {
+            name: np.asarray(array) * np.float32(metres) for name, array in arrays.items() if array is not None
+        }
+        return dataclasses.replace(self, **scaled, unit="m")  # type: ignore[type-var]
 
     @property
     def body(self) -> Self:

@@ -198,6 +198,12 @@ class FusedPoses(OnJoints):
     cameras: str
     """What was known of the cameras: "nothing", "focal" or "all"."""
 
+    def in_metres(self, metres: float) -> FusedPoses:
+        """The same in metres, given how many of them are one of its present unit of length."""
+        scaled = super().in_metres(metres)
+        covariance = np.asarray(self.covariance) * np.float32(metres**2)
+        return dataclasses.replace(scaled, covariance=covariance)
+
     @property
     def deviation(self) -> np.ndarray:
         """Standard deviation of each joint (sample, joint) in space, in the unit of ``joint``."""

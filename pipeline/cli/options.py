@@ -23,6 +23,10 @@ Overrides = Annotated[
 Config = Annotated[Path | None, typer.Option(help="TOML file with settings, such as the settings.toml of a fit.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1 or mps.")]
 Exports = Annotated[str, typer.Option("--export", help=f"Result files per clip: {', '.join(EXPORTERS)}.")]
+Frame = Annotated[
+    str | None,
+    typer.Option(help="Axes of result files: world, where it is known where up is, or camera; npz files hold both."),
+]
 Person = Annotated[
     str | None,
     typer.Option(

@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 
 from ..exporters import EXPORTERS
-from .options import AsJson, split
+from .options import AsJson, Frame, split
 from .terminal import speak
 
 
@@ -18,6 +18,7 @@ def export(
     result: Annotated[Path, typer.Argument(help="A poses.npz, or a results folder of fit or infer.")],
     to: Annotated[str, typer.Option(help=f"Formats: {', '.join(EXPORTERS)}.")],
     out: Annotated[Path | None, typer.Option(help="Folder for the files; by default beside each poses.npz.")] = None,
+    frame: Frame = None,
     as_json: AsJson = False,
 ) -> None:
     """Export existing results to further formats; neither video nor model is needed.
@@ -31,7 +32,7 @@ def export(
     speak()
     from ..runs.export import export as run
 
-    files = [str(path) for path in run(result, split(to), out)]
+    files = [str(path) for path in run(result, split(to), out, frame or "world")]
     typer.echo(json.dumps({"files": files}, indent=1) if as_json else "\n".join(files))
 
 

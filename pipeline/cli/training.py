@@ -16,10 +16,13 @@ from .options import (
     Device,
     Everybody,
     Exports,
+    Frame,
     Overrides,
     Person,
     Precision,
+    Segments,
     everybody,
+    lengths,
     split,
 )
 from .terminal import speak
@@ -58,6 +61,11 @@ def fit(
     ] = [],  # noqa: B006 - typer copies it
     from_s: Annotated[float | None, typer.Option("--from", help="Where to begin, in s of the take's time.")] = None,
     to_s: Annotated[float | None, typer.Option("--to", help="Where to end, in s of the take's time.")] = None,
+    height: Annotated[
+        float | None, typer.Option(help="The athletes' height in m; results are then in metres.")
+    ] = None,
+    segment: Segments = [],  # noqa: B006 - typer copies it
+    frame: Frame = None,
     device: Device = "auto",
     until: Annotated[
         str | None,
@@ -94,6 +102,9 @@ def fit(
         "to_s": to_s,
         "people.person": person,
         "people.everybody": everybody(people),
+        "world.height_m": height,
+        "world.segments_m": lengths(segment) or None,
+        "world.frame": frame,
         "device": device,
     }
     settings = load_settings(config, overrides, options)

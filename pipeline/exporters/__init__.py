@@ -23,6 +23,8 @@ class Format(NamedTuple):
     function: str
     from_video: bool = False
     """Whether it needs the video itself, not only its poses."""
+    one_name: bool = False
+    """Whether its file has the same name of a single camera and of all views together."""
 
 
 EXPORTERS: dict[str, Format] = {
@@ -33,6 +35,8 @@ EXPORTERS: dict[str, Format] = {
     "trc": Format("poses.trc", "posepipe.pipeline.exporters.trc:write"),
     "angles": Format("angles.csv", "posepipe.pipeline.exporters.angles:write"),
     "segments": Format("segments.csv", "posepipe.pipeline.exporters.angles:write_segments"),
+    "events": Format("events.csv", "posepipe.pipeline.exporters.gait:write_events", one_name=True),
+    "measures": Format("measures.csv", "posepipe.pipeline.exporters.gait:write_measures", one_name=True),
     "root": Format("root.csv", "posepipe.pipeline.exporters.root:write"),
     "mot": Format("angles.mot", "posepipe.pipeline.exporters.angles:write_mot"),
     "c3d": Format("poses.c3d", "posepipe.pipeline.exporters.c3d:write"),

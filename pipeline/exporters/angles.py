@@ -26,7 +26,7 @@ def write(clip: Clip, path: Path) -> None:
     with path.open("w", newline="", encoding="utf-8") as file:
         table = csv.writer(file, lineterminator="\n")
         for person in clip.people:
-            angles = joint_angles(person.pose.joint, clip.skeleton)
+            angles = joint_angles(clip.level(clip.positions(person)), clip.skeleton)
             if person is clip.people[0]:
                 table.writerow(("frame", "time", "person", *(f"{name}_deg" for name in angles)))
             values = np.stack(list(angles.values()), -1).round(3) + 0.0
@@ -49,7 +49,7 @@ def write_mot(clip: Clip, path: Path) -> None:
 
 def _write_mot(clip: Clip, person: Person, path: Path) -> None:
     poses = gapless(clip, person, "mot")
-    angles = joint_angles(poses.joint, poses.skeleton)
+    angles = joint_angles(clip.level(poses.joint), poses.skeleton)
     columns = [poses.time, *(_bridged(poses.time, angle) for angle in angles.values())]
     names = ["time", *map(opensim_name, angles)]
     header = (

@@ -1,10 +1,10 @@
 """poses.bvh: an animated skeleton for Blender, Maya and MotionBuilder; several people have a file each.
 
-Lengths are metres if the body height was given, else body heights; y is up, and in the rest pose (``armature``) the
-person faces +z, as Blender's importer expects by default (forward -Z, up Y). Angles are degrees in the order Z, X, Y.
-BVH has neither variable frame times nor gaps: poses are resampled where times are uneven, and gaps are interpolated.
-Because bones of estimated poses change in length, every joint has position channels beside its rotations; readers
-that ignore them show bones of median length.
+Lengths are metres where they are known, else body heights; y is up, and where the world is known the person travels
+in it. In the rest pose (``armature``) the person faces +z, as Blender's importer expects by default (forward -Z, up
+Y). Angles are degrees in the order Z, X, Y. BVH has neither variable frame times nor gaps: poses are resampled where
+times are uneven, and gaps are interpolated. Because bones of estimated poses change in length, every joint has
+position channels beside its rotations; readers that ignore them show bones of median length.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ import numpy as np
 from scipy.spatial.transform import Rotation
 
 from .armature import Animation, Armature, animate, armature_of
-from .clip import Y_UP, Clip, Person
+from .clip import Clip, Person
 from .gapless import gapless
 from .one_rate import at_times, even_times
 
@@ -38,7 +38,7 @@ def write(clip: Clip, path: Path) -> None:
 def _write_one(clip: Clip, person: Person, path: Path) -> None:
     poses = gapless(clip, person, "bvh")
     joint = at_times(poses.joint, poses.time, even_times(clip, poses.time, "bvh"), np.inf)
-    animation = animate(armature_of(poses.skeleton), joint * Y_UP)
+    animation = animate(armature_of(poses.skeleton), clip.y_up(joint))
     frames, nodes = animation.rotation.shape[:2]
     angles = Rotation.from_quat(animation.rotation.reshape(-1, 4)).as_euler("ZXY", degrees=True)
     angles = np.unwrap(angles.reshape(frames, nodes, 3), period=360, axis=0)

@@ -1,8 +1,9 @@
 """poses.c3d: marker trajectories for Vicon Nexus, Visual3D, Mokka and the biomechanics toolboxes.
 
 Points are stored as 32-bit floats, so that any volume fits; a missing point is NaN with residual -1. Lengths
-are in mm if the body height was given, else in body heights. Axes are those of ``poses.trc``. C3D counts frames in 16
-bits: a longer clip continues in ``poses_2.c3d`` and so on, and ``POSEPIPE:FIRST_FRAME`` says where each begins.
+are in mm where metres are known, else in body heights. Axes are the world's, with z up as in laboratories, where it
+is known where up is, else those of ``poses.trc``. C3D counts frames in 16 bits: a longer clip continues in
+``poses_2.c3d`` and so on, and ``POSEPIPE:FIRST_FRAME`` says where each begins.
 C3D has one rate: frame n is n / rate after the first, and poses are resampled where times are uneven.
 """
 
@@ -26,7 +27,9 @@ LINE = 127
 
 def write(clip: Clip, path: Path) -> None:
     """Write the joints as points; several people share the file, as ``person0:LHip`` and so on."""
-    points = np.concatenate([np.asarray(person.pose.joint, np.float64) for person in clip.people], 1) * Y_UP
+    points = np.concatenate([clip.positions(person).astype(np.float64) for person in clip.people], 1)
+    if not clip.in_world:
+        points *= Y_UP
     if clip.unit == "m":
         points *= 1000
     time = even_times(clip, clip.time, "c3d")
@@ -46,11 +49,12 @@ def _write_part(clip: Clip, points: np.ndarray, start: tuple[int, float], path: 
     point["RATE"]["value"] = [float(clip.life_rate)]
     point["UNITS"]["value"] = ["mm" if clip.unit == "m" else clip.unit]
     point["LABELS"]["value"] = _labels(clip)
-    for name, value in (("X_SCREEN", "+Z"), ("Y_SCREEN", "+Y")):
+    screen = ("+X", "+Z") if clip.in_world else ("+Z", "+Y")
+    for name, value in zip(("X_SCREEN", "Y_SCREEN"), screen, strict=True):
         file.add_parameter("POINT", name, [value])
     file.add_parameter("POSEPIPE", "FIRST_FRAME", [float(start[0])])
     file.add_parameter("POSEPIPE", "FIRST_TIME", [start[1]])
-    for name, text in clip.facts(Y_UP_AXES).items():
+    for name, text in clip.facts(clip.axes if clip.in_world else Y_UP_AXES).items():
         file.add_parameter("POSEPIPE", name.upper(), _lines(text))
     file.write(str(path))
 

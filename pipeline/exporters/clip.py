@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from ...models.skeleton import SKELETONS, Skeleton
-from ..arrays import Frames, Pose3D
+from ..arrays import Frames, Pose3D, WorldPoses
 from ..footage.video import read_clip
 from ..runtime.cache import SourceFile
 
@@ -20,6 +20,8 @@ CAMERA_AXES = "camera axes, right-handed: x right, y down, z forward"
 Y_UP_AXES = "the camera's axes with y up, right-handed: x right, y up, z towards the camera"
 Y_UP = np.array([1.0, -1.0, -1.0])
 """Factor from camera axes to ``Y_UP_AXES``, which OpenSim, BVH and glTF use."""
+WORLD_AXES = "world axes, right-handed: x and y level, z up; not root-relative"
+Y_UP_WORLD_AXES = "world axes with y up, right-handed: x and z level, y up; not root-relative"
 
 ROOT_TRAJECTORY = "estimate of where the root is in camera coordinates; the attribute root says what it assumes"
 
@@ -35,6 +37,8 @@ class Person:
     pose: Pose3D
     more: Mapping[str, np.ndarray] = field(default_factory=dict)
     """Further arrays by name, which only poses.npz holds."""
+    world: WorldPoses | None = None
+    """The same person in the world, where that is known."""
 
 
 @dataclass(frozen=True)
@@ -57,6 +61,8 @@ class Clip:
     """What its pictures are read from, where that is not the file ``video`` alone."""
     part: str = ""
     """Which part of the video was used, in words; empty if all of it was."""
+    frame: str = "world"
+    """Axes of its files: "world" where that is known, or "camera"."""
     variant: str = ""
     """Suffix of its file names if they are not of a single camera: "multiview"."""
 
@@ -117,6 +123,38 @@ class Clip:
         return self.people[0].pose.unit
 
     @property
+    def in_world(self) -> bool:
+        """Whether its files are in world axes, with travel."""
+        return self.frame == "world" and all(person.world is not None for person in self.people)
+
+    @property
+    def axes(self) -> str:
+        """Axes of ``positions``, in words."""
+        return WORLD_AXES if self.in_world else CAMERA_AXES
+
+    @property
+    def y_up_axes(self) -> str:
+        """Axes of ``y_up``, in words."""
+        return Y_UP_WORLD_AXES if self.in_world else Y_UP_AXES
+
+    def positions(self, person: Person) -> np.ndarray:
+        """Joints (frame, joint, xyz) of a person in the axes of its files."""
+        return np.asarray(person.world.joint_world if self.in_world and person.world else person.pose.joint)
+
+    def whole(self, person: Person) -> tuple[np.ndarray, Skeleton]:
+        """``positions`` (frame, joint, xyz), and their joints, without feet that the person lacks in all frames."""
+        skeleton = SKELETONS[person.pose.without_missing_feet.skeleton]
+        return self.positions(person)[:, : len(skeleton.joints)], skeleton
+
+    def y_up(self, points: np.ndarray) -> np.ndarray:
+        """Points (..., xyz) of the axes of its files in axes whose y is up."""
+        return points[..., [0, 2, 1]] * np.array([1.0, 1.0, -1.0]) if self.in_world else points * Y_UP
+
+    def level(self, points: np.ndarray) -> np.ndarray:
+        """Points (..., xyz) of the axes of its files in those of a camera that is level, as far as that is known."""
+        return self.y_up(points) * Y_UP if self.in_world else points
+
+    @property
     def life_rate(self) -> Fraction:
         """Average frames per second of real time: the video's rate times its slow motion."""
         video, life = float(np.ptp(self.video_time)), float(np.ptp(self.time))
@@ -137,12 +175,20 @@ class Clip:
             "skeleton": self.skeleton.name,
             "unit": self.unit,
             "axes": axes,
-            "root": root(self.skeleton, self.people[0].pose.root_camera),
+            "root": self._root,
+            "world": "; ".join(world.notes_on_world) if (world := self.people[0].world) else "not known",
             "motion": "; ".join(self.people[0].pose.steps) or "each frame as it was lifted",
             "rate": str(self.life_rate),
             "video": self.video.name,
             "provenance": json.dumps(self.provenance, sort_keys=True, default=str),
         }
+
+    @property
+    def _root(self) -> str:
+        """The origin of poses in words."""
+        if self.in_world:
+            return "positions in the world, whose origin is on the floor below the first stance, or as calibrated"
+        return root(self.skeleton, self.people[0].pose.root_camera)
 
     def each(self, path: Path) -> Iterator[tuple[Person, Path]]:
         """Each person and their file, for formats of one person per file: ``poses.trc`` or ``poses_person0.trc``."""

@@ -7,8 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ...models.skeleton import SKELETONS, Skeleton
-from ..arrays import Pose3D
+from ...models.skeleton import Skeleton
 from ..errors import PosepipeError
 from .clip import Clip, Person
 
@@ -27,7 +26,7 @@ class Gapless:
     time: np.ndarray
     """(kept) float64 s."""
     joint: np.ndarray
-    """(kept, joint, 3) float64, root-relative camera axes, without NaN."""
+    """(kept, joint, 3) float64, in the axes of the clip's files, without NaN."""
     skeleton: Skeleton
     """Its joints; without feet if the person has none in any frame."""
 
@@ -41,22 +40,23 @@ def gapless(clip: Clip, person: Person, name: str) -> Gapless:
     Raises:
         PosepipeError: no frame has a complete pose.
     """
-    pose = person.pose.without_missing_feet
-    whole = np.flatnonzero(pose.there)
+    joint, skeleton = clip.whole(person)
+    whole = np.flatnonzero(np.all(np.isfinite(joint[:, : len(skeleton.body.joints)]), (1, 2)))
     if len(whole) == 0:
         raise PosepipeError(f"{clip.video.name} has no frame with a 3D pose; leave out the format {name} for it")
     kept = np.arange(whole[0], whole[-1] + 1)
-    longest = float(np.diff(pose.time[whole]).max(initial=0))
+    longest = float(np.diff(clip.time[whole]).max(initial=0))
     if longest > QUIET_GAP_S:
         log.warning(
             "%s: %s cannot hold gaps; they are interpolated linearly, and the longest is %.1f s",
             clip.video.name, name, longest,
         )  # fmt: skip
-    return Gapless(kept, np.array(pose.time[kept]), _bridged(pose, kept), SKELETONS[pose.skeleton])
+    time = np.array(clip.time[kept])
+    return Gapless(kept, time, _bridged(time, joint[kept].astype(np.float64)), skeleton)
 
 
-def _bridged(pose: Pose3D, kept: np.ndarray) -> np.ndarray:
-    time, joint = pose.time[kept], pose.joint[kept].astype(np.float64)
+def _bridged(time: np.ndarray, joint: np.ndarray) -> np.ndarray:
+    """Joints (kept, joint, 3) with gaps interpolated."""
     for positions in joint.swapaxes(0, 1):  # (kept, 3), a view
         missing = np.isnan(positions).any(-1)
         if missing.any():

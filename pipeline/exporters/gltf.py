@@ -1,8 +1,9 @@
 """poses.glb: an animated skeleton as glTF 2.0, for web viewers, Blender, Unity and Unreal.
 
-Lengths are metres if the body height was given, else body heights; y is up and the rest pose (``armature``) faces +z,
-as glTF prescribes. Every joint is a named node, rotated and translated in real time; bones are drawn as slender
-octahedra. Frames without a complete pose have no key: players interpolate between the poses before and after.
+Lengths are metres where they are known, else body heights; people travel where the world is known. y is up and the
+rest pose (``armature``) faces +z, as glTF prescribes. Every joint is a named node, rotated and translated in real
+time; bones are drawn as slender octahedra. Frames without a complete pose have no key: players interpolate between
+the poses before and after.
 """
 
 from __future__ import annotations
@@ -15,11 +16,10 @@ from typing import Any
 import numpy as np
 from scipy.spatial.transform import Rotation
 
-from ...models.skeleton import SKELETONS
 from ..errors import PosepipeError
 from ..pages.drawing import side
 from .armature import Animation, animate, armature_of
-from .clip import Y_UP, Y_UP_AXES, Clip
+from .clip import Clip
 
 FLOAT, ARRAY_BUFFER = 5126, 34962
 """Constants of the specification."""
@@ -66,11 +66,11 @@ def write(clip: Clip, path: Path) -> None:
     skins, animations = [], []
     meshes = _meshes(buffer)
     for person in clip.people:
-        pose = person.pose.without_missing_feet
-        whole = pose.there
+        joint, skeleton = clip.whole(person)
+        whole = np.all(np.isfinite(joint[:, : len(skeleton.body.joints)]), (1, 2))
         if whole.any():
-            armature = armature_of(SKELETONS[pose.skeleton])
-            moves = animate(armature, pose.joint[whole].astype(np.float64) * Y_UP)
+            armature = armature_of(skeleton)
+            moves = animate(armature, clip.y_up(joint[whole].astype(np.float64)))
             first, joints = len(nodes) + 1, len(armature.names)
             roots.append(len(nodes))
             nodes += _nodes(moves, first, person.name)
@@ -79,7 +79,7 @@ def write(clip: Clip, path: Path) -> None:
     if not roots:
         raise PosepipeError(f"{clip.video.name} has no frame with a 3D pose; leave out the format gltf for it")
     content = {
-        "asset": {"version": "2.0", "generator": "posepipe", "extras": clip.facts(Y_UP_AXES)},
+        "asset": {"version": "2.0", "generator": "posepipe", "extras": clip.facts(clip.y_up_axes)},
         "scene": 0,
         "scenes": [{"nodes": roots}],
         "nodes": nodes,

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from scipy.io import netcdf_file
 
-from .clip import CAMERA_AXES, ROOT_TRAJECTORY, Clip, root_trajectories
+from .clip import ROOT_TRAJECTORY, Clip, root_trajectories
 
 
 def write(clip: Clip, path: Path) -> None:
@@ -19,7 +19,7 @@ def write(clip: Clip, path: Path) -> None:
     ``root_trajectory`` (time, space, individual) holds estimated root positions. Missing positions are NaN.
     ``time`` is in seconds. Attributes state unit, axes, root, exact rate and provenance.
     """
-    joint = np.stack([np.asarray(person.pose.joint) for person in clip.people], -1)  # (frame, joint, xyz, person)
+    joint = np.stack([clip.positions(person) for person in clip.people], -1)  # (frame, joint, xyz, person)
     confidence = np.stack([np.asarray(person.pose.confidence) for person in clip.people], -1)
     with netcdf_file(str(path), "w", version=2) as file:
         _coordinate(file, "time", np.asarray(clip.time, np.float64))
@@ -39,7 +39,7 @@ def write(clip: Clip, path: Path) -> None:
             "source_software": "posepipe",
             "source_file": clip.video.name,
             "ds_type": "poses",
-            **clip.facts(CAMERA_AXES),
+            **clip.facts(clip.axes),
         }
         for name, value in attributes.items():
             setattr(file, name, value.encode() if isinstance(value, str) else value)

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from ...models.skeleton import SKELETONS
-from ..arrays import Pose3D, array_fields, resting
+from ..arrays import Pose3D, WorldPoses, array_fields, resting
 from ..errors import PosepipeError
 from .clip import Clip, Person
 
@@ -29,7 +29,10 @@ def write(clip: Clip, path: Path) -> None:
     ``time`` as an exact fraction, and ``video_rate`` that of ``video_time``; they differ in slow motion. ``person``
     names the person; several people have a file each. ``root_trajectory`` holds estimated root positions in camera
     coordinates, and ``root_camera`` states the assumed camera. ``steps`` lists how ``joint_lifted``, the poses as
-    lifted, became ``joint``. ``provenance`` is JSON. No array needs pickle: ``numpy.load(path)`` opens all.
+    lifted, became ``joint``. Where the world is known, the arrays of ``WorldPoses`` stand beside them, in its axes:
+    ``joint_world``, ``root_world``, ``mass_world``, ``world_from_camera``, ``contact`` and ``standing``;
+    ``world_notes`` says in JSON where up, floor and metres come from, and how sure they are. ``provenance`` is JSON.
+    No array needs pickle: ``numpy.load(path)`` opens all.
     """
     skeleton = clip.skeleton
     for person, file_path in clip.each(path):
@@ -45,12 +48,19 @@ def write(clip: Clip, path: Path) -> None:
             **{name: array for name, array in arrays.items() if array is not None},
             **{name: np.array(text) for name, text in texts.items()},
             **person.more,
+            **(_of_world(person.world) if person.world else {}),
         }
         with zipfile.ZipFile(file_path, "w") as archive:  # as numpy.savez, but each array is freed once it is written
             for name, array in content.items():
                 with archive.open(f"{name}.npy", "w", force_zip64=True) as entry:
                     np.lib.format.write_array(entry, array, allow_pickle=False)
                 resting(array)
+
+
+def _of_world(world: WorldPoses) -> dict[str, np.ndarray]:
+    """Arrays of the world by name, and ``world_notes``, JSON."""
+    arrays = {name: np.asarray(getattr(world, name)) for name in array_fields(WorldPoses)}
+    return {**arrays, "world_notes": np.array(json.dumps(world.notes()))}
 
 
 def read(paths: Sequence[Path]) -> Clip:
@@ -84,8 +94,12 @@ def _read_one(path: Path) -> Clip:
             }
             pose = Pose3D(**arrays, **texts)
             width, height = file["image_size"].tolist()
+            world = None
+            if "world_notes" in file:
+                stored = {name: file[name] for name in array_fields(WorldPoses)}
+                world = WorldPoses(**stored, **json.loads(file["world_notes"].item()))
             return Clip(
-                people=(Person(file["person"].item(), pose),),
+                people=(Person(file["person"].item(), pose, world=world),),
                 video=Path(file["video"].item()),
                 rate=file["video_rate"].item(),
                 image_size=(width, height),

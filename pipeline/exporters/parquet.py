@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import PosepipeError
-from .clip import CAMERA_AXES, Clip
+from .clip import Clip
 
 CHUNK_FRAMES = 8192
 
@@ -30,7 +30,7 @@ def write(clip: Clip, path: Path) -> None:
     numbers = [(name, pa.float32()) for name in ("x", "y", "z", "confidence", "x_px", "y_px")]
     words = [(name, pa.dictionary(pa.int32(), pa.string())) for name in ("person", "joint")]
     schema = pa.schema([("frame", pa.int32()), ("time", pa.float64()), *words, *numbers])
-    schema = schema.with_metadata(clip.facts(CAMERA_AXES))
+    schema = schema.with_metadata(clip.facts(clip.axes))
     with parquet.ParquetWriter(path, schema) as file:
         for columns in _chunks(clip):
             arrays = [pa.array(values, from_pandas=True) for values in columns]
@@ -45,11 +45,11 @@ def _chunks(clip: Clip) -> Iterator[list[np.ndarray]]:
     for person in clip.people:
         for start in range(0, len(clip.time), CHUNK_FRAMES):
             part = slice(start, start + CHUNK_FRAMES)
-            pose, time = person.pose, clip.time[part]
+            pose, joint, time = person.pose, clip.positions(person), clip.time[part]
             frame = np.arange(start, start + len(time), dtype=np.int32)
             columns: list[Any] = [np.repeat(frame, len(names)), np.repeat(time, len(names))]
             columns += [np.full(len(time) * len(names), person.name), np.tile(names, len(time))]
-            columns += [pose.joint[part, :, axis].ravel() for axis in range(3)]
+            columns += [joint[part, :, axis].ravel() for axis in range(3)]
             columns += [pose.confidence[part].ravel()]
             columns += [pose.keypoint[part, :, axis].ravel() for axis in range(2)]
             yield columns

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from ..errors import PosepipeError
-from .clip import CAMERA_AXES, Clip
+from .clip import Clip
 
 
 def write(clip: Clip, path: Path) -> None:
@@ -35,13 +35,13 @@ def write(clip: Clip, path: Path) -> None:
         )
         for number, person in enumerate(clip.people)
     ]
-    text = "\n".join(f"{name}: {value}" for name, value in clip.facts(CAMERA_AXES).items())
+    text = "\n".join(f"{name}: {value}" for name, value in clip.facts(clip.axes).items())
 
     def log(entity: str, what: Any, **options: bool) -> None:
         rr.log(entity, what, recording=recording, **options)
 
     log("/", rr.AnnotationContext(classes), static=True)
-    log("world", rr.ViewCoordinates.RDF, static=True)
+    log("world", rr.ViewCoordinates.RIGHT_HAND_Z_UP if clip.in_world else rr.ViewCoordinates.RDF, static=True)
     log("facts", rr.TextDocument(text), static=True)
     joints = np.arange(len(names))
     there = [person.pose.there for person in clip.people]
@@ -51,9 +51,10 @@ def write(clip: Clip, path: Path) -> None:
         for number, person in enumerate(clip.people):
             pose = person.pose
             if there[number][frame]:
-                known, seen = (np.isfinite(points[frame]).all(-1) for points in (pose.joint, pose.keypoint))
+                joint = clip.positions(person)[frame]
+                known, seen = (np.isfinite(points).all(-1) for points in (joint, pose.keypoint[frame]))
                 placed: dict[str, Any] = {"class_ids": number, "keypoint_ids": joints[known]}
-                log(f"world/{person.name}", rr.Points3D(pose.joint[frame, known], **placed))
+                log(f"world/{person.name}", rr.Points3D(joint[known], **placed))
                 shown: dict[str, Any] = {"class_ids": number, "keypoint_ids": joints[seen]}
                 log(f"image/{person.name}", rr.Points2D(pose.keypoint[frame, seen], **shown))
             else:

@@ -1,7 +1,7 @@
-"""root.csv: estimated root positions in camera coordinates, apart from the root-relative poses.
+"""root.csv: where the root is, in the world where that is known, else as an estimate in camera coordinates.
 
-Add a row to all joints of its frame and person to place that pose in front of the camera. The distance is only as
-accurate as the focal length and the height; ``root`` in ``result.json`` states what was assumed.
+In camera coordinates, add a row to all joints of its frame and person to place that pose in front of the camera. The
+distance is only as accurate as the focal length and the height; ``root`` in ``result.json`` states what was assumed.
 """
 
 from __future__ import annotations
@@ -16,9 +16,11 @@ from .clip import Clip
 
 
 def write(clip: Clip, path: Path) -> None:
-    """Write a row per person and frame: ``x, y, z`` from the camera, right, down and forward; empty where unknown.
+    """Write a row per person and frame: ``x, y, z`` in the world, or from the camera; empty where unknown.
 
-    Lengths are in metres if the body height was given, else in body heights.
+    From the camera, they are right, down and forward.
+
+    Lengths are in metres where they are known, else in body heights.
 
     Raises:
         PosepipeError: the root was not estimated, as the size of the pictures is unknown.
@@ -27,7 +29,8 @@ def write(clip: Clip, path: Path) -> None:
         table = csv.writer(file, lineterminator="\n")
         table.writerow(("frame", "time", "person", "x", "y", "z"))
         for person in clip.people:
-            root = person.pose.root_trajectory
+            placed = person.world.root_world if clip.in_world and person.world else None
+            root = person.pose.root_trajectory if placed is None else placed
             if root is None:
                 raise PosepipeError(
                     f"{clip.video.name} has no root trajectory, as the size of its pictures is unknown: add "

@@ -18,8 +18,6 @@ from typing import Any
 import numpy as np
 
 from ...models.body.angles import HINTS, by_joint, joint_angles
-from ...models.skeleton import SKELETONS
-from ..arrays import Pose3D
 from ..footage.video.web_video import jpeg, shrunk, size_within, web_video
 from ..pages.page import drawn_poses, drawn_skeleton, packed, render_page
 from ..pages.verdict import Verdict, verdict_of
@@ -98,7 +96,7 @@ def _person(clip: Clip, person: Person, number: int, stride: int) -> dict[str, A
         **drawn_poses(pose, clip.skeleton, stride),
         "confidence": base64.b64encode(np.rint(255 * confidence).astype(np.uint8).tobytes()).decode(),
         "keypoint": packed(np.asarray(pose.keypoint[::stride], float), PIXEL),
-        "charts": _charts(pose, clip, stride),
+        "charts": _charts(person, clip, stride),
         "red": [] if pose.trust is None else np.flatnonzero(np.asarray(pose.trust[::stride]) == RED).tolist(),
     }
 
@@ -110,14 +108,15 @@ def _verdicts(clip: Clip) -> list[tuple[str, Verdict]]:
     return [(name if named else "", verdict) for name, verdict in found if verdict is not None]
 
 
-def _charts(pose: Pose3D, clip: Clip, stride: int) -> list[dict[str, Any]]:
+def _charts(person: Person, clip: Clip, stride: int) -> list[dict[str, Any]]:
     """Charts of the angles of both sides, of the trunk's, and of the confidence of the 2D poses."""
-    pose = pose.without_missing_feet
+    pose = person.pose.without_missing_feet
+    joint, skeleton = clip.whole(person)
     charts = {
         name: [
             {"name": side, "side": side, "values": packed(angle[::stride], DEGREE)} for side, angle in sides.items()
         ]
-        for name, sides in by_joint(joint_angles(pose.joint, SKELETONS[pose.skeleton])).items()
+        for name, sides in by_joint(joint_angles(clip.level(joint), skeleton)).items()
     }
     sure = packed(100 * np.asarray(pose.confidence[::stride], float).mean(1), PER_CENT)
     made = [_chart(name.replace("_", " ").capitalize(), HINTS[name], "°", curves) for name, curves in charts.items()]

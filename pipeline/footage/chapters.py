@@ -103,3 +103,19 @@ def _goes_on(path: Path, after: Path) -> bool:
     if first.began_s is None or second.began_s is None:
         return any(NEARLY * full <= path.stat().st_size <= full for full in FULL_BYTES)
     return abs(second.began_s - first.began_s - first.length_s) <= GAP_S
+
+
+def check_chapters(clips: Sequence[Path]) -> None:
+    """Check that no recording lacks a file in its middle.
+
+    Raises:
+        PosepipeError: one does.
+    """
+    first: dict[tuple[str, ...], Path] = {}
+    for clip in clips:
+        place = chapter_of(clip)
+        if place is not None and place.sure and (before := first.setdefault(place.recording, clip)) != clip:
+            raise PosepipeError(
+                f"{clip} belongs to the same recording as {before.name}, but the file before it is missing, so that "
+                "its time is not known; copy all files of the recording, or move one away"
+            )

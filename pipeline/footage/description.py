@@ -19,6 +19,10 @@ All of it may be left out:
     [keypoints]                  # of files of 2D poses, what they do not say (settings ``keypoints``)
     rate_hz = 59.94
 
+    [people.anna]                # somebody whose size is known, so that results are in metres
+    person = "cam1@12.5s:640,360"  # whom a camera shows there then; may be left out of a take's only athlete
+    height_m = 1.72              # or [people.anna.segments_m] with thigh = 0.44
+
     [cameras.left]               # each video is a camera, by default named like the file; those that are not
     video = "GX010042.MP4"       # named here are cameras as well (but for leave_out), in the order of their files
     offset_s = -0.25             # add it to the camera's time to get the take's time; found if left out
@@ -33,11 +37,12 @@ from __future__ import annotations
 
 import logging
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, field_validator, model_validator
+from pydantic_core import PydanticCustomError
 
-from ..settings import PictureSettings, StageSettings, read_toml
+from ..settings import PeopleSettings, PictureSettings, Place, Segment, StageSettings, read_toml
 
 log = logging.getLogger("posepipe")
 
@@ -71,6 +76,34 @@ class CameraDescription(StageSettings):
     lens: KindOfLens | None = Field(None, description="wide if it bends straight lines, as action cameras do")
 
 
+class PersonDescription(StageSettings):
+    """What ``[people.NAME]`` may say."""
+
+    person: str = Field("", description="a place, as cam1@12.5s:640,360; may be left out of a take's only athlete")
+    height_m: float | None = Field(None, gt=0.3, lt=3, description="stature of this person")
+    segments_m: dict[Segment, Annotated[float, Field(gt=0.01, lt=3)]] = Field(
+        {}, description="lengths of segments of their body, in the place of the stature"
+    )
+
+    @field_validator("person")
+    @classmethod
+    def _is_a_place(cls, person: str) -> str:
+        if person and PeopleSettings(person=person).place is None:
+            raise PydanticCustomError("person", "say a place where the person is, as cam1@12.5s:640,360")
+        return person
+
+    @model_validator(mode="after")
+    def _one_scale(self) -> Self:
+        if (self.height_m is None) == (not self.segments_m):
+            raise ValueError("give the height or lengths of segments, and not both")
+        return self
+
+    @property
+    def place(self) -> Place | None:
+        """Where the person is, if that is said."""
+        return PeopleSettings(person=self.person).place if self.person else None
+
+
 class TakeDescription(StageSettings):
     """What ``posepipe.toml`` may say."""
 
@@ -87,6 +120,7 @@ class TakeDescription(StageSettings):
     leave_out: list[str] = Field([], description="cameras, takes, or take/camera, that are not used")
     keypoints: dict[str, Any] = Field({}, description="settings of files of 2D poses")
     pictures: PictureSettings = Field(PictureSettings(), description="settings of folders of pictures")
+    people: dict[str, PersonDescription] = Field({}, description="people whose size is known, by name")
     cameras: dict[str, CameraDescription] = Field({}, description="cameras by name")
 
     def say_what_arrays_leave_out(self, where: Path, arrays: Path) -> None:

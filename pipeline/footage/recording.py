@@ -11,7 +11,7 @@ import math
 import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,8 +19,16 @@ from ..errors import PosepipeError
 from ..settings import check_name, parse
 from .calibrations import open_calibration
 from .camera import Camera
-from .chapters import chapter_of
-from .description import DESCRIPTION, CameraDescription, KindOfLens, TakeDescription, camera_name, read_description
+from .chapters import check_chapters
+from .description import (
+    DESCRIPTION,
+    CameraDescription,
+    KindOfLens,
+    PersonDescription,
+    TakeDescription,
+    camera_name,
+    read_description,
+)
 from .keypoint_file import is_keypoint_file
 from .layouts import OF_BOARD, anipose_trials, beside, filmed_folder, is_of_board, opencap_trials
 from .sources import chapters_of, clips_in, folders_in, holds_poses, longer_name, natural_order, videos_in
@@ -72,6 +80,7 @@ class Take:
     name: str
     cameras: tuple[CameraClip, ...]
     rig: str
+    people: Mapping[str, PersonDescription] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -184,7 +193,7 @@ def _take(folder: Path, filmed: Path, tree: dict[str, Any]) -> Take:
     found = clips_in(filmed)
     for path, why in found.left_out.items():
         _leave_out(path, why)
-    _check_chapters(found.clips)
+    check_chapters(found.clips)
     name = folder.resolve().name
     where = folder / DESCRIPTION
     description: TakeDescription = parse(TakeDescription, tree, str(where))
@@ -201,8 +210,9 @@ def _described_take(folder: Path, name: str, videos: Mapping[str, Path], tree: d
     _check_cameras(videos, description.cameras, where)
     calibration = open_calibration(folder, description.calibration)
     known = calibration.of_take(list(videos)) if calibration else {}
-    cameras = tuple(_described(camera, video, description, known) for camera, video in videos.items())
-    return Take(name, tuple(_without_others(camera, videos) for camera in cameras), description.rig)
+    cameras = (_described(camera, video, description, known) for camera, video in videos.items())
+    alone = tuple(_without_others(camera, videos) for camera in cameras)
+    return Take(name, alone, description.rig, description.people)
 
 
 def _without_others(camera: CameraClip, videos: Mapping[str, Path]) -> CameraClip:
@@ -235,22 +245,6 @@ def clip_names(clips: Sequence[Path]) -> dict[str, Path]:
     return {
         longer_name(clip) if shared[camera_name(clip).casefold()] > 1 else camera_name(clip): clip for clip in clips
     }
-
-
-def _check_chapters(clips: Sequence[Path]) -> None:
-    """Check that no recording lacks a file in its middle.
-
-    Raises:
-        PosepipeError: one does.
-    """
-    first: dict[tuple[str, ...], Path] = {}
-    for clip in clips:
-        place = chapter_of(clip)
-        if place is not None and place.sure and (before := first.setdefault(place.recording, clip)) != clip:
-            raise PosepipeError(
-                f"{clip} belongs to the same recording as {before.name}, but the file before it is missing, so that "
-                "its time is not known; copy all files of the recording, or move one away"
-            )
 
 
 def _described(name: str, video: Path, take: TakeDescription, known: Mapping[str, Camera]) -> CameraClip:

@@ -103,7 +103,10 @@ class ArrayChain:
             swaps: of the sides, of samples that say their times.
             learnt_from: of the model that lifted them, if it says so.
         """
-        run, pose = self.cache.run, lifted
+        run = self.cache.run
+        if self.settings.world.height_m is not None and lifted.unit != "m":
+            lifted = lifted.in_metres(self.settings.world.height_m)
+        pose = lifted
         if seen is not None:
             pose = run(place_views, pose, *seen, subject=self.name)
             if pose.time is not None and self.settings.adjust.enabled:

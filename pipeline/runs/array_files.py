@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import json
+import logging
 import re
-from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -23,8 +24,10 @@ from ..stages.adjust import describe_fit
 from ..stages.sides import describe_swaps, take_members
 from ..training.model_file import Model
 from .array_chain import ArrayChain
-from .fit_fused import FusedPerson, clip_of_take, clip_without_video
+from .fit_fused import FusedPerson, clip_of_take, clip_without_video, statures
 from .results import MULTIVIEW, write_results
+
+log = logging.getLogger("posepipe")
 
 POSES = "poses.npz"
 FUSED = marked(POSES, MULTIVIEW)
@@ -90,9 +93,16 @@ class ArrayResults:
     folder: Path
     """Of all results."""
 
-    def write_views(self, pose: ViewPoses, swaps: Swaps | None, exports: Sequence[str]) -> tuple[Path, ...]:
-        """Files of every view of every take that shows somebody; their folders."""
-        folders, sizes, views = [], picture_sizes(self.chain.source.path, self.samples), self._views
+    def write_views(
+        self, pose: ViewPoses, swaps: Swaps | None, people: Mapping[str, Person], exports: Sequence[str]
+    ) -> tuple[Path, ...]:
+        """Files of every view of every take that shows somebody; their folders.
+
+        Args:
+            people: of takes, as all views together show them.
+        """
+        folders, pictures, views = [], picture_sizes(self.chain.source.path, self.samples), self._views
+        sizes = statures(people)
         for take, number, members in self._takes(exports):
             for view in range(views):
                 if not np.isfinite(pose.joint[members, view]).any():
@@ -100,24 +110,32 @@ class ArrayResults:
                 shown = self.samples.confidence[members, view, :, None] > 0
                 keypoint = np.where(shown, self.samples.keypoint[members, view], np.float32("nan"))
                 motion = pose.of_view(members, view, keypoint)
+                if take in sizes and motion.unit != "m":
+                    motion = motion.in_metres(sizes[take])
                 motion.steps.extend(self._steps(swaps, number * views + view, motion))
                 name = f"{take} {view_name(view)}"
-                people = (Person(ONLY_PERSON, motion),)
-                clip = clip_without_video(people, name, sizes[view], {**self.origin, "clip": name})
+                seen = (Person(ONLY_PERSON, motion),)
+                clip = clip_without_video(seen, name, pictures[view], {**self.origin, "clip": name})
                 folders.append(_take_folder(self.folder, take) / view_name(view))
                 write_results(clip, folders[-1], exports)
         return tuple(folders)
 
-    def write_takes(self, fused: FusedPoses, exports: Sequence[str]) -> None:
-        """Files of every take, from all its views together."""
+    def write_takes(self, fused: FusedPoses, exports: Sequence[str]) -> dict[str, Person]:
+        """Files of every take, from all its views together; the person of each, by the name of its folder."""
+        placed: dict[str, Person] = {}
         size = picture_sizes(self.chain.source.path, self.samples)[0]
         names = [view_name(view) for view in range(self._views)]
         for take, _, members in self._takes(exports):
             time, instant = np.asarray(self.samples.time)[members], np.arange(len(members))
             found = FusedPerson(fused, self.samples, members, instant, time, names)
-            people = (found.person(ONLY_PERSON, self.chain.settings.motion),)
-            clip = clip_of_take(people, take, size, {**self.origin, "clip": take}, fused)
+            placed[take] = found.person(ONLY_PERSON, self.chain.settings)
+            if (world := placed[take].world) is not None:
+                log.info("take %s: %s", take, "; ".join(world.notes_on_world))
+            made_from = {**self.origin, "clip": take, "world": self.chain.settings.world.model_dump(mode="json")}
+            clip = clip_of_take((placed[take],), take, size, made_from, fused)
+            clip = replace(clip, frame=self.chain.settings.world.frame)
             write_results(clip, _take_folder(self.folder, take), exports)
+        return placed
 
     @property
     def _views(self) -> int:

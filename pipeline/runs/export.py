@@ -3,23 +3,28 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from ..errors import PosepipeError
 from ..exporters import EXPORTERS, find_format
 from ..exporters.npz import read
+from ..settings import check_name
 from .results import RECORD, about_results, add_results
 
 NPZ = EXPORTERS["npz"].file
 
 
-def export(result: Path | str, formats: Sequence[str], out: Path | str | None = None) -> list[Path]:
+def export(
+    result: Path | str, formats: Sequence[str], out: Path | str | None = None, frame: str = "world"
+) -> list[Path]:
     """Write the poses of results in other formats.
 
     Args:
         result: a ``poses.npz`` of ``fit`` or ``infer``, or a folder with one or more of them.
         formats: names of ``EXPORTERS``.
         out: folder for the files, with the same subfolders as ``result``; by default beside each ``poses.npz``.
+        frame: axes of the files: "world" where that is known, or "camera".
 
     Raises:
         PosepipeError: unknown formats, those that need the video, or no poses.
@@ -27,6 +32,7 @@ def export(result: Path | str, formats: Sequence[str], out: Path | str | None = 
     for name in formats:
         if find_format(name).from_video:
             raise PosepipeError(f"{name} needs the video; make it with `posepipe infer CLIP --export {name}`")
+    check_name("frame", frame, ("world", "camera"))
     result = Path(result)
     top = result.parent if result.is_file() else result
     files = []
@@ -35,7 +41,7 @@ def export(result: Path | str, formats: Sequence[str], out: Path | str | None = 
         raise PosepipeError(f"{result} holds no {NPZ}; give a results folder of `posepipe fit` or `infer`")
     for people in clips:
         folder = people[0].parent if out is None else Path(out) / people[0].parent.relative_to(top)
-        files += add_results(read(people), folder, formats)
+        files += add_results(replace(read(people), frame=frame), folder, formats)
     return files
 
 

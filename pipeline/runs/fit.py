@@ -16,7 +16,7 @@ from ..settings import Settings, check_name
 from .checks import prepare
 from .clip_chain import ClipChain, check_part, check_whole
 from .fit_clips import Origin, finish_views, lift_views, list_views, write_views
-from .fit_fused import fuse_takes, write_takes
+from .fit_fused import fuse_takes, place_takes, statures, write_takes
 from .fit_model import (
     calibrate_takes,
     label_takes,
@@ -137,16 +137,14 @@ def _all_stages(run: FitRun, title: str) -> Fit:
     run.reached("lift")
     fused = fuse_takes(run, samples.pinhole, athletes, lifted, cameras)
     run.reached("fuse")
-    poses = finish_views(chain, model, views, lifted, swaps)
+    shown = next(iter(tracks.values())).skeleton
+    together = fused and fused.on(shown)
+    people = {} if together is None else place_takes(run, together, samples.pinhole.on(shown), athletes, timelines)
+    poses = finish_views(chain, model, views, lifted, swaps, statures(people))
     run.reached("motion")
 
     results = write_views(run, chain, clips, views, poses, origin)
-    if fused is not None:
-        shown = next(iter(tracks.values())).skeleton
-        inputs = fused.on(shown), samples.pinhole.on(shown)
-        of_takes = write_takes(run, *inputs, athletes, timelines, clips, origin)
-    else:
-        of_takes = ()
+    of_takes = () if together is None else write_takes(run, together, people, athletes, clips, origin)
     remove_other_results(run.place.folder / "takes", results + of_takes)
     findings = Findings(clips, athletes, tracks, timelines, swaps, poses, fused, origin)
     report, content = run.place.folder / "report.html", report_of(run, chain, findings, title)

@@ -181,9 +181,11 @@ def _all_stages(run: ArraysRun) -> Fit:
     results = ArrayResults(chain, samples, origin, out)
     write_poses(out / POSES, poses, origin)
     if fused is not None:
-        write_poses(out / FUSED, fused, origin)
-        results.write_takes(fused, run.asked.fused_exports)
-    folders = results.write_views(poses, swaps, run.asked.view_exports)
+        height_m = run.settings.world.height_m
+        sized = fused if height_m is None or fused.unit == "m" else fused.in_metres(height_m)
+        write_poses(out / FUSED, sized, origin)
+    people = {} if fused is None else results.write_takes(fused, run.asked.fused_exports)
+    folders = results.write_views(poses, swaps, people, run.asked.view_exports)
     return Fit(out, model_file.path, (out / POSES, *folders), None, tuple(run.warnings))
 
 

@@ -12,6 +12,7 @@ from ..exporters.clip import Clip, Person
 from ..footage.camera import CALIBRATED, Camera, calibrate_assumes, find_camera
 from ..runtime.cache import SourceFile
 from ..settings import LiftSettings
+from ..stages.world import stated_metres
 from .checks import Prepared
 from .clip_chain import ClipChain, Opened
 from .fit_model import trained_with
@@ -89,14 +90,26 @@ def lift_views(
 
 
 def finish_views(
-    chain: ClipChain, model: Model, views: Sequence[View], lifted: Mapping[str, Pose3D], swaps: Mapping[str, Swaps]
+    chain: ClipChain,
+    model: Model,
+    views: Sequence[View],
+    lifted: Mapping[str, Pose3D],
+    swaps: Mapping[str, Swaps],
+    statures: Mapping[str, float],
 ) -> dict[str, Pose3D]:
-    """Every view's poses as a motion, with root positions, and how far to trust them."""
-    poses, learnt_from = {}, model.known_poses
+    """Every view's poses as a motion, with root positions, and how far to trust them.
+
+    Args:
+        statures: in m, as all views of a take tell them, by the athlete's name; of others what is stated counts.
+    """
+    finished, learnt_from = {}, model.known_poses
     for view in views:
-        seen = view.known, swaps[view.athlete.name], view.number
-        poses[view.name] = chain.finish(lifted[view.name], *seen, learnt_from, view.name)
-    return poses
+        pose, who = lifted[view.name], view.athlete.name
+        metres = statures.get(who) or stated_metres(pose, view.athlete.world(chain.settings.world))
+        sized = pose if metres is None else pose.in_metres(metres)
+        seen = view.known, swaps[who], view.number
+        finished[view.name] = chain.finish(sized, *seen, learnt_from, view.name)
+    return finished
 
 
 @dataclass(frozen=True)

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from ..arrays import FusedPoses, Pose3D, Samples, Timeline
+from ...models.body.body import body_size
+from ...models.skeleton import SKELETONS
+from ..arrays import FusedPoses, Pose3D, Samples, Timeline, WorldPoses
+from ..errors import PosepipeError
 from ..exporters.clip import Clip, Person
 from ..footage.camera import Camera
 from ..footage.recording import Take
-from ..settings import MotionSettings
+from ..settings import Settings, WorldSettings
 from ..stages.smooth import make_motion
+from ..stages.world import Placed, place_in_world, stated_metres
 from .clip_chain import Opened
 from .fit_clips import Origin
 from .fit_run import FitRun
@@ -29,6 +33,9 @@ ROOT_CAMERA = {
     "all": "camera as given, from all views together",
 }
 """What the root trajectory knows of the cameras, by what the adjustment did."""
+
+OWN_AXES = 1e-6
+"""Largest deviation of a rotation from none, and of a place from the origin, of a camera whose axes are the rig's."""
 
 log = logging.getLogger("posepipe")
 
@@ -84,25 +91,80 @@ def residual_px(fused: FusedPoses, number: int, athlete: Athlete) -> list[float]
     return [float(np.nanmedian(one)) if np.isfinite(one).any() else np.nan for one in residual]
 
 
-def write_takes(
+def place_takes(
     run: FitRun,
     fused: FusedPoses,
     samples: Samples,
     athletes: Sequence[Athlete],
     timelines: Mapping[str, Timeline],
+) -> dict[str, Person]:
+    """Every athlete's motion, and where they are in the world, by the athlete's name.
+
+    All people of a take have one unit: metres, if they are known of all.
+
+    Raises:
+        PosepipeError: the size of some people of a take is stated, and nothing tells that of others.
+    """
+    people: dict[str, Person] = {}
+    for take in run.takes:
+        here = [
+            (athlete, FusedPerson.of_athlete(fused, samples, number, athlete, timelines[take.name]))
+            for number, athlete in enumerate(athletes)
+            if athlete.take is take
+        ]
+        found = _people(run, here, by_flight=True)
+        if len({person.pose.unit for person in found.values()}) > 1:
+            found = _people(run, here, by_flight=False)
+        if len({person.pose.unit for person in found.values()}) > 1:
+            raise PosepipeError(
+                f"take {take.name}: the size of some people is stated and that of others is not, and its files have "
+                "one unit; state it of all, or add --height for the others"
+            )
+        people |= found
+        for name, person in found.items():
+            if person.world is None:
+                log.info("take %s: where up is cannot be told, as its cameras move and are not calibrated", name)
+            else:
+                log.info("take %s: %s", name, "; ".join(person.world.notes_on_world))
+    return people
+
+
+def _people(run: FitRun, here: Sequence[tuple[Athlete, FusedPerson]], by_flight: bool) -> dict[str, Person]:
+    """The people of a take by the athletes' names."""
+    settings = run.settings
+    return {
+        athlete.name: one.person(
+            athlete.person, settings.model_copy(update={"world": athlete.world(settings.world)}), by_flight
+        )
+        for athlete, one in here
+    }
+
+
+def statures(people: Mapping[str, Person]) -> dict[str, float]:
+    """Statures of the people whose poses are in metres, by the same names."""
+    return {
+        name: float(np.median(body_size(person.pose.joint[person.pose.there], SKELETONS[person.pose.skeleton])))
+        for name, person in people.items()
+        if person.pose.unit == "m" and person.pose.there.any()
+    }
+
+
+def write_takes(
+    run: FitRun,
+    fused: FusedPoses,
+    placed: Mapping[str, Person],
+    athletes: Sequence[Athlete],
     clips: Mapping[str, Opened],
     origin: Origin,
 ) -> tuple[Path, ...]:
-    """Result files of every take; their folders."""
+    """Result files of every take; their folders.
+
+    Args:
+        placed: by the athlete's name.
+    """
     folders = tuple(run.place.folder / "takes" / take.name for take in run.takes)
     for take, folder in zip(run.takes, folders, strict=True):
-        here = {number: athlete for number, athlete in enumerate(athletes) if athlete.take is take}
-        people = tuple(
-            FusedPerson.of_athlete(fused, samples, number, athlete, timelines[take.name]).person(
-                athlete.person, run.settings.motion
-            )
-            for number, athlete in here.items()
-        )
+        people = tuple(placed[athlete.name] for athlete in athletes if athlete.take is take)
         clip = _clip(run, take, people, run.of(take, clips), origin, fused)
         write_results(clip, folder, run.asked.fused_exports)
     return folders
@@ -118,11 +180,12 @@ def _clip(
 ) -> Clip:
     """The motion of a take's athletes as a clip in the axes of the first camera, whose pictures have its size."""
     settings = run.settings
-    used = settings.detect, settings.morph, settings.sides, settings.motion
+    used = settings.detect, settings.morph, settings.sides, settings.motion, settings.world
     found_by = sorted({origin.found[f"{take.name}/{camera.name}"].detector for camera in take.cameras})
     made_from = provenance(clips[0].source, origin.model_file, origin.model, "; ".join(found_by), *used)
     made_from |= {"clip": take.name, "clip_sha256": {clip.camera.name: clip.source.key for clip in clips}}
-    return clip_of_take(people, take.name, clips[0].frames.image_size.tolist(), made_from, fused)
+    clip = clip_of_take(people, take.name, clips[0].frames.image_size.tolist(), made_from, fused)
+    return replace(clip, frame=settings.world.frame)
 
 
 def clip_of_take(
@@ -180,9 +243,35 @@ class FusedPerson:
         names = [camera.name for camera in athlete.take.cameras]
         return FusedPerson(poses, samples, rows, np.asarray(poses.instant)[rows], np.array(timeline.time), names)
 
-    def person(self, name: str, settings: MotionSettings) -> Person:
-        """A person of a clip, their poses as a motion."""
-        return Person(name, make_motion(self.pose(), settings), self.more())
+    def person(self, name: str, settings: Settings, by_flight: bool = True) -> Person:
+        """A person of a clip, their poses as a motion, and in the world where that is known.
+
+        Args:
+            by_flight: whether flights may tell metres.
+        """
+        motion = make_motion(self.pose(), settings.motion)
+        world = self._world(motion, by_flight, settings.world)
+        metres = stated_metres(motion, settings.world) if world is None else world.metres
+        if motion.unit == "m" or metres is None or (world is not None and world.unit != "m"):
+            return Person(name, motion, self.more(), world)
+        return Person(name, motion.in_metres(metres), self.more(metres), world)
+
+    def _world(self, motion: Pose3D, by_flight: bool, settings: WorldSettings) -> WorldPoses | None:
+        """The person in the world; None of cameras that move and are not calibrated, or if nobody is seen as a whole.
+
+        A calibration with a camera in its origin has that camera's axes, which are not the world's.
+        """
+        samples, first = self.samples, self.rows[0]
+        placed = None
+        if not motion.there.any():
+            return None
+        if self.poses.cameras == "all" and samples.R is not None and samples.t is not None:
+            R, t = (np.asarray(array[first], np.float64) for array in (samples.R, samples.t))
+            own = np.abs(R - np.eye(3)).max((1, 2)) + np.abs(t).max(1)
+            placed = None if own.min() < OWN_AXES else Placed(R[self.first_view], t[self.first_view])
+        elif samples.rig[first] < 0:
+            return None
+        return place_in_world(motion, placed, by_flight, settings)
 
     def pose(self) -> Pose3D:
         """Poses, NaN where too few views show the person.
@@ -194,7 +283,7 @@ class FusedPerson:
         views = np.maximum((samples.confidence > 0).sum(1), 1)
         confidence = samples.confidence.sum(1) / views
         keypoint = np.where(samples.confidence[:, first, :, None] > 0, samples.keypoint[:, first], np.nan)
-        root = np.einsum("tba,tb->ta", self.poses.camera_from_rig[:, first], self.poses.root[:, first])
+        root = self._root(first)
         return Pose3D(
             time=self.time,
             joint=joint,
@@ -208,21 +297,37 @@ class FusedPerson:
             root_camera=ROOT_CAMERA[self.poses.cameras],
         )
 
+    def _root(self, first: int) -> np.ndarray:
+        """Where the root is (sample, 3) float32 from where a camera is, or was at first, in the rig's axes."""
+        samples, place = self.samples, self.poses.root[:, first].astype(np.float64)
+        if self.poses.cameras != "all" or samples.R is None or samples.t is None:
+            root = np.einsum("tba,tb->ta", self.poses.camera_from_rig[:, first], place)
+        else:
+            R, t = (np.asarray(array[:, first], np.float64) for array in (samples.R, samples.t))
+            start = self.rows[0]
+            world = np.einsum("tba,tb->ta", R, place - t)
+            root = world @ R[start].T + t[start]
+        return root.astype(np.float32)
+
     @property
     def first_view(self) -> int:
         """The first camera that was not left out: the rig's axes are its."""
         used = np.isfinite(self.poses.root[self.rows]).all(-1).any(0)
         return int(used.argmax())
 
-    def more(self) -> dict[str, np.ndarray]:
-        """Further arrays (instant, ...) of ``FusedPoses`` by name, at all instants of the timeline; NaN elsewhere."""
-        views = len(self.cameras)
+    def more(self, metres: float | None = None) -> dict[str, np.ndarray]:
+        """Further arrays (instant, ...) of ``FusedPoses`` by name, at all instants of the timeline; NaN elsewhere.
+
+        Args:
+            metres: per unit of length, if they are wanted in metres.
+        """
+        views, poses = len(self.cameras), self.poses if metres is None else self.poses.in_metres(metres)
         per_view = ("camera_from_rig", "root", "focal", "bend", "residual")
-        more = {name: self.spread(getattr(self.poses, name)[:, :views]) for name in per_view}
+        more = {name: self.spread(getattr(poses, name)[:, :views]) for name in per_view}
         return {
             **{"root_in_camera" if name == "root" else name: array for name, array in more.items()},
-            "covariance": self.spread(self.poses.covariance),
-            "trusted": self.spread(self.poses.trusted.astype(np.float32)) > 0,
+            "covariance": self.spread(poses.covariance),
+            "trusted": self.spread(poses.trusted.astype(np.float32)) > 0,
             "camera_names": np.array(self.cameras),
         }
 

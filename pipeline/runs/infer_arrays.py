@@ -62,6 +62,6 @@ def infer_arrays(
             log.info("%s: %s", path, said)
         origin = provenance(source, model_file, model)
         write_poses(out / POSES, pose, origin)
-        folders = ArrayResults(chain, samples, origin, out).write_views(pose, swaps, without_video(exports))
+        folders = ArrayResults(chain, samples, origin, out).write_views(pose, swaps, {}, without_video(exports))
         place.journal.end(request)
         return Inferred(path, out, pose, (out / POSES, *folders))

@@ -18,7 +18,7 @@ from pydantic import BaseModel
 from ..arrays import Pose3D, ViewPoses
 from ..errors import PosepipeError
 from ..exporters import exporter, find_format
-from ..exporters.clip import CAMERA_AXES, Clip
+from ..exporters.clip import Clip
 from ..pages.verdict import as_plain, verdict_of
 from ..runtime.cache import SourceFile, unkeyed_fields
 from ..runtime.writing import write_atomically, writing_to
@@ -136,7 +136,7 @@ class _Record:
     def of(clip: Clip, folder: Path, made_from: dict[str, Any]) -> _Record:
         """The record of a clip of which no file is there yet."""
         return _Record(
-            folder, made_from, {**clip.facts(CAMERA_AXES), **_statistics(clip), "provenance": clip.provenance}, {}
+            folder, made_from, {**clip.facts(clip.axes), **_statistics(clip), "provenance": clip.provenance}, {}
         )
 
     def has(self, name: str) -> bool:
@@ -224,7 +224,8 @@ def say_verdict(name: str, pose: Pose3D) -> None:
 
 def _write_one(clip: Clip, name: str, folder: Path) -> list[str]:
     """Write one format; the names of its files, of which none is there before all are complete."""
-    main = clip.file(find_format(name).file)
+    form = find_format(name)
+    main = form.file if form.one_name else clip.file(form.file)
     making = folder / f".making-{main}"
     with writing_to(folder / main):
         try:

@@ -25,6 +25,9 @@ from ..runtime.workplace import JOURNAL, Journal, request_digest
 from ..settings import LiftSettings, Settings, packages, parse
 from .results import RECORD, are_written
 
+OF_THE_WORLD = ("events", "measures")
+"""Formats of contacts with the ground, which every take has."""
+
 DETECTOR_LIBRARIES = ("mmdet", "mmpose", "onnxruntime", "openvino", "torchvision")
 """A detection by another version of them is another one."""
 
@@ -94,8 +97,8 @@ class ArraysRequest:
 
 
 def fused_exports(exports: Sequence[str]) -> list[str]:
-    """Those of the formats that poses of all views together can have, and what they can be exported from."""
-    return ["npz", *(name for name in without_video(exports) if name != "npz")]
+    """Those that poses of all views together can have, what they can be exported from, and what the world adds."""
+    return list(dict.fromkeys(["npz", *without_video(exports), *OF_THE_WORLD]))
 
 
 @dataclass(frozen=True)

@@ -27,7 +27,7 @@ from .method import (
     method_settings,
     training_settings,
 )
-from .motion import AdjustSettings, LiftSettings, MotionSettings, RootSettings, Segment
+from .motion import AdjustSettings, LiftSettings, MotionSettings, RootSettings, Segment, WorldSettings
 from .parsing import check_name, nested, parse, put, read_toml, setting_names, unknown_setting
 from .takes import (
     CalibrateSettings,
@@ -45,8 +45,8 @@ __all__ = [
     "LabelSettings", "LiftSettings", "MorphSettings", "MotionSettings", "PeopleSettings", "PictureSettings",
     "Place", "Prior", "RefineModelSettings", "RefineSettings", "RootSettings", "SampleSettings", "Segment",
     "Settings", "SideSettings", "StageSettings", "SynchronizeSettings", "TrackSettings", "TrainModelSettings",
-    "TrainSettings", "changed_detection", "check_extension", "check_name", "find_extension", "forget_extensions",
-    "load_place", "load_settings", "method_class", "method_needs", "method_settings", "names_of", "nested",
-    "packages", "parse", "put", "read_toml", "setting_names", "settings_from", "to_toml", "training_settings",
-    "unknown_setting",
+    "TrainSettings", "WorldSettings", "changed_detection", "check_extension", "check_name", "find_extension",
+    "forget_extensions", "load_place", "load_settings", "method_class", "method_needs", "method_settings",
+    "names_of", "nested", "packages", "parse", "put", "read_toml", "setting_names", "settings_from", "to_toml",
+    "training_settings", "unknown_setting",
 ]  # fmt: skip

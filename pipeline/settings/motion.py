@@ -36,6 +36,28 @@ class LiftSettings(StageSettings):
         return "m" if self.height_m is not None or self.segments_m else "body heights"
 
 
+class WorldSettings(StageSettings):
+    """Where people are in the world, as far as all views of a take together tell it."""
+
+    height_m: float | None = Field(
+        None, gt=0.3, lt=3, description="stature of the athletes of a fit; without it a flight may tell metres"
+    )
+    segments_m: dict[Segment, Annotated[float, Field(gt=0.01, lt=3)]] = Field(
+        {}, description="lengths of segments of their bodies, in the place of the stature"
+    )
+    frame: Literal["world", "camera"] = Field(
+        "world",
+        description="axes of result files: world, with travel, where it is known where up is; camera: those of the "
+        "camera, root-relative",
+    )
+
+    @model_validator(mode="after")
+    def _one_scale(self) -> Self:
+        if self.height_m is not None and self.segments_m:
+            raise ValueError("give the height or lengths of segments, not both")
+        return self
+
+
 class AdjustSettings(StageSettings):
     """All frames of a clip together, before they are filtered."""
 

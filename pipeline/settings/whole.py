@@ -25,7 +25,7 @@ from .clip import (
 )
 from .extensions import names_of
 from .learning import RefineSettings, TrainSettings
-from .motion import AdjustSettings, MotionSettings, RootSettings
+from .motion import AdjustSettings, MotionSettings, RootSettings, WorldSettings
 from .parsing import check_name, nested, parse, put, read_toml
 from .takes import (
     CalibrateSettings,
@@ -71,6 +71,7 @@ class Settings(StageSettings):
     root: RootSettings = RootSettings()
     adjust: AdjustSettings = AdjustSettings()
     motion: MotionSettings = MotionSettings()
+    world: WorldSettings = WorldSettings()
     method: dict[str, Any] = Field({}, description="settings of the chosen method, validated by its own class")
 
 

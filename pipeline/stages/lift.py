@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from ...models.body.angles import SEGMENTS, segment_lengths
+from ...models.body.angles import stature_by_segments
 from ...models.body.body import body_size
 from ...models.method import Prediction, View, in_chunks
 from ...models.networks.feet import FootLifter
@@ -118,10 +118,7 @@ def _scale(pose: np.ndarray, skeleton: Skeleton, settings: LiftSettings) -> np.n
     size = body_size(pose, skeleton)
     if not settings.segments_m:
         return (settings.height_m or 1.0) / size
-    lengths = segment_lengths(pose / size[:, None, None], skeleton)
-    lengths |= {name: (lengths[f"left_{name}"] + lengths[f"right_{name}"]) / 2 for name in SEGMENTS}
-    found = sum(float(np.nanmedian(lengths[name])) for name in settings.segments_m)
-    return sum(settings.segments_m.values()) / found / size
+    return stature_by_segments(pose / size[:, None, None], skeleton, settings.segments_m) / size
 
 
 def check_intrinsics(model: Model, known: bool) -> None:

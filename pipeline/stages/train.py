@@ -97,7 +97,7 @@ def train_model(learnt_from: TrainingSet, settings: TrainModelSettings, *, work:
         prior="none" if learnt_from.prior is None else "generic",
         window_step_s=None if more.windows is None or samples.time is None else more.windows.step,
         feet=_feet(method, data, more, samples, settings.seed),
-        learnt_from=_learnt_from(method, data),
+        learnt_from=_learnt_from(method, data, views),
     )
 
 
@@ -117,10 +117,23 @@ def _handedness(method: Method, parity: np.ndarray) -> Handedness:
     return found
 
 
-def _learnt_from(method: Method, data: Batch) -> Tensor:
-    """Some of the 2D poses (N, J, 2) float16 that it has seen, with which clips are compared."""
-    keypoint, confidence = (array.cpu().numpy() for array in method.views_seen(data, KNOWN_VIEWS))
-    pose = comparable(keypoint, confidence, method.skeleton)
+def _learnt_from(method: Method, data: Batch, views: DrawnViews | None) -> Tensor:
+    """Some of the 2D poses (N, J, 2) float16 that it has seen, with which clips are compared.
+
+    Half of them are drawn anew where the first phase learns from such views.
+    """
+    phase = method.phases()[0]
+    drawn = KNOWN_VIEWS // 2 if views is not None and phase.filmed else 0
+    sample, view = (data.confidence > 0).any(-1).cpu().nonzero(as_tuple=True)
+    some = torch.linspace(0, len(sample) - 1, min(KNOWN_VIEWS - drawn, len(sample))).long()
+    keypoint, confidence = (array.cpu()[sample[some], view[some]] for array in (data.keypoint, data.confidence))
+    if views is not None and drawn:
+        filmed = drawn * phase.filmed // (phase.filmed + phase.generic)
+        more = views.draw(filmed, drawn - filmed, None)
+        middle = method.window // 2
+        keypoint = torch.cat([keypoint, more.keypoint[:, middle]])
+        confidence = torch.cat([confidence, more.confidence[:, middle]])
+    pose = comparable(keypoint.numpy(), confidence.numpy(), method.skeleton)
     return torch.from_numpy(pose[np.isfinite(pose).any((1, 2))]).half()
 
 

@@ -10,7 +10,9 @@ import numpy as np
 
 from ...arrays import Athletes, Detections, Identities, Timeline, Track
 from ...errors import PosepipeError
+from ...footage.description import PersonDescription
 from ...footage.recording import Take
+from ...settings import Place, WorldSettings
 from ...stages.match import SAME, exchange_tracks, find_exchanges, match_people
 from ...stages.track.choose import choose, find_at, shares
 from ...stages.track.stage import joined
@@ -28,6 +30,8 @@ class Athlete:
     """The person's numbers in each camera: none where it does not show them, several where it lost sight of them."""
     only: bool
     """Whether this is the only requested person of the take."""
+    said: PersonDescription | None = None
+    """What ``posepipe.toml`` says of their size."""
 
     @property
     def name(self) -> str:
@@ -51,6 +55,12 @@ class Athlete:
         """Names of the views, one for each camera."""
         who = "" if self.only else f"/{self.person}"
         return [f"{self.take.name}/{camera.name}{who}" for camera in self.take.cameras]
+
+    def world(self, settings: WorldSettings) -> WorldSettings:
+        """Settings of the world, with the person's own size if it is said."""
+        if self.said is None:
+            return settings
+        return settings.model_copy(update={"height_m": self.said.height_m, "segments_m": self.said.segments_m})
 
     def shown(self) -> list[tuple[str, str, int]]:
         """View, name and number of each camera that shows the person."""
@@ -98,7 +108,8 @@ def choose_athletes(
         told = _tell_apart(run, take, here, seen, timelines[take.name])
         for number in _wanted(run, take, here, seen):
             people = tuple(tuple(each[each >= 0].tolist()) for each in here.person[number])
-            athletes.append(Athlete(take, number, people, not run.settings.people.everybody))
+            only, size = not run.settings.people.everybody, _size_of(run, take, number, here, seen)
+            athletes.append(Athlete(take, number, people, only, size))
             _check_match(run, athletes[-1], here.agreement[number])
             tracks |= zip(athletes[-1].views, told[number], strict=True)
     return athletes, tracks
@@ -133,7 +144,7 @@ def _wanted(run: FitRun, take: Take, matched: Athletes, seen: Seen) -> list[int]
     if settings.everybody:
         return np.flatnonzero(cameras > 1).tolist()
     with about(Path(take.name)):
-        number = _at_place(run, take, matched, seen)
+        number = _at_place(run.settings.people.place, take, matched, seen)
         if number is None:
             number = choose(_merit(matched, run.of(take, seen.people), settings.person), settings.person)
     if cameras[number] < 2:
@@ -178,9 +189,32 @@ def _is_meant(said: str, camera: str) -> bool:
     return said in (camera, camera.rpartition("/")[2])
 
 
-def _at_place(run: FitRun, take: Take, matched: Athletes, seen: Seen) -> int | None:
-    """Number of whoever is at the place that is said; None where no place of this take is."""
-    place = run.settings.people.place
+def _size_of(run: FitRun, take: Take, number: int, matched: Athletes, seen: Seen) -> PersonDescription | None:
+    """What is said of an athlete's size, if anything is.
+
+    Raises:
+        PosepipeError: it is not said whose size it is, or a camera that there is not.
+    """
+    for name, said in take.people.items():
+        if said.place is None:
+            if run.settings.people.everybody or len(take.people) > 1:
+                raise PosepipeError(
+                    f"take {take.name}: say who [people.{name}] of posepipe.toml is, as in person = "
+                    f'"{take.cameras[0].name}@12.5s:640,360"'
+                )
+            return said
+        if not any(_is_meant(said.place.camera, camera) for camera, _ in run.cameras):
+            raise PosepipeError(
+                f"take {take.name}: [people.{name}] of posepipe.toml names the camera {said.place.camera!r}; the "
+                f"cameras are {', '.join(camera for camera, _ in run.cameras)}"
+            )
+        if _at_place(said.place, take, matched, seen) == number:
+            return said
+    return None
+
+
+def _at_place(place: Place | None, take: Take, matched: Athletes, seen: Seen) -> int | None:
+    """Number of whoever is at a place; None where no place of this take is."""
     cameras = [f"{take.name}/{camera.name}" for camera in take.cameras]
     numbers = [number for number, name in enumerate(cameras) if place and _is_meant(place.camera, name)]
     if place is None or not numbers:

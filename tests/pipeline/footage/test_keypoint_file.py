@@ -434,7 +434,7 @@ def test_all_views_of_a_take_together_have_files_of_their_own(tmp_path: Path) ->
     for take in (0, 1):
         folder = done.folder / "takes" / f"take {take}"
         assert {file.name for file in folder.glob("*.*")} == {
-            "poses_multiview.npz", "poses_multiview.trc", "result.json"
+            "poses_multiview.npz", "poses_multiview.trc", "events.csv", "measures.csv", "result.json"
         }  # fmt: skip
         rows = np.argsort(order)[30 * take : 30 * take + 30]
         with np.load(folder / "poses_multiview.npz") as file:

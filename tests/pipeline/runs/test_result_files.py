@@ -158,7 +158,7 @@ def test_formats_that_are_drawn_on_a_video_need_one() -> None:
     assert (a, b) == ("run/a", "run/b")
     assert asked.exports_of(camera_a) == ["npz", "overlay", "bvh"]
     assert asked.exports_of(camera_b) == ["npz", "bvh"]
-    assert asked.fused_exports == ["npz", "bvh"]
+    assert asked.fused_exports == ["npz", "bvh", "events", "measures"]
 
 
 def test_a_fit_is_complete_if_every_file_is_there(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -166,7 +166,7 @@ def test_a_fit_is_complete_if_every_file_is_there(tmp_path: Path, monkeypatch: p
     wanted = {
         (takes / "run/a", ("npz", "overlay", "bvh")),
         (takes / "run/b", ("npz", "bvh")),
-        (takes / "run", ("npz", "bvh")),
+        (takes / "run", ("npz", "bvh", "events", "measures")),
     }
     there = set(wanted)
     monkeypatch.setattr(

@@ -185,6 +185,9 @@ SETTINGS: dict[str, tuple[str, str, set[str]]] = {
     "refine.epochs": ("100", "whole", set()),
     "fuse.enabled": ("false", "whole", set()),
     "root.field_of_view_deg": ("50", "whole", {"place_root"}),
+    "world.height_m": ("1.8", "whole", {"place_root", "make_motion"}),
+    "world.segments_m": ('{"thigh" = 0.45}', "whole", {"place_root", "make_motion"}),
+    "world.frame": ("camera", "whole", set()),
     "adjust.enabled": ("false", "whole", {"make_motion"}),
     "motion.filter": ("butterworth", "whole", {"make_motion"}),
     "motion.cutoff_hz": ("5", "whole", {"make_motion"}),
@@ -267,6 +270,7 @@ WORDS: dict[str, tuple[str, str, set[str]]] = {
     "leave_out": ('moving = false\nleave_out = ["cam2"]', "views", {"synchronize", "match_people"}),
     "keypoints": ("moving = false\n[keypoints]\nrate_hz = 30", "whole poses", {"read_people", "frames_of"}),
     "pictures": ("moving = false\n[pictures]\nrate_hz = 30", "pictures", {"extract_frames"}),
+    "people": ("moving = false\n[people.anna]\nheight_m = 1.8", "whole", {"place_root", "make_motion"}),
     "cameras.from_s": (
         "moving = false\n[cameras.cam0]\nfrom_s = 0.2", "stated", {"cut_frames", "detect_poses"}),
     "cameras.to_s": (
