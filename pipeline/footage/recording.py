@@ -27,8 +27,7 @@ from .sources import chapters_of, clips_in, folders_in, holds_poses, longer_name
 from .video import is_image_folder
 
 log = logging.getLogger("posepipe")
-
-OF_ONE_CAMERA = "for 3D poses from one camera use `posepipe infer`, which needs no training"
+_OF_ONE = "for 3D poses from one camera use `posepipe infer`, which needs no training"
 
 
 @dataclass(frozen=True)
@@ -191,9 +190,7 @@ def _take(folder: Path, filmed: Path, tree: dict[str, Any]) -> Take:
     description: TakeDescription = parse(TakeDescription, tree, str(where))
     videos = _videos_of_cameras(where, filmed, found.clips, description)
     if len(videos) < 2:
-        raise PosepipeError(
-            f"{folder} holds one camera, and training needs two or more of the same moments; {OF_ONE_CAMERA}"
-        )
+        raise PosepipeError(f"{folder} holds one camera; training needs two or more of the same moments; {_OF_ONE}")
     return _described_take(folder, name, videos, tree)
 
 
@@ -345,7 +342,7 @@ def _nothing_found(folder: Path) -> str:
         copies = ", others being copies or later parts of it" if len(videos_in(folder)) > 1 else ""
         return (
             f"{folder} holds one video ({videos[0].name}{copies}), and training needs two or more cameras of the "
-            f"same moments; {OF_ONE_CAMERA}"
+            f"same moments; {_OF_ONE}"
         )
     return (
         f"{folder} holds no take: put two or more videos of the same moments into it, one per camera, "
