@@ -7,8 +7,9 @@ the reconstruction are therefore filmed by random cameras, with limbs of other m
 *Measured* on 15 to 20 s of one training session of the benchmark, PMPJPE / NMPJPE in mm, CanonPose in brackets, one
 seed, 2500 steps, no prior. Three static cameras: their clips 24.3 / 37.9 (34.5 / 68.5), their fourth camera 34.9 /
 72.9 (57.4 / 120.1), other people and rigs 53.8 / 79.6 (74.7 / 112.6); with single frames 31.2 / 46.5, 44.4 / 87.6
-and 58.2 / 84.4. Three panning cameras: 28.5 / 43.7 (31.3 / 86.8), the three others 35.7 / 54.4 (62.0 / 115.7),
-other people 52.8 / 74.4 (72.7 / 119.9).
+and 58.2 / 84.4. With the prior and 1280 steps 22.6 / 36.4, 34.2 / 70.1 and 40.9 / 67.4, where it knows some of the
+other people's movements. Three panning cameras, no prior: 28.5 / 43.7 (31.3 / 86.8), the three others 35.7 / 54.4
+(62.0 / 115.7), other people 52.8 / 74.4 (72.7 / 119.9).
 """
 
 from __future__ import annotations
