@@ -58,13 +58,14 @@ class Athletes(HandOver):
 
 @dataclass(frozen=True)
 class Exchanges(HandOver):
-    """Stretches in which a camera takes two athletes of a take for each other."""
+    """Stretches in which a camera takes two athletes of a take for each other, or may, one after the other."""
 
     camera: Annotated[np.ndarray, Dims("stretch", "int32", "camera index")]
     start: Annotated[np.ndarray, Dims("stretch", "int32", "frame index")]
     end: Annotated[np.ndarray, Dims("stretch", "int32", "frame index, exclusive")]
     one: Annotated[np.ndarray, Dims("stretch", "int32", "athlete index")]
     other: Annotated[np.ndarray, Dims("stretch", "int32", "athlete index")]
+    """-1 where it cannot be told whether the camera shows ``one``, and nobody is to be seen."""
 
 
 @dataclass(frozen=True)

@@ -24,7 +24,7 @@ class BlazePoseDetector:
 
     skeleton = BLAZEPOSE33
     confidence_kind = "visibility"
-    VERSION = 1
+    VERSION = 2
     """To be raised when the code beside the networks finds something else."""
 
     def __init__(self, every: int = 1) -> None:

@@ -1,8 +1,8 @@
 """People followed from picture to picture: where somebody was tells where to look, and the finder who else is there.
 
 Finding people costs more than following them, and the more the smaller they may be. So the finder sees the whole
-picture coarsely now and then, and finely less often unless those who are there are small. Where somebody is lost, or
-people cross, it sees the part of the picture around them.
+picture coarsely now and then, and finely less often unless those who are there are small. Where people cross, it sees
+the part of the picture around them, and where somebody is lost, as behind somebody else, so for a while.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from scipy.optimize import linear_sum_assignment
 from ....models.skeleton import BLAZEPOSE33, COCO17
 from .finder import FinderNetwork, Found
 from .landmarks import LandmarkNetwork, Poses
+from .lost import LostPeople
 from .region import regions_of, steadied
 
 COARSE_PX = (256, 512)
@@ -25,8 +26,10 @@ LARGEST = 200
 """Size of people in a fine or close look, px, from which on the finder would take parts of somebody for people."""
 COARSE_EVERY, FINE_EVERY, SMALL_EVERY = 20, 150, 30
 """Pictures from one look to the next while people are followed; fine looks are more frequent if somebody is small."""
+SEVERAL_EVERY = 5
+"""The same of the larger coarse look while several people are followed, as others may come from behind them."""
 SEARCH_EVERY, SEARCH_FINE_EVERY = 5, 15
-"""The same while nobody is."""
+"""The same while nobody is followed."""
 SMALL = 0.12
 """Size of a person, as a share of the picture's longer side, below which the person is small."""
 CROSS_EVERY = 3
@@ -67,7 +70,9 @@ class Follower:
         self._finder, self._landmarks = finder, landmarks
         self._region = np.zeros((0, 4), np.float32)
         self._age = np.zeros(0, int)  # pictures for which each of them is followed
+        self._lost = LostPeople()
         self._since_coarse = self._since_fine = self._since_crossing = FINE_EVERY  # so that every look is due
+        self._since_several = 0
 
     def next(self, image: np.ndarray) -> Poses:
         """The people in the next picture (H, W, 3) uint8 BGR, the largest first."""
@@ -75,11 +80,15 @@ class Follower:
         alive = _singles(seen)
         seen = replace(seen, region=steadied(self._region, seen.region))
         people, age = seen[alive], self._age[alive] + self._every
-        gone = np.setdiff1d(np.flatnonzero(self._age >= KNOWN), alive)
-        for found in self._looks(image, people, self._region[gone]):
+        self._lost.wait(self._every)
+        self._lost.found(people.region[(age >= KNOWN) & (age - self._every < KNOWN)])
+        self._lost.add(self._region[np.setdiff1d(np.flatnonzero(self._age >= KNOWN), alive)])
+        for found in self._looks(image, people):
             is_one, is_new = _matched(found, people)
+            self._lost.add(people.region[~is_one & (age >= KNOWN)])
             people, age = people[is_one], age[is_one]
-            new = self._newcomers(image, found[is_new])
+            new, hidden = self._newcomers(image, found[is_new], people)
+            self._lost.add(hidden)
             people, age = Poses.joined(people, new), np.concatenate([age, np.zeros(len(new.region), int)])
             single = _singles(people)
             people, age = people[single], age[single]
@@ -88,34 +97,30 @@ class Follower:
         self._region = people.region
         return people
 
-    def _looks(self, image: np.ndarray, people: Poses, lost: np.ndarray) -> list[Found]:
-        """What the finder sees in this picture, if it is to look.
-
-        Args:
-            lost: regions (N, 4) of those who are not seen any more.
-        """
-        nobody, longer_side = not len(people.region), max(image.shape[:2])
+    def _looks(self, image: np.ndarray, people: Poses) -> list[Found]:
+        """What the finder sees in this picture, if it is to look."""
+        count, longer_side = len(people.region), max(image.shape[:2])
         small = bool((BODY * people.region[:, 2] < SMALL * longer_side).any())
-        coarse_every = SEARCH_EVERY if nobody else COARSE_EVERY
-        fine_every = SEARCH_FINE_EVERY if nobody else SMALL_EVERY if small else FINE_EVERY
+        fine_every = SEARCH_FINE_EVERY if not count else SMALL_EVERY if small else FINE_EVERY
         fine_px = min(round(FINE_SHARE * longer_side), FINE_PX)
         self._since_coarse += self._every
+        self._since_several += self._every
         self._since_fine += self._every
         self._since_crossing += self._every
         looks = []
-        if self._since_coarse >= coarse_every:
-            self._since_coarse = 0
+        if self._since_coarse >= COARSE_EVERY or (not count and self._since_coarse >= SEARCH_EVERY):
+            self._since_coarse = self._since_several = 0
             looks += [self._finder.look(image, side) for side in COARSE_PX]
+        elif self._since_several >= SEVERAL_EVERY and count > 1:
+            self._since_several = 0
+            looks.append(self._finder.look(image, max(COARSE_PX)))
         if self._since_fine >= fine_every and fine_px > max(COARSE_PX):
             self._since_fine = 0
             looks.append(self._finder.look(image, fine_px, LARGEST))
-        around = lost
         if self._since_crossing >= CROSS_EVERY and (crossing := _crossing(people.region).any(1)).any():
             self._since_crossing = 0
-            around = np.concatenate([around, people.region[crossing]])
-        if len(around):
-            looks.append(self._look_close(image, around))
-        return looks
+            looks.append(self._look_close(image, people.region[crossing]))
+        return looks + [self._look_close(image, region[None]) for region in self._lost.due()]
 
     def _look_close(self, image: np.ndarray, regions: np.ndarray) -> Found:
         """What the finder sees in the part of a picture in which regions (N, 4) are."""
@@ -128,13 +133,19 @@ class Follower:
         side = int(np.clip(side, min(COARSE_PX), FINE_SHARE * FINE_PX))
         return self._finder.look(part, side, LARGEST).moved(left, top)
 
-    def _newcomers(self, image: np.ndarray, found: Found) -> Poses:
-        """The poses of people whom the finder sees, where the landmarks say the same."""
-        poses = self._landmarks.poses(image, regions_of(found.keypoint))
+    def _newcomers(self, image: np.ndarray, found: Found, people: Poses) -> tuple[Poses, np.ndarray]:
+        """The poses of people whom the finder sees, where the landmarks say the same; and where the hidden ones are.
+
+        These are regions (N, 4) of people of whom the landmarks show nothing, but somebody known in front of them.
+        """
+        seen = regions_of(found.keypoint)
+        poses = self._landmarks.poses(image, seen)
         here = poses.presence >= PRESENT
-        poses = self._landmarks.poses(image, poses.region[here])
-        apart = np.linalg.norm(found.keypoint[here] - poses.keypoint[:, _COMMON], axis=-1).mean(-1)
-        return poses[(poses.presence >= PRESENT) & (apart < SAME * found.size[here])]
+        poses, found, seen = self._landmarks.poses(image, poses.region[here]), found[here], seen[here]
+        apart = np.linalg.norm(found.keypoint - poses.keypoint[:, _COMMON], axis=-1).mean(-1)
+        same = (poses.presence >= PRESENT) & (apart < SAME * found.size)
+        hidden = (_distance(poses.keypoint, people.keypoint) < DOUBLE * BODY * people.region[:, 2]).any(1)
+        return poses[same & ~hidden], seen[hidden]
 
 
 def _matched(found: Found, people: Poses) -> tuple[np.ndarray, np.ndarray]:

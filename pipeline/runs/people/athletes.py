@@ -8,16 +8,23 @@ from pathlib import Path
 
 import numpy as np
 
-from ...arrays import Athletes, Detections, Identities, Timeline, Track
+from ...arrays import Athletes, Detections, Exchanges, Identities, Timeline, Track
 from ...errors import PosepipeError
 from ...footage.description import PersonDescription
 from ...footage.recording import Take
 from ...settings import Place, WorldSettings
-from ...stages.match import SAME, exchange_tracks, find_exchanges, match_people
+from ...stages.match.exchanges import UNKNOWN, exchange_tracks, find_exchanges
+from ...stages.match.people import match_people
+from ...stages.match.views import SAME
 from ...stages.track.choose import choose, find_at, shares
 from ...stages.track.stage import joined
 from ..fit_run import FitRun
 from ..results import about
+
+PRESENT = 0.2
+"""Share of a camera's frames with the person whom it shows most, from which on it shows somebody after exchanges."""
+OFTEN = 0.1
+"""Share of a camera's frames that are left out of somebody's track above which there is a warning."""
 
 
 @dataclass(frozen=True)
@@ -26,8 +33,8 @@ class Athlete:
 
     take: Take
     number: int
-    people: tuple[tuple[int, ...], ...]
-    """The person's numbers in each camera: none where it does not show them, several where it lost sight of them."""
+    shows: tuple[bool, ...]
+    """Whether each camera shows the person."""
     only: bool
     """Whether this is the only requested person of the take."""
     said: PersonDescription | None = None
@@ -65,8 +72,8 @@ class Athlete:
     def shown(self) -> list[tuple[str, str, int]]:
         """View, name and number of each camera that shows the person."""
         cameras = [f"{self.take.name}/{camera.name}" for camera in self.take.cameras]
-        numbered = enumerate(zip(self.views, cameras, self.people, strict=True))
-        return [(view, camera, number) for number, (view, camera, people) in numbered if people]
+        numbered = enumerate(zip(self.views, cameras, self.shows, strict=True))
+        return [(view, camera, number) for number, (view, camera, shows) in numbered if shows]
 
 
 @dataclass(frozen=True)
@@ -105,37 +112,47 @@ def choose_athletes(
     tracks: dict[str, Track] = {}
     for take in run.takes:
         here = matched[take.name]
-        told = _tell_apart(run, take, here, seen, timelines[take.name])
-        for number in _wanted(run, take, here, seen):
-            people = tuple(tuple(each[each >= 0].tolist()) for each in here.person[number])
+        told, exchanges = _tell_apart(run, take, here, seen, timelines[take.name])
+        shows = _shows(here, told, exchanges)
+        for number in _wanted(run, take, here, shows, seen):
             only, size = not run.settings.people.everybody, _size_of(run, take, number, here, seen)
-            athletes.append(Athlete(take, number, people, only, size))
+            athletes.append(Athlete(take, number, tuple(shows[number].tolist()), only, size))
             _check_match(run, athletes[-1], here.agreement[number])
+            _say_doubts(run, athletes[-1], told[number], exchanges)
             tracks |= zip(athletes[-1].views, told[number], strict=True)
     return athletes, tracks
 
 
-def _tell_apart(run: FitRun, take: Take, matched: Athletes, seen: Seen, timeline: Timeline) -> list[list[Track]]:
-    """Tracks of all athletes of a take in all cameras, each the same human at all times, so far as can be told."""
+def _tell_apart(
+    run: FitRun, take: Take, matched: Athletes, seen: Seen, timeline: Timeline
+) -> tuple[list[list[Track]], Exchanges]:
+    """Tracks of all athletes of a take in all cameras, each the same human at all times, and how they became so."""
     cameras = run.of(take, seen.everybody)
     tracks = [
         [joined(each, numbers[numbers >= 0].tolist()) for each, numbers in zip(cameras, person, strict=True)]
         for person in matched.person
     ]
-    if len(tracks) == 1:
-        return tracks
     exchanges = run.run(find_exchanges, tracks, timeline, subject=take.name)
     told = [list(each) for each in tracks]
     for camera in np.unique(exchanges.camera).tolist():
         here = [each[camera] for each in tracks]
         for athlete, each in enumerate(told):
             each[camera] = exchange_tracks(here, exchanges, camera, athlete)
-    return told
+    return told, exchanges
 
 
-def _wanted(run: FitRun, take: Take, matched: Athletes, seen: Seen) -> list[int]:
-    """Numbers of the requested people of a take."""
-    settings, cameras = run.settings.people, (matched.person >= 0).any(2).sum(1)
+def _shows(matched: Athletes, told: Sequence[Sequence[Track]], exchanges: Exchanges) -> np.ndarray:
+    """Which cameras show which athletes (athlete, camera), after exchanges long enough to say so."""
+    shows = np.any(matched.person >= 0, 2)
+    for camera in np.unique(exchanges.camera):
+        frames = np.array([int(each[camera].confidence.any(1).sum()) for each in told])
+        shows[:, camera] = frames > PRESENT * frames.max()
+    return shows
+
+
+def _wanted(run: FitRun, take: Take, matched: Athletes, shows: np.ndarray, seen: Seen) -> list[int]:
+    """Numbers of the requested people of a take, of whom cameras show some (athlete, camera)."""
+    settings, cameras = run.settings.people, shows.sum(1)
     if cameras.max() < 2:
         raise PosepipeError(
             f"take {take.name}: no two cameras agree on anybody whom they show; did they film the same person at the "
@@ -146,7 +163,8 @@ def _wanted(run: FitRun, take: Take, matched: Athletes, seen: Seen) -> list[int]
     with about(Path(take.name)):
         number = _at_place(run.settings.people.place, take, matched, seen)
         if number is None:
-            number = choose(_merit(matched, run.of(take, seen.people), settings.person), settings.person)
+            merit = np.where(cameras > 1, _merit(matched, run.of(take, seen.people), settings.person), 0)
+            number = choose(merit, settings.person)
     if cameras[number] < 2:
         raise PosepipeError(
             f"take {take.name}: person {number} is shown by one camera only, so far as can be told, and a fit takes "
@@ -156,13 +174,12 @@ def _wanted(run: FitRun, take: Take, matched: Athletes, seen: Seen) -> list[int]
 
 
 def _merit(matched: Athletes, people: Sequence[Identities], person: str) -> np.ndarray:
-    """Merit (athlete) of everybody in a take: the sum of those in its cameras, of those whom two cameras show."""
+    """Merit (athlete) of everybody in a take: the sum of those in its cameras."""
     merit = np.zeros(matched.person.shape)
     for camera, each in enumerate(people):
         here = matched.person[:, camera]
         merit[:, camera] = np.where(here >= 0, shares(each, person)[here], 0)
-    shared = (matched.person >= 0).any(2).sum(1) > 1
-    return np.where(shared, merit.sum((1, 2)), 0)
+    return merit.sum((1, 2))
 
 
 def check_place(run: FitRun) -> None:
@@ -230,8 +247,8 @@ def _at_place(place: Place | None, take: Take, matched: Athletes, seen: Seen) ->
 def _check_match(run: FitRun, athlete: Athlete, agreement: np.ndarray) -> None:
     """Warn of cameras that do not show an athlete, or may show another person."""
     take = athlete.take
-    for camera, people, agrees in zip(take.cameras, athlete.people, agreement, strict=True):
-        if not people:
+    for camera, shows, agrees in zip(take.cameras, athlete.shows, agreement, strict=True):
+        if not shows:
             run.warn(
                 f"{camera.video} does not show person {athlete.number} of take {take.name}, so far as can be told, "
                 "and is left out"
@@ -240,4 +257,17 @@ def _check_match(run: FitRun, athlete: Athlete, agreement: np.ndarray) -> None:
             run.warn(
                 f"{camera.video} agrees with the other cameras of take {take.name} on person {athlete.number} by "
                 f"{max(agrees, 0):.2f} of 1 only; does it show somebody else?"
+            )
+
+
+def _say_doubts(run: FitRun, athlete: Athlete, told: Sequence[Track], exchanges: Exchanges) -> None:
+    """Warn of cameras of whose frames many are left out, as it cannot be told whether they show an athlete."""
+    doubted = (exchanges.one == athlete.number) & (exchanges.other == UNKNOWN)
+    for number, (camera, track) in enumerate(zip(athlete.take.cameras, told, strict=True)):
+        here = doubted & (exchanges.camera == number)
+        share = float((exchanges.end - exchanges.start)[here].sum()) / len(track.time)
+        if athlete.shows[number] and share > OFTEN:
+            run.warn(
+                f"{camera.video}: {share:.0%} of the frames may show person {athlete.number} of take "
+                f"{athlete.take.name} or somebody near, which the other cameras do not tell, and are left out"
             )

@@ -122,7 +122,7 @@ def test_only_the_same_cameras_are_the_same_rig(tmp_path: Path) -> None:
     (tmp_path / "posepipe.toml").write_text('rig = "hall"\n')
 
     def rigs(*left_out: str) -> set[str]:
-        return {Athlete(take, 0, (0,), True).rig for take in Recording.open(tmp_path).without(left_out).takes}
+        return {Athlete(take, 0, (True,), True).rig for take in Recording.open(tmp_path).without(left_out).takes}
 
     assert len(rigs()) == len(rigs("cam1")) == 1
     assert len(rigs("first/cam1")) == 2

@@ -10,15 +10,9 @@ from footage import a_track, athlete, found_people, scene_cameras, some_frames
 from posepipe.models.geometry.weak_perspective import rank_residual
 from posepipe.pipeline.arrays import Athletes, Detections, Identities, Timeline, Track
 from posepipe.pipeline.settings import TrackSettings
-from posepipe.pipeline.stages.match import (
-    SAME,
-    _completed,
-    _merge,
-    disagreement,
-    exchange_tracks,
-    find_exchanges,
-    match_people,
-)
+from posepipe.pipeline.stages.match.exchanges import UNKNOWN, exchange_tracks, find_exchanges
+from posepipe.pipeline.stages.match.people import _completed, _merge, match_people
+from posepipe.pipeline.stages.match.views import SAME, disagreement
 from posepipe.pipeline.stages.track.stage import joined, track_athlete, track_people
 
 RATE, SECONDS, VIEWS = 25, 8, 4
@@ -270,13 +264,15 @@ def test_a_camera_that_takes_two_people_for_each_other_is_corrected_by_the_other
     wrong = [list(each) for each in right]
     wrong[0][1], wrong[1][1] = exchanged(right[0][1], right[1][1], slice(110, None))
     found = find_exchanges(wrong, timeline_of(views))
-    assert found.camera.tolist() == [1]
+    assert set(found.camera.tolist()) == {1}
+    assert found.other.tolist() == [1, UNKNOWN, UNKNOWN]  # what is exchanged, and of both what is around its end
     assert abs(int(found.start[0]) - 110) <= 3
-    assert found.end.tolist() == [len(TIME)]
+    assert found.end[0] == len(TIME)
     for number in range(2):
         mended = exchange_tracks([each[1] for each in wrong], found, 1, number)
         same = (mended.keypoint == right[number][1].keypoint).all((1, 2))
-        assert same.mean() > 0.98
+        assert (same | ~mended.confidence.any(1)).all()
+        assert same.mean() > 0.9
         assert (mended.box[same] == right[number][1].box[same]).all()
 
 
@@ -286,10 +282,40 @@ def test_two_cameras_do_not_tell_which_of_them_is_wrong() -> None:
     assert len(find_exchanges(tracks, timeline_of(2)).camera) == 0
 
 
+def hidden(track: Track) -> Track:
+    """The track of somebody whom a camera never finds."""
+    return replace(during(track, slice(0)), box=np.full_like(track.box, np.nan))
+
+
+def test_a_track_that_goes_on_as_that_of_somebody_unseen_is_divided() -> None:
+    right = tracks_of(CROSSING, 4)
+    wrong = [list(each) for each in right]
+    wrong[0][1], _ = exchanged(right[0][1], right[1][1], slice(110, None))
+    wrong[1][1] = hidden(right[1][1])
+    found = find_exchanges(wrong, timeline_of(4))
+    first, second = (exchange_tracks([each[1] for each in wrong], found, 1, number) for number in range(2))
+    assert not first.confidence[110:].any()
+    assert not second.confidence[:110].any()
+    assert first.confidence.any(1).mean() + second.confidence.any(1).mean() > 0.9
+    assert (second.keypoint == right[1][1].keypoint).all((1, 2))[second.confidence.any(1)].all()
+
+
+@pytest.mark.parametrize("whose", [0, 1])
+def test_a_piece_that_no_camera_agreed_with_is_given_to_whom_the_others_show(whose: int) -> None:
+    tracks = tracks_of([*CROSSING, skier(7, (0, 0), (0, 0))], 3)
+    nobody = [hidden(track) for track in tracks[0]]
+    piece = tracks[(0, 2)[whose]][1]
+    taken = [[tracks[0][0], nobody[1], tracks[0][2]], tracks[1], [nobody[0], piece, nobody[2]]]
+    found = find_exchanges(taken, timeline_of(3))
+    given = exchange_tracks([each[1] for each in taken], found, 1, 0).confidence.any(1)
+    assert given.mean() > 0.4 if whose == 0 else given.mean() == 0  # as the last one is somebody else
+
+
 def test_people_who_never_meet_are_not_exchanged_and_a_moment_is_too_short() -> None:
     tracks = tracks_of(CROSSING, 3)
-    tracks[0][1], tracks[1][1] = exchanged(tracks[0][1], tracks[1][1], slice(100, 108))
-    assert len(find_exchanges(tracks, timeline_of(3)).camera) == 0
+    tracks[0][1], tracks[1][1] = exchanged(tracks[0][1], tracks[1][1], slice(100, 103))
+    assert (find_exchanges(tracks, timeline_of(3)).other == UNKNOWN).all()
     apart = tracks_of([skier(0, (-3, 0), (0, 0)), skier(1, (3, 0), (0, 0))], 3)
+    assert len(find_exchanges(apart, timeline_of(3)).camera) == 0
     nowhere = [replace(track, confidence=np.zeros_like(track.confidence)) for track in apart[1]]
     assert len(find_exchanges([apart[0], nowhere], timeline_of(3)).camera) == 0
