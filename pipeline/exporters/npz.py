@@ -13,7 +13,7 @@ import numpy as np
 from ...models.skeleton import SKELETONS
 from ..arrays import Pose3D, WorldPoses, array_fields, resting
 from ..errors import PosepipeError
-from .clip import Clip, Person
+from .clip import Clip, Person, root
 
 AXES = (
     "joint: camera axes, right-handed, x right, y down, z forward. canonical: axes that turn with the person; "
@@ -36,7 +36,9 @@ def write(clip: Clip, path: Path) -> None:
     """
     skeleton = clip.skeleton
     for person, file_path in clip.each(path):
-        about = {"person": person.name, "root_camera": person.pose.root_camera, "device": person.pose.device}
+        camera = person.pose.root_camera
+        about = {"person": person.name, "root": root(skeleton, camera), "root_camera": camera,
+                 "device": person.pose.device}  # fmt: skip
         texts = {**clip.facts(AXES), **about, "video_rate": clip.rate, "variant": clip.variant}
         arrays = {field: getattr(person.pose, field) for field in array_fields(Pose3D)}
         content = {

@@ -257,14 +257,12 @@ class FusedPerson:
         return Person(name, motion.in_metres(metres), self.more(metres), world)
 
     def _world(self, motion: Pose3D, by_flight: bool, settings: WorldSettings) -> WorldPoses | None:
-        """The person in the world; None of cameras that move and are not calibrated, or if nobody is seen as a whole.
+        """The person in the world; None of cameras that move and are not calibrated, or where nothing tells it.
 
         A calibration with a camera in its origin has that camera's axes, which are not the world's.
         """
         samples, first = self.samples, self.rows[0]
         placed = None
-        if not motion.there.any():
-            return None
         if self.poses.cameras == "all" and samples.R is not None and samples.t is not None:
             R, t = (np.asarray(array[first], np.float64) for array in (samples.R, samples.t))
             own = np.abs(R - np.eye(3)).max((1, 2)) + np.abs(t).max(1)

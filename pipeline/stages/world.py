@@ -15,7 +15,6 @@ from ...models.world.frame import Frame, frame_of, vertical_axis
 from ...models.world.travel import steady_soles
 from ...models.world.vertical import Cue, angle_deg
 from ..arrays import Pose3D, WorldPoses
-from ..runtime.cache import stage
 from ..settings import WorldSettings
 
 CERTAIN = 1e6
@@ -43,9 +42,10 @@ class _Metres(NamedTuple):
     source: str
 
 
-@stage(version=1)
-def place_in_world(pose: Pose3D, camera: Placed | None, by_flight: bool, settings: WorldSettings) -> WorldPoses:
-    """A person in world axes.
+def place_in_world(
+    pose: Pose3D, camera: Placed | None, by_flight: bool, settings: WorldSettings
+) -> WorldPoses | None:
+    """A person in world axes; None if no pose is whole, or nothing tells where up is.
 
     Sources in order: of up, a calibration with a vertical axis, then balance over the feet, level ground and flights
     together; of metres, a calibration, the stated height or segments, and flights. Nothing is assumed.
@@ -56,12 +56,12 @@ def place_in_world(pose: Pose3D, camera: Placed | None, by_flight: bool, setting
         by_flight: whether flights may tell metres.
 
     Raises:
-        ValueError: poses without a root trajectory, or none that is whole.
+        ValueError: poses without a root trajectory.
     """
     motion = motion_of(pose)
     standing = find_standing(motion)
     if standing is None:
-        raise ValueError("nobody is seen as a whole")
+        return None
     axes = None if camera is None else vertical_axis(camera.R.T, standing.up.direction)
     if axes is not None:
         up = Cue("calibration", axes[2], CERTAIN * (np.eye(3) - np.outer(axes[2], axes[2])))

@@ -13,7 +13,7 @@ import posepipe.pipeline
 import pytest
 from posepipe.models import METHODS
 from posepipe.pipeline.cli import app
-from posepipe.pipeline.pages import trust
+from posepipe.pipeline.pages import fit_verdict as trust
 from posepipe.pipeline.settings import Settings, setting_names
 from typer.testing import CliRunner
 

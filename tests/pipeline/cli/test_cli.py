@@ -344,7 +344,7 @@ def test_fit_infer_status_clean(footage: Path) -> None:
     assert "unused results (" in asked.stdout
     assert everything_in(out) == kept
     removed = call("clean", footage, "--yes")
-    assert "removed 9 unused results" in removed.stdout
+    assert "removed 11 unused results" in removed.stdout
     assert len(everything_in(out)) < len(kept)
 
 

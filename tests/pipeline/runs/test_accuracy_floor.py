@@ -132,7 +132,7 @@ def test_a_method_of_pictures_learns_drawn_people(name: str, tmp_path: Path, mon
     assert shown.K is not None and shown.R is not None and shown.t is not None
     rig = Rig(shown.K, shown.R, shown.t, np.zeros(shown.confidence.shape[:2], np.float32), "given", "given")
     options = method_class(name).Settings.model_validate(DRAWN).model_dump(mode="json")
-    learnt_from = TrainingSet(shown, rig, label_poses(shown, rig, LabelSettings()), [crops], None)
+    learnt_from = TrainingSet(shown, rig, label_poses(shown, rig, LabelSettings()), crops=[crops])
     training = TrainModelSettings(method=name, options=options, device="cpu")
     model = Cache(tmp_path / "cache").run(train_model, learnt_from, settings=training)
     poses = [

@@ -36,7 +36,7 @@ from posepipe.pipeline.training.model_file import Model
 from quick_fit import QUICK, Fitted
 
 PER_CAMERA = ("extract_frames", "detect_poses", "correct_frames", "track_people", "track_athlete", "morph_skeleton")
-LIFTED = ("lift_poses", "place_root", "adjust_clip", "make_motion")
+LIFTED = ("lift_poses", "place_root", "adjust_clip", "make_motion", "judge_clip")
 FRAMES = 40
 
 
@@ -84,7 +84,8 @@ def test_a_fit_makes_a_model_and_results_of_every_clip(finished: Fitted) -> None
     assert not [path for path in out.rglob("*") if "making" in path.name or path.name.endswith(".parts")]
     rows = [json.loads(line) for line in (out / "losses.jsonl").read_text().splitlines()]
     assert [row["epoch"] for row in rows] == [0, 1]
-    assert load_settings(out / "settings.toml").train == settings().train
+    said = settings().train.model_copy(update={"prior": "none"})  # of a paper's method
+    assert load_settings(out / "settings.toml").train == said
 
 
 def test_a_second_identical_fit_does_nothing(fitted: Fitted, detector: FakeDetector) -> None:
@@ -136,7 +137,7 @@ def test_a_changed_video_runs_its_camera_and_what_depends_on_it(fitted: Fitted, 
     film(fitted.footage / "cam1.mp4", 1, [*range(FRAMES - 1), FRAMES])
     again(fitted)
     own = {("ski run/cam1", stage) for stage in PER_CAMERA}
-    shared = {("ski run", stage) for stage in ("synchronize", "match_people", "find_swaps")}
+    shared = {("ski run", stage) for stage in ("synchronize", "match_people", "find_exchanges", "find_swaps")}
     shared |= {("all takes", "build_samples"), ("all takes", "train_model")}
     lifted = {(f"ski run/cam{camera}", stage) for camera in range(3) for stage in ("mend_sides", *LIFTED)}
     assert changed(before, keys(fitted.out)) == own | shared | lifted
@@ -173,14 +174,23 @@ def test_a_description_changes_what_depends_on_it(fitted: Fitted, detector: Fake
         ("frames", 1),
         ("detect", 3),
         ("morph", 6),
-        ("samples", 11),
+        ("samples", 12),
     ],
 )
 def test_until_stops_behind_a_stage(
     until: str, stages: int, take: Path, detector: FakeDetector, tmp_path: Path
 ) -> None:
     done = fit(take, out=tmp_path / "out", settings=settings(), until=until)
-    order = [*PER_CAMERA, "synchronize", "match_people", "find_swaps", "mend_sides", "build_samples", "train_model"]
+    order = [
+        *PER_CAMERA,
+        "synchronize",
+        "match_people",
+        "find_exchanges",
+        "find_swaps",
+        "mend_sides",
+        "build_samples",
+        "train_model",
+    ]
     assert {path.name for path in (tmp_path / "out" / "cache").iterdir() if path.is_dir()} == set(order[:stages])
     assert (done.model, done.report, done.results) == (None, None, ())
     assert not (tmp_path / "out" / "model.pt").exists()
@@ -223,7 +233,7 @@ def test_what_stands_in_the_cache_is_what_the_scene_shows(finished: Fitted) -> N
 
 def test_status_says_what_is_done_and_from_what(fitted: Fitted) -> None:
     rows = {(row.subject, row.stage): row for row in status(fitted.out)}
-    assert len(rows) == 3 * 11 + 5
+    assert len(rows) == 3 * 12 + 6
     assert all(row.state == "done" and row.bytes > 0 and row.seconds >= 0 for row in rows.values())
     assert "cam1.mp4" in " ".join(rows[("ski run/cam1", "detect_poses")].inputs)
     began = time.perf_counter()

@@ -33,8 +33,8 @@ def test_results_of_a_fit_are_those_of_cameras_takes_or_all_takes(finished: Fitt
     cameras = [f"ski run/cam{camera}" for camera in range(3)]
     of_cameras = ("extract_frames", "detect_poses", "correct_frames", "track_people", "track_athlete",
                   "morph_skeleton", "mend_sides", "lift_poses", "place_root", "adjust_clip",
-                  "make_motion")  # fmt: skip
-    of_takes = ("synchronize", "match_people", "find_swaps")
+                  "make_motion", "judge_clip")  # fmt: skip
+    of_takes = ("synchronize", "match_people", "find_exchanges", "find_swaps")
     expected = {stage: cameras for stage in of_cameras} | {stage: ["ski run"] for stage in of_takes}
     expected |= {stage: ["all takes"] for stage in ("build_samples", "train_model")}
     found = subjects(finished.out)
@@ -48,7 +48,7 @@ def test_results_of_infer_are_those_of_the_clip(finished: Fitted, detector: Fake
     found = subjects(made.folder)
     assert set(found) == {
         "extract_frames", "detect_poses", "correct_frames", "track_people", "track_athlete", "morph_skeleton",
-        "find_swaps", "mend_sides", "lift_poses", "place_root", "adjust_clip", "make_motion",
+        "find_swaps", "mend_sides", "lift_poses", "place_root", "adjust_clip", "make_motion", "judge_clip",
     }  # fmt: skip
     assert all(each == ["a new one"] for each in found.values())
     assert list(made.people) == ["person0"]
@@ -66,9 +66,9 @@ def test_a_fit_may_be_stopped_behind_every_stage(
     assert list(behind) == list(STAGES)
     assert behind == {
         "frames": "extract_frames", "detect": "correct_frames", "track": "track_athlete", "morph": "morph_skeleton",
-        "synchronize": "synchronize", "match": "match_people", "crop": "match_people", "sides": "mend_sides",
+        "synchronize": "synchronize", "match": "find_exchanges", "crop": "find_exchanges", "sides": "mend_sides",
         "samples": "build_samples", "calibrate": "build_samples", "label": "build_samples", "train": "train_model",
-        "refine": "train_model", "lift": "lift_poses", "fuse": "lift_poses", "motion": "make_motion",
+        "refine": "train_model", "lift": "lift_poses", "fuse": "lift_poses", "motion": "judge_clip",
     }  # fmt: skip
 
 

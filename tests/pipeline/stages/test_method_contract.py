@@ -335,7 +335,13 @@ def test_what_a_method_needs_of_keypoints_is_said_before_anything_is_done(
 def test_a_focal_length_may_be_assumed_for_a_method_that_needs_no_more(decided: None, tmp_path: Path) -> None:
     arrays = {"keypoint": walk(0)[0], "joint_names": np.array(H36M17.joints), "image_size": np.full((VIEWS, 2), 1000)}
     np.savez(tmp_path / "arrays.npz", **arrays)
-    quick = ["train.ray_correction=true", "train.epochs=1", "train.width=16", "calibrate.field_of_view_deg=45"]
+    quick = [
+        "train.method=canonpose",
+        "train.ray_correction=true",
+        "train.epochs=1",
+        "train.width=16",
+        "calibrate.field_of_view_deg=45",
+    ]
     settings = load_settings(overrides=[*quick, "train.min_steps=1", "device=cpu", "samples.static_cameras=true",
                                         "fuse.enabled=false"])  # fmt: skip
     done = fit(tmp_path / "arrays.npz", out=tmp_path / "out", settings=settings)

@@ -146,7 +146,7 @@ def test_a_method_of_pictures_keeps_the_contract(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     labelled_too = "labelled_2d" in method_class(CASES[name][0]).needs_with(settings_of(name))
-    data = TrainingSet(samples, rig, labels, crops, labelled if labelled_too else None)
+    data = TrainingSet(samples, rig, labels, None, crops, labelled if labelled_too else None)
     whole = Cache(tmp_path / "whole").run(train_model, data, settings=training(name))
     assert all(np.isfinite(row["total"]) for row in whole.losses)
 
