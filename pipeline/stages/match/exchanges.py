@@ -43,7 +43,7 @@ UNKNOWN = -1
 """Whose a stretch is of which it cannot be told."""
 
 
-@stage(version=2)
+@stage(version=3)
 def find_exchanges(tracks: list[list[Track]], timeline: Timeline) -> Exchanges:
     """Stretches in which one camera takes two people of a take for each other, or may.
 
@@ -78,7 +78,11 @@ def find_exchanges(tracks: list[list[Track]], timeline: Timeline) -> Exchanges:
         if gain < LEAST_GAIN:
             break
         stretch = slice(start, end)
-        if not all(_may_be(views, camera, *each, stretch, timeline.time) for each in (pair[1:], pair[:0:-1])):
+        shown = [
+            known[each] or views[each, camera][1][stretch].any() for each in pair[1:]
+        ]  # else frames are but lost
+        may_be = [_may_be(views, camera, *each, stretch, timeline.time) for each in (pair[1:], pair[:0:-1])]
+        if not all(shown + may_be):
             del stretches[pair]
             continue
         for first, second in zip(views[one, camera], views[other, camera], strict=True):
@@ -89,7 +93,7 @@ def find_exchanges(tracks: list[list[Track]], timeline: Timeline) -> Exchanges:
         for changed in (each for each in stretches if {one, other} & set(each[1:])):
             stretches[changed] = _best_stretch(views, changed, period)
     doubt = maximum_filter1d(edges, 2 * round(EDGE_S / period) + 1, axis=1, mode="constant")
-    for camera, one, other in meeting:
+    for camera, one, other in (each for each in meeting if known[each[1]] and known[each[2]]):
         near = _apart(tracks[one][camera], tracks[other][camera]) < NEAR
         near = near[frames[:, camera]] & (frames[:, camera] >= 0)
         doubt[[one, other], :, camera] |= _doubtful(views, (camera, one, other), near, period)
