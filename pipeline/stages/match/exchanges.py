@@ -78,11 +78,10 @@ def find_exchanges(tracks: list[list[Track]], timeline: Timeline) -> Exchanges:
         if gain < LEAST_GAIN:
             break
         stretch = slice(start, end)
-        shown = [
-            known[each] or views[each, camera][1][stretch].any() for each in pair[1:]
-        ]  # else frames are but lost
+        # what would be exchanged with somebody unknown, who is not there, would only be lost
+        shown = [known[each] or views[each, camera][1][stretch].any() for each in pair[1:]]
         may_be = [_may_be(views, camera, *each, stretch, timeline.time) for each in (pair[1:], pair[:0:-1])]
-        if not all(shown + may_be):
+        if not (all(shown) and all(may_be)):
             del stretches[pair]
             continue
         for first, second in zip(views[one, camera], views[other, camera], strict=True):
