@@ -30,25 +30,22 @@ LARGEST = 2.0
 """By how much a misfit of an instant counts as larger than another at most, as poses of an instant may be wrong."""
 UNSURE = 0.3
 """Difference of misfits below which neither of two people fits better."""
-LEAST_GAIN = 0.5
-"""What an exchange must gain: seconds times misfit."""
+LEAST_GAIN, LEAST_S = 0.5, 0.4
+"""What an exchange must gain, seconds times misfit, and how long it must last: what is shorter may be chance."""
 MOST_EXCHANGES = 50
 BEFORE_S = 0.4
 """Before and after people are near each other it may not be clear for so long who is who,"""
 AROUND_S = 0.4
 """and is not, where somebody else fits better in the mean of so long before and after an instant."""
-EDGE_S = 0.25
-"""How exactly the ends of an exchange are known."""
 UNKNOWN = -1
 """Whose a stretch is of which it cannot be told."""
 
 
-@stage(version=3)
+@stage(version=4)
 def find_exchanges(tracks: list[list[Track]], timeline: Timeline) -> Exchanges:
     """Stretches in which one camera takes two people of a take for each other, or may.
 
-    Left out are the ends of what is exchanged, and instants after which, and before, two people are near each other
-    and each fits the other as well.
+    Left out are instants after which, and before, two people are near each other and each fits the other as well.
 
     Two other cameras at least must show somebody, as two cameras that disagree do not tell which of them is wrong.
 
@@ -70,7 +67,6 @@ def find_exchanges(tracks: list[list[Track]], timeline: Timeline) -> Exchanges:
         if frames.shape[1] > 2 and (known[one] or known[other]) and _meet(tracks[one][camera], tracks[other][camera])
     ]
     rows: list[tuple[int, int, int, int, int]] = []
-    edges = np.zeros((len(tracks), *frames.shape), bool)
     stretches = {pair: _best_stretch(views, pair, period) for pair in meeting}
     while stretches and len(rows) < MOST_EXCHANGES:
         camera, one, other = pair = max(stretches, key=stretches.__getitem__)
@@ -81,17 +77,15 @@ def find_exchanges(tracks: list[list[Track]], timeline: Timeline) -> Exchanges:
         # what would be exchanged with somebody unknown, who is not there, would only be lost
         shown = [known[each] or views[each, camera][1][stretch].any() for each in pair[1:]]
         may_be = [_may_be(views, camera, *each, stretch, timeline.time) for each in (pair[1:], pair[:0:-1])]
-        if not (all(shown) and all(may_be)):
+        if (end - start) * period < LEAST_S or not all(shown) or not all(may_be):
             del stretches[pair]
             continue
         for first, second in zip(views[one, camera], views[other, camera], strict=True):
             first[stretch], second[stretch] = second[stretch].copy(), first[stretch].copy()
         rows.append((camera, *_frames_of(frames[stretch, camera]), one, other))
-        edges[[one, other], [start], camera] = start > 0
-        edges[[one, other], [end - 1], camera] = end < len(frames)
         for changed in (each for each in stretches if {one, other} & set(each[1:])):
             stretches[changed] = _best_stretch(views, changed, period)
-    doubt = maximum_filter1d(edges, 2 * round(EDGE_S / period) + 1, axis=1, mode="constant")
+    doubt = np.zeros((len(tracks), *frames.shape), bool)
     for camera, one, other in (each for each in meeting if known[each[1]] and known[each[2]]):
         near = _apart(tracks[one][camera], tracks[other][camera]) < NEAR
         near = near[frames[:, camera]] & (frames[:, camera] >= 0)
