@@ -25,24 +25,22 @@ View = tuple[np.ndarray, np.ndarray]
 """Poses (T, J, 2) in sizes of the person, and which joints are seen (T, J)."""
 
 
-def seen_at(track: Track, timeline: Timeline, camera: int) -> tuple[np.ndarray, np.ndarray]:
-    """Poses (T, J, 2) in sizes of the person, in the frames nearest to the instants, and joints seen (T, J)."""
+def seen_at(track: Track, timeline: Timeline, camera: int) -> View:
+    """What a camera shows of somebody in the frames nearest to the instants (T)."""
     frame = timeline.nearest_frame()[:, camera]
     shown = frame >= 0
     pose, seen = pose_in_sizes(track.keypoint[np.where(shown, frame, 0)], SKELETONS[track.skeleton])
     return pose, seen & shown[:, None]
 
 
-def disagreement(
-    first: tuple[np.ndarray, np.ndarray], second: tuple[np.ndarray, np.ndarray], time: np.ndarray
-) -> float:
+def disagreement(first: View, second: View, time: np.ndarray) -> float:
     """Disagreement of two views of people: about 0.3 for the same person, about 1 for others; NaN if unknown.
 
     Half of it is the residual of rank 3, as a share of that of unrelated poses; half is one minus the correlation of
     the joints' vertical motion about the pelvis.
 
     Args:
-        first, second: poses (T, J, 2) in sizes of the person and which joints are seen (T, J), at the same instants.
+        first, second: at the same instants (T).
         time: (T) s.
     """
     pose, seen = (np.stack(arrays, 1) for arrays in zip(first, second, strict=True))
